@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""List the devices of the account, and change single ones (endpoints.yml: devices). Private to this collection."""
+"""Read and change the devices of the account (endpoints.yml: devices). Private to this collection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry imp
 
 
 def list_account_devices(http: Http) -> Listing:
-    """Return all devices that the account has claimed (endpoints.yml: devices_list). The list has no pages."""
+    """Return all devices that the account has claimed (endpoints.yml: devices_list). The list has only one page."""
     request = Request("GET /v1/devices", "list the devices of the account")
     return Listing(tuple(extract_rows(http.send(request).data, ("devices",), request)), 1, True)
 
@@ -24,15 +24,15 @@ SERIAL_NUMBER_ROUTE = "GET /v1/serial_numbers/:serial"
 
 
 def look_up_serial_number(http: Http, serial_number: str) -> str:
-    """Return the id of a device, even if it is unclaimed (endpoints.yml: serial_number_lookup).
+    """Return the id of the device with this serial number (endpoints.yml: serial_number_lookup).
 
-    The cloud allows 50 of these requests per account and hour.
+    The account does not need to have claimed the device. The cloud allows 50 of these requests per account and hour.
 
     :raises ParticleError: ``bad_response`` when the response contains no id.
     """
     action = f"look up serial number {serial_number}"
     data = http.send(Request(SERIAL_NUMBER_ROUTE, action, {"serial": serial_number})).data
-    # The documentation and the client spell this key differently.
+    # The documentation and Particle's clients spell this key differently.
     found = (data.get("deviceID") or data.get("device_id")) if isinstance(data, dict) else None
     if not isinstance(found, str):
         raise ParticleError(
@@ -42,14 +42,17 @@ def look_up_serial_number(http: Http, serial_number: str) -> str:
 
 
 def get_device(http: Http, device: str) -> dict[str, Any]:
-    """Return a device that the account has claimed or whose product it can access (endpoints.yml: device_get)."""
+    """Return one device (endpoints.yml: device_get).
+
+    The account must have claimed the device, or must have access to the product of the device.
+    """
     route = "GET /v1/devices/:idOrName"
     data = http.send(Request(route, f"read device {device}", {"idOrName": device})).data
     return data if isinstance(data, dict) else {}
 
 
 def claim_device(http: Http, device: str) -> None:
-    """Claim a device, which must be online, for the account (endpoints.yml: device_claim)."""
+    """Claim a device for the account. The device must be online (endpoints.yml: device_claim)."""
     http.send(Request("POST /v1/devices", f"claim device {device}", json={"id": device}))
 
 
@@ -59,23 +62,24 @@ def unclaim_device(http: Http, device: str) -> None:
 
 
 def update_account_device(http: Http, device: str, name: str, value: Any) -> None:
-    """Set one field of a device; the route accepts only one per request (endpoints.yml: device_update)."""
+    """Set one field of a device. The route accepts only one field per request (endpoints.yml: device_update)."""
     action = f"set {name} of device {device}"
     http.send(Request("PUT /v1/devices/:idOrName", action, {"idOrName": device}, json={name: value}))
 
 
 RESERVED_VARIABLES = frozenset("backup_files docs events network owner ping target_profile unprotect".split())
-"""Names that cannot be read as variables, because other routes use them (endpoints.yml: not_rest_paths)."""
+"""Names of variables that cannot be read, because other routes use these names (endpoints.yml: not_rest_paths)."""
 
 
 def read_variable(http: Http, product: str | None, device: str, name: str) -> Any:
-    """Return the value of a variable, which the cloud requests from the device (endpoints.yml: device_variable_get).
+    """Ask a device for the value of one of its variables, and return the value (endpoints.yml: device_variable_get).
 
-    :param product: id or slug; ``None`` for the route of the account.
-    :raises ParticleError: ``not_found`` when the device has no such variable, ``device_offline`` when it does not
-        answer.
+    :param product: the id or slug of the device's product; ``None`` to read through the account instead of a product.
+    :raises ParticleError: ``not_found`` when the device has no variable of this name; ``device_offline`` when the
+        device does not answer.
     """
-    # Not repeated once the cloud has the request: each try costs the owner of the device a data operation.
+    # The request is not retried after the cloud has received it: each attempt costs the owner of the device a data
+    # operation.
     action = f"read variable {name} of device {device}"
     route, path_params = "GET /v1/devices/:id/:varName", {"id": device, "varName": name}
     if product is not None:

@@ -10,19 +10,19 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.request i
 
 
 def list_groups(http: Http, product: str) -> frozenset[str]:
-    """Return the names of all groups of a product (endpoints.yml: groups_list)."""
+    """Return the names of all device groups of a product (endpoints.yml: groups_list)."""
     request = Request("GET /v1/products/:p/groups", f"list the device groups of product {product}", {"p": product})
     rows = extract_rows(http.send(request).data, ("groups",), request)
     return frozenset(str(row.get("name")) for row in rows)
 
 
 def create_group(http: Http, product: str, name: str) -> None:
-    """Create an empty group (endpoints.yml: group_create)."""
+    """Create an empty device group (endpoints.yml: group_create)."""
     action = f"create device group {name}"
     http.send(Request("POST /v1/products/:p/groups", action, {"p": product}, json={"name": name}))
 
 
 def delete_group(http: Http, product: str, name: str) -> None:
-    """Delete a group, but not the devices in it (endpoints.yml: group_delete)."""
+    """Delete a device group, but not the devices in the group (endpoints.yml: group_delete)."""
     action = f"remove device group {name}"
     http.send(Request("DELETE /v1/products/:p/groups/:name", action, {"p": product, "name": name}))

@@ -14,7 +14,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.request i
 
 
 def list_integrations(http: Http, product: str) -> list[dict[str, Any]]:
-    """Return all integrations without their secrets and templates (endpoints.yml: integrations_list)."""
+    """Return all integrations of a product, without secrets and templates (endpoints.yml: integrations_list)."""
     action = f"list the integrations of product {product}"
     request = Request("GET /v1/products/:p/integrations", action, {"p": product})
     return extract_rows(http.send(request).data, ("integrations", "webhooks"), request)
@@ -26,7 +26,8 @@ def get_integration(http: Http, product: str, integration: str) -> dict[str, Any
     :raises ParticleError: ``bad_response`` when the response contains no integration.
     """
     route, action = "GET /v1/products/:p/integrations/:id", f"read integration {integration}"
-    # A refusal may quote secrets that are not known here and so cannot be masked. Its text is not shown.
+    # An error response may quote secrets. Here these secrets are not known and cannot be masked, so the text of an
+    # error response is not shown.
     data = http.send(Request(route, action, {"p": product, "id": integration}, private=True)).data
     found = data.get("integration", data.get("webhook")) if isinstance(data, dict) else None
     if not isinstance(found, dict):
@@ -36,19 +37,22 @@ def get_integration(http: Http, product: str, integration: str) -> dict[str, Any
 
 
 def create_integration(http: Http, product: str, body: Mapping[str, Any]) -> None:
-    """Create an integration (endpoints.yml: webhook_create). A repeated request creates a second one of that name."""
+    """Create an integration (endpoints.yml: webhook_create).
+
+    A repeated request creates a second integration with the same name.
+    """
     action = f"create integration {body.get('name')}"
     http.send(Request("POST /v1/products/:p/integrations", action, {"p": product}, json=dict(body)))
 
 
 def edit_integration(http: Http, product: str, integration: str, body: Mapping[str, Any]) -> None:
-    """Replace all settings of an integration with those in ``body`` (endpoints.yml: integration_edit)."""
+    """Replace all settings of an integration with the settings in ``body`` (endpoints.yml: integration_edit)."""
     action = f"change integration {body.get('name')} ({integration})"
     path_params = {"p": product, "id": integration}
     http.send(Request("PUT /v1/products/:p/integrations/:id", action, path_params, json=dict(body)))
 
 
 def delete_integration(http: Http, product: str, integration: str) -> None:
-    """Delete an integration with its log and counters (endpoints.yml: integration_delete)."""
+    """Delete an integration, including its log and its counters (endpoints.yml: integration_delete)."""
     path_params = {"p": product, "id": integration}
     http.send(Request("DELETE /v1/products/:p/integrations/:id", f"remove integration {integration}", path_params))

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read and change ledgers and their instances (endpoints.yml: ledgers). Private to this collection.
+"""Read and change ledgers and ledger instances (endpoints.yml: ledgers). Private to this collection.
 
-A ledger belongs to an organisation, which is given as ``org``, or to the account if ``org`` is ``None``. It never
-belongs to a product. An instance may hold a secret join key, which a refusal may quote, so the text of refusals is not
-shown.
+A ledger belongs to the organisation ``org``, or to the account if ``org`` is ``None``. A ledger never belongs to a
+product. A ledger instance may hold a secret join key, and the cloud may quote the join key in an error response. If a
+request for a ledger instance is refused, the error message therefore does not contain the text of the response.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ACTIONS = {"GET": "read", "PUT": "write", "DELETE": "remove"}
 
 
 def list_ledgers(http: Http, org: str | None) -> Listing:
-    """Return all ledger definitions of an owner (endpoints.yml: ledgers_list)."""
+    """Return the definitions of all ledgers of an organisation or of the account (endpoints.yml: ledgers_list)."""
     route, path_params = _build_route("GET", org)
     return read_pages(http, Request(route, "list the ledgers", path_params), ("ledgers", "ledger_definitions"))
 
@@ -28,7 +28,7 @@ def list_ledgers(http: Http, org: str | None) -> Listing:
 def create_ledger(http: Http, org: str | None, definition: Mapping[str, str]) -> None:
     """Create a ledger (endpoints.yml: ledger_create).
 
-    :param definition: name, scope, direction and description.
+    :param definition: the name, scope, direction and description of the ledger.
     """
     route, path_params = _build_route("POST", org)
     body = {"ledger": dict(definition)}
@@ -36,7 +36,10 @@ def create_ledger(http: Http, org: str | None, definition: Mapping[str, str]) ->
 
 
 def list_instances(http: Http, org: str | None, ledger: str) -> Listing:
-    """Return scope and data of all instances of a ledger, across all products (endpoints.yml: ledger_instances)."""
+    """Return all instances of a ledger, with ``scope`` and ``data`` (endpoints.yml: ledger_instances).
+
+    The instances may belong to devices of different products.
+    """
     route, path_params = _build_route("GET", org, "/:name/instances")
     action = f"list the instances of ledger {ledger}"
     request = Request(route, action, {**path_params, "name": ledger}, private=True)
@@ -44,9 +47,9 @@ def list_instances(http: Http, org: str | None, ledger: str) -> Listing:
 
 
 def get_instance(http: Http, org: str | None, ledger: str, device: str) -> dict[str, Any]:
-    """Return the instance of one device (endpoints.yml: ledger_instance_get).
+    """Return the ledger instance of one device (endpoints.yml: ledger_instance_get).
 
-    :raises ParticleError: ``not_found`` when the device has no instance.
+    :raises ParticleError: ``not_found`` when the device has no ledger instance.
     """
     data = http.send(_build_instance_request("GET", org, ledger, device)).data
     instance = data.get("instance") if isinstance(data, dict) else None
@@ -54,17 +57,21 @@ def get_instance(http: Http, org: str | None, ledger: str, device: str) -> dict[
 
 
 def set_instance(http: Http, org: str | None, ledger: str, device: str, data: Mapping[str, Any]) -> None:
-    """Replace the data of one device's instance (endpoints.yml: ledger_instance_set)."""
+    """Replace the data of the ledger instance of one device (endpoints.yml: ledger_instance_set)."""
     http.send(_build_instance_request("PUT", org, ledger, device, {"instance": {"data": dict(data)}}))
 
 
 def delete_instance(http: Http, org: str | None, ledger: str, device: str) -> None:
-    """Delete one device's instance (endpoints.yml: ledger_instance_delete)."""
+    """Delete the ledger instance of one device (endpoints.yml: ledger_instance_delete)."""
     http.send(_build_instance_request("DELETE", org, ledger, device))
 
 
 def _build_route(method: str, org: str | None, path: str = "") -> tuple[str, dict[str, object]]:
-    """Return the route of the account or of an organisation, and the values of its path template."""
+    """Return the route of a request for ledgers, and the values of its path parameters.
+
+    :param org: the organisation that owns the ledgers; ``None`` for the account.
+    :param path: the end of the route, after ``/ledgers``.
+    """
     if org is None:
         return f"{method} /v1/ledgers{path}", {}
     return f"{method} /v1/orgs/:org/ledgers{path}", {"org": org}

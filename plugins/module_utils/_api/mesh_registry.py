@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read and change the registry of Particle Mesh (endpoints.yml: mesh_networks_legacy). Private to this collection.
 
-The registry only records networks and their members. The boards themselves form a network, not the cloud.
+The registry only records networks and their members. The boards themselves form the network, without the cloud.
 """
 
 from __future__ import annotations
@@ -30,12 +30,15 @@ _CHANGES = {
 
 
 def list_networks(http: Http) -> list[dict[str, Any]]:
-    """Return the account's networks that a gateway has confirmed; the cloud lists no others (mesh_list)."""
+    """Return the networks of the account (mesh_list). The cloud lists only networks that a gateway has confirmed."""
     return _read_pages(http, Request("GET /v1/networks", "list the mesh networks"))
 
 
 def find_network(http: Http, name: str) -> dict[str, Any] | None:
-    """Return a network by its name, even if no gateway has confirmed it yet; ``None`` if there is none (mesh_get)."""
+    """Return a network by its name, or ``None`` if the network does not exist (mesh_get).
+
+    Also find a network that no gateway has confirmed yet.
+    """
     route = f"GET {_NETWORK}"
     try:
         data = http.send(Request(route, f"read mesh network {name}", {"idOrName": name})).data
@@ -47,10 +50,10 @@ def find_network(http: Http, name: str) -> dict[str, Any] | None:
 
 
 def list_members(http: Http, network: str, name: str) -> list[dict[str, Any]]:
-    """Return the devices of a network, each with its role in it (mesh_devices).
+    """Return the devices of a network, each with its role in the network (mesh_devices).
 
     :param network: the id of the network.
-    :param name: the name of the network for messages.
+    :param name: the name of the network, for messages.
     """
     action = f"list the devices of mesh network {name}"
     return _read_pages(http, Request(f"GET {_NETWORK}/devices", action, {"idOrName": network}))
@@ -61,8 +64,8 @@ def create_network(http: Http, name: str, gateway: str, kind: str, iccid: str | 
 
     :param gateway: the id of the gateway.
     :param kind: the type of the network.
-    :param iccid: the ICCID of a cellular gateway.
-    :returns: the network as the cloud describes it, which may be empty.
+    :param iccid: the ICCID of a cellular gateway; ``None`` for any other gateway.
+    :returns: the network in the response; an empty mapping if the response contains no network.
     """
     body = {"name": name, "type": kind, **_build_device_fields(gateway), **({"iccid": iccid} if iccid else {})}
     action = f"create mesh network {name} with gateway {gateway}"
@@ -72,44 +75,46 @@ def create_network(http: Http, name: str, gateway: str, kind: str, iccid: str | 
 
 
 def delete_network(http: Http, network: str, name: str) -> None:
-    """Remove a network, after which its devices belong to no network (mesh_delete).
+    """Remove a network. Its devices then belong to no network (mesh_delete).
 
     :param network: the id of the network.
-    :param name: the name of the network for messages.
+    :param name: the name of the network, for messages.
     """
     http.send(Request(f"DELETE {_NETWORK}", f"remove mesh network {name}", {"idOrName": network}))
 
 
 def change_member(http: Http, network: str, name: str, change: str, device: str) -> None:
-    """Add a device to a network, or change its role in it (mesh_update).
+    """Add a device to a network, or change the role of a device in its network (mesh_update).
 
     :param network: the id of the network.
-    :param name: the name of the network for messages.
+    :param name: the name of the network, for messages.
     :param change: :data:`ADD_DEVICE`, :data:`MAKE_GATEWAY` or :data:`MAKE_NODE`.
     :param device: the id of the device.
     """
-    # The cloud may refuse a repeated action, so the request is only repeated if it was not carried out.
+    # The cloud may refuse an action that it has already carried out. The request is retried only if the cloud has
+    # certainly not carried out the action.
     action = _CHANGES[change].format(device, name)
     body = {"action": change, **_build_device_fields(device)}
     http.send(Request(f"PUT {_NETWORK}", action, {"idOrName": network}, json=body, retry=Retry.UNSENT))
 
 
 def leave_network(http: Http, device: str) -> None:
-    """Remove a device from the network that it is in (mesh_device_leave_any)."""
+    """Remove a device from its network. The request does not name the network (mesh_device_leave_any)."""
     route = "DELETE /v1/devices/:id/network"
     http.send(Request(route, f"remove device {device} from its mesh network", {"id": device}))
 
 
 def _build_device_fields(device: str) -> dict[str, str]:
-    """Return the device id under both keys that clients use for it in request bodies."""
-    # Particle's JavaScript client sent the first, its mobile apps sent the second.
+    """Return the two fields by which a request body names a device: ``device_id`` and ``deviceID``."""
+    # Particle's JavaScript client sent device_id. Particle's mobile apps sent deviceID.
     return {"device_id": device, "deviceID": device}
 
 
 def _read_pages(http: Http, request: Request) -> list[dict[str, Any]]:
-    """Read all pages of a list. Rows without an id are skipped, because no request can refer to them.
+    """Return the rows of all pages of a list. Skip rows without an id, because no request can refer to such a row.
 
-    The responses do not contain the number of pages, so pages are read until one is not full or has no new row.
+    The responses do not contain the number of pages. Reading ends with the first page that is not full or has no new
+    row.
     """
     rows: dict[str, dict[str, Any]] = {}
     for page in range(1, MAX_PAGES + 1):

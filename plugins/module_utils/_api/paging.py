@@ -16,9 +16,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel 
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
 PAGE_SIZE = 100
-"""Default number of rows in a page."""
+"""The default number of rows in a page."""
 MAX_PAGES = 100_000
-"""Maximum number of pages, more than any account has. A cloud that announces more would keep the run busy forever."""
+"""The maximum number of pages of a list. No account has a list of this length. Without a maximum, a response that
+announces far too many pages would keep the run busy forever."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Listing:
     """All rows of a list.
 
     :param pages: the number of pages that were read.
-    :param complete: false if the list was found to change while it was read.
+    :param complete: false if a change of the list was detected while the pages were read.
     """
 
     rows: tuple[dict[str, Any], ...]
@@ -35,7 +36,7 @@ class Listing:
 
 
 class Watch(enum.Enum):
-    """The changes of a list that are detected while its pages are read, for rows that are sorted by ``id``."""
+    """The changes that are detected while the pages of a list are read. The list must be sorted by ``id``."""
 
     NOTHING = "no changes"
     PAGES = "rows that were added or removed after the last page was read first, with one more request"
@@ -44,12 +45,14 @@ class Watch(enum.Enum):
 
 @dataclass(frozen=True)
 class ListOptions:
-    """How to read a list.
+    """The options for reading a list.
 
-    :param watch: the changes to detect. A row that is added or removed shifts the last page, unless another change
-        makes up for it, so the last page is read before and after the others. The first page, which gives the number
-        of pages, is read again for ``EVERYTHING``.
-    :param keep: the keys to keep of each row; ``None`` for all. A hundred thousand complete rows take 250 MB.
+    :param watch: the changes to detect. An added or removed row shifts the rows of the last page, unless an opposite
+        change cancels the shift. To detect a shift, the last page is read before and after the pages in the middle. For
+        ``EVERYTHING``, the first page is also read a second time, after the last page. Its first reading gave the
+        number of pages.
+    :param keep: the keys to keep of each row; ``None`` to keep all keys. A hundred thousand rows with all keys take 250
+        MB of memory.
     """
 
     page_size: int = PAGE_SIZE
@@ -61,15 +64,17 @@ DEFAULT_OPTIONS = ListOptions()
 
 
 def read_pages(http: Http, request: Request, keys: tuple[str, ...], options: ListOptions = DEFAULT_OPTIONS) -> Listing:
-    """Return the rows of all pages of a list. The first page is read first, the others in parallel.
+    """Return the rows of all pages of a list. Read the first page, and then the other pages in parallel.
 
     :param request: the request for the list, without the number and size of a page.
-    :param keys: the keys that may hold the rows; the documentation and the client use different ones.
-    :raises ParticleError: ``bad_response`` when a response holds no list, or announces too many pages.
+    :param keys: the keys under which a response may hold the rows. The documentation and Particle's client use
+        different keys.
+    :raises ParticleError: ``bad_response`` when a response contains no list, or when the first response announces more
+        than :data:`MAX_PAGES` pages.
     """
 
     def read_page(page: int) -> tuple[list[dict[str, Any]], int]:
-        # The documentation says perPage, the official client sends per_page (endpoints.yml: paging_styles).
+        # The documentation says perPage, but Particle's client sends per_page (endpoints.yml: paging_styles).
         size = str(options.page_size)
         query = {**(request.query or {}), "page": str(page), "perPage": size, "per_page": size}
         data = http.send(replace(request, query=query)).data

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""List the platforms of devices with their numbers and names. Private to this collection."""
+"""Define the numbers and names of platforms. Private to this collection."""
 
 from __future__ import annotations
 
@@ -40,9 +40,10 @@ PLATFORMS: Mapping[int, str] = {
 
 
 def get_platform_name(number: Any) -> str | None:
-    """Return the name of a ``platform_id`` as device facts show it, or ``None`` if the cloud does not know it.
+    """Return the platform name for a ``platform_id``, or ``None`` if the cloud does not know the platform.
 
-    A self-hosted cloud sends -1 for a device that has never connected.
+    The name for an unknown number is ``unknown (<number>)``. A self-hosted cloud sends -1 for a device that has never
+    connected.
     """
     if number is None or (isinstance(number, int) and number < 0):
         return None
@@ -50,9 +51,9 @@ def get_platform_name(number: Any) -> str | None:
 
 
 def parse_platform(value: str) -> str | None:
-    """Return the name of a platform as device facts show it, from the name or number that a user wrote.
+    """Return the platform name for a name or number that a user wrote, or ``None`` for an unknown name.
 
-    An unknown name yields ``None``. An unknown number is accepted, because it may be a newer platform.
+    An unknown number may belong to a newer platform. The name for an unknown number is ``unknown (<number>)``.
     """
     text = value.strip().lower()
     if text.isdecimal():

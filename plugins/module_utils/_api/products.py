@@ -22,10 +22,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.request i
 
 @dataclass(frozen=True)
 class Product:
-    """Holds the facts about a product that other requests need.
+    """A product, with the values that other requests need.
 
-    :param platform_id: the number of the platform; ``None`` if the cloud does not say.
-    :param org: the organisation that owns the product; ``None`` if it belongs to an account.
+    :param platform_id: the number of the platform; ``None`` if the response contains no platform number.
+    :param org: the organisation that owns the product; ``None`` if an account owns the product.
     """
 
     id: str
@@ -37,8 +37,8 @@ class Product:
 def get_product(http: Http, product: str) -> Product:
     """Return a product by its id or slug (endpoints.yml: product_get).
 
-    :raises ParticleError: ``not_found`` when the product does not exist, or when the cloud says "Permission denied",
-        which it also does for a product that exists.
+    :raises ParticleError: ``not_found`` when the product does not exist, or when the account cannot see the product: in
+        both cases the cloud may answer "Permission denied". ``bad_response`` when the response contains no product.
     """
     route, action = "GET /v1/products/:p", f"read product {product}"
     try:
@@ -49,7 +49,7 @@ def get_product(http: Http, product: str) -> Product:
         message = f"Could not {action}: it does not exist, or this account cannot see it."
         raise ParticleError("not_found", message, status=error.status, route=route) from None
     found = data.get("product") if isinstance(data, dict) else None
-    if isinstance(found, list) and found:  # in one early recording the product is in a list
+    if isinstance(found, list) and found:  # in an early recorded response, the product is the item of a list
         found = found[0]
     if not isinstance(found, dict) or "id" not in found:
         message = f"Could not {action}: the response contains no product."
@@ -58,7 +58,10 @@ def get_product(http: Http, product: str) -> Product:
 
 
 def list_products(http: Http, org: str) -> tuple[Product, ...]:
-    """Return all products of an organisation, given by its id or slug (endpoints.yml: products_list, org_path)."""
+    """Return all products of an organisation (endpoints.yml: products_list, org_path).
+
+    :param org: the id or slug of the organisation.
+    """
     request = Request("GET /v1/orgs/:org/products", f"list the products of organisation {org}", {"org": org})
     rows = extract_rows(http.send(request).data, ("products",), request)
     return tuple(_parse_product(row) for row in rows if "id" in row)
@@ -79,9 +82,11 @@ def list_product_devices(
 ) -> Listing:
     """Return all devices of a product, sorted by id (endpoints.yml: product_devices_list).
 
-    The default order of the cloud changes while devices reconnect, so that pages could overlap.
+    The request asks for this order, because the default order of the cloud changes when devices reconnect. If the order
+    changed between two pages, the same device could be on both pages.
 
-    :param filters: filters of the route by their names. Ids, names and serial numbers match in part.
+    :param filters: query parameters by which the cloud filters the list. The filters for id, name and serial number
+        also match a part of the value.
     """
     request = Request(
         "GET /v1/products/:p/devices",
@@ -93,9 +98,9 @@ def list_product_devices(
 
 
 def probe_product_devices(http: Http, product: str) -> None:
-    """Check that the token in use may list the devices of a product.
+    """Check that the access token in use may list the devices of a product.
 
-    :raises ParticleError: when the cloud refuses.
+    :raises ParticleError: when the cloud refuses the request.
     """
     action = f"list the devices of product {product}"
     http.send(Request("GET /v1/products/:p/devices", action, {"p": product}, query={"page": "1", "perPage": "1"}))
@@ -109,14 +114,15 @@ def get_product_device(http: Http, product: str, device: str) -> dict[str, Any]:
 
 
 def import_devices(http: Http, product: str, devices: Sequence[str], claim_user: str | None = None) -> dict[str, str]:
-    """Import devices into a product with a file, one identifier per line (endpoints.yml: product_device_import).
+    """Import devices into a product, by uploading a file of identifiers (endpoints.yml: product_device_import).
 
-    The cloud may import only some of the devices. It answers with a list for each reason of a refusal.
+    The cloud may import only some of the devices. The response contains several lists of rejected devices, with one
+    list for each reason.
 
     :param devices: ids, serial numbers, ICCIDs or IMEIs.
-    :param claim_user: the member of the product's team for whom all devices are claimed.
-    :returns: the devices that were *not* imported. Each is spelled as in ``devices``, and has the key of the list that
-        names it.
+    :param claim_user: the username of the team member for whom all devices are claimed; ``None`` to claim no device.
+    :returns: a mapping with the devices that were *not* imported. Each key is a device, spelled as in ``devices``. The
+        value is the key of the list in the response that contains the device, such as ``invalidDeviceIds``.
     :raises ParticleError: ``ambiguous_write`` when the response is empty.
     """
     action = f"import {len(devices)} devices into product {product}"
@@ -145,7 +151,7 @@ def update_product_device(http: Http, product: str, device: str, fields: Mapping
 
 
 def unclaim_product_device(http: Http, product: str, device: str) -> None:
-    """Remove the claim to a device, which stays in the product (endpoints.yml: device_unclaim_product)."""
+    """Unclaim a device, but keep the device in the product (endpoints.yml: device_unclaim_product)."""
     path_params = {"p": product, "id": device}
     http.send(Request("DELETE /v1/products/:p/devices/:id/owner", f"unclaim device {device}", path_params))
 
@@ -157,7 +163,7 @@ def remove_product_device(http: Http, product: str, device: str) -> None:
 
 
 def change_group_of_devices(http: Http, product: str, group: str, change: str, devices: Sequence[str]) -> None:
-    """Add many devices to a group, or remove them from it (endpoints.yml: product_devices_batch_groups).
+    """Add devices to a device group, or remove devices from it (endpoints.yml: product_devices_batch_groups).
 
     :param change: ``add`` or ``remove``.
     """

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Extract lists from the answers of a cloud. Private to this collection."""
+"""Extract lists from the responses of the cloud. Private to this collection."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
-if TYPE_CHECKING:  # code without requests imports this file and must not import the HTTP client
+if TYPE_CHECKING:  # code that sends no requests imports this file, and must not import the HTTP client
     from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
 
 def extract_rows(data: Any, keys: tuple[str, ...], request: Request) -> list[dict[str, Any]]:
-    """Return the rows of a response, which is either the list itself or has the list under one of ``keys``.
+    """Return the rows of a response. The response is a list of rows, or a mapping with the list under one of ``keys``.
 
-    :raises ParticleError: ``bad_response`` when there is no list, or an item of it is not a mapping.
+    :raises ParticleError: ``bad_response`` when the response contains no list, or when an item of the list is not a
+        mapping.
     """
     found: Any = data
     if isinstance(data, dict):
@@ -27,5 +28,5 @@ def extract_rows(data: Any, keys: tuple[str, ...], request: Request) -> list[dic
 
 
 def list_texts(value: Any) -> list[str]:
-    """Return the items of a list as texts, or an empty list if ``value`` is not a list."""
+    """Return the items of a list as strings; return an empty list if ``value`` is not a list."""
     return [str(item) for item in value] if isinstance(value, list) else []

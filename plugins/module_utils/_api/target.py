@@ -14,10 +14,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 @dataclass(frozen=True)
 class Target:
-    """The devices that a run works on: those of one product, or the account's own.
+    """The devices that a run works on: the devices of one product, or the devices of the account.
 
-    :param product: ``None`` for the account's own devices.
-    :param warn: shows a sentence to the user.
+    :param product: the product; ``None`` when the run works on the devices of the account.
+    :param warn: function that shows a warning to the user.
     """
 
     http: Http
@@ -28,7 +28,7 @@ class Target:
     def required_product(self) -> Product:
         """Return the product.
 
-        :raises ParticleError: ``internal`` when the target is the account's own devices.
+        :raises ParticleError: ``internal`` when ``product`` is ``None``.
         """
         if self.product is None:
             raise ParticleError("internal", "A call that requires a product was planned without a product.")

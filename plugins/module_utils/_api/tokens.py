@@ -16,14 +16,15 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.request i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
 PUBLIC_CLIENTS = frozenset({"particle", "particle-api", "particle-cli", "spark", "spark-ide"})
-"""Ids of OAuth clients that the Particle cloud is known to have (endpoints.yml: client_basic)."""
+"""The ids of OAuth clients that exist in the Particle cloud (endpoints.yml: client_basic)."""
 
 
 @dataclass(frozen=True)
 class Grant:
     """A new access token.
 
-    :param expires_in: its lifetime in seconds; 0 if it never expires, ``None`` if the cloud does not say.
+    :param expires_in: the lifetime of the access token in seconds; 0 if the access token never expires, ``None`` if the
+        response contains no lifetime.
     """
 
     access_token: str = field(repr=False)
@@ -33,18 +34,20 @@ class Grant:
 
 
 def request_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], action: str) -> Grant:
-    """Request a token once, without retries (endpoints.yml: authentication_and_tokens).
+    """Request an access token, without retries (endpoints.yml: authentication_and_tokens).
 
     :param form: ``grant_type`` and the fields that this type of grant needs.
-    :param client: id and secret of the OAuth client.
-    :raises ParticleError: when the cloud refuses; ``bad_response`` when the response holds no token.
+    :param client: the id and secret of the OAuth client.
+    :raises ParticleError: when the cloud refuses the request; ``bad_response`` when the response contains no access
+        token.
     """
     try:
         data = http.send(Request(TOKEN_ROUTE, action, form=form, basic=client, retry=Retry.NEVER, writes=False)).data
     except ParticleError as error:
         if error.code != "unknown_client" or client[0] not in PUBLIC_CLIENTS:
             raise
-        # The cloud sends the same refusal for an unknown client and for a wrong secret. It knows these clients.
+        # The cloud sends the same response for an unknown client and for a wrong secret. The cloud knows the clients in
+        # PUBLIC_CLIENTS, so the secret is wrong.
         message = f"Could not {action}: the cloud does not accept the secret of OAuth client {client[0]}."
         code, status = "invalid_client_secret", error.status
         raise ParticleError(code, message, status=status, route=TOKEN_ROUTE) from None
@@ -64,7 +67,10 @@ def request_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], 
 
 
 def _parse_number(value: Any) -> int | None:
-    """Convert ``expires_in`` to a number. The documentation shows it as a text, the cloud sends a number."""
+    """Return the value of ``expires_in`` as a number, or ``None`` if the value is not a number.
+
+    The documentation shows a string, but the cloud sends a number.
+    """
     try:
         return int(value)
     except (TypeError, ValueError):
@@ -72,29 +78,29 @@ def _parse_number(value: Any) -> int | None:
 
 
 def get_current_token(http: Http) -> dict[str, Any]:
-    """Return expiry, client, scopes and orgs of the token in use (endpoints.yml: token_introspect_current)."""
+    """Return expiry, client, scopes and orgs of the access token in use (endpoints.yml: token_introspect_current)."""
     data = http.send(Request("GET /v1/access_tokens/current", "check the access token")).data
     return data if isinstance(data, dict) else {}
 
 
 def revoke_current(http: Http) -> None:
-    """Revoke the token in use (endpoints.yml: token_revoke_current)."""
+    """Revoke the access token in use (endpoints.yml: token_revoke_current)."""
     http.send(Request("DELETE /v1/access_tokens/current", "revoke the access token", writes=False))
 
 
 def revoke_all(http: Http) -> None:
-    """Revoke every token of the account, including the one in use (endpoints.yml: token_revoke_all)."""
+    """Revoke all access tokens of the account, including the access token in use (endpoints.yml: token_revoke_all)."""
     http.send(Request("DELETE /v1/access_tokens", "revoke all tokens of the account", writes=False))
 
 
 def list_account_tokens(http: Http, username: str, password: str, otp: str | None = None) -> list[dict[str, Any]]:
-    """Return all tokens of the account from a cloud that still lists them (endpoints.yml: token_list_legacy).
+    """Return all access tokens of the account (endpoints.yml: token_list_legacy). Only some clouds still list tokens.
 
-    The Particle cloud and self-hosted clouds spell the fields differently; the documented names are returned.
+    The Particle cloud and self-hosted clouds use different field names. The result has the documented field names.
 
     :returns: ``[{token, expires_at, client}]``.
-    :raises ParticleError: ``listing_retired`` when the cloud no longer lists tokens; ``listing_refused``, with the most
-        likely reason, when it refuses.
+    :raises ParticleError: ``listing_retired`` when the cloud no longer lists tokens; ``listing_refused`` when the cloud
+        refuses the request. The message of ``listing_refused`` gives the most likely reason.
     """
     request = Request(
         "GET /v1/access_tokens",
@@ -120,12 +126,12 @@ def list_account_tokens(http: Http, username: str, password: str, otp: str | Non
 
 
 def _get_either(row: Mapping[str, Any], *names: str) -> Any:
-    """Return the value of the first key in ``names`` that the row has, or ``None``."""
+    """Return the value of the first key in ``names`` for which ``row`` has a value, or ``None``."""
     return next((row[name] for name in names if row.get(name) is not None), None)
 
 
 def _explain_refused_listing(error: ParticleError, username: str) -> ParticleError:
-    """Return the error for a refused listing, with the most likely cause (errors-and-limits.md, section 5)."""
+    """Return the error for a refused list of tokens, with the likely reason (errors-and-limits.md, section 5)."""
     if error.status in (404, 410) or error.code == "unsupported":
         message = "This cloud no longer lists tokens; Particle's own clients stopped using the list in October 2024."
         return ParticleError("listing_retired", message, status=error.status, route=error.route)
@@ -141,9 +147,9 @@ def _explain_refused_listing(error: ParticleError, username: str) -> ParticleErr
 
 
 def revoke_by_value(http: Http, token: str, username: str, password: str) -> None:
-    """Revoke a token with username and password instead of a Bearer token (endpoints.yml: token_revoke_one).
+    """Revoke an access token with username and password instead of a Bearer token (endpoints.yml: token_revoke_one).
 
-    This is the only request with a token in its URL: self-hosted clouds offer no other way.
+    This is the only request with an access token in its URL. Self-hosted clouds offer no other way to revoke a token.
     """
     http.send(
         Request(

@@ -11,6 +11,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.request i
 
 
 def get_user(http: Http) -> dict[str, Any]:
-    """Return username and settings of the account (endpoints.yml: user_get). The cloud refuses API users."""
+    """Return username and settings of the account (endpoints.yml: user_get).
+
+    The cloud refuses this request if the access token belongs to an API user.
+    """
     data = http.send(Request("GET /v1/user", "read the account")).data
     return data if isinstance(data, dict) else {}

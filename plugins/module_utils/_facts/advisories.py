@@ -1,9 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read advisories of manufacturers and carriers and find the devices that they affect. Private to this collection.
+"""Read the advisories of manufacturers and carriers, and find the affected devices. Private to this collection.
 
-An advisory names platforms, SIM cards and versions. If such a fact of a device is unknown, the device is
-listed under ``cannot_tell``, and counts neither as affected nor as safe. The functions send no requests.
+An advisory has conditions on facts of devices, such as platform, SIM card and version of Device OS. If a fact is
+unknown and the result depends on this fact, the device counts neither as affected nor as safe. The device is then
+listed under ``cannot_tell``. This module sends no requests.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Facts = Mapping[str, Any]
 
 _MAX_MISTAKES = 100
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z")
-# Excludes schemes that a browser executes, such as javascript:, because reports show the URL as a link.
+# Reports show the URL as a link. Only http and https are accepted, because a browser executes javascript: URLs.
 _URL = re.compile(r"https?://[^\s<>\"'`\\]+\Z")
 _SERIAL_NUMBER = re.compile(r"[A-Z0-9-]{1,40}\Z")
 _DIGITS = re.compile(r"[0-9]{1,22}\Z")
@@ -33,7 +34,7 @@ _COUNTRY = re.compile(r"[0-9]{3}\Z")
 
 
 def _read_country_code(facts: Facts) -> Any:
-    """Return the country code in the last vitals of a device (endpoints.yml: vitals_last, vitals_shape)."""
+    """Return the mobile country code in the last vitals of a device (endpoints.yml: vitals_last, vitals_shape)."""
     found: Any = facts.get("vitals")
     for key in ("device", "network", "cellular", "cell_global_identity", "mobile_country_code"):
         found = found.get(key) if isinstance(found, Mapping) else None
@@ -53,22 +54,24 @@ _FIELDS: Mapping[str, Callable[[Facts], Any]] = {
 }
 
 Test: TypeAlias = "Callable[[str], bool | None]"
-"""Function that returns whether the value of a fact meets a condition, or ``None`` if it cannot parse the value."""
+"""A function that checks one condition. The function returns whether the value of a fact meets the condition, or
+``None`` if the value cannot be parsed."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A set of conditions on facts. A device matches the rule if it meets all of them.
+    """A set of conditions on facts. A device matches the rule if its facts meet all conditions.
 
-    :param conditions: one test for each fact, by the name of the fact.
+    :param conditions: one test for each fact, keyed by the name of the fact.
     """
 
     conditions: Mapping[str, Test]
 
     def check_device(self, facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
-        """Return whether a device matches the rule, and the names of the facts that are missing.
+        """Return whether a device matches the rule, and the names of missing facts.
 
-        The first value is ``None`` when it depends on the missing facts; otherwise the second value is empty.
+        A fact also counts as missing if its value cannot be parsed. The first value is ``None`` if the result depends
+        on missing facts. In all other cases the second value is empty.
         """
         unknown = []
         for name, test in self.conditions.items():
@@ -83,7 +86,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Advisory:
-    """An advisory, which affects every device that matches any of its rules."""
+    """An advisory. The advisory affects every device that matches at least one of the rules."""
 
     id: str
     title: str
@@ -91,7 +94,10 @@ class Advisory:
     rules: tuple[Rule, ...]
 
     def check_device(self, facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
-        """Return whether the advisory affects a device, and the missing facts; see :meth:`Rule.check_device`."""
+        """Return whether the advisory affects a device, and the names of missing facts.
+
+        See :meth:`Rule.check_device` for the meaning of the two values.
+        """
         unknown: dict[str, None] = {}
         for rule in self.rules:
             fits, missing = rule.check_device(facts)
@@ -102,7 +108,7 @@ class Advisory:
 
 
 def _to_text(value: Any) -> str | None:
-    """Return a text or a number as a text, and ``None`` for an empty text or a value of another type."""
+    """Return a string or number as a string; return ``None`` for an empty string and for a value of another type."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     return str(value).strip() or None
@@ -112,15 +118,16 @@ def find_affected_devices(advisories: Iterable[Advisory], devices: Sequence[Fact
     """Return the devices that each advisory affects.
 
     :param devices: the facts of devices, as ``device_info`` returns them.
-    :returns: for each advisory its ``id``, ``title`` and ``url``, the ids of affected devices (``hit``), the ids of
-        devices for which facts are missing (``cannot_tell``), and how often each of these facts is ``missing``.
+    :returns: one mapping for each advisory. The keys are ``id``, ``title``, ``url``, ``hit`` (the ids of affected
+        devices), ``cannot_tell`` (the ids of devices for which the result depends on missing facts) and ``missing``
+        (for each missing fact, the number of devices in ``cannot_tell`` without this fact).
     """
     found = []
     for advisory in advisories:
         hit, cannot_tell, missing = [], [], Counter[str]()
         for facts in devices:
             if find_identity(facts) is not None:
-                continue  # advisories are about Particle devices, and the Particle cloud does not know this one
+                continue  # the Particle cloud does not know this device, and advisories are about Particle devices
             verdict, unknown = advisory.check_device(facts)
             if verdict:
                 hit.append(str(facts.get("id")))
@@ -133,10 +140,11 @@ def find_affected_devices(advisories: Iterable[Advisory], devices: Sequence[Fact
 
 
 def read_advisories(files: Mapping[str, str]) -> tuple[Advisory, ...]:
-    """Read the advisories in YAML files, each of which holds a list ``advisories``.
+    """Read advisories from YAML files. Each file has the key ``advisories`` with a list.
 
-    :param files: the texts of the files by file name, which messages use.
-    :raises ParticleError: ``invalid_manifest`` when there are mistakes; it lists them with file, line and place.
+    :param files: the contents of the files, keyed by file name.
+    :raises ParticleError: ``invalid_manifest`` when the files contain mistakes; the message lists each mistake with its
+        file, line and key.
     """
     mistakes: list[str] = []
     advisories: list[Advisory] = []
@@ -178,7 +186,7 @@ class _Reader(ValueReader):
         }
 
     def read_file(self, data: Any) -> list[tuple[Place, Advisory]]:
-        """Return the advisories of a file, each with its place in the file."""
+        """Return pairs of a place and an advisory. The place is the path of the advisory in the file."""
         top = self.read_mapping(data, (), ("advisories",))
         if "advisories" not in top and isinstance(data, Mapping):
             self.add_mistake((), "the key advisories is missing")

@@ -1,9 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the details of devices that need one request per device. Private to this collection.
+"""Read details of devices: vitals, variables and the states of network members. Private to this collection.
 
-Only devices that are online are asked, up to a limit. If a device does not answer, its values are ``None`` and
-``unread`` holds the reason; the task does not fail.
+Vitals and variables need separate requests for each device. They are read only from devices that are online, up to a
+limit. If an error concerns only one device, the task does not fail: the value that was not read is ``None``, and the
+fact ``unread`` holds the error code.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh impo
 
 Devices = Mapping[str, dict[str, Any]]
 
-# Errors that concern one device only, so the other devices are still asked.
+# Codes of errors that concern only one device. The other devices are still read.
 _DEVICE_ERRORS = ("not_found", "device_offline", "device_not_yours", "cloud_error", "bad_response")
 
 _PERMISSION_ERRORS = ("forbidden", "missing_scope")
 
 Question: TypeAlias = "str | None"
-"""The name of a variable; ``None`` for the vitals."""
+"""A value to read from a device: the name of a variable, or ``None`` for the vitals."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ class WantedDetails:
 
     :param vitals: whether to read the last vitals.
     :param variables: the names of the variables to read.
-    :param mac_variable: the variable that holds the MAC address, for devices whose record has none.
-    :param limit: the maximum number of devices to ask.
+    :param mac_variable: the name of the variable that holds the MAC address. This variable is read only if the facts of
+        the device contain no MAC address.
+    :param limit: the maximum number of devices to read.
     :raises ParticleError: ``invalid_option`` when a variable name is empty or reserved by the cloud.
     """
 
@@ -60,13 +62,15 @@ class WantedDetails:
 
 
 def add_details(http: Http, devices: Devices, products: Mapping[str, Product], wanted: WantedDetails) -> None:
-    """Read the wanted details and put them into the facts of ``devices``.
+    """Read the wanted details, and add the details to the facts of ``devices``.
 
-    The facts get ``unread`` and, if wanted, ``vitals`` and ``variable_values``; ``mac`` is filled in if it is missing.
+    The new facts are ``unread`` and, if wanted, ``vitals`` and ``variable_values``. A missing fact ``mac`` is set to
+    the value of the variable ``wanted.mac_variable``.
 
-    :param products: the product of each device that has one, by device id.
-    :raises ParticleError: ``conflict`` before the first request, when more devices would be asked than ``limit``
-        allows.
+    :param products: the products, keyed by device id. A device without a product has no key.
+    :param wanted: the details to read.
+    :raises ParticleError: ``conflict``, before the first request, when more than ``wanted.limit`` devices would be
+        read.
     """
     for facts in devices.values():
         if wanted.vitals:
@@ -100,10 +104,7 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
 
 
 def _list_questions(facts: Mapping[str, Any], wanted: WantedDetails) -> list[Question]:
-    """Return the names of the variables to read from one device.
-
-    The first item is ``None`` if its vitals are wanted.
-    """
+    """Return the values to read from one device: ``None`` for the vitals, if wanted, and the names of variables."""
     names = dict.fromkeys(wanted.variables)
     if wanted.mac_variable is not None and facts["mac"] is None:
         names[wanted.mac_variable] = None
@@ -129,13 +130,15 @@ def add_mesh_states(
     warn: Callable[[str], None],
     mesh: Mesh | None = None,
 ) -> None:
-    """Put the state of each member into ``mesh.state``: ``joined``, ``pending``, ``lost`` or ``wrong_network``.
+    """Set the fact ``mesh.state`` of each network member.
 
-    The state is ``None`` if the cloud does not record it. It is also ``None``, with a warning, if the account may not
-    read it.
+    The state is ``joined``, ``pending``, ``lost`` or ``wrong_network``. The state is ``None`` if the cloud does not
+    record the state. The state is also ``None`` if the account has no permission to read states; in this case the user
+    gets a warning.
 
-    :param products: the product of each device that has one, by device id.
-    :param mesh: the mesh backends that the task has opened; default: backends with their default options.
+    :param products: the products, keyed by device id. A device without a product has no key.
+    :param warn: function that shows a warning to the user.
+    :param mesh: the mesh backends that the task has opened; ``None`` to use backends with their default options.
     """
     asked: dict[tuple[Rules, Product], dict[str, Membership]] = {}
     for device, facts in devices.items():

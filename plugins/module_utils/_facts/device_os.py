@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compare versions of Device OS and parse version ranges such as ``>=2.0.0, <3.1.0``. Private to this collection."""
+"""Compare versions of Device OS, and parse version ranges such as ``>=2.0.0, <3.1.0``. Private to this collection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     "==": operator.eq,
 }
-# The lengths are bounded, because a device can report any text as its version.
+# The lengths are limited, because a device can report any string as its version.
 _VERSION = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?(?:\.([0-9]{1,9}))?(?:-([0-9A-Za-z.-]{1,64}))?\Z")
 
 VersionKey = tuple[Any, ...]
@@ -25,9 +25,9 @@ VersionKey = tuple[Any, ...]
 
 
 def parse_version(version: str) -> VersionKey | None:
-    """Return the sort key of a version, or ``None`` if the text is not a version.
+    """Return the sort key of a version, or ``None`` if the string is not a version.
 
-    The order is that of Semantic Versioning: ``3.0.0-rc.2``, then ``3.0.0-rc.10``, then ``3.0.0``.
+    Versions are sorted as in Semantic Versioning: ``3.0.0-rc.2`` before ``3.0.0-rc.10`` before ``3.0.0``.
     """
     found = _VERSION.match(version.strip())
     if found is None:
@@ -41,9 +41,9 @@ def parse_version(version: str) -> VersionKey | None:
 
 @dataclass(frozen=True)
 class VersionRange:
-    """A range of versions, which contains each version that all bounds allow.
+    """A range of versions. The range contains a version if the version meets all bounds.
 
-    :param bounds: comparison operators, each with the sort key of the version that it compares with.
+    :param bounds: pairs of a comparison operator and a sort key, such as ``>=`` and the sort key of version 2.0.0.
     """
 
     bounds: tuple[tuple[str, VersionKey], ...]
@@ -54,9 +54,9 @@ class VersionRange:
 
 
 def parse_range(text: str) -> VersionRange:
-    """Parse a range from bounds that are separated by commas.
+    """Parse a version range. The bounds of the range are separated by commas.
 
-    :raises ValueError: when a bound is not valid; the error text names the bound.
+    :raises ValueError: when a bound is not valid; the error message quotes the bound.
     """
     bounds = []
     for part in text.split(","):

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build the facts of devices from the rows of the cloud's lists. Private to this collection."""
+"""Build the facts of devices from rows of the cloud's lists. Private to this collection."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import get_platform_name
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_membership
 
-# Keys of a row that are not facts. With mobile_secret any person nearby could take over the device. The other keys are
-# deprecated copies, which are read only where the current key is missing.
+# Keys of a row that do not become facts. With mobile_secret, any person near the device could take it over. The other
+# keys are deprecated copies of current keys. A deprecated copy is used only if the current key is missing.
 _OMITTED_KEYS = ("mobile_secret", "connected", "last_iccid", "current_build_target")
 
-# Facts that every device has, so that a play can read them without a check; the value is null when it is unknown.
+# Facts that every device has, so that a play can use them without a check. An unknown fact is null.
 _DEFAULT_KEYS = (
     "name",
     "owner",
@@ -32,15 +32,19 @@ PRESENCE = (CONFIRMED, PROBABLE, STALE, OFFLINE)
 
 _CONFIRMED_SECONDS = 60
 _LAG_SECONDS = 46 * 60
-"""How long the cloud may show a device as online after the connection was lost (errors-and-limits.md, section 7). The
-value is that of cellular devices; it is used for all devices."""
+"""How many seconds the cloud may show a device as online after the device has lost its connection
+(errors-and-limits.md, section 7). The value for cellular devices is used for all devices."""
 
 
 def build_facts(row: Mapping[str, Any], product: str | None = None) -> dict[str, Any]:
-    """Return the facts of a device: its attributes under the cloud's names, and derived facts such as ``platform``.
+    """Return the facts of a device.
 
-    :param row: the device as a list of the cloud shows it.
-    :param product: the slug of the product whose list showed the device; ``None`` for the list of the account.
+    The facts are the attributes of the device, with the names that the cloud uses, and derived facts such as
+    ``platform``.
+
+    :param row: the row of the device in a list of the cloud.
+    :param product: the slug of the product if ``row`` comes from the list of a product; ``None`` if ``row`` comes from
+        the list of the account.
     """
     facts = dict.fromkeys(_DEFAULT_KEYS) | {key: value for key, value in row.items() if key not in _OMITTED_KEYS}
     online, sim, device_os = row.get("online"), row.get("last_iccid"), row.get("current_build_target")
@@ -59,21 +63,22 @@ def build_facts(row: Mapping[str, Any], product: str | None = None) -> dict[str,
 
 def _read_product(row: Mapping[str, Any]) -> str | None:
     """Return the product id that a row shows, or ``None`` if the device is not in a product."""
-    # Without a product, the cloud shows the platform id as the product id.
+    # For a device without a product, the cloud shows the platform id as the product id.
     number = row.get("product_id")
     return None if number is None or number == row.get("platform_id") else str(number)
 
 
 def _read_mesh(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the network and role that a row shows, or ``None`` if no mesh backend finds a membership in it."""
+    """Return the network and role in a row, or ``None`` if no mesh backend finds a membership in the row."""
     found = find_membership(row)
     return None if found is None else dict(found[1].as_result())
 
 
 def add_presence(facts: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """Return a copy of ``facts`` with two more keys: ``presence`` and ``last_heard_age``, in whole seconds.
+    """Return a copy of ``facts`` with two more keys: ``presence`` and ``last_heard_age``.
 
-    ``presence`` is one of :data:`PRESENCE` and says how certain it is that the device is online now.
+    ``presence`` is one of :data:`PRESENCE`, and says how certain it is that the device is online now.
+    ``last_heard_age`` is in whole seconds, or ``None`` if it is unknown.
 
     :param now: the time of the cloud, in seconds since 1970.
     """
@@ -90,7 +95,7 @@ def add_presence(facts: Mapping[str, Any], now: float) -> dict[str, Any]:
 
 
 def _compute_age(moment: Any, now: float) -> int | None:
-    """Return the whole seconds since an ISO 8601 timestamp, or ``None`` if ``moment`` is not such a timestamp."""
+    """Return the whole seconds from ``moment`` to ``now``, or ``None`` if ``moment`` is not an ISO 8601 timestamp."""
     try:
         heard = datetime.datetime.fromisoformat(moment)
     except (TypeError, ValueError):

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gather the facts of devices from sources and filters by list requests only. Private to this collection."""
+"""Gather the facts of devices from the selected sources, with list requests only. Private to this collection."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends 
 
 @dataclass(frozen=True)
 class GatheredFacts:
-    """The facts of devices, and how they were read.
+    """The facts of devices, and data about the read.
 
-    :param devices: the facts by device id.
+    :param devices: the facts, keyed by device id.
     :param sources: the products that were read.
-    :param products: the product of each device that has one, by device id.
+    :param products: the products, keyed by device id. A device without a product has no key.
     :param pages: the number of pages that were read.
     :param complete: false if a list changed while it was read, so that devices may be missing.
-    :param skew: the seconds by which the clock of the cloud is ahead of the clock of this machine.
+    :param skew: how many seconds the clock of the cloud is ahead of the clock of this machine.
     """
 
     devices: Mapping[str, dict[str, Any]]
@@ -53,17 +53,17 @@ def gather_facts(
 ) -> GatheredFacts:
     """Read all devices of the sources.
 
-    A device that is found in a product and in the account is returned once; the values of the product take precedence.
+    A device that is in a product and in the account is returned once. The values from the product take precedence.
 
-    :param queries: the query parameters for the device list of each product. One request is sent for each of them, and
-        the results are combined; an empty mapping reads the whole list.
+    :param queries: query parameters for the device lists of products. For each product, the list is read once with each
+        of these mappings, and the results are combined. An empty mapping reads the whole list.
     :raises ParticleError: when a source cannot be read, because devices would be missing from the result.
     """
     options = ListOptions(page_size, Watch.PAGES)
     products = [get_product(http, product) for product in sources.products]
     if sources.organization is not None:
         products += list_products(http, sources.organization)
-    found: dict[str, dict[str, Any]] = {}  # rows of the cloud by device id
+    found: dict[str, dict[str, Any]] = {}  # rows of the cloud's lists, keyed by device id
     read_through: dict[str, Product] = {}
     listings: list[Listing] = []
     read = {product.id: product for product in products}  # a product may be named twice, by id and by slug
@@ -91,11 +91,12 @@ def gather_facts(
 
 
 def add_members(gathered: GatheredFacts, rows: Iterable[Mapping[str, Any]]) -> GatheredFacts:
-    """Return ``gathered`` with the members of networks that the Particle cloud does not know.
+    """Return ``gathered`` with additional devices: network members that the Particle cloud does not know.
 
-    The ``id`` in their facts is ``None``, and their key is the value that identifies them to their mesh backend.
+    The ``id`` in the facts of an additional device is ``None``. Its key in ``devices`` is the value by which its mesh
+    backend identifies the device.
 
-    :param rows: the members as a mesh backend lists them.
+    :param rows: the network members, as a mesh backend lists them.
     """
     members = {own[1]: build_facts({"id": None, **row}) for row in rows if (own := find_identity(row)) is not None}
     return replace(gathered, devices={**gathered.devices, **members}) if members else gathered
@@ -106,14 +107,15 @@ def _index_by_id(listing: Listing) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _merge_rows(row: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two rows of the same device: a key that is missing or empty in ``row`` gets its value from ``other``."""
+    """Merge two rows of the same device. If a value in ``row`` is missing or empty, use the value in ``other``."""
     return {**other, **{key: value for key, value in row.items() if value not in (None, "") or key not in other}}
 
 
 def compute_skew(http: Http) -> float:
-    """Return the seconds by which the clock of the cloud is ahead of the clock of this machine.
+    """Return how many seconds the clock of the cloud is ahead of the clock of this machine.
 
-    The source is the Date header of the last response; without a valid one the result is 0.
+    The time of the cloud is the Date header of the last response. If this header is missing or not valid, the result is
+    0.
     """
     if http.last_date is None:
         return 0.0
@@ -124,7 +126,9 @@ def compute_skew(http: Http) -> float:
 
 
 def select_devices(gathered: GatheredFacts, filters: Filters, now: float) -> dict[str, dict[str, Any]]:
-    """Return the facts of the devices that match ``filters``, by id and with their presence.
+    """Return the facts of the devices that match ``filters``, keyed by device id.
+
+    The returned facts also contain ``presence`` and ``last_heard_age``.
 
     :param now: the time of this machine, in seconds since 1970.
     """

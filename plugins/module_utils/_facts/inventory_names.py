@@ -1,9 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make the names of inventory hosts and groups from the facts of devices. Private to this collection.
+"""Build the names of inventory hosts and groups from the facts of devices. Private to this collection.
 
-Users can enter any text as the name of a device, group or network in the cloud. In an inventory a name decides which
-tasks run where, so a name must never work as a pattern or collide with another host or group.
+In the cloud, users can enter any string as the name of a device, device group or network. In an inventory, names decide
+on which hosts a task runs. An inventory name must therefore never act as a host pattern, and never be equal to the name
+of another host or group.
 """
 
 from __future__ import annotations
@@ -31,13 +32,16 @@ _MAX_LENGTH = 253
 def build_host_names(
     devices: Mapping[str, Facts], preference: Sequence[str], taken: Mapping[str, str | None]
 ) -> dict[str, str]:
-    """Return a host name for each device, by device id.
+    """Return the host name of each device, keyed by device id.
 
-    The name is the first attribute in ``preference`` that is set and unique, else the id. If two devices would get
-    the same name, neither gets it, so that the order of the devices does not matter.
+    The name comes from the first fact in ``preference`` that gives the device a unique name. If no fact gives a unique
+    name, the name is the device id. An id that does not have the form of Particle device ids is replaced by ``device-``
+    and a hash. If two devices would get the same name, neither device gets the name. The result therefore does not
+    depend on the order of the devices.
 
-    :param preference: names of facts, most wanted first.
-    :param taken: the names of existing hosts and groups, each with the id of its device, or ``None`` if it has none.
+    :param preference: names of facts; an earlier fact takes precedence.
+    :param taken: mapping from the names of existing hosts and groups to device ids. The value is ``None`` for a name
+        that belongs to no device.
     """
     last = {device: device if DEVICE_ID.match(device) else f"device-{_hash_text(device, 24)}" for device in devices}
     kept = _RESERVED_HOSTS | set(last.values())
@@ -59,7 +63,7 @@ def build_host_names(
 
 
 def _build_host_name(text: str) -> str:
-    """Return ``text`` as a valid host name, or an empty text if no valid name can be made from it."""
+    """Return a valid host name that is made from ``text``, or an empty string if that is not possible."""
     name = re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFKC", text).strip()).lstrip("_.-")
     return name if len(name) <= _MAX_LENGTH else ""
 
@@ -91,10 +95,11 @@ GROUP_KEYS = tuple(_GROUP_VALUES)
 
 
 def build_host_groups(devices: Mapping[str, Facts], keys: Sequence[str]) -> dict[str, list[str]]:
-    """Return the ids of the devices in each group. A group is named ``<key>_<value>``, with only a-z, 0-9 and ``_``.
+    """Return the inventory groups: a mapping from group names to lists of device ids.
 
-    If two values would give the same name, digits of a hash are added to each, so that no group mixes their devices. A
-    value that needs no replacement keeps its plain name.
+    A group name is ``<key>_<value>`` in lower case, with ``_`` in place of each character other than a-z, 0-9 and
+    ``_``. If two values would give the same group name, digits of a hash are added to both names, because a group must
+    not mix devices with different values. A value in which no character is replaced keeps its plain name.
 
     :param keys: names from :data:`GROUP_KEYS`.
     """
@@ -115,7 +120,8 @@ def _build_group_names(key: str, values: Set[str]) -> dict[str, str]:
     names = {value: name for value, name in plain.items() if often[name] == 1 or name == f"{key}_{value}"}
     used = set(names.values())
     for value in sorted(values - names.keys()):
-        # A user can compute the hash and choose it as a name, so further hashes are tried until one is free.
+        # A user can compute the hash and give this group name to another value. Therefore further hashes are tried
+        # until a group name is free.
         tries = (f"{plain[value]}_{_hash_text(value + '#' * number, 12)}" for number in itertools.count())
         names[value] = next(name for name in tries if name not in used)
         used.add(names[value])

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the options that select devices: the sources to read and the filters to match. Private to this collection."""
+"""Read the options that select devices: the sources of devices, and the filters. Private to this collection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ SOURCE_SPEC: Mapping[str, Mapping[str, Any]] = {
     "organization": {"type": "str"},
     "account_devices": {"type": "bool"},
 }
-"""The options that name the sources of devices; documented by the fragment ``meshfleet.particle.selection``."""
+"""The argument spec of the options that select the sources of devices. The fragment ``meshfleet.particle.selection``
+documents these options."""
 
 FILTER_SPEC: Mapping[str, Mapping[str, Any]] = {
     "filters": {
@@ -42,19 +43,20 @@ FILTER_SPEC: Mapping[str, Mapping[str, Any]] = {
         },
     }
 }
-"""The option that filters devices; documented by the fragment ``meshfleet.particle.selection.filters``."""
+"""The argument spec of the option ``filters``. The fragment ``meshfleet.particle.selection.filters`` documents this
+option."""
 
 _MAX_QUERIES = 10
-"""The maximum number of values of a filter for which the cloud is asked to filter, with one request for each value.
-With more values, the whole list is read and filtered here."""
+"""The maximum number of values of one filter that are sent to the cloud, with one request for each value. A filter with
+more values is not sent: one request reads the whole list, and the devices are filtered afterwards."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The places from which devices are read: products, an organisation, the account.
+    """The sources from which devices are read: products, an organisation, the account.
 
-    :param products: products by id or slug.
-    :param organization: an organisation; all of its products are read.
+    :param products: the ids or slugs of products.
+    :param organization: an organisation, to read the devices of all its products; ``None`` to read no organisation.
     :param account: whether to read the devices of the account.
     """
 
@@ -68,7 +70,7 @@ class Sources:
         return not (self.products or self.organization or self.account)
 
     def describe(self) -> str:
-        """Return the sources as words for a message."""
+        """Return a phrase that names the sources, for messages."""
         words = [f"product {product}" for product in self.products]
         words += [f"organisation {self.organization}"] if self.organization is not None else []
         words += ["the account"] if self.account else []
@@ -78,8 +80,9 @@ class Sources:
 def read_sources(options: Mapping[str, Any], *, has_other_source: bool = False) -> Sources:
     """Read and check the options that select the sources of devices.
 
-    :param has_other_source: whether a mesh backend can list devices that the Particle cloud does not know.
-    :raises ParticleError: ``invalid_option`` when the options select no source or ``products`` has an empty entry.
+    :param has_other_source: whether a mesh backend can list devices that the Particle cloud does not know. If true, the
+        options need not select a source.
+    :raises ParticleError: ``invalid_option`` when no source is selected, or when ``products`` has an empty entry.
     """
     products = tuple(dict.fromkeys(str(product).strip() for product in options.get("products") or ()))
     if not all(products):
@@ -97,7 +100,7 @@ def read_sources(options: Mapping[str, Any], *, has_other_source: bool = False) 
 
 @dataclass(frozen=True)
 class Filters:
-    """The filters that a device must match; ``None`` means that there is no such filter."""
+    """The filters that a device must match. A filter that is ``None`` matches every device."""
 
     ids: frozenset[str] | None = None
     name: str | None = None
@@ -112,10 +115,10 @@ class Filters:
     _like: re.Pattern[str] | None = field(default=None, compare=False, repr=False)
 
     def build_queries(self) -> list[dict[str, str]]:
-        """Return the query parameters for the device list of a product, one mapping for each request to send.
+        """Return query parameters for the device list of a product: one mapping for each request to send.
 
-        The responses together contain every device that matches, and maybe others, because the cloud also matches parts
-        of ids, names and serial numbers.
+        The responses together contain every device that matches the filters. The responses may also contain other
+        devices, because the cloud also matches parts of ids, names and serial numbers.
         """
         common = {}
         literals = re.split(r"\*|\?|\[!?]?[^]]*]", self.name or "")
@@ -135,7 +138,7 @@ class Filters:
         return [common]
 
     def matches(self, facts: Mapping[str, Any]) -> bool:
-        """Return whether a device matches all filters."""
+        """Return whether the facts of a device match all filters."""
         mesh = facts.get("mesh") or {}
         return (
             _is_among(facts.get("id"), self.ids)
@@ -158,7 +161,7 @@ def _is_among(value: Any, wanted: frozenset[Any] | None) -> bool:
 def read_filters(options: Mapping[str, Any]) -> Filters:
     """Read and check the option ``filters``.
 
-    :raises ParticleError: ``invalid_option`` when a filter is not valid; the message names every mistake.
+    :raises ParticleError: ``invalid_option`` when a filter is not valid; the message lists all mistakes.
     """
     given: Mapping[str, Any] = options.get("filters") or {}
     mistakes: list[str] = []

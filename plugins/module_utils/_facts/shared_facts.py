@@ -1,10 +1,11 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Share one read of a fleet's facts among all hosts of a run. Private to this collection.
+"""Read the facts of a fleet once, and share the facts among all hosts of a run. Private to this collection.
 
-Each host needs the facts of one device, but the cloud lists a hundred devices per request. The first process reads
-the fleet under a lock and stores the facts, or the error, in a file for the other processes. The file holds no
-secrets. Its first line holds the offset of each device, so that a reader does not have to parse the whole file.
+Each host needs the facts of one device, but one request to the cloud lists a hundred devices. The first process locks a
+file and reads the whole fleet. This process stores the facts, or the error, in a file for the other processes. The file
+with the facts holds no secrets. Its first line holds the offset of the facts of each device, so that a process can read
+the facts of one device without parsing the whole file.
 """
 
 from __future__ import annotations
@@ -23,22 +24,24 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather i
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 
 REFUSAL_SECONDS = 30
-"""How long a failed read is shared: long enough for the processes that wait for it, and short enough for a user who
-corrects the cause and runs again."""
+"""After a failed read of the fleet, the same error is raised for this number of seconds without a new read. This time
+is long enough for the processes that wait for the read, and short enough for a user who corrects the cause and runs
+again."""
 
 INCOMPLETE_SECONDS = 3
-"""How long an incomplete read is used for a device that it did not find: long enough for all hosts of a run, so that
-they do not read the fleet again one by one."""
+"""An incomplete read may have missed devices. For a device that an incomplete read did not find, the read is used for
+this number of seconds. This time is long enough for all hosts of a run, so that not every host reads the fleet
+again."""
 
-_SLOTS = 64  # number of lock files; they are never removed, so all fleets share this fixed set
-_KEPT_SECONDS = 3600  # the next read of any fleet deletes files that are older
+_SLOTS = 64  # number of lock files; all fleets share this fixed number, because lock files are never removed
+_KEPT_SECONDS = 3600  # every read of a fleet deletes stored files that are older than this
 
 
 @dataclass(frozen=True)
 class DeviceRead:
-    """The result of a read for one device.
+    """The facts of one device from a read of the fleet.
 
-    :param facts: the facts of the device; ``None`` when the read did not find it.
+    :param facts: the facts of the device; ``None`` when the read did not find the device.
     :param complete: false if a list changed during the read, so that devices may be missing.
     :param age: the age of the read in seconds.
     """
@@ -51,9 +54,9 @@ class DeviceRead:
 class Snapshot:
     """The stored result of the last read of one fleet.
 
-    :param folder: a folder that only this user can read.
-    :param fleet: the values that identify the fleet; only their hash is stored.
-    :param now: returns the seconds since 1970.
+    :param folder: the folder for the stored files. Only the user of this process can read the folder.
+    :param fleet: the strings that identify the fleet; only their hash is stored.
+    :param now: function that returns the seconds since 1970.
     """
 
     def __init__(self, folder: Path, fleet: Sequence[str], now: Callable[[], float]) -> None:
@@ -63,11 +66,12 @@ class Snapshot:
         self._now = now
 
     def get_facts(self, device: str, max_age: float, read_fleet: Callable[[], GatheredFacts]) -> DeviceRead:
-        """Return the facts of ``device`` from a stored read, or read the fleet if that is older than ``max_age``.
+        """Return the facts of ``device`` from the stored read. If the stored read is too old, read the fleet.
 
         :param max_age: the maximum age of a stored read in seconds.
-        :param read_fleet: reads the fleet.
-        :raises ParticleError: when ``read_fleet`` fails, now or in another process in the last :data:`REFUSAL_SECONDS`.
+        :param read_fleet: function that reads the facts of the fleet.
+        :raises ParticleError: when ``read_fleet`` fails, or when it failed in another process in the last
+            :data:`REFUSAL_SECONDS`.
         """
         seen = self._read_stored(device, max_age)
         if seen is not None:
@@ -97,11 +101,12 @@ class Snapshot:
         return self._build_result(facts, head["complete"], head["skew"], age)
 
     def _read_lines(self, device: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
-        """Return the first line of the file and the facts of one device.
+        """Return the parsed first line of the stored file, and the facts of one device.
 
-        The line is empty if there is no valid file, and the facts are ``None`` if the device is not in it.
+        The first value is an empty mapping if there is no valid file. The second value is ``None`` if the file does not
+        contain the device.
         """
-        # A damaged file counts as missing, so the fleet is read again.
+        # A damaged file is treated like a missing file: the fleet is read again.
         with contextlib.suppress(ParticleError, ValueError, LookupError, TypeError):
             file = private_file.open_file(self._path)
             if file is not None:
@@ -131,7 +136,7 @@ class Snapshot:
         private_file.replace_file(self._path, b"".join((first, b"\n", *lines)))
 
     def _delete_old_files(self) -> None:
-        """Delete the files of all fleets whose last read is older than :data:`_KEPT_SECONDS`."""
+        """Delete all stored files that are older than :data:`_KEPT_SECONDS`, including the files of other fleets."""
         for path in self._path.parent.glob("facts-*.json"):
             with contextlib.suppress(OSError):
                 if self._now() - path.stat().st_mtime > _KEPT_SECONDS:
@@ -139,9 +144,10 @@ class Snapshot:
 
 
 def _build_repeated_error(error: Mapping[str, Any], left: float) -> ParticleError:
-    """Return the error of a failed read of another process, which is not repeated yet.
+    """Return the error of a failed read, with a hint that says when the fleet will be read again.
 
-    :param left: the seconds until the fleet is read again.
+    :param error: the stored error.
+    :param left: the seconds until the fleet may be read again.
     """
     return ParticleError(
         error["code"],

@@ -1,8 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read a table (CSV) as the devices of a manifest. Private to this collection.
+"""Read the devices of a manifest from a table (CSV). Private to this collection.
 
-A table has one row for each device. An empty cell declares nothing. A row that names a network also declares it.
+A table has one row for each device. An empty cell declares nothing. A row with the name of a network also declares the
+network.
 """
 
 from __future__ import annotations
@@ -18,20 +19,22 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.devic
     list_fields,
 )
 
-# Prefix of the columns for parameters of one member, such as a key that is printed beside its serial number.
+# Prefix of the columns for parameters of one member. An example is a key that is printed beside a serial number.
 _PARAMETER = "mesh.parameters."
 _MESH = "mesh."
 _LISTS = ("groups",)
 
 
 def parse_device_table(text: str, name: str) -> tuple[dict[str, Any], Where]:
-    """Return the data of a manifest, and a function that returns the file, line and column of a place in the data.
+    """Return the data of a manifest, and a function that describes places in the data.
 
-    The data holds ``devices`` and the ``networks`` that they name.
+    The data has the key ``devices``. If devices name networks, the data also has the key ``networks`` with these
+    networks. For a place in the data, the function returns the file, line and column, for messages.
 
     :param text: the text of the table.
     :param name: the name of the file, for messages.
-    :raises ParticleError: ``invalid_manifest`` when lines are not rows of the table; the message names each line.
+    :raises ParticleError: ``invalid_manifest`` when lines are not valid rows of the table; the message lists these
+        lines.
     """
     table = parse_table(text, name, _find_mistake)
     kinds = {"claimed": FLAG, **{field.name: field.kind for field in list_fields()}}
@@ -53,9 +56,10 @@ def _find_mistake(column: str) -> str | None:
 
 
 def _read_device(row: Mapping[str, str], kinds: Mapping[str, ValueKind]) -> dict[str, Any]:
-    """Return a device as a manifest declares it.
+    """Convert a row of the table to a device as in a manifest.
 
-    :param kinds: the kind of value by column. All other columns hold text, which the manifest check accepts or refuses.
+    :param kinds: the kinds of value, keyed by column. A cell in a column without a kind stays a string, which is
+        checked when the manifest is read.
     """
     device: dict[str, Any] = {}
     parameters: dict[str, str] = {}

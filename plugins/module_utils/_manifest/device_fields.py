@@ -1,10 +1,11 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the device fields that one PUT sets, one row each. Private to this collection.
+"""Define the device fields that a PUT request sets, with one row for each field. Private to this collection.
 
-To add a field, add a row to ``DEVICE_FIELDS``. Its check in a manifest, its CSV cell, its observation, its part of the
-PUT body, its export and its option of module ``device`` follow from the row; only the option text is written by hand.
-(endpoints.yml: device_update; errors-and-limits.md, section 7)
+To add a field, add a row to ``DEVICE_FIELDS``. The row defines how the field is checked in a manifest, converted from a
+CSV cell, compared with the cloud, sent in the body of the PUT request and exported. The row also defines the option of
+module ``device``. Only the documentation of the option is written by hand. (endpoints.yml: device_update;
+errors-and-limits.md, section 7)
 """
 
 from __future__ import annotations
@@ -21,64 +22,77 @@ Value: TypeAlias = "str | bool | int"
 """A value of a field as a manifest declares it."""
 
 UNLOCKED = "unlocked"
-"""Declares that a device follows the releases of its product instead of being locked to a firmware version."""
+"""The value of ``firmware_version`` for a device that follows the firmware releases of its product, instead of being
+locked to a version."""
 
 _FLAG_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 class ValueKind(ABC):
-    """A kind of value, which is checked and converted between a manifest, a table, an option and the cloud."""
+    """A kind of field value. Its methods check values, and convert values between several forms.
+
+    The forms are: a declared value in a manifest, a CSV cell, an option of module ``device``, and a value in the cloud.
+    """
 
     option: ClassVar[Mapping[str, Any]] = {"type": "str"}
-    """The argument spec of an option for such a value."""
+    """The argument spec of a module option with this kind of value."""
 
     @abstractmethod
     def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
-        """Return the declared ``value``, and report a mistake to ``reader`` if it is not valid."""
+        """Return the declared ``value``. If ``value`` is not valid, report a mistake to ``reader``."""
 
     def from_cell(self, cell: str) -> Any:
-        """Convert a CSV cell that is not empty. If it is not valid, return the text, which ``check`` then refuses."""
+        """Convert a CSV cell that is not empty.
+
+        If the cell is not valid, return the cell unchanged. ``check`` then reports the mistake.
+        """
         return cell
 
     def from_option(self, option: Any) -> Any:
-        """Convert an option value of module ``device``. If it is not valid, return it, and ``check`` refuses it."""
+        """Convert an option value of module ``device``.
+
+        If the value is not valid, return the value unchanged. ``check`` then reports the mistake.
+        """
         return option
 
     @abstractmethod
     def from_cloud(self, shown: object) -> Value | None:
-        """Convert a value that the cloud shows; ``None`` means that the device has no value."""
+        """Convert a value that the cloud shows. Return ``None`` if the device has no value."""
 
     def to_cloud(self, value: Value) -> Value | None:
-        """Convert a declared value into the value that a PUT sends."""
+        """Convert a declared value into the value that a PUT request sends."""
         return value
 
     @abstractmethod
     def is_exported(self, value: Value | None) -> bool:
-        """Return whether an export declares ``value``. It leaves out the value that every new device has."""
+        """Return whether an export writes ``value``. An export leaves out the value that every new device has."""
 
 
 @dataclass(frozen=True)
 class Text(ValueKind):
-    """A text.
+    """A string value.
 
-    :param may_be_blank: whether an empty text, or one that holds only spaces, is valid.
+    :param may_be_blank: whether an empty string, or a string of spaces only, is valid.
     """
 
     may_be_blank: bool = True
 
     def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
-        """Return the declared text, and report a mistake if it is not a text or must not be blank."""
+        """Return the declared string, and report a mistake if the value is not valid.
+
+        The value must be a string. If ``may_be_blank`` is false, the string must not be blank.
+        """
         text = reader.read_text(value, place)
         if isinstance(value, str) and self._is_missing(text):
             reader.add_mistake(place, "is empty")
         return text
 
     def from_cloud(self, shown: object) -> Value | None:
-        """Return the text that the cloud shows, or ``None`` if there is none."""
+        """Return the string that the cloud shows, or ``None`` if the device has no value."""
         return None if shown is None else str(shown)
 
     def is_exported(self, value: Value | None) -> bool:
-        """Return whether the device has a text that a manifest can declare."""
+        """Return whether ``value`` is a string that is not empty and that a manifest can declare."""
         return bool(value) and not self._is_missing(str(value))
 
     def _is_missing(self, text: str) -> bool:
@@ -91,38 +105,38 @@ class Flag(ValueKind):
     option: ClassVar[Mapping[str, Any]] = {"type": "bool"}
 
     def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
-        """Return the declared boolean, and report a mistake if it is not a boolean."""
+        """Return the declared boolean. Report a mistake if the value is not a boolean."""
         return reader.read_boolean(value, place)
 
     def from_cell(self, cell: str) -> Any:
-        """Convert words such as ``yes`` and ``false`` in any case; return any other text unchanged."""
+        """Convert a word such as ``yes`` or ``FALSE`` into a boolean; return any other string unchanged."""
         return _FLAG_WORDS.get(cell.lower(), cell)
 
     def from_cloud(self, shown: object) -> Value | None:
-        """Return whether the cloud shows true; a missing value counts as false."""
+        """Return whether the value in the cloud is true. A missing value counts as false."""
         return shown is True
 
     def is_exported(self, value: Value | None) -> bool:
-        """Return whether the value is true, because every new device has false."""
+        """Return whether ``value`` is true. False is not exported, because every new device has the value false."""
         return value is True
 
 
 class FirmwareLock(ValueKind):
-    """A firmware version number, or :data:`UNLOCKED`, which is null in the cloud."""
+    """A firmware version number, or :data:`UNLOCKED`. The cloud represents :data:`UNLOCKED` as null."""
 
     def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
-        """Return the declared version, and report a mistake if it is not a version number or :data:`UNLOCKED`."""
+        """Return the declared version. Report a mistake if the value is neither a number nor :data:`UNLOCKED`."""
         if value != UNLOCKED and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
             reader.add_mistake(place, f"must be a version number or {UNLOCKED}, got {value!r}")
         return value if isinstance(value, int) else UNLOCKED
 
     def from_cell(self, cell: str) -> Any:
-        """Convert digits into a number; return any other text unchanged."""
+        """Convert a string of digits into a number; return any other string unchanged."""
         return int(cell) if cell.isascii() and cell.isdigit() else cell
 
     def from_option(self, option: Any) -> Any:
-        """Convert digits into a number; return any other text unchanged."""
-        # The option has type str, because it may hold a word, so Ansible converts a number into a text.
+        """Convert a string of digits into a number; return any other string unchanged."""
+        # The option has type str, because it may hold a word. Ansible therefore converts a number into a string.
         return int(option) if option.isdecimal() else option
 
     def from_cloud(self, shown: object) -> Value | None:
@@ -134,7 +148,7 @@ class FirmwareLock(ValueKind):
         return None if value == UNLOCKED else value
 
     def is_exported(self, value: Value | None) -> bool:
-        """Return whether the device is locked to a version."""
+        """Return whether ``value`` locks the device to a firmware version."""
         return value != UNLOCKED
 
 
@@ -143,11 +157,11 @@ TEXT, FILLED_TEXT, FLAG, FIRMWARE_LOCK = Text(), Text(may_be_blank=False), Flag(
 
 @dataclass(frozen=True)
 class DeviceField:
-    """A device field that one PUT sets.
+    """A device field that a PUT request sets.
 
     :param name: the key in a manifest, the column of a table and the option of module ``device``.
-    :param cloud_name: the key in the rows of the cloud and in the body of the PUT.
-    :param kind: the kind of its values.
+    :param cloud_name: the key in the rows of the cloud's lists and in the body of the PUT request.
+    :param kind: the kind of the field's values.
     :param product_only: whether only devices of a product have the field.
     """
 
@@ -175,7 +189,11 @@ def list_fields(*, product_only: bool | None = None) -> tuple[DeviceField, ...]:
 
 
 def check_fields(reader: ValueReader, device: Mapping[str, Any], place: Place) -> dict[str, Value]:
-    """Return the fields that ``device``, at ``place`` of a manifest, declares, and report mistakes to ``reader``."""
+    """Check and return the fields that a device declares. Report mistakes to ``reader``.
+
+    :param device: the device in the parsed manifest.
+    :param place: the path of the device in the manifest.
+    """
     return {
         field.name: field.kind.check(reader, device[field.name], (*place, field.name))
         for field in DEVICE_FIELDS
@@ -184,7 +202,7 @@ def check_fields(reader: ValueReader, device: Mapping[str, Any], place: Place) -
 
 
 def read_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that the options of module ``device`` declare, with values as in a manifest."""
+    """Return the device fields in the options of module ``device``, with the values that a manifest would contain."""
     return {
         field.name: field.kind.from_option(options[field.name])
         for field in DEVICE_FIELDS
@@ -193,29 +211,32 @@ def read_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def observe_fields(row: Mapping[str, object]) -> dict[str, Value | None]:
-    """Return the fields that a row of the cloud shows, with names and values as in a manifest."""
+    """Return the device fields in a row of the cloud's lists, with names and values that a manifest would contain."""
     return {
         field.name: field.kind.from_cloud(row[field.cloud_name]) for field in DEVICE_FIELDS if field.cloud_name in row
     }
 
 
 def is_different(declared: Value, observed: Value | None) -> bool:
-    """Return whether the observed value of a field differs from the declared one, so that it must be written."""
-    # The cloud does not distinguish an empty text from a missing value.
+    """Return whether a field must be written, because the observed value differs from the declared value."""
+    # The cloud does not distinguish an empty string from a missing value.
     return declared != ("" if observed is None else observed)
 
 
 def build_put_body(values: Mapping[str, Value]) -> dict[str, Value | None]:
-    """Return the body of the PUT that sets ``values``, a mapping from field names to declared values."""
+    """Return the body of the PUT request that sets ``values``.
+
+    :param values: declared values, keyed by field name.
+    """
     fields = {field.name: field for field in DEVICE_FIELDS}
     return {fields[name].cloud_name: fields[name].kind.to_cloud(value) for name, value in values.items()}
 
 
 def export_fields(facts: Mapping[str, object], *, product_only: bool) -> dict[str, Value | None]:
-    """Return the fields that an export declares for a device.
+    """Return the fields that an export writes for a device.
 
     :param facts: the facts of the device.
-    :param product_only: whether to return the fields that only devices of a product have, or the other fields.
+    :param product_only: ``True`` for the fields that only devices of a product have, ``False`` for the other fields.
     """
     shown = {
         field: field.kind.from_cloud(facts.get(field.cloud_name)) for field in list_fields(product_only=product_only)
@@ -224,5 +245,5 @@ def export_fields(facts: Mapping[str, object], *, product_only: bool) -> dict[st
 
 
 def build_option_specs() -> dict[str, Mapping[str, Any]]:
-    """Return the argument spec of module ``device`` for all fields."""
+    """Return the argument spec of module ``device`` for all device fields."""
     return {field.name: field.kind.option for field in DEVICE_FIELDS}

@@ -37,10 +37,11 @@ def export_manifest(
     """Return the manifest that declares the current state of some devices of a product or of the account.
 
     :param product: the id or slug of the product; ``None`` for the devices of the account.
-    :param devices: the facts of all devices by id. They also show the gateways that are not exported themselves.
+    :param devices: the facts of all devices, keyed by id. All devices are needed, because an exported network lists its
+        gateways even if the gateways are not exported.
     :param exported: the ids of the devices to export.
-    :param warn: receives a warning for each kind of item that was left out.
-    :returns: a manifest that ``read_manifest`` accepts and for which a run writes nothing.
+    :param warn: function that shows a warning to the user. It is called once for each kind of item that is left out.
+    :returns: a manifest that ``read_manifest`` accepts. A run with this manifest writes nothing.
     """
     waiting = {device for device in exported if devices[device].get("quarantined") or devices[device].get("denied")}
     odd = {device for device in exported if not _can_declare(device, devices[device])}
@@ -69,7 +70,7 @@ def export_manifest(
 
 
 def _can_declare(device: str, facts: Facts) -> bool:
-    """Return whether the identifier of a device is valid in a manifest."""
+    """Return whether a manifest can contain the identifier of a device."""
     own = find_identity(facts)
     if own is None:
         return DEVICE_ID.match(device) is not None
@@ -79,7 +80,10 @@ def _can_declare(device: str, facts: Facts) -> bool:
 
 
 def _find_membership(product: str | None, facts: Facts) -> tuple[Rules, Membership] | None:
-    """Return the membership of a device with the rules of its backend, or ``None`` if no manifest can declare it."""
+    """Return the rules of a device's mesh backend, and the membership of the device.
+
+    Return ``None`` if the device has no membership, or if a manifest cannot declare the membership.
+    """
     found = find_membership(facts)
     if found is None or not found[0].is_exported(facts) or (product is None and found[0].needs_product):
         return None
@@ -93,7 +97,12 @@ def _list_groups(facts: Facts) -> list[str]:
 def _export_networks(
     product: str | None, devices: Mapping[str, Facts], taken: Collection[str]
 ) -> dict[str, dict[str, Any]]:
-    """Return the networks of the exported devices. Each names the gateways that are not exported themselves."""
+    """Return the networks of the exported devices, keyed by name.
+
+    The key ``gateways`` of a network contains the gateways that are not exported as devices.
+
+    :param taken: the ids of the exported devices.
+    """
     inside = frozenset(taken)
     used: dict[str, Rules] = {}
     for device in taken:
@@ -124,7 +133,7 @@ def _can_name(rules: Rules, name: str) -> bool:
 def _export_record(
     device: str, facts: Facts, product: str | None, networks: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return the record that declares the current state of a device."""
+    """Return the manifest entry that declares the current state of a device."""
     found = _find_membership(product, facts)
     mesh: dict[str, Any] = {}
     if found is not None and networks.get(found[1].network, {}).get("backend") == found[0].name:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the types of a manifest that was read. Private to this collection."""
+"""Define the types of a parsed manifest. Private to this collection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 
 @dataclass(frozen=True)
 class Identifier:
-    """A value other than the id that identifies a device.
+    """A value that identifies a device, other than the device id.
 
     :param kind: ``serial_number``, ``iccid``, ``imei``, or a key by which a mesh backend identifies its members.
     """
@@ -30,18 +30,22 @@ class Identifier:
 
 @dataclass(frozen=True)
 class DeviceRecord:
-    """The declaration of one device. A run does not change what is not declared.
+    """The declaration of one device. A run changes only what is declared.
 
-    :param id: the device id. For a device that is declared by another identifier, it holds the value of that
-        identifier until the cloud has returned the id.
-    :param fields: the declared fields by name, see :mod:`device_fields`.
+    :param id: the device id. If the manifest declares the device by another identifier, ``id`` holds that identifier
+        until the cloud has returned the device id.
+    :param fields: the declared fields by name; see :mod:`device_fields`.
     :param groups: the declared device groups; ``None`` when they are not declared.
-    :param claimed: whether the account must claim the device or give up its claim; ``None`` when not declared.
-    :param mesh: the declared membership; ``None`` when the device must leave its mesh or no mesh is declared.
-    :param leaves_mesh: whether the device must leave its mesh.
-    :param declared_by: the identifier that declares the device, if that is not its id.
-    :param identities: the values that identify the device to mesh backends, by the keys of the backends.
-    :param is_outside_cloud: whether the Particle cloud does not know the device, whose ``id`` is one of ``identities``.
+    :param claimed: true if the account must claim the device, false if the account must unclaim the device; ``None``
+        when not declared.
+    :param mesh: the declared membership; ``None`` when the device must leave its network or declares no ``mesh``.
+    :param leaves_mesh: whether the device must leave its network.
+    :param declared_by: the identifier by which the manifest declares the device; ``None`` when the identifier is the
+        id.
+    :param identities: the values that identify the device to mesh backends, by the manifest keys that the backends
+        define.
+    :param is_outside_cloud: whether the Particle cloud does not know the device. In this case, ``id`` is one of the
+        values in ``identities``.
     """
 
     id: str
@@ -56,12 +60,15 @@ class DeviceRecord:
 
     @property
     def has_mesh_declaration(self) -> bool:
-        """Return whether the device is declared in or out of a mesh."""
+        """Return whether the manifest declares a network for the device, or removes the device from its network."""
         return self.leaves_mesh or self.mesh is not None
 
     @property
     def key(self) -> str:
-        """Return the identifier that the manifest uses for the device. It stays the same when the id becomes known."""
+        """Return the identifier that the manifest uses for the device.
+
+        The result does not change when the device id becomes known.
+        """
         return self.declared_by.value if self.declared_by else self.id
 
     @property
@@ -75,11 +82,11 @@ class Manifest:
     """The declared state of a fleet.
 
     :param product: the id or slug of a product; ``None`` for the devices of the account.
-    :param exact_groups: whether devices lose the device groups that are not declared.
+    :param exact_groups: whether devices are removed from the device groups that they do not declare.
     :param networks: the declared networks by name.
     :param devices: the declared devices in the order of the manifest.
-    :param absent: whether the devices must be removed from the fleet.
-    :param needs_login: whether a device or network needs the Particle cloud.
+    :param absent: whether the declared devices must be removed from the fleet.
+    :param needs_login: whether a run with this manifest needs the Particle cloud.
     """
 
     product: str | None

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make device names from a template such as ``{network}-{role}-{index:3}``. Private to this collection.
+"""Build device names from a template such as ``{network}-{role}-{index:3}``. Private to this collection.
 
-A number after a colon is a width: ``index`` is padded with zeros to it, and every other value is cut to that many of
-its last characters. ``{{`` and ``}}`` are literal braces.
+A number after a colon is a width. ``index`` is padded with zeros to the width. Any other value is shortened to its last
+characters, and the width is the number of these characters. ``{{`` and ``}}`` are literal braces.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ _DIGITS = 2
 """The maximum number of digits in a width."""
 
 Part: TypeAlias = "tuple[str, str, int | None]"
-"""Literal text, the placeholder after it (empty if none follows), and the width of the placeholder."""
+"""A literal string, the name of the placeholder after the string (empty if no placeholder follows), and the width of
+the placeholder."""
 
 
 def read_template(text: str) -> tuple[Part, ...]:
-    """Return the parts of a template.
+    """Parse a template, and return its parts.
 
-    :raises ValueError: when the template is not valid; the text is a phrase about the mistake for a message.
+    :raises ValueError: when the template is not valid; the error text is a phrase that describes the mistake.
     """
     try:
         found = list(string.Formatter().parse(text))
@@ -55,10 +56,10 @@ def read_template(text: str) -> tuple[Part, ...]:
 
 
 def build_name(template: tuple[Part, ...], values: Mapping[str, str | int]) -> str:
-    """Return the name that ``template`` gives a device.
+    """Return the name that ``template`` gives to a device.
 
-    :param values: the values of the device by placeholder.
-    :raises KeyError: when the device has no value for a placeholder; its argument is the placeholder.
+    :param values: the values of the device, keyed by placeholder.
+    :raises KeyError: when the device has no value for a placeholder. The argument of the error is the placeholder.
     """
     return "".join(literal + (_format_value(values[name], width) if name else "") for literal, name, width in template)
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the networks of a manifest, each by the rules of its backend. Private to this collection."""
+"""Read the networks of a manifest by the rules of their mesh backends. Private to this collection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _NETWORK_KEYS = ("backend", "state", "parameters", "gateways")
 def read_networks(reader: ValueReader, value: Any) -> dict[str, Network]:
     """Return the declared networks by name, and report mistakes to ``reader``.
 
-    The gateways are those that the networks name; devices with the role gateway are added later.
+    Each network contains only the gateways in its key ``gateways``. Devices that declare the role gateway are added
+    later.
 
     :param value: the value of the manifest key ``networks``.
     """

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the data of a manifest into a :class:`Manifest`, or report all of its mistakes. Private to this collection.
+"""Read the data of a manifest into a :class:`Manifest`, or report all mistakes in the data. Private to this collection.
 
-This module sends no requests, so that a manifest is fully checked before the first request.
+This module sends no requests. A manifest is therefore fully checked before the first request.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 )
 
 MANIFEST_KEYS = ("product", "groups_mode", "unique_names", "name_template", "networks", "devices")
-"""The keys of a manifest."""
+"""The top-level keys of a manifest."""
 
 _MESH_KEYS = ("network", "role", "parameters", "state")
 
@@ -68,24 +68,29 @@ _IDENTIFIER_FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
 
 
 def list_device_keys() -> tuple[str, ...]:
-    """Return the keys of a device in the order in which messages name them."""
+    """Return the keys that a device may have in a manifest, in the order in which messages list these keys."""
     fields = (field.name for field in list_fields(product_only=False))
     return (*IDENTIFIERS, *fields, *_list_product_keys(), "claimed", "mesh", *list_identity_keys())
 
 
 def _list_product_keys() -> tuple[str, ...]:
-    """Return the keys that only devices of a product may have, without ``mesh``, which depends on the network."""
+    """Return the keys that only devices of a product may have.
+
+    The key ``mesh`` is not in the result, because the backend of the network decides whether ``mesh`` requires a
+    product.
+    """
     return ("groups", *(field.name for field in list_fields(product_only=True)))
 
 
 def read_manifest(data: Any, where: Where = format_place, *, absent: bool = False, ordered: bool = True) -> Manifest:
     """Validate the data of a manifest and return it as a :class:`Manifest`.
 
-    :param where: returns the name of a place in the data, such as file and line, for messages.
-    :param absent: whether the devices must be removed from the fleet.
-    :param ordered: whether the position of a device in the list is the same in every run, as ``{index}`` requires.
-    :raises ParticleError: ``invalid_manifest`` when there are mistakes, naming each with its place; ``unsupported``
-        when no product is declared and a device or network needs one.
+    :param where: function that describes a place in the data for messages, such as ``fleet.yml:12 devices[3].id``.
+    :param absent: whether the declared devices must be removed from the fleet.
+    :param ordered: whether a device has the same position in the list in every run. ``{index}`` requires a stable
+        position.
+    :raises ParticleError: ``invalid_manifest`` when the data contains mistakes; the message lists each mistake with its
+        place. ``unsupported`` when a device or network needs a product, but no product is declared.
     """
     reader = _Reader(where, absent=absent, ordered=ordered)
     manifest = reader.read(data)
@@ -115,19 +120,23 @@ def _build_error(code: str, one: str, many: str, places: list[str]) -> ParticleE
 
 
 def _join_words(words: Sequence[str]) -> str:
-    """Return words as an enumeration such as ``a, b or c``."""
+    """Return words as a phrase such as ``a, b or c``."""
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _needs_login(networks: Mapping[str, Network], records: Sequence[DeviceRecord]) -> bool:
-    """Return whether a device or network needs the Particle cloud. An empty manifest counts as needing it."""
+    """Return whether a device or network needs the Particle cloud. Return ``True`` if no networks are declared."""
     if not all(record.is_outside_cloud for record in records):
         return True
     return not networks or any(get_rules(network.backend).needs_login for network in networks.values())
 
 
 def _find_rules(mesh: Any, networks: Mapping[str, Network]) -> list[Rules]:
-    """Return the rules of the backend whose network ``mesh`` names, or the rules of all if that is not declared."""
+    """Return the backend rules that may apply to the ``mesh`` of a device.
+
+    If the network in ``mesh`` is declared, the result is the rules of the backend of this network. Otherwise the result
+    is the rules of all backends.
+    """
     network = networks.get(str(mesh.get("network"))) if isinstance(mesh, Mapping) else None
     return list(list_rules()) if network is None else [get_rules(network.backend)]
 
@@ -136,9 +145,9 @@ Devices = list[tuple[Place, DeviceRecord]]
 
 
 class _Reader(ValueReader):
-    """A reader that validates one manifest and collects its mistakes.
+    """A reader that validates one manifest and collects mistakes.
 
-    :ivar product_only: the places of declarations that only devices of a product can have.
+    :ivar product_only: the declarations that are valid only with a product, each as a message with its place.
     """
 
     def __init__(self, where: Where, *, absent: bool, ordered: bool) -> None:
@@ -150,7 +159,7 @@ class _Reader(ValueReader):
         self.product_only: list[str] = []
 
     def read(self, data: Any) -> Manifest:
-        """Return the manifest. It is valid only if no mistakes were collected."""
+        """Return the manifest. The manifest is valid only if no mistakes were collected."""
         top = self.read_mapping(data, (), MANIFEST_KEYS)
         product = self._read_product(top["product"]) if "product" in top else None
         mode = self.read_choice(top.get("groups_mode", "add"), ("groups_mode",), ("add", "exact"))
@@ -215,7 +224,7 @@ class _Reader(ValueReader):
             return None
         identifier, declared_by = identity
         if len(self.mistakes) > before:
-            # Its identifier and name are valid, so the search for duplicates can use them.
+            # Return what the search for duplicates and for gateways needs, although the device has mistakes.
             return place, DeviceRecord(
                 identifier, fields, mesh=mesh, declared_by=declared_by, is_outside_cloud=is_outside_cloud
             )
@@ -226,7 +235,10 @@ class _Reader(ValueReader):
     def _read_identities(
         self, device: Mapping[str, Any], place: Place, networks: Mapping[str, Network]
     ) -> dict[str, str]:
-        """Return the values that identify a device to mesh backends, by key. A value that is not valid is empty."""
+        """Return the values that identify a device to mesh backends, by manifest key.
+
+        A value that is not valid becomes an empty string.
+        """
         found = {}
         for rules in list_rules():
             for key in (key for key in rules.identities if key in device):
@@ -238,7 +250,10 @@ class _Reader(ValueReader):
         return found
 
     def _refuse_other_backend(self, rules: Rules, mesh: Any, place: Place, networks: Mapping[str, Network]) -> None:
-        """Report a mistake if a device that only one backend knows is declared in a network of another backend."""
+        """Report a mistake if the network in ``mesh`` belongs to another backend than ``rules``.
+
+        :param rules: the rules of the only backend that knows the device.
+        """
         network = networks.get(str(mesh.get("network"))) if isinstance(mesh, Mapping) else None
         if network is not None and network.backend != rules.name:
             self.add_mistake(
@@ -248,7 +263,11 @@ class _Reader(ValueReader):
     def _read_mesh_identifier(
         self, identities: Mapping[str, str], device: Mapping[str, Any], place: Place
     ) -> tuple[str, Identifier] | None:
-        """Return the identifier of a device that the Particle cloud does not know, as a value and with its key."""
+        """Return the identifier of a device that the Particle cloud does not know.
+
+        :param identities: the values that identify the device to mesh backends, by manifest key.
+        :returns: the value, and the same value as an :class:`Identifier`; ``None`` if the value is not valid.
+        """
         key, value = next(iter(identities.items()))
         for name in device:
             if name in self._device_keys and name not in ("name", "mesh", *identities):
@@ -259,7 +278,11 @@ class _Reader(ValueReader):
         return (value, Identifier(key, value)) if value else None
 
     def _read_identifier(self, device: Mapping[str, Any], place: Place) -> tuple[str, Identifier | None] | None:
-        """Return the value that identifies a device, and its :class:`Identifier` if that value is not the id."""
+        """Return the value that identifies a device, or ``None`` if the device has no valid identifier.
+
+        :returns: the value, and the same value as an :class:`Identifier`. If the value is the device id, the second
+            part is ``None``.
+        """
         given = [kind for kind in IDENTIFIERS if kind in device]
         if not given:
             self.add_mistake(place, f"has no identifier; declare {_join_words((*IDENTIFIERS, *list_identity_keys()))}")
@@ -321,7 +344,7 @@ class _Reader(ValueReader):
         return Membership(str(name), role, self._read_parameters(mesh, place), extra), False
 
     def _read_parameters(self, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
-        """Return the parameters of one member. Their values may be join keys, so messages never repeat them."""
+        """Return the parameters of one member. The values may be join keys, so messages never repeat the values."""
         parameters = mesh.get("parameters", {})
         self.check_json(parameters, (*place, "parameters"))
         if isinstance(parameters, Mapping):
@@ -337,7 +360,11 @@ class _Reader(ValueReader):
             self.refuse_duplicates([(place, record.id) for place, record in alike], kind)
 
     def _name_devices(self, devices: Devices, template: Any, product: str | None) -> Devices:
-        """Return the devices, with a name from ``template`` for each that declares no name and can have one."""
+        """Return the devices, and give each device without a declared name a name from ``template``.
+
+        A device gets no name if the Particle cloud does not know the device. A device of the account also gets no name
+        if its ``claimed`` is false.
+        """
         try:
             parts = read_template(self.read_text(template, ("name_template",)))
         except ValueError as error:
@@ -371,7 +398,7 @@ class _Reader(ValueReader):
         )
 
     def _check_claims(self, devices: Devices) -> None:
-        """Report contradictions between ``claimed`` and the other declarations of devices of the account."""
+        """Report contradictions between ``claimed`` and the other declarations of each device of the account."""
         for place, record in devices:
             if record.is_outside_cloud:
                 continue
@@ -383,9 +410,10 @@ class _Reader(ValueReader):
                 self.add_mistake((*place, "claimed"), said)
 
     def _complete_networks(self, networks: Mapping[str, Network], devices: Devices) -> dict[str, Network]:
-        """Return the networks with all their gateways and sizes, and report networks that lack a gateway.
+        """Return the networks, completed with all gateways and with the number of devices.
 
-        The gateways are the ones that a network names and the devices that declare the role gateway.
+        The gateways of a network are the devices that the network lists under ``gateways``, and the devices that
+        declare the role gateway. Report each network that needs a gateway and has no gateway.
         """
         among: dict[str, set[str]] = {name: set(network.gateways) for name, network in networks.items()}
         every: dict[str, set[str]] = {name: set(network.gateways) for name, network in networks.items()}
@@ -413,7 +441,11 @@ class _Reader(ValueReader):
         }
 
     def _refuse_two_networks(self, networks: Mapping[str, Network], devices: Devices) -> None:
-        """Report devices that are declared in two networks, or out of the network that names them as a gateway."""
+        """Report devices that are in two networks, and gateways that must leave their network.
+
+        A device is in a network if the device declares the network, or if the network lists the device under
+        ``gateways``.
+        """
         serves: dict[str, str] = {}
         for name, network in networks.items():
             for index, gateway in enumerate(network.gateways):

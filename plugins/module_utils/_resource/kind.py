@@ -1,9 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Describe a kind of resource of a product as data. Private to this collection.
+"""Define the data types that describe a kind of resource. Private to this collection.
 
-A kind is a file in ``kinds/`` that defines the name of a resource, its settings and its requests. Everything else, from
-the comparison to the handling of lost responses, is the same for all kinds.
+A resource belongs to a product; an example is a webhook. Each kind of resource has a file in ``kinds/``. The file
+defines the name of the kind, its settings and its requests. All other code, such as the comparison of settings and the
+handling of lost responses, is the same for all kinds.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
     from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 
 Row = Mapping[str, Any]
-"""One resource as the cloud describes it."""
+"""One resource, with the keys and values that the cloud uses."""
 
 Body = Mapping[str, Any]
 """The body of a request that creates or changes a resource. It may hold secrets."""
 
 
 def keep_value(value: Any) -> Any:
-    """Return the value as it is, for fields that have one spelling."""
+    """Return the value unchanged. This function is the default of ``Field.normalise`` and ``Field.show``."""
     return value
 
 
@@ -31,15 +32,16 @@ def keep_value(value: Any) -> Any:
 class Field:
     """One setting of a resource.
 
-    :param name: the option of the module, and the key in a definition.
-    :param cloud: the key in the bodies of the cloud.
-    :param spec: the argument spec of the option. It has no default, because a setting without a value is not changed.
-        The values of an option with ``no_log`` are masked wherever they occur.
-    :param default: the value that the cloud assumes for a body without the setting.
-    :param secret: whether values may hold secrets: only their names and variables in braces are shown.
-    :param required: whether the cloud refuses to create a resource without it.
-    :param normalise: converts all spellings of a value to one form, which is compared.
-    :param show: converts the normalised value of a field that is not secret to a form that may be shown.
+    :param name: the option of the module, and the key in the definition of a product.
+    :param cloud: the key in the requests and responses of the cloud.
+    :param spec: the argument spec of the option. The spec has no default, because a setting that is not declared is not
+        changed. If the spec contains ``no_log``, the values of the option are masked in all output.
+    :param default: the value that the cloud uses if a request does not contain the setting.
+    :param secret: whether the values may hold secrets. If true, the values are masked, except variables in braces.
+    :param required: whether the cloud refuses to create a resource without the setting.
+    :param normalise: function that converts all spellings of a value to one form. The converted values are compared.
+    :param show: function that converts a normalised value to a form that may be shown. It is not used for secret
+        settings.
     """
 
     name: str
@@ -61,14 +63,14 @@ class Kind:
     :param noun: the word for one resource in messages.
     :param key: the field that identifies a resource in its product.
     :param fields: all other fields that can be declared.
-    :param list_rows: reads all resources of a product; rows may lack some fields.
-    :param read_row: reads one resource of the list with all its fields; ``None`` if the list has them.
-    :param create_row: creates a resource. It is never retried without reading the list again.
-    :param update_row: changes the resource of a row.
-    :param delete_row: removes the resource of a row.
-    :param replaces: whether an update replaces the whole resource, so that all fields must be sent again.
-    :param constants: the keys and values that every body of the kind contains.
-    :param read_only: keys of a row that are never sent back.
+    :param list_rows: function that reads all resources of a product. The rows may lack some fields.
+    :param read_row: function that reads all fields of the resource in a row; ``None`` if the list contains all fields.
+    :param create_row: function that creates a resource. Before a creation is repeated, the list is read again.
+    :param update_row: function that changes the resource in a row.
+    :param delete_row: function that removes the resource in a row.
+    :param replaces: whether an update replaces the whole resource. If true, the request contains all fields.
+    :param constants: the keys and values that every request body of the kind contains.
+    :param read_only: keys of a row that are never sent to the cloud.
     :param exclusive: names of fields that cannot be combined in one resource.
     :param id_key: the key of a row that holds the id of the resource.
     """
@@ -90,7 +92,7 @@ class Kind:
     id_key: str = "id"
 
     def build_option_specs(self) -> dict[str, dict[str, Any]]:
-        """Return the argument spec of the module for the settings of one resource."""
+        """Return the argument spec of the module's options for the settings of one resource."""
         specs = {each.name: dict(each.spec) for each in self.fields}
         return {self.key.name: {**self.key.spec, "required": True}, **specs}
 
@@ -99,9 +101,9 @@ class Kind:
 class Declared:
     """The declaration of one resource.
 
-    :param key: the value of the kind's key.
-    :param values: the declared settings by the names of their fields, without undeclared ones.
-    :param absent: whether the resource is to be removed.
+    :param key: the value of the field ``Kind.key``.
+    :param values: the declared settings, keyed by field name.
+    :param absent: whether the resource must be removed.
     """
 
     key: str
@@ -110,10 +112,10 @@ class Declared:
 
     @classmethod
     def from_options(cls, kind: Kind, options: Mapping[str, Any]) -> Declared:
-        """Return the resource that the options of a module declare."""
+        """Convert the options of a module to the declaration of one resource."""
         values = {each.name: options[each.name] for each in kind.fields if options[each.name] is not None}
         for each in kind.fields:
-            if each.name in values and "options" in each.spec:  # Ansible sets suboptions that are not given to None
+            if each.name in values and "options" in each.spec:  # Ansible sets missing suboptions to None
                 given = values[each.name].items()
                 values[each.name] = {name: value for name, value in given if value is not None}
         return cls(options[kind.key.name], values, options["state"] == "absent")

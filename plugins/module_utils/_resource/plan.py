@@ -1,8 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compute the changes that lead from observed to declared resources. Private to this collection.
+"""Compute the changes that bring observed resources to their declared state. Private to this collection.
 
-This file makes no request. It compares secrets in memory; a :class:`Change` shows only their names.
+This module sends no requests. It compares secrets in memory. The fields ``before`` and ``after`` of a :class:`Change`
+never contain secrets.
 """
 
 from __future__ import annotations
@@ -20,23 +21,27 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind 
 ON_CREATE = "on_create"
 ALWAYS = "always"
 UPDATE_SECRETS = (ON_CREATE, ALWAYS)
-"""When to write secrets that cannot be compared because the cloud does not show them."""
+"""The choices for ``update_secrets``: when to write secrets that the cloud does not show. These secrets cannot be
+compared."""
 
 MIN_PASSWORD = 4
-"""Minimum length of a password to be masked in other texts. Masking shorter ones would make other texts unreadable."""
+"""A password of at least this length is masked in all output. Masking shorter passwords would make the output
+unreadable."""
 MIN_VALUE = 8
-"""Minimum length of a value in a secret mapping, such as headers, which also contains ordinary words."""
+"""A value in a secret mapping, such as ``headers``, is masked in all output if the value has at least this length.
+Shorter values are often ordinary words."""
 MIN_LITERAL = 12
-"""Minimum length of a word in any other text that may hold a secret. Tokens are longer than ordinary words."""
+"""A word in any other string with secrets is masked in all output if the word has at least this length. Tokens are
+longer than ordinary words."""
 
 _MASKED = re.compile(r"(\w+ )?([\w-]{0,4}[*•]{3,}\w{0,4}|-{4,}|\[\[SENSITIVE\]\])")
-"""Matches the mask that a cloud shows in place of a secret. It may include a scheme such as Bearer, or the first and
-last characters of the secret."""
+"""The pattern of the mask that a cloud shows in place of a secret. The mask may include a scheme such as Bearer, or the
+first and last characters of the secret."""
 _VARIABLE = re.compile(r"((Basic|Bearer|Token) )?(\{\{[^{}]+\}\}|\{\{\{[^{}]+\}\}\})")
 
 
 class Action(enum.Enum):
-    """The kinds of changes. The value completes the sentence "The resource is …"."""
+    """The kinds of changes. Each value completes the sentence "The resource is …"."""
 
     NONE = "as declared"
     CREATE = "created"
@@ -46,13 +51,14 @@ class Action(enum.Enum):
 
 @dataclass(frozen=True)
 class Change:
-    """The change that leads one resource to its declaration.
+    """The change that brings one resource to its declared state.
 
-    :param row: the resource as it was observed.
-    :param body: what to send.
-    :param before: the changing fields before the change, without secrets.
-    :param after: the changing fields after the change, without secrets.
-    :param not_compared: paths of secrets that the cloud does not show, such as ``headers.authorization``.
+    :param row: the observed resource; ``None`` if the resource does not exist.
+    :param body: the body of the request to send.
+    :param before: the changing fields with their values before the change, without secrets.
+    :param after: the changing fields with their values after the change, without secrets.
+    :param not_compared: paths of secrets that cannot be compared, because the cloud does not show them. An example is
+        ``headers.authorization``.
     """
 
     declared: Declared
@@ -65,14 +71,14 @@ class Change:
 
     @property
     def key(self) -> str:
-        """The key of the resource."""
+        """Return the key of the resource."""
         return self.declared.key
 
 
 def check_declared(kind: Kind, declared: Declared) -> None:
-    """Check that a declaration combines no exclusive fields.
+    """Check that a declaration does not combine fields that exclude each other.
 
-    :raises ParticleError: ``invalid_option`` when it does.
+    :raises ParticleError: ``invalid_option`` when the declaration sets more than one field of ``kind.exclusive``.
     """
     given = [name for name in kind.exclusive if not _is_empty(declared.values.get(name))]
     if len(given) > 1:
@@ -81,9 +87,9 @@ def check_declared(kind: Kind, declared: Declared) -> None:
 
 
 def match_rows(kind: Kind, rows: Sequence[Row], keys: Collection[str]) -> dict[str, Row]:
-    """Find the declared resources in a list by their key.
+    """Return the rows of the resources with these keys, keyed by resource key.
 
-    :raises ParticleError: ``conflict`` when two resources have the same key.
+    :raises ParticleError: ``conflict`` when two rows have the same key.
     """
     found: dict[str, Row] = {}
     for row in rows:
@@ -106,14 +112,14 @@ def plan_changes(
     update_secrets: str = ON_CREATE,
     written: Collection[str] = (),
 ) -> tuple[Change, ...]:
-    """Compute one change for each declared resource, in their order.
+    """Compute one change for each declared resource, in the order of ``declared``.
 
-    :param observed: resources by their key, with all their fields.
+    :param observed: the observed resources by key, with all their fields.
     :param update_secrets: when to write secrets that cannot be compared: one of :data:`UPDATE_SECRETS`.
-    :param written: keys of resources that were just written. A secret that the cloud does not show for them counts as
-        hidden, not as missing.
-    :raises ParticleError: ``conflict`` when a resource to create lacks a required field, or when an update would write
-        a mask over a secret.
+    :param written: the keys of resources that were just written. If the cloud does not show a secret of one of these
+        resources, the secret counts as hidden and not as missing.
+    :raises ParticleError: ``conflict`` when a resource must be created but lacks a required field, or when an update
+        would replace a secret by a mask.
     """
     return tuple(
         _plan_change(kind, observed.get(each.key), each, update_secrets, just_written=each.key in written)
@@ -172,7 +178,7 @@ def _plan_update(kind: Kind, row: Row, declared: Declared, update_secrets: str, 
 
 
 def _complete_fields(kind: Kind, declared: Declared) -> dict[str, Any]:
-    """Return the declared fields, and empty values for fields that cannot be combined with them."""
+    """Return the declared fields, and ``None`` for each field that cannot be combined with a declared field."""
     wanted = dict(declared.values)
     if any(not _is_empty(wanted.get(name)) for name in kind.exclusive):
         wanted |= {name: None for name in kind.exclusive if name not in wanted}
@@ -180,9 +186,9 @@ def _complete_fields(kind: Kind, declared: Declared) -> dict[str, Any]:
 
 
 def _build_whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the body that replaces a resource: the declared fields and, for all others, the observed values.
+    """Return the body that replaces a whole resource: the declared fields, and the observed values of all other fields.
 
-    :raises ParticleError: ``conflict`` when it would write a mask over a secret that is not declared.
+    :raises ParticleError: ``conflict`` when the body would contain a mask in place of a secret that is not declared.
     """
     kept = {f.cloud: f for f in kind.fields if f.name not in wanted}
     masked = [path for cloud, f in kept.items() for path in _find_masked_paths(_normalise(f, row.get(cloud)), f.name)]
@@ -203,7 +209,10 @@ def _build_whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[
 
 
 def _is_empty(value: Any) -> bool:
-    """Return whether a value means the default of the cloud: ``None``, an empty text, list or mapping."""
+    """Return whether a value is ``None``, or an empty string, list or mapping.
+
+    The cloud uses its default in place of an empty value.
+    """
     return value is None or (isinstance(value, (str, Mapping, list)) and not value)
 
 
@@ -212,7 +221,7 @@ def _normalise(each: Field, value: Any) -> Any:
 
 
 def _compare(each: Field, wanted: Any, found: Any, *, just_written: bool) -> tuple[bool, list[str]]:
-    """Return whether two values differ, and the paths of the parts that cannot be compared."""
+    """Return whether two values of a field differ, and the paths of the secrets that cannot be compared."""
     left, right = _normalise(each, wanted), _normalise(each, found)
     if not each.secret:
         return left != right, []
@@ -228,7 +237,10 @@ def _compare(each: Field, wanted: Any, found: Any, *, just_written: bool) -> tup
 
 
 def _pair_leaves(left: Any, right: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the path and both values of each leaf of two structures; a missing value is ``None``."""
+    """Yield each leaf of two nested structures: its path, its value in ``left`` and its value in ``right``.
+
+    A missing value is ``None``.
+    """
     if isinstance(left, Mapping) and (isinstance(right, Mapping) or right is None):
         for name in [*left, *(name for name in right or () if name not in left)]:
             yield from _pair_leaves(left.get(name), (right or {}).get(name), f"{path}.{name}")
@@ -237,7 +249,7 @@ def _pair_leaves(left: Any, right: Any, path: str) -> Iterator[tuple[str, Any, A
 
 
 def _is_mask(value: Any) -> bool:
-    """Return whether the cloud shows a mask in place of a value."""
+    """Return whether ``value`` is a mask that the cloud shows in place of a secret."""
     return isinstance(value, str) and _MASKED.fullmatch(value) is not None
 
 
@@ -249,12 +261,15 @@ def _find_masked_paths(value: Any, path: str) -> list[str]:
 
 
 def show_resource(kind: Kind, row: Row) -> dict[str, Any]:
-    """Return all fields of a resource by name, with secrets masked; ``None`` for a field that is not set."""
+    """Return all fields of a resource by name. Secrets are masked, and a field that is not set is ``None``."""
     return {each.name: _show(each, row.get(each.cloud)) for each in kind.fields}
 
 
 def hide_values(value: Any) -> Any:
-    """Mask all values of a structure except booleans and variables in braces, which only name a secret."""
+    """Return a structure with masks in place of its values. Booleans and variables in braces are kept.
+
+    A variable in braces is only the name of a secret.
+    """
     if isinstance(value, Mapping):
         return {name: hide_values(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -272,7 +287,10 @@ def _show(each: Field, value: Any) -> Any:
 
 
 def _show_pair(each: Field, found: Any, wanted: Any) -> tuple[Any, Any]:
-    """Return the values of a field before and after a change, with a note if the masked values are equal."""
+    """Return the shown values of a field before and after a change.
+
+    If the shown values are equal, a note such as ``(changed)`` is added to the second value.
+    """
     before, after = _show(each, found), _show(each, wanted)
     if not each.secret:
         return before, f"{after} (changed)" if before == after else after
@@ -291,9 +309,12 @@ def _mark_changes(found: Any, wanted: Any) -> Any:
 
 
 def find_secrets(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
-    """Find the texts that must be masked in all output: secrets, and the long words that they contain.
+    """Yield the strings that must be masked in all output.
 
-    :param values: the fields of a resource by the keys of the cloud.
+    These strings are secrets, long words in secrets, and values such as URLs from which ``Field.show`` removes a
+    secret.
+
+    :param values: the fields of a resource, keyed by the names in the cloud.
     """
     for each in kind.fields:
         value = _normalise(each, values.get(each.cloud))
@@ -309,7 +330,7 @@ def find_secrets(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _get_min_length(each: Field, path: str) -> int:
-    """Return the minimum length that the value at ``path`` must have to be masked in other texts."""
+    """Return the length from which the value at ``path`` is masked in all output."""
     suboptions = each.spec.get("options") or {}
     spec = suboptions.get(path.rpartition(".")[2], {}) if suboptions else each.spec
     if not spec.get("no_log"):
@@ -318,7 +339,7 @@ def _get_min_length(each: Field, path: str) -> int:
 
 
 def _find_texts(leaf: Any) -> Iterator[str]:
-    """Find the texts in a leaf or in the items of a list. Variables in braces and masks are left out."""
+    """Yield the strings in a leaf, which may be a list. Skip variables in braces and masks."""
     if isinstance(leaf, list):
         for item in leaf:
             yield from (text for _unused, inner, _same in _pair_leaves(item, item, "") for text in _find_texts(inner))

@@ -1,6 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring resources of one kind to their declared state: read, plan, write, settle, prove. Private to this collection."""
+"""Bring resources of one kind to their declared state. Private to this collection.
+
+The steps are: read the resources, plan changes, write, read the resources whose writes have an unknown result, and read
+all written resources again to check them.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +38,9 @@ class Outcome:
     """The outcome of a run for all declared resources.
 
     :param changes: the first plan, with one change for each resource.
-    :param rows: the last observed resources, by key.
-    :param written: keys of resources that were written, completely or partly.
-    :param errors: the errors of failed resources, by key.
+    :param rows: the rows from the last reading of each resource, keyed by resource key.
+    :param written: the keys of resources that were written, completely or partly.
+    :param errors: the errors of failed resources, keyed by resource key.
     :param stopped: the error that ended the run before all resources were written and read again.
     """
 
@@ -48,12 +52,15 @@ class Outcome:
 
     @property
     def error(self) -> ParticleError | None:
-        """The error to report: the one that ended the run, else that of the first failed resource."""
+        """Return the error to report, or ``None`` if the run has no error.
+
+        An error that ended the run takes precedence over the error of the first failed resource.
+        """
         failed = (self.errors[change.key] for change in self.changes if change.key in self.errors)
         return self.stopped or next(failed, None)
 
     def build_diff(self) -> dict[str, dict[str, Any]]:
-        """Return Ansible's ``diff``: the fields that change, by the key of their resource."""
+        """Return Ansible's ``diff``: the changing fields before and after the change, keyed by resource key."""
         parts: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
         for change in self.changes:
             if change.action in (Action.UPDATE, Action.DELETE):
@@ -71,9 +78,10 @@ def reconcile_resources(
     check_mode: bool,
     update_secrets: str = ON_CREATE,
 ) -> Outcome:
-    """Bring resources to their declared state; in check mode, only observe and plan.
+    """Bring resources to their declared state. In check mode, only read the resources and plan the changes.
 
-    :raises ParticleError: only before the first write, for an error that concerns all resources.
+    :param update_secrets: when to write secrets that cannot be compared: one of :data:`UPDATE_SECRETS`.
+    :raises ParticleError: when an error occurs before the first write. The returned outcome contains any later error.
     """
     run = _Run(target, kind, {each.key: each for each in declared}, update_secrets)
     outcome = run.plan()
@@ -83,7 +91,7 @@ def reconcile_resources(
         run.apply(outcome.changes, outcome)
         run.settle(outcome)
         run.verify(outcome)
-    except ParticleError as error:  # reading again failed; the writes are reported all the same
+    except ParticleError as error:  # reading again failed; the outcome still reports the writes
         outcome.stopped = outcome.error or error
     return outcome
 
@@ -96,7 +104,7 @@ class _Run:
         self._update_secrets = update_secrets
 
     def plan(self) -> Outcome:
-        """Observe all resources and compute their changes."""
+        """Read all resources, and compute their changes."""
         for each in self._declared.values():
             check_declared(self._kind, each)
             self._mask({f.cloud: each.values.get(f.name) for f in self._kind.fields})
@@ -105,12 +113,15 @@ class _Run:
         return Outcome(plan_changes(self._kind, rows, declared, update_secrets=self._update_secrets), rows)
 
     def _observe(self, keys: Collection[str]) -> dict[str, Row]:
-        """Read the resources with these keys from the list, and one by one if the list lacks fields."""
+        """Read the list, and return the rows of the resources with these keys, keyed by resource key.
+
+        If the list lacks fields, also read each resource with a separate request.
+        """
         rows = match_rows(self._kind, self._kind.list_rows(self._target), keys)
         if self._kind.read_row is not None:
             read = self._kind.read_row
             whole = map_in_parallel(lambda row: read(self._target, row), rows.values(), self._target.http.workers)
-            # Keep the fields of the list that a single read omits.
+            # Keep the fields that are in the row of the list, but not in the response for the single resource.
             rows = {key: {**row, **more} for (key, row), more in zip(rows.items(), whole, strict=True)}
         for row in rows.values():
             self._mask(row)
@@ -120,14 +131,14 @@ class _Run:
         self._target.http.redact.add_secrets(find_secrets(self._kind, values))
 
     def _plan_again(self, keys: Collection[str], outcome: Outcome, written: Collection[str]) -> tuple[Change, ...]:
-        """Observe these resources again and compute the changes that they still need."""
+        """Read the resources with these keys again, and compute the changes that the resources still need."""
         rows = self._observe(keys)
         outcome.rows = {key: row for key, row in outcome.rows.items() if key not in keys} | rows
         declared = [self._declared[key] for key in self._declared if key in keys]
         return plan_changes(self._kind, rows, declared, update_secrets=self._update_secrets, written=frozenset(written))
 
     def apply(self, changes: Sequence[Change], outcome: Outcome) -> None:
-        """Send all changes in parallel. An error fails its resource only, unless it ends the run."""
+        """Send all changes in parallel. An error marks only one resource as failed, unless the error ends the run."""
 
         def write(change: Change) -> None:
             if outcome.stopped is not None:
@@ -152,12 +163,13 @@ class _Run:
             self._kind.update_row(self._target, change.row, change.body)
 
     def settle(self, outcome: Outcome) -> None:
-        """Observe the resources whose write is in doubt, and repeat only the writes that have not taken effect."""
+        """Read the resources whose writes have an unknown result, and repeat only writes that have not taken effect."""
         doubts = {key: error for key, error in outcome.errors.items() if is_in_doubt(error)}
         if not doubts or outcome.stopped is not None:
             return
         first = {change.key: change for change in outcome.changes}
-        # A resource that exists now was created completely, including its secrets.
+        # The result of these creations is unknown. If a resource exists now, it was created completely, including its
+        # secrets.
         created = {key for key in doubts if first[key].action is Action.CREATE}
         again = []
         for change in self._plan_again(doubts, outcome, created):
@@ -170,7 +182,7 @@ class _Run:
         self.apply(again, outcome)
 
     def verify(self, outcome: Outcome) -> None:
-        """Observe the written resources again, and mark each one as failed that still differs from its declaration."""
+        """Read the written resources again. A resource that still differs from its declaration is marked as failed."""
         keys = outcome.written - outcome.errors.keys()
         if not keys or outcome.stopped is not None:
             return
@@ -199,10 +211,10 @@ def _build_difference_error(kind: Kind, change: Change) -> ParticleError:
 def reconcile_resource(
     target: Target, kind: Kind, declared: Declared, *, check_mode: bool, update_secrets: str = ON_CREATE
 ) -> dict[str, Any]:
-    """Bring one resource to its declared state, as the module of its kind does.
+    """Bring one resource to its declared state, for the module that manages this kind of resource.
 
-    :returns: the documented result of the module, failed when the resource failed.
-    :raises ParticleError: only before the first write.
+    :returns: the documented result of the module. If the resource failed, the result contains the error.
+    :raises ParticleError: when an error occurs before the first write. The returned result contains any later error.
     """
     outcome = reconcile_resources(target, kind, [declared], check_mode=check_mode, update_secrets=update_secrets)
     (change,) = outcome.changes
@@ -219,7 +231,11 @@ def reconcile_resource(
 
 
 def _describe(kind: Kind, change: Change, row: Row | None, *, predict: bool) -> dict[str, Any] | None:
-    """Return the resource as observed or, with ``predict``, as it will be; ``None`` if it is absent."""
+    """Return the resource as the module shows it, or ``None`` if the resource does not exist.
+
+    :param row: the row from the last reading of the resource.
+    :param predict: whether to return the resource as it will be after the change, instead of ``row``.
+    """
     if predict and change.action is Action.DELETE:
         return None
     if predict:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Register the kinds of resources by their key in the definition of a product. Private to this collection."""
+"""Map the keys in the definition of a product to kinds of resources. Private to this collection."""
 
 from __future__ import annotations
 

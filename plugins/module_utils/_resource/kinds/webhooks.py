@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the webhooks of a product (endpoints.yml: webhook_create, integration_edit). Private to this collection."""
+"""Define the resource kind "webhook" (endpoints.yml: webhook_create, integration_edit). Private to this collection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ _TYPE = "Webhook"
 
 
 def _list_webhooks(target: Target) -> list[dict[str, Any]]:
-    """List the integrations that are webhooks. Rows from 2018 have no type, because no other type existed."""
+    """Return the integrations that are webhooks.
+
+    A row without a type counts as a webhook: rows from 2018 have no type, because at that time all integrations were
+    webhooks.
+    """
     rows = list_integrations(target.http, target.required_product.id)
     return [row for row in rows if "id" in row and row.get("integration_type", _TYPE) == _TYPE]
 
@@ -34,7 +38,11 @@ def _read_webhook(target: Target, row: Row) -> dict[str, Any]:
 
 
 def _parse_template(value: Any) -> Any:
-    """Parse a template as JSON; return the text of one that is JSON only after its variables are filled in."""
+    """Parse a template as JSON.
+
+    Some templates are JSON only after their variables are filled in. Return such a template as a string, without
+    surrounding spaces.
+    """
     if not isinstance(value, str):
         return value
     try:
@@ -44,7 +52,10 @@ def _parse_template(value: Any) -> Any:
 
 
 def _to_texts(value: Any) -> Any:
-    """Convert the values of a mapping to the texts that the cloud sends in forms, queries and headers."""
+    """Convert numbers and booleans in a mapping to strings.
+
+    The cloud sends all values in forms, queries and headers as strings.
+    """
     if not isinstance(value, Mapping):
         return value
     return {
@@ -53,19 +64,19 @@ def _to_texts(value: Any) -> Any:
 
 
 def _normalise_headers(value: Any) -> Any:
-    """Convert header names to lower case, because they are case-insensitive."""
+    """Convert header names to lower case, because header names are case-insensitive."""
     texts = _to_texts(value)
     return {name.lower(): text for name, text in texts.items()} if isinstance(texts, Mapping) else texts
 
 
 def _normalise_auth(value: Any) -> Any:
-    """Replace a missing username or password by a mask, because some clouds omit them to hide secrets."""
+    """Replace a missing username or password by a mask. Some clouds omit these values in responses to hide secrets."""
     parts = ("username", "password")
     return {part: value.get(part) or MASK for part in parts} if isinstance(value, Mapping) else value
 
 
 def _split_url(value: str) -> tuple[urllib.parse.SplitResult, str, str]:
-    """Split a URL into its parts, and its network location into the login with its ``@`` and the host."""
+    """Return the parts of a URL, its login including the ``@``, and its host."""
     parts = urllib.parse.urlsplit(value)
     login, at, host = parts.netloc.rpartition("@")
     return parts, login + at, host
@@ -75,14 +86,14 @@ def _normalise_url(value: str) -> str:
     """Convert the scheme and host of a URL to lower case, and an empty path to ``/``."""
     try:
         parts, login, host = _split_url(value)
-    except ValueError:  # brackets without an IPv6 address; the cloud will refuse it
+    except ValueError:  # the URL has brackets without an IPv6 address; the cloud will refuse this URL
         return value
-    host = host if "{" in host else host.lower()  # the names of variables are case-sensitive
+    host = host if "{" in host else host.lower()  # a host with a brace has a variable; variables are case-sensitive
     return parts._replace(netloc=login + host, path=parts.path or "/").geturl() if host else value
 
 
 def _show_url(value: str) -> str:
-    """Mask the login of a URL and the values of its query."""
+    """Return a URL with masks in place of the login and the values of the query."""
     try:
         parts, login, host = _split_url(value)
     except ValueError:
@@ -93,7 +104,10 @@ def _show_url(value: str) -> str:
 
 
 def _to_switch(value: Any) -> Any:
-    """Convert a boolean that was set by a form, in which all values are texts."""
+    """Convert the string ``true`` or ``false`` to a boolean; return any other value unchanged.
+
+    The cloud shows a string for a boolean that was set by a form.
+    """
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
@@ -141,7 +155,7 @@ WEBHOOKS = Kind(
     delete_row=lambda target, row: delete_integration(target.http, target.required_product.id, row["id"]),
     replaces=True,
     constants={"integration_type": _TYPE},
-    # All other keys are sent back, including those that the cloud may add in the future.
+    # An update sends all other keys of a row back, including keys that the cloud may add in the future.
     read_only=frozenset({"id", "created_at", "updated_at", "hookUrl", "ok", "logs", "errors", "counters"}),
     exclusive=("json", "form", "body"),
 )
