@@ -38,9 +38,12 @@ class Listing:
 class Watch(enum.Enum):
     """The changes that are detected while the pages of a list are read. The list must be sorted by ``id``."""
 
-    NOTHING = "no changes"
-    PAGES = "rows that were added or removed after the last page was read first, with one more request"
-    EVERYTHING = "also rows that were added or removed before that, with two more requests"
+    NOTHING = "nothing"
+    """No changes."""
+    PAGES = "pages"
+    """Rows that are added or removed while the pages in the middle are read. Costs one more request."""
+    EVERYTHING = "everything"
+    """Rows that are added or removed at any time while the list is read. Costs two more requests."""
 
 
 @dataclass(frozen=True)

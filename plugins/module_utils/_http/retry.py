@@ -17,13 +17,15 @@ _MAX_PAUSE_SECONDS = 30.0
 class Retry(enum.Enum):
     """The rule that says whether a failed request may be retried.
 
-    A retry does not check first whether the failed request took effect. The value of each rule completes the sentence
-    "The request is retried ...".
+    A retry does not check first whether the failed request took effect.
     """
 
-    SAFE = "after any failure that may not come again: sending it twice is the same as sending it once"
-    UNSENT = "only when the cloud has surely done nothing: no connection, or a refusal for being too fast"
-    NEVER = "not at all: each attempt counts, for example against the limit of refused logins"
+    SAFE = "safe"
+    """Retry after any temporary failure, because sending the request twice has the same effect as sending it once."""
+    UNSENT = "unsent"
+    """Retry only if the request certainly had no effect: there was no connection, or the rate limit was exceeded."""
+    NEVER = "never"
+    """Do not retry, because each attempt counts, for example against the limit of refused logins."""
 
 
 class Retryable(Exception):
