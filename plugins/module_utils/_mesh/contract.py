@@ -140,7 +140,7 @@ class MeshPlan:
     :param members: the plan of each device whose membership is declared, including devices that must be in no network.
     :param setup: the writes that come before the writes of the members.
     :param teardown: the writes that come last. Each write waits until all devices in its ``members`` have been changed.
-    :param created_names: ``{kind: names}`` of the ledgers and networks that the plan creates, as shown to the user.
+    :param created_names: ``{kind: names}`` of the objects of the cloud that the plan creates, as shown to the user.
     :param removed_names: ``{kind: names}`` of the networks that the plan removes, as shown to the user.
     :param refusals: the reasons why the declaration is impossible, one sentence each. If there is a reason, nothing may
         be written.
