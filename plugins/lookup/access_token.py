@@ -18,6 +18,7 @@ description:
   - Needs credentials, for example O(access_token), or O(username) and O(password).
 extends_documentation_fragment:
   - meshfleet.particle.connection
+  - meshfleet.particle.connection.credentials
 options:
   _terms:
     description: The lookup takes no positional terms. Set its options by name.
