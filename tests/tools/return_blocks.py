@@ -7,8 +7,8 @@ return_blocks.py [--check] FOLDER
 
 ansible-core 2.19 has documentation fragments for options, but not for return values. So these values are written once,
 in return_blocks.yml beside this file, and replace the keys of the same name in each module. A key that a module does
-not have is not added, because some modules do not return it. With --check, no file is written, and the exit status is 1
-if a module differs.
+not have is not added, because some modules do not return it. A key MODULE.NAME holds the description of NAME in one
+module. With --check, no file is written, and the exit status is 1 if a module differs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from pathlib import Path
 SOURCE = Path(__file__).with_suffix(".yml")
 
 _RETURN = re.compile(r'^RETURN = r"""\n(?P<values>.*?)(?=^""")', re.MULTILINE | re.DOTALL)
-_BEFORE_KEY = re.compile(r"^(?=\w+:)", re.MULTILINE)
+_BEFORE_KEY = re.compile(r"^(?=[\w.]+:)", re.MULTILINE)
+_TYPE = "  type:"
 
 
 def main(arguments: list[str]) -> int:
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     shared = split_values(SOURCE.read_text(encoding="utf-8"))
     modules = {path: path.read_text(encoding="utf-8") for path in sorted(given.folder.glob("[!_]*.py"))}
-    rewritten = {path: fill_in(text, shared) for path, text in modules.items()}
+    rewritten = {path: fill_in(text, choose_values(shared, path.stem)) for path, text in modules.items()}
     differing = [path for path, text in modules.items() if rewritten[path] != text]
     for path in differing:
         if given.check:
@@ -51,6 +52,16 @@ def split_values(text: str) -> dict[str, str]:
     """Return the text of each return value by its name, from YAML whose names begin in the first column."""
     parts = [part for part in _BEFORE_KEY.split(text) if part and not part.startswith("#")]
     return {part.partition(":")[0]: part for part in parts}
+
+
+def choose_values(shared: Mapping[str, str], module: str) -> dict[str, str]:
+    """Return the text of each shared value, with its own beginning in this module if return_blocks.yml has one."""
+    chosen = {name: text for name, text in shared.items() if "." not in name}
+    for name, text in shared.items():
+        owner, dot, value = name.partition(".")
+        if dot and owner == module:
+            chosen[value] = text.removeprefix(f"{owner}.") + chosen[value][chosen[value].index(_TYPE) :]
+    return chosen
 
 
 def fill_in(module: str, shared: Mapping[str, str]) -> str:
