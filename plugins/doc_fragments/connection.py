@@ -121,14 +121,12 @@ requirements:
   - requests >= 2.31
   - redis >= 6.4 (only with O(budget_store))
 notes:
-  - Tasks, lookups and inventories of the same operating system user that log in with the same O(username) and
-    O(password) share one token for an hour. Only M(meshfleet.particle.access_token) and
-    M(meshfleet.particle.auth_doctor) obtain their own tokens. Credentials that the cloud has refused are not sent again
-    for ten minutes. Corrected credentials are sent at once. See the
+  - Tasks, lookups and inventories of the same operating system user with the same O(username) and O(password) share one
+    token for an hour. Only M(meshfleet.particle.access_token) and M(meshfleet.particle.auth_doctor) obtain their own
+    tokens. Refused credentials are not sent again for ten minutes, but corrected credentials are sent at once. See the
     L(guide to tokens,https://github.com/meshfleet/particle/blob/main/docs/guide_tokens.md).
-  - Tasks, lookups and inventories of the same operating system user share one request budget, so that together they
-    stay within the rate limit of the cloud. The environment variables E(PARTICLE_BUDGET_REQUESTS) and
-    E(PARTICLE_BUDGET_SHARE) change it. See the
+  - Tasks, lookups and inventories of the same operating system user share one request budget, which keeps them within
+    the rate limit of the cloud. E(PARTICLE_BUDGET_REQUESTS) and E(PARTICLE_BUDGET_SHARE) set it, see the
     L(guide to large fleets,https://github.com/meshfleet/particle/blob/main/docs/guide_scaling.md).
   - Proxies are taken from the environment variables E(HTTPS_PROXY), E(HTTP_PROXY) and E(NO_PROXY).
 seealso:
@@ -175,8 +173,8 @@ notes:
     DELEGATION = r"""
 options: {}
 notes:
-  - The module runs on the controller. There are two exceptions. With C(delegate_to), it runs on the host that the task
-    is delegated to, unless the connection to that host is C(local). With C(async), it runs on the target of the
+  - The module runs on the controller, with two exceptions. With C(delegate_to), it runs on the host that the task is
+    delegated to, unless the connection to that host is C(local). With C(async), it runs on the target of the
     connection. There it needs the requirements, and uses the paths and environment variables of that host.
   - The C(PARTICLE_*) and proxy variables can also be set in C(environment) of a task or play.
 """

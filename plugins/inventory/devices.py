@@ -26,8 +26,8 @@ description:
     digits, C(_), C(.) and C(-). A device never gets the name C(localhost), or the name of a group or of a host from
     another inventory source.
 extends_documentation_fragment:
-  - meshfleet.particle.connection
   - meshfleet.particle.connection.credentials
+  - meshfleet.particle.connection
   - meshfleet.particle.selection
   - meshfleet.particle.selection.filters
   - constructed

@@ -17,8 +17,8 @@ description:
     token for an hour, even if the lookup is evaluated many times.
   - Needs credentials, for example O(access_token), or O(username) and O(password).
 extends_documentation_fragment:
-  - meshfleet.particle.connection
   - meshfleet.particle.connection.credentials
+  - meshfleet.particle.connection
 options:
   _terms:
     description: The lookup takes no positional terms. Set its options by name.

@@ -25,8 +25,8 @@ description:
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
-  - meshfleet.particle.connection
   - meshfleet.particle.connection.credentials
+  - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
   - meshfleet.particle.connection.controller
 attributes:
@@ -233,7 +233,7 @@ options:
       - C({id}), C({serial_number}), C({iccid}), C({imei}), C({network}) and C({role}) are the declared values of the
         device. C({serial_number:6}) uses only the last six characters.
       - The template must contain C({index}) or an identifier. Literal braces are written as C({{) and C(}}). In a task,
-        mark a text with such braces with C(!unsafe).
+        mark such a template with C(!unsafe).
     type: str
   state:
     description:

@@ -27,8 +27,8 @@ description:
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
-  - meshfleet.particle.connection
   - meshfleet.particle.connection.credentials
+  - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
   - meshfleet.particle.connection.delegation
 attributes:

@@ -27,8 +27,8 @@ description:
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
-  - meshfleet.particle.connection
   - meshfleet.particle.connection.credentials
+  - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
   - meshfleet.particle.connection.delegation
 attributes:
@@ -47,8 +47,7 @@ options:
     description:
       - Ids of the gateways, which connect the network to the cloud. An id must be quoted if all of its digits are
         decimal.
-      - A network is created with its first gateway, and
-        the registry confirms it when a gateway is online.
+      - A network is created with its first gateway, and the registry confirms it when a gateway is online.
       - Required if O(state=present).
     type: list
     elements: str
