@@ -13,7 +13,8 @@ options:
   api_url:
     description:
       - URL of the API of the cloud.
-      - Defaults to the environment variable E(PARTICLE_API_URL), or V(https://api.particle.io) if it is not set.
+      - Defaults to the environment variable E(PARTICLE_API_URL). If neither is set, the default is the cloud of
+        O(profile) if the token of that profile is used, and V(https://api.particle.io) otherwise.
     type: str
   access_token:
     description:
@@ -64,7 +65,7 @@ options:
     description:
       - Name of a profile of the Particle CLI, the official command line tool.
       - If there are no other credentials, the access token of this profile in C(~/.particle) is used.
-      - The token is sent only to the cloud of the profile. If O(api_url) is not set, that cloud is used.
+      - The token is sent only to the cloud of the profile.
       - Defaults to the environment variable E(PARTICLE_PROFILE), or V(particle) if it is not set.
     type: str
   client_id:
@@ -101,7 +102,7 @@ options:
     description:
       - Maximum time in seconds for which one request is repeated while the cloud responds that there are too many
         requests (HTTP status 429 or 529).
-      - After this time, the task fails with the error code V(rate_limited). It fails at once if the cloud asks for a
+      - After this time, the request fails with error code V(rate_limited). It fails at once if the cloud asks for a
         longer wait with the header C(Retry-After).
       - Defaults to the environment variable E(PARTICLE_MAX_WAIT), or V(300) if it is not set.
     type: float
@@ -112,33 +113,22 @@ options:
       - Examples are V(redis://:password@redis.example.com:6379/0), V(rediss://redis.example.com) for TLS, and
         V(unix:///run/redis/redis.sock). The value is treated as a secret, because it may contain a password.
       - The number at the end of the URL selects a database of the server. Use one database for each public IP address.
-      - If the server cannot be used, the run fails before its first request.
+      - If the server cannot be used, the task, lookup or inventory fails before its first request.
       - Defaults to the environment variable E(PARTICLE_BUDGET_STORE). Without it, only the tasks of this user on this
         machine share a request budget.
     type: str
 requirements:
-  - requests 2.31 or newer
-  - redis 6.4 or newer, for O(budget_store)
+  - requests >= 2.31
+  - redis >= 6.4 (only with O(budget_store))
 notes:
-  - Credentials are taken from the first of these sources that has any, and are never combined from several sources. The
-    sources are, in this order, the options O(access_token), or O(username) and O(password); the environment variables
-    for these options; O(token_file); and O(profile).
-  - Tasks, hosts and lookups of the same operating system user that log in with the same O(username) and O(password)
-    share one token, which is valid for an hour. It is stored in a file in E(XDG_RUNTIME_DIR), or in E(XDG_CACHE_HOME)
-    or C(~/.cache) if that is not set. When the token expires, the next task logs in again. Tasks with O(access_token)
-    do not need the file. M(meshfleet.particle.access_token) and M(meshfleet.particle.auth_doctor) obtain their own
-    tokens.
-  - A login that the cloud has refused is not sent again for ten minutes, because the cloud locks an IP address out for
-    30 minutes after ten refused logins in a row. If the cloud could not be reached, the login is not sent again for 30
-    seconds.
-  - The request budget is the share of the rate limit of the cloud that all tasks and lookups of the same operating
-    system user together may use. It is stored in files in E(XDG_CACHE_HOME) or C(~/.cache), or in O(budget_store). If
-    the files cannot be used, each task has its own request budget.
-  - The environment variable E(PARTICLE_BUDGET_REQUESTS) sets the rate limit in requests per five minutes. The default
-    is V(10000), and V(0) turns the request budget off. E(PARTICLE_BUDGET_SHARE) sets the share of the rate limit that
-    may be used. The default is V(0.95). Only M(meshfleet.particle.fleet) also has options for these.
-  - Proxies are taken from the environment variables E(HTTPS_PROXY), E(HTTP_PROXY) and E(NO_PROXY). They can also be set
-    in the C(environment) of a task or play.
+  - Tasks, lookups and inventories of the same operating system user with the same O(username) and O(password) share one
+    token for an hour. Only M(meshfleet.particle.access_token) and M(meshfleet.particle.auth_doctor) obtain their own
+    tokens. Refused credentials are not sent again for ten minutes, but corrected credentials are sent at once. See the
+    L(guide to tokens,https://github.com/meshfleet/particle/blob/main/docs/guide_tokens.md).
+  - Tasks, lookups and inventories of the same operating system user share one request budget, which keeps them within
+    the rate limit of the cloud. E(PARTICLE_BUDGET_REQUESTS) and E(PARTICLE_BUDGET_SHARE) set it, see the
+    L(guide to large fleets,https://github.com/meshfleet/particle/blob/main/docs/guide_scaling.md).
+  - Proxies are taken from the environment variables E(HTTPS_PROXY), E(HTTP_PROXY) and E(NO_PROXY).
 seealso:
   - name: Troubleshooting guide
     description: Explains every error code, and how to correct the problem.
@@ -146,6 +136,14 @@ seealso:
   - name: Particle Cloud API reference
     description: Documentation of the API that this collection uses.
     link: https://docs.particle.io/reference/cloud-apis/api/
+"""
+
+    CREDENTIALS = r"""
+options: {}
+notes:
+  - Credentials are taken from the first of these sources that has any, and are never combined from several sources. The
+    sources are, in this order, the options O(access_token), or O(username) and O(password); the environment variables
+    for these options; O(token_file); and O(profile).
 """
 
     ATTRIBUTES = r"""
@@ -162,15 +160,21 @@ attributes:
     membership:
       - meshfleet.particle.particle
     support: full
+"""
+
+    CONTROLLER = r"""
+options: {}
 notes:
-  - The module runs on the controller, whatever the connection of the host is. Paths in its options are paths on the
-    controller.
+  - The module always runs on the controller, so paths in its options are paths on the controller. C(delegate_to) has no
+    effect, and C(async) is not supported.
+  - The C(PARTICLE_*) and proxy variables can also be set in C(environment) of a task or play.
 """
 
     DELEGATION = r"""
 options: {}
 notes:
-  - With C(delegate_to), the module runs on the host that the task is delegated to, unless the connection to that host
-    is C(local). With C(async), it runs on the target of the connection. It then needs the requirements on that host,
-    and uses the paths and environment variables of that host.
+  - The module runs on the controller, with two exceptions. With C(delegate_to), it runs on the host that the task is
+    delegated to, unless the connection to that host is C(local). With C(async), it runs on the target of the
+    connection. There it needs the requirements, and uses the paths and environment variables of that host.
+  - The C(PARTICLE_*) and proxy variables can also be set in C(environment) of a task or play.
 """

@@ -17,6 +17,7 @@ description:
     products. With O(cache=true), a cached inventory needs neither the cloud nor credentials.
   - The host variable C(particle) contains the facts of the device. They are the same as C(ansible_facts.particle) of
     M(meshfleet.particle.device_facts).
+  - The options of this plugin may contain templates, for example lookups, except for the options of the cache.
   - The name of the inventory file must be C(particle.yml) or C(particle.yaml), or end with C(.particle.yml) or
     C(.particle.yaml).
   - Ansible does not log in to devices. The plugin therefore sets C(ansible_connection=local) for each host, and
@@ -25,6 +26,7 @@ description:
     digits, C(_), C(.) and C(-). A device never gets the name C(localhost), or the name of a group or of a host from
     another inventory source.
 extends_documentation_fragment:
+  - meshfleet.particle.connection.credentials
   - meshfleet.particle.connection
   - meshfleet.particle.selection
   - meshfleet.particle.selection.filters
@@ -45,6 +47,7 @@ options:
       - An account without credentials uses those of the top level or of the environment. All other connection options
         default to their values at the top level. The options of the same names there describe them in full.
       - A device of several accounts becomes one host, with the facts from the first of these accounts.
+      - If one of the accounts cannot be read, the whole inventory file fails.
     type: list
     elements: dict
     default: []
@@ -92,7 +95,7 @@ options:
         type: path
       max_wait:
         description: >-
-          Maximum time in seconds for which one request is repeated when the cloud answers that there are too many
+          Maximum time in seconds for which one request is repeated while the cloud responds that there are too many
           requests (HTTP status 429 or 529).
         type: float
       budget_store:
@@ -137,7 +140,9 @@ options:
     choices: [product, platform, device_group, network, mesh_role, online, firmware_version, development]
     default: []
   page_size:
-    description: Number of devices to request at once from the device list of a product.
+    description:
+      - Number of devices to request at once from the device list of a product, at least V(1). The device list of the
+        account has no pages.
     type: int
     default: 100
 seealso:

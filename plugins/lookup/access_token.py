@@ -17,6 +17,7 @@ description:
     token for an hour, even if the lookup is evaluated many times.
   - Needs credentials, for example O(access_token), or O(username) and O(password).
 extends_documentation_fragment:
+  - meshfleet.particle.connection.credentials
   - meshfleet.particle.connection
 options:
   _terms:

@@ -20,6 +20,7 @@ author:
 extends_documentation_fragment:
   - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
+  - meshfleet.particle.connection.controller
 attributes:
   check_mode:
     support: partial
@@ -62,6 +63,42 @@ options:
       - Access token to revoke with O(state=absent). O(state=present) and O(state=rotated) ignore it.
       - Defaults to the environment variable E(PARTICLE_ACCESS_TOKEN), unless O(username) or O(password) is set as an
         option. O(which=given) uses this option only, and not the environment variable.
+    type: str
+  username:
+    description:
+      - E-mail address of the account.
+      - Defaults to the environment variable E(PARTICLE_USERNAME), unless O(password) is set as an option.
+      - With O(state=absent), if O(token_file) is set and O(password) is not, this option selects the account whose
+        token is read from the file.
+    type: str
+  password:
+    description:
+      - Password of the account.
+      - Defaults to the environment variable E(PARTICLE_PASSWORD), unless O(username) is set as an option.
+    type: str
+  client_id:
+    description:
+      - Id of the OAuth client that requests access tokens. Requires O(client_secret).
+      - Required with O(grant=client_credentials) and O(grant=refresh_token), as an option or as the environment
+        variable E(PARTICLE_CLIENT_ID).
+      - With O(grant=password), set it in the same place as O(username) and O(password), as an option or as the
+        environment variable E(PARTICLE_CLIENT_ID). It defaults to the public client V(particle).
+    type: str
+  client_secret:
+    description:
+      - Secret of the OAuth client. Requires O(client_id).
+      - Required with O(grant=client_credentials) and O(grant=refresh_token), as an option or as the environment
+        variable E(PARTICLE_CLIENT_SECRET).
+      - With O(grant=password), set it in the same place as O(client_id), as an option or as the environment variable
+        E(PARTICLE_CLIENT_SECRET). It defaults to the secret of the public client.
+    type: str
+  profile:
+    description:
+      - Name of a profile of the Particle CLI, the official command line tool.
+      - With O(state=absent), the access token of this profile in C(~/.particle) is used if there are no other
+        credentials. O(state=present) and O(state=rotated) ignore this option.
+      - The token is sent only to the cloud of the profile.
+      - Defaults to the environment variable E(PARTICLE_PROFILE), or V(particle) if it is not set.
     type: str
   token_file:
     description:
@@ -142,13 +179,12 @@ options:
     description:
       - Tokens that O(state=absent) revokes.
       - V(given) revokes the token in the option O(access_token) of the task. Tokens from the environment, O(token_file)
-        or O(profile) are not revoked. So no other token is revoked by mistake if O(access_token) is left out because a
-        variable is undefined.
+        or O(profile) are not revoked. If O(access_token) is not set, the task fails and revokes nothing.
       - V(current) revokes the token that other tasks with the same options use. This is the token from
         O(access_token), O(token_file) or O(profile), or the token that tasks with O(username) and O(password) share.
       - V(all) revokes all tokens of the account, including the tokens of other users and programs. Requires
-        O(confirm=true). From O(token_file), it removes all tokens of O(username) for O(api_url) if O(password) is set
-        too, and otherwise only the token that it uses.
+        O(confirm=true). If O(token_file) is set, all stored tokens of O(username) for O(api_url) are removed from it.
+        Without O(password), only the token that the task itself used is removed.
     type: str
     choices: [given, current, all]
     default: given
@@ -157,8 +193,11 @@ options:
     type: bool
     default: false
 notes:
-  - With O(state=present) and O(state=rotated), credentials are taken from options and environment variables only, and
-    not from O(token_file) or O(profile).
+  - With O(state=present) and O(state=rotated), credentials are taken from options, or else from environment variables,
+    but never from O(token_file) or O(profile).
+  - With O(state=absent), credentials are taken from the first of these sources that has any, and are never combined
+    from several sources. The sources are, in this order, the options O(access_token), or O(username) and O(password);
+    the environment variables for these options; O(token_file); and O(profile).
   - With O(state=present) and O(state=rotated), Ansible hides the result of a successful task at every verbosity. The
     registered variable holds the complete result. A failed task shows its result, which contains no secrets.
   - Some self-hosted clouds revoke a token only with the username and password of its account. With such a cloud, set
@@ -258,7 +297,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 access_token:
-  description: The access token. It is in the registered variable, but is not shown in the output.
+  description:
+    - The access token. It is in the registered variable, but is not shown in the output.
+    - V(null) in check mode if O(grant=refresh_token) would obtain a token.
   returned: success, unless O(state=absent)
   type: str
   sample: "(40 hexadecimal digits)"

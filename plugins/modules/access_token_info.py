@@ -21,6 +21,7 @@ description:
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
+  - meshfleet.particle.connection.credentials
   - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
   - meshfleet.particle.connection.delegation

@@ -11,26 +11,27 @@ short_description: Find out why a login or an access token does not work
 version_added: 0.1.0
 description:
   - Checks the credentials, the host, the TLS certificate, the clock, the login, the token, its scopes and the list of
-    tokens, in this order. Describes the first problem, and how to correct it.
+    tokens, in this order. Describes the failed check or, if none failed, the first warning, and how to correct it.
   - Logs in at most once, because the cloud locks an IP address out for 30 minutes after ten refused logins in a row.
   - Revokes the token that it has obtained. If the cloud refuses that, the check V(login) ends with a warning.
   - Succeeds even if it finds a problem, unless O(fail=true).
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
+  - meshfleet.particle.connection.credentials
   - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
   - meshfleet.particle.connection.delegation
 attributes:
   check_mode:
     support: full
-    details: The module changes nothing, so check mode makes no difference.
+    details: The module may obtain a token and revoke it, also in check mode. It changes nothing else.
   diff_mode:
     support: N/A
-    details: The module changes nothing.
+    details: The module only makes checks.
   idempotent:
     support: N/A
-    details: The module changes nothing.
+    details: The module only makes checks.
 options:
   product:
     description:
@@ -113,7 +114,7 @@ checks:
       sample: Give the one-time code as otp, or, for unattended runs, its secret as otp_secret.
 diagnosis:
   description:
-    - Message and hint of the failed check, or of the first check with a warning.
+    - Message and hint of the failed check or, if none failed, of the first check with a warning.
     - V(Everything is in order.) if there is no such check.
   returned: success
   type: str

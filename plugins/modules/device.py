@@ -12,8 +12,8 @@ version_added: 0.1.0
 description:
   - Brings one device to its declared state, which covers its product, name, notes, device groups, firmware lock, claim
     and network.
-  - Requires exactly one of O(id), O(serial_number), O(iccid) and O(imei). Does not change what the task does not
-    declare.
+  - Requires exactly one of O(id), O(serial_number), O(iccid) and O(imei). Options that are not set leave the device
+    unchanged.
   - The options have the same meaning as the keys of a device in O(meshfleet.particle.fleet#module:devices).
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     product.
@@ -22,8 +22,10 @@ description:
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
+  - meshfleet.particle.connection.credentials
   - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
+  - meshfleet.particle.connection.controller
 attributes:
   check_mode:
     support: full
@@ -57,7 +59,7 @@ options:
   product:
     description:
       - Id or slug of the product to which the device belongs. A device that is not in the product yet is imported.
-      - Without O(product), the module manages a device of the account itself.
+      - Without O(product), the module manages a device that belongs to the account and to no product.
     type: str
   name:
     description: Name of the device.
@@ -97,8 +99,9 @@ options:
     type: str
   claimed:
     description:
-      - Whether the account claims the device. If V(false), it gives up the claim.
-      - Devices of a product do not need a claim. Without O(product), a device must be online to be claimed.
+      - Whether the account has claimed the device. V(true) claims the device, and V(false) gives up the claim.
+      - Devices of a product do not need a claim. Without O(product), a device must be online to be claimed, and
+        V(false) cannot be combined with O(name) or O(notes), unless O(state=absent).
     type: bool
   mesh:
     description:
@@ -129,7 +132,7 @@ options:
   networks:
     description:
       - Networks, as a mapping from the name of each network to its settings. They must include the network of O(mesh).
-      - The members of a network are its gateways, which connect it to the cloud, and its nodes.
+      - The members of a network are both its gateways, which connect it to the cloud, and its nodes.
       - If a network cannot be formed as declared, the task fails before the first write and reports all reasons.
     type: dict
     suboptions:
@@ -191,8 +194,8 @@ options:
     description:
       - State of the device.
       - V(present) brings the device to its declared state.
-      - V(absent) removes the device from its network, its device groups and the product, and gives up the claim only
-        with O(claimed=false), which is required without O(product).
+      - V(absent) removes the device from its network, its device groups and the product. It gives up the claim only if
+        O(claimed=false) is set. Without O(product), O(claimed=false) is required.
     type: str
     choices: [present, absent]
     default: present
@@ -200,9 +203,9 @@ options:
     description:
       - Whether to allow changes that require a confirmation. If V(false), such changes fail the task before the first
         write.
-      - A firmware lock requires a confirmation if it may end the membership of a device in Particle Mesh, which needs
-        Device OS 1.5.x or older. That is so if all devices of the product that run this firmware version have a newer
-        Device OS, or if none runs it yet.
+      - Particle Mesh needs Device OS 1.5.x or older. Locking a mesh device to a firmware version requires a
+        confirmation if that version may bring a newer Device OS. This is the case if every device of the product that
+        runs the version has a newer Device OS, or if no device runs the version yet.
     type: bool
     default: false
   mesh_ledger:
@@ -331,7 +334,9 @@ EXAMPLES = r"""
     id: e00fce68aabbccddeeff0011
     claimed: false
 
-# The hosts come from the inventory plugin meshfleet.particle.devices, which sets the variable particle.
+---
+# A complete play. Its hosts come from the inventory plugin meshfleet.particle.devices, which sets the variable
+# particle.
 - name: Manage the device of each host
   hosts: all
   gather_facts: false
@@ -372,6 +377,7 @@ device:
         - V(failed) means that an error occurred, which RV(device.error) describes.
         - V(pending) means that it is not in its declared state yet, but has not failed. For example, the run ended
           early, or the device has not joined its network yet.
+        - A V(pending) device alone does not fail the task. If the run ended early, RV(error) contains the reason.
       type: str
       returned: always
       sample: changed

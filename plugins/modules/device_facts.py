@@ -16,14 +16,14 @@ description:
     products.
   - All hosts of a run share one reading of the device lists. Further plays use the same reading until it is older than
     O(max_age).
-  - As a task, the module runs on the controller, and starts no Python process for each host.
-  - Under C(gather_facts) (C(ansible_facts_modules)), the module runs on the target of the connection, so use
-    C(ansible_connection=local).
+  - If no list contains the device, the task fails with error code V(not_found).
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
+  - meshfleet.particle.connection.credentials
   - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
+  - meshfleet.particle.connection.delegation
   - meshfleet.particle.selection
 attributes:
   check_mode:
@@ -38,20 +38,25 @@ attributes:
 options:
   id:
     description:
-      - Id of the device whose facts to gather.
+      - Id of the device whose facts to gather. It has 24 hexadecimal digits, and must be quoted if all of them are
+        decimal.
     type: str
     required: true
   max_age:
     description:
       - Maximum age in seconds of the device lists that hosts share. The first host that needs newer lists reads them
         again, for all hosts.
-      - Set V(600) if gathering takes longer than the default, for example with many hundred hosts. Otherwise the lists
+      - Set V(600) if gathering takes longer than 60 seconds, for example with many hundred hosts. Otherwise the lists
         are read several times.
       - With V(0), every host reads the lists on its own.
       - If a list changes while it is read, a device can be missing in it. A host that does not find its device in such
-        a list reads the lists again, unless they are less than three seconds old.
+        lists reads the lists again, unless they are less than three seconds old.
     type: int
     default: 60
+notes:
+  - As a task on the controller, the module starts no Python process for each host. Under C(gather_facts)
+    (C(ansible_facts_modules)), it runs on the target of the connection instead, so use C(ansible_connection=local)
+    there.
 seealso:
   - module: meshfleet.particle.device_info
   - plugin: meshfleet.particle.devices
@@ -78,6 +83,8 @@ EXAMPLES = r"""
     products: [field-logger, pump-watch]
     account_devices: true
 
+---
+# A complete play
 - name: Gather the same facts at the start of a play
   hosts: all
   gather_facts: true
@@ -105,9 +112,6 @@ ansible_facts:
       description:
         - Facts about the device. They contain the attributes from the cloud under their names in the cloud, except for
           the setup secret of the device, and the keys below.
-        - The keys C(name), C(owner), C(notes), C(serial_number), C(mac), C(iccid), C(firmware_version),
-          C(system_firmware_version) and C(last_heard) are always present. A value that the cloud does not know is
-          V(null).
       returned: success
       type: dict
       contains:
@@ -121,6 +125,49 @@ ansible_facts:
           type: str
           returned: success
           sample: barn-gateway
+        owner:
+          description: Username of the account that has claimed the device. V(null) if no account has claimed it.
+          type: str
+          returned: success
+          sample: jane@example.com
+        notes:
+          description: Notes about the device. V(null) if there are none.
+          type: str
+          returned: success
+          sample: North wall, beside the window
+        serial_number:
+          description: Serial number of the device. V(null) if the cloud does not know it.
+          type: str
+          returned: success
+          sample: P046AB123456789
+        iccid:
+          description: ICCID of the SIM card of the device. V(null) if the cloud does not know it.
+          type: str
+          returned: success
+          sample: "8901410300000000001"
+        platform_id:
+          description: Number of the platform of the device.
+          type: int
+          returned: if the cloud returns it
+          sample: 13
+        firmware_version:
+          description:
+            - Version of the product firmware that the device runs. V(null) if the cloud does not know it.
+            - This is not the version to which O(meshfleet.particle.device#module:firmware_version) locks a device. The
+              cloud returns that version as C(desired_firmware_version).
+          type: int
+          returned: success
+          sample: 42
+        system_firmware_version:
+          description: Version of Device OS that the device runs. V(null) if the cloud does not know it.
+          type: str
+          returned: success
+          sample: 6.3.4
+        last_heard:
+          description: Time when the cloud last heard from the device. V(null) if that time is unknown.
+          type: str
+          returned: success
+          sample: "2026-06-01T00:00:00.000Z"
         product:
           description:
             - Slug of the product of the device, V(null) if the device is in no product.
@@ -150,7 +197,7 @@ ansible_facts:
           description:
             - Estimate of whether the device is online now. The cloud can take up to 46 minutes to notice that a
               cellular device is offline. These 46 minutes are used for all devices, although the cloud notices it
-              within about a minute for other devices.
+              within about a minute for devices that are not cellular.
             - V(confirmed) means that the cloud shows the device as online and heard from it within the last minute.
             - V(probable) means that the cloud shows the device as online and heard from it within the last 46 minutes.
             - V(stale) means that the cloud shows the device as online, but heard from it more than 46 minutes ago or

@@ -19,6 +19,7 @@ description:
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
+  - meshfleet.particle.connection.credentials
   - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
   - meshfleet.particle.connection.delegation
@@ -164,8 +165,6 @@ devices:
   description:
     - One mapping for each device. It contains the attributes from the cloud under their names in the cloud, except
       for the setup secret of the device, and the keys below.
-    - The keys C(name), C(owner), C(notes), C(serial_number), C(mac), C(iccid), C(firmware_version),
-      C(system_firmware_version) and C(last_heard) are always present. A value that the cloud does not know is V(null).
   returned: success
   type: list
   elements: dict
@@ -180,6 +179,49 @@ devices:
       type: str
       returned: success
       sample: barn-gateway
+    owner:
+      description: Username of the account that has claimed the device. V(null) if no account has claimed it.
+      type: str
+      returned: success
+      sample: jane@example.com
+    notes:
+      description: Notes about the device. V(null) if there are none.
+      type: str
+      returned: success
+      sample: North wall, beside the window
+    serial_number:
+      description: Serial number of the device. V(null) if the cloud does not know it.
+      type: str
+      returned: success
+      sample: P046AB123456789
+    iccid:
+      description: ICCID of the SIM card of the device. V(null) if the cloud does not know it.
+      type: str
+      returned: success
+      sample: "8901410300000000001"
+    platform_id:
+      description: Number of the platform of the device.
+      type: int
+      returned: if the cloud returns it
+      sample: 13
+    firmware_version:
+      description:
+        - Version of the product firmware that the device runs. V(null) if the cloud does not know it.
+        - This is not the version to which O(meshfleet.particle.device#module:firmware_version) locks a device. The
+          cloud returns that version as C(desired_firmware_version).
+      type: int
+      returned: success
+      sample: 42
+    system_firmware_version:
+      description: Version of Device OS that the device runs. V(null) if the cloud does not know it.
+      type: str
+      returned: success
+      sample: 6.3.4
+    last_heard:
+      description: Time when the cloud last heard from the device. V(null) if that time is unknown.
+      type: str
+      returned: success
+      sample: "2026-06-01T00:00:00.000Z"
     product:
       description:
         - Slug of the product of the device, V(null) if the device is in no product.
@@ -209,7 +251,7 @@ devices:
       description:
         - Estimate of whether the device is online now. The cloud can take up to 46 minutes to notice that a cellular
           device is offline. These 46 minutes are used for all devices, although the cloud notices it within about a
-          minute for other devices.
+          minute for devices that are not cellular.
         - V(confirmed) means that the cloud shows the device as online and heard from it within the last minute.
         - V(probable) means that the cloud shows the device as online and heard from it within the last 46 minutes.
         - V(stale) means that the cloud shows the device as online, but heard from it more than 46 minutes ago or never.

@@ -13,18 +13,22 @@ description:
   - Compares the declared state of a fleet with its current state in the cloud, and writes only the differences. A
     second run writes nothing. If a run was interrupted, run the task again to complete it.
   - With O(product), the module imports devices into the product, sets their name and other properties, adds them to
-    device groups and joins them to networks. Without O(product), it claims and names devices of the account itself.
+    device groups and joins them to networks. Without O(product), it claims and names devices that belong to the
+    account and to no product.
   - With O(state=absent), the module removes devices from the product, or gives up the claim to devices of the account.
   - If a device fails, the module continues with the other devices, and the task fails at the end. The options
     O(on_error), O(max_failures) and O(fail) change this.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     product.
-  - The task runs once for all hosts of a play. A play with several hosts must therefore set C(run_once).
+  - The task runs once for all hosts of a play. If the play has several hosts, the task fails unless it sets
+    C(run_once). For several manifests, use a loop.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
+  - meshfleet.particle.connection.credentials
   - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
+  - meshfleet.particle.connection.controller
 attributes:
   check_mode:
     support: full
@@ -54,11 +58,12 @@ options:
   product:
     description:
       - Id or slug of the product to which the devices belong. Devices that are not in the product yet are imported.
-      - Without O(product), the module manages the devices of the account itself.
+      - Without O(product), the module manages devices that belong to the account and to no product.
     type: str
   devices:
     description:
       - Devices of the fleet.
+      - Required here or in O(manifest), unless O(from_inventory=true). An empty list declares no devices.
       - Each device must have exactly one of the keys C(id), C(serial_number), C(iccid) and C(imei).
       - If another key is left out, the module does not change that property of the device.
     type: list
@@ -112,8 +117,9 @@ options:
         type: raw
       claimed:
         description:
-          - Whether the account claims the device. If V(false), it gives up the claim.
-          - Devices of a product do not need a claim. Without O(product), a device must be online to be claimed.
+          - Whether the account has claimed the device. V(true) claims the device, and V(false) gives up the claim.
+          - Devices of a product do not need a claim. Without O(product), a device must be online to be claimed, and
+            V(false) cannot be combined with O(devices[].name) or O(devices[].notes), unless O(state=absent).
         type: bool
       mesh:
         description:
@@ -144,7 +150,7 @@ options:
   networks:
     description:
       - Networks of the fleet, as a mapping from the name of each network to its settings.
-      - The members of a network are its gateways, which connect it to the cloud, and its nodes.
+      - The members of a network are both its gateways, which connect it to the cloud, and its nodes.
       - Gateways join before nodes. If a gateway is replaced, it leaves after its replacement has joined. Networks of
         the types V(micro_wifi) and V(micro_cellular) (backend V(networks)) can have one gateway only, so there the old
         gateway leaves first.
@@ -226,14 +232,15 @@ options:
         digits. With O(from_inventory=true), C({index}) is not available.
       - C({id}), C({serial_number}), C({iccid}), C({imei}), C({network}) and C({role}) are the declared values of the
         device. C({serial_number:6}) uses only the last six characters.
-      - The template must contain C({index}) or an identifier. Literal braces are written as C({{) and C(}}).
+      - The template must contain C({index}) or an identifier. Literal braces are written as C({{) and C(}}). In a task,
+        mark such a template with C(!unsafe).
     type: str
   state:
     description:
       - State of the devices.
       - V(present) brings the devices to their declared state.
-      - V(absent) removes the devices from their networks, their device groups and the product, and gives up the claim
-        only with O(devices[].claimed=false), which is required without O(product).
+      - V(absent) removes the devices from their networks, their device groups and the product. It gives up the claim
+        only if O(devices[].claimed=false) is set. Without O(product), O(devices[].claimed=false) is required.
     type: str
     choices: [present, absent]
     default: present
@@ -248,13 +255,13 @@ options:
       - Whether to allow changes that require a confirmation. If V(false), such changes fail the task before the first
         write.
       - Removals require a confirmation if there are more of them than O(max_removals) allows.
-      - A firmware lock requires a confirmation if it may end the membership of a device in Particle Mesh, which needs
-        Device OS 1.5.x or older. That is so if all devices of the product that run this firmware version have a newer
-        Device OS, or if none runs it yet.
+      - Particle Mesh needs Device OS 1.5.x or older. Locking a mesh device to a firmware version requires a
+        confirmation if that version may bring a newer Device OS. This is the case if every device of the product that
+        runs the version has a newer Device OS, or if no device runs the version yet.
     type: bool
     default: false
   workers:
-    description: Maximum number of requests in flight, at least V(1) and at most V(256).
+    description: Maximum number of requests that are sent at the same time, at least V(1) and at most V(256).
     type: int
     default: 16
   budget_share:
@@ -309,7 +316,8 @@ options:
     default: false
   from_inventory:
     description:
-      - Whether to take the devices from the hosts of the play instead of O(devices).
+      - Whether to take the devices from the hosts of the current batch of the play (see C(serial)) instead of
+        O(devices).
       - Each host declares its device in the variable C(particle_device), as a mapping with the keys of O(devices).
         Hosts without this variable are ignored. The product and the networks are declared in O(manifest), or in
         O(product) and O(networks).
@@ -337,6 +345,7 @@ options:
       - If V(false), the task still fails if the run ended early, or if something other than a device failed. With
         O(from_inventory=true), it succeeds in these cases too, because M(meshfleet.particle.fleet_outcome) fails the
         affected hosts.
+      - If the task succeeds only because of this option, RV(error) contains the error.
       - An error before the first write always fails the task.
     type: bool
     default: true
@@ -353,6 +362,7 @@ options:
       - V(run) allows one run at a time for each cloud and product, among all runs of this user on this machine. Another
         run fails with error code V(run_in_progress). In check mode, there is no lock.
       - V(none) allows several runs at the same time, which must manage different devices.
+      - Tasks with M(meshfleet.particle.device) ignore the lock.
     type: str
     choices: [run, none]
     default: run
@@ -546,7 +556,7 @@ summary:
       returned: always
       sample: 0
     networks:
-      description: Same as RV(networks).
+      description: Same value as RV(networks).
       type: dict
       returned: if networks are declared
       sample:
@@ -586,6 +596,7 @@ devices:
         - V(failed) means that an error occurred, which RV(devices[].error) describes.
         - V(pending) means that it is not in its declared state yet, but has not failed. For example, the run ended
           early, or the device has not joined its network yet.
+        - A V(pending) device alone does not fail the task. If the run ended early, RV(error) contains the reason.
       type: str
       returned: always
       sample: changed
@@ -701,9 +712,10 @@ cloud:
       sample: 0.0
 error:
   description:
-    - Description of the error that made the task fail.
+    - Description of the error that made the task fail. With O(fail=false), it is also returned if the task succeeds
+      only because of this option.
     - C(msg) contains RV(error.message) and RV(error.hint) as one text.
-  returned: failure
+  returned: failure, or success only because of O(fail=false)
   type: dict
   contains:
     code:

@@ -14,13 +14,13 @@ description:
   - The module needs the result of an earlier M(meshfleet.particle.fleet) task with
     O(meshfleet.particle.fleet#module:from_inventory=true), which manages the devices of all hosts at once. A failure of
     that task would fail all hosts, so it should set O(meshfleet.particle.fleet#module:fail=false).
-  - If that task failed before its first write, all hosts fail with its error.
+  - If that task failed before its first write and the play continues, for example because of C(ignore_errors), all
+    hosts fail with its error.
   - If the run ended early, the hosts whose device was not reached fail with the error that ended the run. If the
     changes could not be verified, or if the failure does not concern the device of a host, all hosts that declare a
     device fail.
   - The task reports a change for the hosts whose device was changed.
   - The module makes no API request and needs no credentials.
-  - The module runs on the controller, whatever the connection of the host is.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -29,13 +29,13 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: This module changes nothing, so it behaves the same in check mode.
+    details: The module changes nothing, so check mode makes no difference.
   diff_mode:
     support: full
     details: The difference shows the changes that the run made to the device of the host.
   idempotent:
     support: N/A
-    details: This module changes nothing.
+    details: The module changes nothing.
 options:
   fleet:
     description:
@@ -45,11 +45,13 @@ options:
     type: dict
     required: true
 requirements:
-  - requests 2.31 or newer
+  - requests >= 2.31
+notes:
+  - The module always runs on the controller. C(delegate_to) has no effect, and C(async) is not supported.
 seealso:
   - module: meshfleet.particle.fleet
-  - name: Troubleshooting
-    description: What each error code means, and what to do.
+  - name: Troubleshooting guide
+    description: Explains every error code, and how to correct the problem.
     link: https://github.com/meshfleet/particle/blob/main/docs/guide_troubleshooting.md
 """
 
@@ -105,6 +107,8 @@ outcome:
         - V(failed) means that an error occurred, which RV(outcome.error) describes.
         - V(pending) means that it is not in its declared state yet, but has not failed. For example, the run ended
           early, or the device has not joined its network yet.
+        - A V(pending) device alone does not fail the host. If the run ended early, RV(outcome.run_error) contains the
+          reason.
       type: str
       returned: if the host declares a device
       sample: changed

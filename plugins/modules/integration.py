@@ -11,7 +11,7 @@ short_description: Create, change and remove webhooks of a product
 version_added: 0.1.0
 description:
   - Manages one webhook of a product. When a device of the product publishes an event, the webhook sends an HTTP request
-    to a server of yours.
+    to a server that you choose.
   - The module finds the webhook by its name. If several webhooks of the product have this name, the task changes
     nothing and fails.
   - A setting whose option is not set remains unchanged. An empty value, V("") or V({}), removes the setting, so that
@@ -19,7 +19,7 @@ description:
     O(headers) is removed.
   - The cloud replaces the complete webhook with every change. The module therefore reads the webhook first, and sends
     the settings that the task does not set as it has read them. If the cloud masks one of these settings, the task
-    changes nothing and fails.
+    changes nothing and fails. Set that option in the task.
   - If the response to a request is lost, the module reads the list of webhooks again, so that it does not create the
     webhook twice.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
@@ -27,6 +27,7 @@ description:
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
+  - meshfleet.particle.connection.credentials
   - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
   - meshfleet.particle.connection.delegation
@@ -38,12 +39,13 @@ attributes:
     details:
       - The values in O(json), O(form), O(body), O(query), O(headers) and O(auth) may be secret. The diff shows their
         names, and marks the changed ones.
-      - The diff shows a value only if it is a boolean or a webhook variable such as C({{{PARTICLE_EVENT_VALUE}}}),
-        which may follow the name of a scheme, as in C(Bearer {{{GRAFANA_TOKEN}}}).
+      - Of these options, the diff shows a value only if it is a boolean or a webhook variable such as
+        C({{{PARTICLE_EVENT_VALUE}}}), which may follow the name of a scheme, as in C(Bearer {{{GRAFANA_TOKEN}}}).
   idempotent:
     support: partial
     details:
-      - With O(update_secrets=always), the task changes the webhook in every run if the cloud masks one of its secrets.
+      - With O(update_secrets=always), the task changes the webhook in every run if the cloud masks one of the declared
+        secrets.
 options:
   product:
     description: Id or slug of the product.
@@ -161,9 +163,10 @@ options:
     description:
       - When to write secrets that the cloud masks, which therefore cannot be compared. Secrets that the cloud shows are
         always compared.
-      - V(on_create) writes these secrets when the webhook is created, and together with changes of other settings.
-      - V(always) writes these secrets in every run, so the task is always changed.
-      - It is not known whether the Particle cloud masks the secrets of webhooks.
+      - V(on_create) writes the masked secrets when the webhook is created, and together with changes of other settings.
+        A new value of a masked secret alone is not written.
+      - V(always) writes the masked secrets in every run. The task is then always changed. Without masked secrets, it
+        has no effect.
     type: str
     choices: [on_create, always]
     default: on_create

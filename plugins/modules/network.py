@@ -16,16 +16,18 @@ description:
     V(ledger) instead.
   - Particle Mesh needs Device OS 1.5.x or older.
   - Needs credentials, for example O(access_token), or O(username) and O(password).
-  - The registry only records which devices belong to a network. To form the network, the boards must also join it
+  - The registry only records which devices belong to a network. To form the network, the devices must also join it
     themselves, over USB or Bluetooth and with the password of the network.
   - A device can be in one network only. A device that is in another network leaves it before it joins this one.
-  - Gateways join before nodes. If a gateway is replaced, it leaves after its replacement has joined. Networks of the
-    types V(micro_wifi) and V(micro_cellular) can have one gateway only, so there the old gateway leaves first.
+  - Gateways join before nodes. With O(exact=true), a gateway that is replaced leaves after its replacement has joined.
+    Networks of the types V(micro_wifi) and V(micro_cellular) can have one gateway only, so there the old gateway leaves
+    first. With O(exact=false), the old gateway stays, and the task fails for a network of these two types.
   - To manage networks together with the other settings of a fleet, use M(meshfleet.particle.fleet) with backend
     V(networks).
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
+  - meshfleet.particle.connection.credentials
   - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
   - meshfleet.particle.connection.delegation
@@ -43,15 +45,17 @@ options:
     required: true
   gateways:
     description:
-      - Ids of the gateways, which connect the network to the cloud. A network is created with its first gateway, and
-        the registry confirms it when a gateway is online.
+      - Ids of the gateways, which connect the network to the cloud. An id must be quoted if all of its digits are
+        decimal.
+      - A network is created with its first gateway, and the registry confirms it when a gateway is online.
       - Required if O(state=present).
     type: list
     elements: str
     aliases: [gateway]
   members:
     description:
-      - Ids of the nodes of the network, without its gateways.
+      - Ids of the nodes of the network, without its gateways. In other modules, members are both gateways and nodes.
+      - An id must be quoted if all of its digits are decimal.
       - Nodes may be devices that the account has not claimed yet.
     type: list
     elements: str

@@ -19,19 +19,20 @@ description:
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
+  - meshfleet.particle.connection.credentials
   - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
   - meshfleet.particle.connection.delegation
 attributes:
   check_mode:
     support: full
-    details: This module only reads, so it behaves the same in check mode.
+    details: The module only reads, so check mode makes no difference.
   diff_mode:
     support: N/A
-    details: This module changes nothing.
+    details: The module changes nothing.
   idempotent:
     support: N/A
-    details: This module changes nothing.
+    details: The module changes nothing.
 options:
   name:
     description:
@@ -40,7 +41,7 @@ options:
     type: str
   members:
     description:
-      - Whether to return the devices of each network, both gateways and nodes.
+      - Whether to return the members of each network, both its gateways and its nodes, in RV(networks[].devices).
       - This takes one request for each hundred devices of a network.
     type: bool
     default: true
@@ -98,7 +99,7 @@ networks:
       returned: success
       sample: confirmed
     devices:
-      description: Devices of the network.
+      description: Members of the network, both its gateways and its nodes.
       type: list
       elements: dict
       returned: with O(members=true)

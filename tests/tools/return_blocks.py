@@ -7,8 +7,9 @@ return_blocks.py [--check] FOLDER
 
 Several modules return the same values. Their documentation is written once, in return_blocks.yml, because ansible-core
 2.19 has documentation fragments for options, but not for return values. This program replaces the keys of the same name
-in RETURN of each module. It adds no keys, because some modules do not return all shared values. With --check, it writes
-no file, and the exit status is 1 if a module differs.
+in RETURN of each module. It adds no keys, because some modules do not return all shared values. In return_blocks.yml,
+the key MODULE.NAME replaces the description of NAME in one module. With --check, the program writes no file, and the
+exit status is 1 if a module differs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from pathlib import Path
 SOURCE = Path(__file__).with_suffix(".yml")
 
 _RETURN = re.compile(r'^RETURN = r"""\n(?P<values>.*?)(?=^""")', re.MULTILINE | re.DOTALL)
-_BEFORE_KEY = re.compile(r"^(?=\w+:)", re.MULTILINE)
+_BEFORE_KEY = re.compile(r"^(?=[\w.]+:)", re.MULTILINE)
+_TYPE = "  type:"
 
 
 def main(arguments: list[str]) -> int:
@@ -36,7 +38,7 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     shared = split_values(SOURCE.read_text(encoding="utf-8"))
     modules = {path: path.read_text(encoding="utf-8") for path in sorted(given.folder.glob("[!_]*.py"))}
-    rewritten = {path: fill_in(text, shared) for path, text in modules.items()}
+    rewritten = {path: fill_in(text, choose_values(shared, path.stem)) for path, text in modules.items()}
     differing = [path for path, text in modules.items() if rewritten[path] != text]
     for path in differing:
         if given.check:
@@ -57,6 +59,16 @@ def split_values(text: str) -> dict[str, str]:
     """
     parts = [part for part in _BEFORE_KEY.split(text) if part and not part.startswith("#")]
     return {part.partition(":")[0]: part for part in parts}
+
+
+def choose_values(shared: Mapping[str, str], module: str) -> dict[str, str]:
+    """Return the YAML lines of each shared value for one module, with the description that belongs to the module."""
+    chosen = {name: text for name, text in shared.items() if "." not in name}
+    for name, text in shared.items():
+        owner, dot, value = name.partition(".")
+        if dot and owner == module:
+            chosen[value] = text.removeprefix(f"{owner}.") + chosen[value][chosen[value].index(_TYPE) :]
+    return chosen
 
 
 def fill_in(module: str, shared: Mapping[str, str]) -> str:

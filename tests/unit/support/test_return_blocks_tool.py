@@ -44,9 +44,9 @@ def run_tool(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 
 
-def write_module(folder: Path, values: str) -> Path:
+def write_module(folder: Path, values: str, name: str = "device") -> Path:
     """Write a module with these return values."""
-    path = folder / "device.py"
+    path = folder / f"{name}.py"
     path.write_text(MODULE.format(values=values))
     return path
 
@@ -82,6 +82,13 @@ def test_values_that_a_module_does_not_return_are_not_added(tmp_path: Path) -> N
     path = write_module(tmp_path, f"{OWN}error:\n")
     assert run_tool(tmp_path).returncode == 0
     assert set(read_returns(path)) == {"device", "error"}
+
+
+def test_own_description_of_a_module_replaces_the_shared_one(tmp_path: Path) -> None:
+    path = write_module(tmp_path, "error:\n", name="fleet")
+    assert run_tool(tmp_path).returncode == 0
+    assert read_returns(path) == {"error": {**SHARED["error"], **SHARED["fleet.error"]}}
+    assert SHARED["fleet.error"].keys() == {"description", "returned"}
 
 
 def test_second_run_rewrites_nothing(tmp_path: Path) -> None:
