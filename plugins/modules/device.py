@@ -59,7 +59,7 @@ options:
   product:
     description:
       - Id or slug of the product to which the device belongs. A device that is not in the product yet is imported.
-      - Without O(product), the module manages a device that belongs to the account and to no product.
+      - Without O(product), the module manages a device of the account, which is claimed rather than imported.
     type: str
   name:
     description: Name of the device.

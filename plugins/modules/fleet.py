@@ -13,8 +13,7 @@ description:
   - Compares the declared state of a fleet with its current state in the cloud, and writes only the differences. A
     second run writes nothing. If a run was interrupted, run the task again to complete it.
   - With O(product), the module imports devices into the product, sets their name and other properties, adds them to
-    device groups and joins them to networks. Without O(product), it claims and names devices that belong to the
-    account and to no product.
+    device groups and joins them to networks. Without O(product), it claims and names devices of the account.
   - With O(state=absent), the module removes devices from the product, or gives up the claim to devices of the account.
   - If a device fails, the module continues with the other devices, and the task fails at the end. The options
     O(on_error), O(max_failures) and O(fail) change this.
@@ -58,7 +57,7 @@ options:
   product:
     description:
       - Id or slug of the product to which the devices belong. Devices that are not in the product yet are imported.
-      - Without O(product), the module manages devices that belong to the account and to no product.
+      - Without O(product), the module manages devices of the account, which are claimed rather than imported.
     type: str
   devices:
     description:
