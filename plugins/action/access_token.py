@@ -82,7 +82,7 @@ def _choose_login(task: Task, settings: Settings) -> Login:
         task.note_source(find_source(options, task.environment, ("client_id", "client_secret")))
         client = read_client(options, task.environment)
         if client is None:
-            message = f"Grant {options['grant']} requires an OAuth client, but none is given."
+            message = f"The grant {options['grant']} requires an OAuth client, but none is given."
             raise ParticleError("unknown_client", message, hint="Give client_id and client_secret.")
         if options["grant"] == "refresh_token":
             kept = options["refresh_token"] is None and settings.token_file is not None
@@ -99,7 +99,7 @@ def _choose_login(task: Task, settings: Settings) -> Login:
 
 def _require_option(options: Mapping[str, Any], name: str) -> str:
     if options[name] is None:
-        message = f"Grant {options['grant']} requires {name}, which is missing."
+        message = f"The grant {options['grant']} requires {name}, which is missing."
         raise ParticleError("invalid_credentials", message, hint=f"Give {name}.")
     return str(options[name])
 

@@ -279,7 +279,7 @@ class _Examination:
 
     def _check_listing(self) -> str:
         if not self._credentials.lists_tokens:
-            raise _Finding(SKIPPED, "Set list to true to check whether the cloud lists tokens.")
+            raise _Finding(SKIPPED, "Set the option list to true to check whether the cloud lists tokens.")
         rows = list_tokens_of_account(self._http, self._credentials.account, lambda: self._store)
         return f"The account has {len(rows)} tokens."
 

@@ -108,7 +108,7 @@ class Tokens:
             return login
         kept = {**entry, **entry.get("next", {})}.get("refresh_token")
         if kept is None:
-            message = "Grant refresh_token requires refresh_token, because token_file contains no refresh token."
+            message = "The grant refresh_token requires refresh_token, because token_file contains no refresh token."
             raise ParticleError("invalid_credentials", message, hint="Give refresh_token.")
         login = replace(login, refresh_token=str(kept))
         login.mask_secrets(self.http.redact)

@@ -122,7 +122,7 @@ def _build_wait_error(error: ParticleError, action: str, wait: float, max_wait: 
     """Return the error for a cloud that asks for a longer wait than ``max_wait``."""
     return ParticleError(
         "rate_limited",
-        f"Could not {action}: the cloud asks to wait {wait:.0f} seconds, but max_wait allows {max_wait:g}.",
+        f"Could not {action}: the cloud asks to wait {wait:.0f} seconds, but max_wait allows only {max_wait:g} seconds.",
         status=error.status,
         route=error.route,
     )
@@ -133,7 +133,7 @@ def _build_busy_error(error: ParticleError, action: str, waited: float, max_wait
     return ParticleError(
         "rate_limited",
         f"Could not {action}: the rate limit was still exceeded after {waited:.0f} seconds of waiting, "
-        f"and max_wait allows {max_wait:g} for one request.",
+        f"and max_wait allows only {max_wait:g} seconds for one request.",
         status=error.status,
         route=error.route,
     )

@@ -158,7 +158,7 @@ def test_each_check_reports_its_result_in_a_message(
         "login": "The cloud accepts the credentials.",
         "token": f"A token of {USERNAME}; it does not expire.",
         "scopes": "To check whether the token can read the devices of a product, set the option product.",
-        "listing": "Set list to true to check whether the cloud lists tokens.",
+        "listing": "Set the option list to true to check whether the cloud lists tokens.",
     }
     assert {check["hint"] for check in result["checks"]} == {""}
 

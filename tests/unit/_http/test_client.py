@@ -305,7 +305,7 @@ def test_retry_after_longer_than_max_wait_fails_at_once(
     scripted_cloud.answer(method, PATH, status, headers={"Retry-After": header})
     error = catch_error(http, method)
     assert (error.code, error.status) == ("rate_limited", status)
-    assert "but max_wait allows 300" in error.message
+    assert "but max_wait allows only 300 seconds" in error.message
     assert clock.slept == []
     assert http.usage.throttled_seconds == 0
 
@@ -371,7 +371,7 @@ def test_max_wait_limits_the_sum_of_all_waits(http: Http, scripted_cloud: Script
     error = catch_error(http)
     assert (error.code, error.status) == ("rate_limited", 429)
     assert "still exceeded after 280 seconds" in error.message
-    assert "max_wait allows 300" in error.message
+    assert "max_wait allows only 300 seconds" in error.message
     assert sum(clock.slept) == 280
 
 
