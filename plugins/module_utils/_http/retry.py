@@ -122,7 +122,8 @@ def _build_wait_error(error: ParticleError, action: str, wait: float, max_wait: 
     """Return the error for a cloud that asks for a longer wait than ``max_wait``."""
     return ParticleError(
         "rate_limited",
-        f"Could not {action}: the cloud asks to wait {wait:.0f} seconds, but max_wait allows only {max_wait:g} seconds.",
+        f"Could not {action}: the cloud asks to wait {wait:.0f} seconds, "
+        f"but max_wait allows only {max_wait:g} seconds.",
         status=error.status,
         route=error.route,
     )
