@@ -63,11 +63,11 @@ def tabulate_counts_and_growth(sizes: Iterable[int]) -> str:
             "1 write",
             "10 writes",
         )
-        titles = ("fresh", "nothing changed", "one name changed", f"one group of {min(size, GROUP_SIZE):,} changed")
+        titles = ("first run", "nothing changed", "one name changed", f"one group of {min(size, GROUP_SIZE):,} changed")
         for title, run, maximum in zip(titles, (fresh, again, name, group), maxima, strict=True):
             per_device = f"{run.requests / size:.3f}"
             counts.append([f"{size:,}", title, f"{run.requests:,}", f"{run.writes:,}", per_device, maximum])
-    heads = ("devices", "run", "requests", "writes", "requests per device", "at most")
+    heads = ("devices", "run", "requests", "writes", "requests per device", "maximum")
     requests = format_section("Requests", heads, counts)
 
     def cpu_per_device(size: int, run: Measurement) -> float:
@@ -84,12 +84,14 @@ def tabulate_counts_and_growth(sizes: Iterable[int]) -> str:
         ]
         for size, (fresh, again) in runs.items()
     ]
-    heads = ("devices", "fresh, CPU ms per device", "again, CPU ms per device", "fresh, peak MB", "again, peak MB")
-    text = format_section("Growth of the engine's process", (*heads, "MB per 1,000 devices"), rows)
+    cpu_heads = ("first run, CPU ms per device", "second run, CPU ms per device")
+    memory_heads = ("first run, peak MB", "second run, peak MB", "MB per 1,000 devices")
+    text = format_section("CPU time and memory of the engine", ("devices", *cpu_heads, *memory_heads), rows)
     for small, large in pairwise(runs):
         ratio = cpu_per_device(large, runs[large][0]) / cpu_per_device(small, runs[small][0])
-        text += f"\n\nCPU per device, {large:,} beside {small:,}: {ratio:.2f}."
-        check_ratio(f"CPU per device, {large:,} beside {small:,}", ratio, MAX_GROWTH)
+        name = f"CPU time per device, {large:,} devices relative to {small:,}"
+        text += f"\n\n{name}: {ratio:.2f}."
+        check_ratio(name, ratio, MAX_GROWTH)
     return f"{requests}\n\n{text}"
 
 
@@ -119,13 +121,15 @@ def compare_programs() -> str:
         COMPARED_DEVICES, Fleet.run_engine, Fleet.run_bare_pool, Fleet.run_promise_pool
     )
     ratio = engine.cpu_of_request / bare.cpu_of_request
-    check_ratio("CPU of a request, beside the bare pool", ratio, MAX_RATIO_TO_BARE)
+    check_ratio("CPU time per request, relative to the bare pool", ratio, MAX_RATIO_TO_BARE)
     rows = [
         [name, f"{run.cpu_of_request:.2f}", f"{run.cpu_of_request / bare.cpu_of_request:.2f}", f"{run.rate:.0f}"]
         for name, run in (("`fleet`'s engine", engine), (BARE, bare), (PROMISES, promises))
     ]
-    heads = ("program", "CPU ms per request", "beside the bare pool", "requests per second")
-    return format_section(f"CPU of a request, {COMPARED_DEVICES:,} devices, {WORKERS} under way", heads, rows)
+    heads = ("program", "CPU ms per request", "relative to the bare pool", "requests per second")
+    return format_section(
+        f"CPU time per request, {COMPARED_DEVICES:,} devices, {WORKERS} requests in flight", heads, rows
+    )
 
 
 def measure_with_latency() -> str:
@@ -135,10 +139,10 @@ def measure_with_latency() -> str:
         with running_fleet(COMPARED_DEVICES, "--latency", f"{1000 * LATENCY_SECONDS:.0f}") as fleet:
             rates.append(fleet.run_engine().rate)
     highest_rate = WORKERS / LATENCY_SECONDS
-    heads = ("latency", "workers", "workers / latency", "requests per second", "reached")
+    heads = ("latency", "workers", "maximum rate (workers / latency)", "requests per second", "share of the maximum")
     rate, latency = max(rates), f"{1000 * LATENCY_SECONDS:.0f} ms"
     row = (latency, WORKERS, f"{highest_rate:.1f}", f"{rate:.1f}", f"{rate / highest_rate:.2f}")
-    return format_section("With latency", heads, [row])
+    return format_section("Request rate with latency", heads, [row])
 
 
 def measure_under_limits() -> str:
@@ -150,8 +154,8 @@ def measure_under_limits() -> str:
         used = run.count_requests_by_window()
         least = min(used) / (share * LIMIT.requests)
         rows.append([share, len(used), f"{run.seconds / 60:.0f}", f"{least:.3f}", run.stats["throttled"]])
-    heads = ("budget_share", "whole windows", "minutes", "of the budget, at least", "answers of 429")
-    title = f"Under the documented limits, {LIMITED_DEVICES:,} devices, on a clock that is turned"
+    heads = ("budget_share", "complete windows", "minutes", "smallest share of the budget used", "429 responses")
+    title = f"Use of the documented rate limit, {LIMITED_DEVICES:,} devices, simulated time"
     return format_section(title, heads, rows)
 
 
@@ -165,7 +169,7 @@ def compare_ways(hosts: int) -> str:
             f"one `fleet` task, {small:,} devices": fleet_task,
             f"one `fleet` task, {large:,} devices": measure_fleet_task(large, Path(folder)),
             f"{BARE}, {WORKERS} threads, without a playbook": cost_of_program(fleet.run_bare_pool(), small),
-            f"{PROMISES}, {WORKERS} under way, without a playbook": cost_of_program(fleet.run_promise_pool(), small),
+            f"{PROMISES}, {WORKERS} in flight, without a playbook": cost_of_program(fleet.run_promise_pool(), small),
             f"`uri` for each host, {FORKS} forks": measure_uri_tasks(hosts, loop=False),
             "`uri` in a loop": measure_uri_tasks(hosts, loop=True),
         }
@@ -179,8 +183,8 @@ def compare_ways(hosts: int) -> str:
         ]
         for name, cost in costs.items()
     ]
-    heads = ("way", "devices per second", "times slower", "CPU ms per device", "times the CPU")
-    title = f"Two writes for each device, by every way, beside `fleet` with {small:,}"
+    heads = ("method", "devices per second", "relative duration", "CPU ms per device", "relative CPU time")
+    title = f"Two writes per device, compared with one `fleet` task for {small:,} devices"
     return format_section(title, heads, rows)
 
 

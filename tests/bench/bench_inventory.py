@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write the table to docs/performance.md")
     arguments = parser.parse_args()
 
-    heads = ["hosts", "grouping", "requests", "CPU seconds", "of ungrouped", "peak MB"]
+    heads = ["hosts", "grouping", "requests", "CPU seconds", "relative to ungrouped", "peak MB"]
     rows = [row for size in arguments.fleets for row in measure_rows(size)]
     lines = [" | ".join(map(str, row)) for row in (heads, ["---" for _unused in heads], *rows)]
     table = "\n".join(f"| {line} |" for line in lines)

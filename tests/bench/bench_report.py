@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write the table to docs/performance.md")
     arguments = parser.parse_args()
 
-    heads = ["devices", "requests", "MB", "ms for a letter, median", "worst"]
+    heads = ["devices", "requests", "MB", "ms per letter, median", "ms per letter, maximum"]
     rows = [heads, ["---" for _unused in heads], *map(measure_row, arguments.fleets)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     print(table)
