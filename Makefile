@@ -75,7 +75,7 @@ lint: setup ## style and documentation
 	yamllint --strict .
 	antsibull-changelog lint
 	ansible-lint
-	python tests/tools/language.py plugins roles playbooks simulator tests/support
+	python tests/tools/language.py .ci plugins roles playbooks simulator tests/bench tests/support
 	python tests/tools/return_blocks.py --check plugins/modules
 	@# antsibull-docs keeps a log in the home folder, wherever that is.
 	HOME=$(CURDIR)/.cache antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .

@@ -27,6 +27,7 @@ SPDX = "# SPDX-License-Identifier: GPL-3.0-or-later"
 OURS = "ansible_collections.meshfleet.particle.plugins"
 
 MAX_FILES = 16
+MAX_TEST_NAME = 70
 ONE_FILE_PER_THING = {"_api", "kinds", "logins"}
 """Packages without a maximum number of files, because they have a file for each resource, kind or way to log in."""
 
@@ -127,6 +128,12 @@ def test_every_python_file_names_its_licence() -> None:
     # An empty file has nothing to license, and ansible-test wants __init__.py below module_utils empty.
     texts = {to_relative(path): path.read_text(encoding="utf-8") for path in list_python_files()}
     assert [name for name, text in texts.items() if text and SPDX not in text.splitlines()[:4]] == []
+
+
+def test_no_test_name_is_longer_than_its_limit() -> None:
+    names = re.findall(r"^ *def (test_\w+)", "\n".join(path.read_text() for path in list_python_files()), re.MULTILINE)
+    assert len(names) > 1000
+    assert [name for name in names if len(name) > MAX_TEST_NAME] == []
 
 
 def test_no_file_contains_a_machine_path_or_a_download_address() -> None:
