@@ -18,7 +18,7 @@ class ActionModule(ParticleAction):
     SPEC = SPEC
 
     def work(self, task: Task) -> dict[str, Any]:
-        """Return the outcome of this host from the result of a run. It is a failure if the device or the run failed."""
+        """Return the outcome of this host. The task fails if the outcome contains an error of the device or the run."""
         fleet = task.options["fleet"]
         if "hosts" not in fleet:
             error = fleet.get("error") or {}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """``meshfleet.particle.connection`` and its parts."""
+    """The fragment ``meshfleet.particle.connection``, and fragments whose names begin with this name."""
 
     DOCUMENTATION = r"""
 options:

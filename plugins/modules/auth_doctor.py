@@ -226,7 +226,7 @@ SPEC = build_argument_spec(
 
 
 def auth_doctor(task: Task) -> dict[str, Any]:
-    """Examine the given credentials. A finding is a normal result, and a failure only with option ``fail``."""
+    """Examine the given credentials. If there is a problem with them, the task fails only with option ``fail``."""
     try:
         settings = task.read_settings()
         account = task.read_account()

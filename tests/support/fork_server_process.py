@@ -82,7 +82,7 @@ def remember_routing() -> None:
     """Parse the routing table of ansible.builtin once for all children.
 
     Otherwise each run would parse this table, which takes a quarter of the time of a short playbook. The function
-    replaces Ansible's parser function by a function with a cache. Ansible allows tools to do this.
+    replaces Ansible's parser function by a function with a cache. Ansible allows tools to replace the parser function.
     """
     finder: Any = importlib.import_module("ansible.utils.collection_loader._collection_finder")
     finder._meta_yml_to_dict = functools.lru_cache(finder._meta_yml_to_dict)
