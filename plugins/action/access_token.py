@@ -105,7 +105,7 @@ def _require_option(options: Mapping[str, Any], name: str) -> str:
 
 
 def _read_lifetime(options: Mapping[str, Any]) -> dict[str, str]:
-    """Return the fields with which a token request asks for a lifetime. Without these fields, the cloud decides.
+    """Return the lifetime fields of the token request. Without these fields, the cloud chooses the lifetime.
 
     :raises ParticleError: ``invalid_option`` when the options are invalid or cannot be combined.
     """

@@ -44,7 +44,7 @@ class ActionModule(ParticleAction):
 
 
 def _name_option(place: Place) -> str:
-    """Return, for error messages, the name of the module option from which a value of the manifest was built."""
+    """Return the name of the module option that contains a value of the manifest. Error messages use this name."""
     if place[:2] != ("devices", 0):
         return format_place(place)
     return format_place(place[2:]) if len(place) > 2 else "the device"

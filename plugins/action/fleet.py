@@ -85,8 +85,8 @@ class ActionModule(ParticleAction):
     def _refuse_many_hosts(self) -> None:
         """Refuse a play with several hosts unless the task sets ``run_once``.
 
-        The task runs once for all hosts, with the manifest of the first host. A user may expect one run for each host,
-        with the manifest of this host.
+        The task runs once for all hosts, with the manifest of the first host. A user could expect one run for each
+        host, with a separate manifest.
 
         :raises ParticleError: ``invalid_option`` when the play has several hosts.
         """
@@ -99,7 +99,7 @@ class ActionModule(ParticleAction):
     def _lock_run(self, task: Task, http: Http, product: str | None) -> contextlib.AbstractContextManager[None]:
         """Return a context manager that prevents other runs on the same product.
 
-        In check mode and with ``lock: none``, it does nothing.
+        In check mode and with ``lock: none``, other runs are not prevented.
         """
         if task.options["lock"] == "none" or task.check_mode:
             return contextlib.nullcontext()
@@ -107,7 +107,7 @@ class ActionModule(ParticleAction):
         return hold_run_lock(folder, http.connection.api_url, product)
 
     def _collect_manifest(self, task: Task, hosts: Mapping[str, Any]) -> tuple[Any, Where]:
-        """Return the data of the manifest, and a function that names the position of a value in error messages."""
+        """Return the manifest data, and a function that formats the position of a value for error messages."""
         data: Any = {name: task.options[name] for name in MANIFEST_KEYS if task.options[name] is not None}
         where: Where = format_place
         manifest = task.options["manifest"]
@@ -177,7 +177,7 @@ def _is_table(manifest: Any) -> bool:
 
 
 def _merge_options(manifest: Any, options: Mapping[str, Any]) -> Any:
-    """Return the manifest with the keys that the task's options add.
+    """Add the keys from the task's options to the manifest, and return the result.
 
     :raises ParticleError: ``invalid_manifest`` when the manifest and the options contain the same key.
     """
@@ -191,9 +191,9 @@ def _merge_options(manifest: Any, options: Mapping[str, Any]) -> Any:
 
 
 def _name_by_host(hosts: list[str], where: Where) -> Where:
-    """Return a function that names the position of a value in the manifest, for error messages.
+    """Return a function that formats the position of a manifest value for error messages.
 
-    For a value of a device, the function names the host that declares the device.
+    If the value belongs to a device, the position begins with the host that declares the device.
     """
 
     def name_place(place: Place) -> str:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carry out module ``fleet_outcome`` on the controller: fail exactly the hosts whose device failed."""
+"""Carry out module ``fleet_outcome`` on the controller: fail each host whose outcome contains an error."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The fragment ``meshfleet.particle.connection``, and fragments whose names begin with this name."""
+    """The doc fragments ``meshfleet.particle.connection`` and ``meshfleet.particle.connection.NAME``."""
 
     DOCUMENTATION = r"""
 options:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find the devices that an advisory of a manufacturer or a carrier affects."""
+"""Find the devices that are affected by advisories of manufacturers and carriers."""
 
 from __future__ import annotations
 

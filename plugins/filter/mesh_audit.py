@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find the networks and risks that remain of a Particle Mesh, and build manifests to migrate the members."""
+"""Find the networks and the risks of a retired Particle Mesh, and build manifests to migrate the members."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.audit imp
 
 
 def mesh_audit(devices: Any, networks: Any = None) -> dict[str, Any]:
-    """Return the mesh networks of the devices, the risks, and the manifests with which the devices are migrated.
+    """Return the networks of the devices, the risks, and the manifests that migrate the devices.
 
     :raises AnsibleFilterError: when an argument is not a list of dictionaries.
     """

@@ -21,7 +21,7 @@ def report_json(devices: Any, about: Mapping[str, Any]) -> str:
 
 
 def report_data(devices: Any, about: Mapping[str, Any]) -> str:
-    """Return JSON that can be embedded in HTML. It contains the devices and the facts about the whole fleet."""
+    """Return the devices and the facts about the whole fleet as JSON. The JSON can be embedded in HTML."""
     return _report.format_page_data(about, _report.build_rows(_report.check_devices(devices), about.get("advisories")))
 
 

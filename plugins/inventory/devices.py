@@ -424,7 +424,8 @@ def _check_options(options: dict[str, Any]) -> Filters:
 def _list_account_options(options: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the options of each account.
 
-    The options outside ``accounts`` describe the first account, unless only ``accounts`` describes accounts.
+    The options outside ``accounts`` can describe the first account. Each element of ``accounts`` describes a further
+    account.
     """
     meant = any(options[name] for name in SOURCE_SPEC)
     if options["account_devices"] is None:

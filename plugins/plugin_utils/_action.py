@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Define the base classes of all action plugins. Private to this collection.
 
-An action plugin does the work of a module on the controller. It has the name, the options and the result of the module.
+An action plugin does the work of the module with the same name. The work is done on the controller. The options and the
+result are those of the module.
 """
 
 from __future__ import annotations

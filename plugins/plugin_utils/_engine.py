@@ -42,8 +42,7 @@ def reconcile_task(
 
     The run logs in only if the manifest needs the Particle cloud.
 
-    :param lock: returns a context manager that excludes other runs. Its arguments are the HTTP client and the product
-        id.
+    :param lock: called with the HTTP client and the product id; returns a context manager that prevents other runs.
     :param report: receives the progress of the run.
     """
     verification = Verification(*(task.options[name] for name in ("verify", "verify_timeout", "verify_strict")))
@@ -67,7 +66,7 @@ def reconcile_task(
 def _build_parent_check(parent: int) -> Callable[[], None]:
     """Return a function that ends this process if the parent process has ended.
 
-    This process is a worker of Ansible, and only the parent can report its result. The worker runs in its own session,
+    This process is a worker of Ansible, and only the parent can report the result. The worker runs in its own session,
     and would continue if the parent was killed.
     """
 

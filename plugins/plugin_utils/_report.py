@@ -68,8 +68,8 @@ _COLUMNS: Mapping[str, Callable[[Facts], Any]] = {
 }
 
 _ADVISORY_COLUMNS: Mapping[str, str] = {"advisories": "hit", "advisories_open": "cannot_tell"}
-"""The columns that contain advisories. The value is the key under which the filter ``advisories`` returns device ids:
-``hit`` for affected devices, ``cannot_tell`` for devices with too few facts."""
+"""The columns that contain ids of advisories. The values are keys in the result of the filter ``advisories``: ``hit``
+contains the affected devices, and ``cannot_tell`` contains the devices for which a fact is missing."""
 
 # A spreadsheet evaluates a cell that begins like this as a formula. If it separates cells by semicolons or tabs, quotes
 # inside a cell of this file protect nothing, so each part of it may become the beginning of a cell or a line.
@@ -159,7 +159,7 @@ def format_json(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
 
 
 def format_page_data(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    """Return JSON that can be embedded in HTML. It contains the rows and the facts about the whole fleet.
+    """Return the rows and the facts about the whole fleet as JSON. The JSON can be embedded in HTML.
 
     The names of the columns are written once, not in each row. This halves the size for ten thousand rows.
     """
@@ -171,5 +171,5 @@ def format_page_data(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
 
 
 def hash_source(text: str) -> str:
-    """Return the hash of a script or style, in the form that a Content Security Policy uses to allow it."""
+    """Return the hash of a script or style, for the Content Security Policy of a page."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Show the progress of an action plugin while it works. Private to this collection.
 
-An action plugin works in a worker process, which has no terminal. The controlling process prints the output of the
-worker. Whether standard error is a terminal is checked when this module is imported, because the controlling process
-imports this module before it starts the worker.
+An action plugin runs in a worker process, which has no terminal. The controlling process prints the output of the
+worker. This module checks at import whether standard error is a terminal, because the import takes place in the
+controlling process, before the worker starts.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _PLAIN_SECONDS = 5.0
 _DEFAULT_COLUMNS = 80
 
 _MACHINE_CALLBACKS = frozenset({"awx_display", "json", "jsonl", "null"})
-"""Callback plugins whose output is read by programs: the last component of each plugin's name. ``awx_display`` is the
-callback plugin of ansible-runner, which treats standard error as output of the play, too."""
+"""Names of callback plugins whose output is read by programs. The names do not contain the collection. ``awx_display``
+is the plugin of ansible-runner, which treats standard error as output of the play, too."""
 
 
 def _measure_columns() -> int | None:

@@ -27,8 +27,7 @@ Record = Mapping[str, Any]
 def normalize_state(state: Mapping[str, Any]) -> State:
     """Return the part of the state that a run can change, in a form in which two states can be compared.
 
-    The data of the ledger `mesh-status` is left out, because devices write this data, not the run. An empty note
-    becomes None.
+    The data of the ledger `mesh-status` is left out, because devices write this data. An empty note becomes None.
 
     :returns: three mappings: `devices`, keyed by device id; `groups`, keyed by product slug; `ledgers`, keyed by name.
     """
@@ -168,7 +167,7 @@ def _leave(device: State, record: Record, *, product: bool) -> None:
 
 
 def _unclaim(device: State, *, product: bool) -> None:
-    """Remove the owner of a device. Without a product, an account can unclaim only its own devices."""
+    """Remove the owner of a device. Without a product, do nothing if the device belongs to another account."""
     if product or device["owner"] == USERNAME:
         device["owner"] = None
 
@@ -182,7 +181,7 @@ def _list_groups(record: Record, before: list[str], *, exact: bool) -> list[str]
 
 
 def _get_instructions(state: State) -> dict[str, Any]:
-    """Return the instructions for mesh members, which are the data of the ledger `mesh`, keyed by device id.
+    """Return the data of the ledger `mesh`, keyed by device id. The data is the instructions for mesh members.
 
     Return an empty mapping if the ledger does not exist.
     """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Read all examples of the documentation: from its pages, and from the EXAMPLES of modules and plugins."""
+"""Read all examples in the pages of the documentation and in the EXAMPLES of modules and plugins."""
 
 from __future__ import annotations
 

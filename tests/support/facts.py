@@ -136,7 +136,7 @@ def can_be_opened(citation: Citation, facts: Facts) -> bool:
 def _are_names(names: tuple[str, ...], facts: Facts) -> bool:
     """Return whether all names exist in endpoints.yml.
 
-    A key of an endpoint must stand after the id of the endpoint, for example ``group_create, errors``.
+    A key of an endpoint must follow the id of the endpoint, for example ``group_create, errors``.
     """
     keys: frozenset[str] = frozenset()
     for name in names:

@@ -119,7 +119,7 @@ def serve(control: socket.socket) -> dict[str, object] | None:
 
 
 def report_end(selector: selectors.BaseSelector, pidfd: int, pid: int, reply: int) -> None:
-    """Send the exit status of a child that has ended to the client, and close the file descriptors of the child.
+    """Send the exit status of an ended child to the client, and close the file descriptors `pidfd` and `reply`.
 
     :param pidfd: the process file descriptor of the child.
     :param pid: the process id of the child.
@@ -139,7 +139,7 @@ def send_number(reply: int, number: int) -> None:
 
 
 def set_up_child(control: socket.socket, selector: selectors.BaseSelector, reply: int, streams: list[int]) -> None:
-    """Prepare a child process after the fork: give it its own session and its own standard streams.
+    """Prepare a child process after the fork: give the child its own session and standard streams.
 
     Files and sockets of the server and of other children are closed.
 

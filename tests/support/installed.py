@@ -38,7 +38,7 @@ class Installed:
         self.collection = self.folder / "collections" / "ansible_collections" / "meshfleet" / "particle"
 
     def run(self, program: str, *words: str, folder: Path | None = None) -> str:
-        """Run a program that is installed beside this Python interpreter, and return its standard output.
+        """Run a program that is installed beside this Python interpreter, and return the standard output.
 
         :param folder: the working folder; by default the empty folder.
         :raises AssertionError: if the program fails. The message contains the output.

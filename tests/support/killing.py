@@ -30,7 +30,7 @@ class RunningPlay:
     """
 
     def __init__(self, plays: Sequence[Mapping[str, Any]], home: Path, env: Mapping[str, str]) -> None:
-        """Start the `plays` with `home` as the home folder. A later run with the same `home` finds the stored state."""
+        """Start the `plays` with `home` as the home folder. Plays with the same `home` share the stored state."""
         file = home / "play.yml"
         file.write_text(json.dumps(list(plays)), encoding="utf-8")
         self._log = home / "output"

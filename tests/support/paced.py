@@ -73,7 +73,7 @@ class SharedClock:
     def sleep(self, seconds: float) -> None:
         """Wait until this clock has advanced by a number of seconds.
 
-        If all threads that send requests wait in `sleep`, the thread with the earliest end advances the clock.
+        If all threads that send requests wait in `sleep`, the thread whose wait ends first advances the clock.
         """
         end = self() + seconds
         with self._changed:

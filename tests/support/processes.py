@@ -33,7 +33,7 @@ class ProcessFailed(AssertionError):
 def _end_with_parent() -> None:
     """Called in the child process: ask the operating system to end this process when its parent process ends.
 
-    Under ansible-test, each test runs in a forked process, which ends without the teardown of its fixtures.
+    Under ansible-test, each test runs in a forked process. The forked process ends without the teardown of fixtures.
     """
     if _PRCTL is not None:
         _PRCTL(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -108,7 +108,7 @@ def running_simulator(*flags: str, clock: str = "still") -> Iterator[Simulator]:
     depend on the speed of the machine.
 
     :param flags: more command line options of the simulator.
-    :param clock: "still" or "real". A client that waits by its own clock or computes one-time codes needs "real".
+    :param clock: "still" or "real". Use "real" if the client measures time itself, or computes one-time codes.
     """
     with tempfile.TemporaryDirectory(prefix="simulator-") as folder:
         port_file = Path(folder) / "port"

@@ -202,8 +202,8 @@ def find_backend_names(plugins: Path) -> list[str]:
 def find_impure_imports(plugins: Path) -> list[str]:
     """Find the code through which a file in `PURE` can do input or output. Return one sentence for each line of code.
 
-    This code is an import of a module for input or output, or a call of `open`. It may be in the file itself or in a
-    file that is imported. Imports inside `if TYPE_CHECKING:` do not count.
+    The code imports a module for input or output, or calls `open`. Files that the file imports are searched, too.
+    Imports inside `if TYPE_CHECKING:` do not count.
     """
     wrong = []
     for pure in PURE:
@@ -266,7 +266,7 @@ def _is_allowed(layer: tuple[str, ...], target: tuple[str, ...]) -> bool:
 def _find_file(place: tuple[str, ...], plugins: Path) -> Path | None:
     """Return the file that defines an imported name, or None if there is no such file.
 
-    The name may be that of a module, of a package, or of an object inside a module or a package.
+    The name can belong to a module, to a package, or to an object inside a module or a package.
     """
     for length in (len(place), len(place) - 1):
         path = plugins.joinpath(*place[:length])
