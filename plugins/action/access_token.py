@@ -65,9 +65,9 @@ def _open_tokens(task: Task, settings: Settings) -> Tokens:
 
 
 def _choose_login(task: Task, settings: Settings) -> Login:
-    """Return the login that option ``grant`` names.
+    """Return the login for the grant in option ``grant``.
 
-    :raises ParticleError: when the credentials for it are missing or invalid.
+    :raises ParticleError: when the credentials for this grant are missing or invalid.
     """
     options = task.options
     login: Login
@@ -105,7 +105,7 @@ def _require_option(options: Mapping[str, Any], name: str) -> str:
 
 
 def _read_lifetime(options: Mapping[str, Any]) -> dict[str, str]:
-    """Return the requested lifetime as fields of the token request. Without a field, the cloud uses its default.
+    """Return the lifetime fields of the token request. Without these fields, the cloud chooses the lifetime.
 
     :raises ParticleError: ``invalid_option`` when the options are invalid or cannot be combined.
     """

@@ -27,7 +27,7 @@ class ActionModule(ParticleAction):
     SPEC = SPEC
 
     def work(self, task: Task) -> dict[str, Any]:
-        """Build a manifest of one device from the options and reconcile it."""
+        """Build a manifest of one device from the options, and bring the device to the declared state."""
         given = {name: value for name, value in task.options.items() if value is not None}
         record = {name: given[name] for name in list_device_keys() if name in given} | read_options(given)
         data = {**{name: given[name] for name in _FLEET_OPTIONS if name in given}, "devices": [record]}
@@ -44,7 +44,7 @@ class ActionModule(ParticleAction):
 
 
 def _name_option(place: Place) -> str:
-    """Return the name of the option that became this place of the manifest. Messages name the option."""
+    """Return the name of the module option that contains a value of the manifest. Error messages use this name."""
     if place[:2] != ("devices", 0):
         return format_place(place)
     return format_place(place[2:]) if len(place) > 2 else "the device"

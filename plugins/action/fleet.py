@@ -77,7 +77,7 @@ class ActionModule(ParticleAction):
         return result
 
     def _show_progress(self, task: Task) -> contextlib.AbstractContextManager[Report]:
-        """Show the progress of the run, unless check mode, ``no_log`` or ``progress: false`` disables it."""
+        """Show the progress of the run, except in check mode, with ``no_log`` or with ``progress: false``."""
         if not task.options["progress"] or task.check_mode or self._task.no_log:
             return contextlib.nullcontext(ignore_progress)
         return show_progress(task)
@@ -85,8 +85,8 @@ class ActionModule(ParticleAction):
     def _refuse_many_hosts(self) -> None:
         """Refuse a play with several hosts unless the task sets ``run_once``.
 
-        The task runs once for all hosts. A user who expects one run for each host, with a manifest of its own, would
-        get a single run with the manifest of the first host.
+        The task runs once for all hosts, with the manifest of the first host. A user could expect one run for each
+        host, with a separate manifest.
 
         :raises ParticleError: ``invalid_option`` when the play has several hosts.
         """
@@ -97,14 +97,17 @@ class ActionModule(ParticleAction):
             raise ParticleError("invalid_option", message, hint=hint)
 
     def _lock_run(self, task: Task, http: Http, product: str | None) -> contextlib.AbstractContextManager[None]:
-        """Return the lock of this cloud and product. In check mode, which writes nothing, the lock does nothing."""
+        """Return a context manager that prevents other runs on the same product.
+
+        In check mode and with ``lock: none``, other runs are not prevented.
+        """
         if task.options["lock"] == "none" or task.check_mode:
             return contextlib.nullcontext()
         folder = ensure_folder(task.environment, "Locks of runs", "set lock to none")
         return hold_run_lock(folder, http.connection.api_url, product)
 
     def _collect_manifest(self, task: Task, hosts: Mapping[str, Any]) -> tuple[Any, Where]:
-        """Return the data of the manifest, and a function that describes its places in messages."""
+        """Return the manifest data, and a function that formats the position of a value for error messages."""
         data: Any = {name: task.options[name] for name in MANIFEST_KEYS if task.options[name] is not None}
         where: Where = format_place
         manifest = task.options["manifest"]
@@ -122,7 +125,10 @@ class ActionModule(ParticleAction):
         return {**data, "devices": list(hosts.values())}, _name_by_host(list(hosts), where)
 
     def _collect_devices(self) -> dict[str, Any]:
-        """Return the devices that hosts of this batch declare, keyed by host. Other hosts are ignored."""
+        """Return the value of the variable ``particle_device`` of each host in this batch, keyed by host name.
+
+        Hosts without the variable are left out.
+        """
         variables = self._task_vars
         every = variables["hostvars"]
         declared = {host: every[host].get(_HOST_VARIABLE) for host in variables["ansible_play_batch"]}
@@ -144,7 +150,10 @@ class ActionModule(ParticleAction):
 
 
 def _find_outcomes(hosts: list[str], result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the outcome of each host, with ``run_error`` if the host fails because of the run, not its device."""
+    """Return the outcome of each host, keyed by host name.
+
+    ``run_error`` is the error of the run if this error makes the host fail, and ``None`` otherwise.
+    """
     # The devices after those of the hosts are undeclared members of networks that are removed.
     outcomes = dict(zip(hosts, result["devices"], strict=False))
     if not result.get("failed") or _has_only_device_failures(result, outcomes.values()):
@@ -159,7 +168,7 @@ def _find_outcomes(hosts: list[str], result: Mapping[str, Any]) -> dict[str, Any
 
 
 def _has_only_device_failures(result: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]]) -> bool:
-    """Return whether only devices failed: the run did not end early, and some outcome has the status ``failed``."""
+    """Return whether the run did not end early, and at least one outcome has the status ``failed``."""
     return not result["ended_early"] and any(outcome["status"] == "failed" for outcome in outcomes)
 
 
@@ -168,9 +177,9 @@ def _is_table(manifest: Any) -> bool:
 
 
 def _merge_options(manifest: Any, options: Mapping[str, Any]) -> Any:
-    """Return a manifest together with the task's options.
+    """Add the keys from the task's options to the manifest, and return the result.
 
-    :raises ParticleError: ``invalid_manifest`` when both declare the same key.
+    :raises ParticleError: ``invalid_manifest`` when the manifest and the options contain the same key.
     """
     if not isinstance(manifest, Mapping):
         return manifest
@@ -182,7 +191,10 @@ def _merge_options(manifest: Any, options: Mapping[str, Any]) -> Any:
 
 
 def _name_by_host(hosts: list[str], where: Where) -> Where:
-    """Return a function that describes a place of the manifest. It describes a device by the host that declares it."""
+    """Return a function that formats the position of a manifest value for error messages.
+
+    If the value belongs to a device, the position begins with the host that declares the device.
+    """
 
     def name_place(place: Place) -> str:
         if len(place) < 2 or place[0] != "devices" or not isinstance(place[1], int):

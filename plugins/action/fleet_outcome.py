@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carry out module ``fleet_outcome`` on the controller: fail exactly the hosts whose device failed."""
+"""Carry out module ``fleet_outcome`` on the controller: fail each host whose outcome contains an error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ActionModule(ParticleAction):
     SPEC = SPEC
 
     def work(self, task: Task) -> dict[str, Any]:
-        """Return the outcome of this host from the result of a run. It is a failure if the device or the run failed."""
+        """Return the outcome of this host. The task fails if the outcome contains an error of the device or the run."""
         fleet = task.options["fleet"]
         if "hosts" not in fleet:
             error = fleet.get("error") or {}

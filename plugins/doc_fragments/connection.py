@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """``meshfleet.particle.connection`` and its parts."""
+    """The doc fragments ``meshfleet.particle.connection`` and ``meshfleet.particle.connection.NAME``."""
 
     DOCUMENTATION = r"""
 options:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """``meshfleet.particle.module_defaults``."""
+    """The doc fragment ``meshfleet.particle.module_defaults``."""
 
     DOCUMENTATION = r"""
 options:

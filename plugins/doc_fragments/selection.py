@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """``meshfleet.particle.selection`` and its parts."""
+    """The doc fragments ``meshfleet.particle.selection`` and ``meshfleet.particle.selection.filters``."""
 
     DOCUMENTATION = r"""
 options:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find the devices that an advisory of a manufacturer or a carrier affects."""
+"""Find the devices that are affected by advisories of manufacturers and carriers."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def advisories(devices: Any, files: Any) -> list[dict[str, Any]]:
 
     :param devices: facts of devices, as ``device_info`` returns them.
     :param files: the contents of advisory files, keyed by file name.
-    :raises AnsibleFilterError: when a file has mistakes; the error names each one with its file and line.
+    :raises AnsibleFilterError: when a file has mistakes. The message names the file and the line of each mistake.
     """
     if not isinstance(files, Mapping) or not all(isinstance(text, str) for text in files.values()):
         raise AnsibleFilterError("advisories: the files must be a dictionary of file names and their contents.")
@@ -138,5 +138,5 @@ class FilterModule:
     """The class in which Ansible looks up the filter of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return the function of the filter, keyed by the name of the filter."""
+        """Return the filter function, keyed by filter name."""
         return {"advisories": advisories}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Audit the remains of a Particle Mesh: its networks, its risks and the manifests to migrate it."""
+"""Find the networks and the risks of a retired Particle Mesh, and build manifests to migrate the members."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.audit imp
 
 
 def mesh_audit(devices: Any, networks: Any = None) -> dict[str, Any]:
-    """Return the networks, the risks and the migration manifests of gathered devices.
+    """Return the networks of the devices, the risks, and the manifests that migrate the devices.
 
     :raises AnsibleFilterError: when an argument is not a list of dictionaries.
     """
@@ -217,5 +217,5 @@ class FilterModule:
     """The class in which Ansible looks up the filter of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return the function of the filter, keyed by the name of the filter."""
+        """Return the filter function, keyed by filter name."""
         return {"mesh_audit": mesh_audit}

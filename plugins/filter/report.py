@@ -16,12 +16,12 @@ def report_csv(devices: Any, advisories: Any = None) -> str:
 
 
 def report_json(devices: Any, about: Mapping[str, Any]) -> str:
-    """Return the devices as flat JSON objects, with the facts about the whole fleet."""
+    """Return a JSON object: the facts about the whole fleet, and a list with one flat object for each device."""
     return _report.format_json(about, _report.build_rows(_report.check_devices(devices), about.get("advisories")))
 
 
 def report_data(devices: Any, about: Mapping[str, Any]) -> str:
-    """Return the devices and the facts about the whole fleet as JSON that can be embedded in HTML."""
+    """Return the devices and the facts about the whole fleet as JSON. The JSON can be embedded in HTML."""
     return _report.format_page_data(about, _report.build_rows(_report.check_devices(devices), about.get("advisories")))
 
 
@@ -29,7 +29,7 @@ class FilterModule:
     """The class in which Ansible looks up the filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return the functions of the filters, keyed by the names of the filters."""
+        """Return the filter functions, keyed by filter name."""
         return {
             "report_csv": report_csv,
             "report_data": report_data,

@@ -286,7 +286,7 @@ Devices = dict[str, dict[str, Any]]
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
-    """An inventory plugin that reads the hosts of one file from the lists of the cloud."""
+    """The inventory plugin ``devices``. It adds a host for each selected device of the cloud."""
 
     NAME = "meshfleet.particle.devices"
 
@@ -328,8 +328,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _validate_options(self) -> dict[str, Any]:
         """Return the validated options of this plugin, with their templates evaluated.
 
-        The options of the constructed features, such as ``keyed_groups``, are not included: Ansible evaluates them for
-        each host.
+        Options that Ansible evaluates for each host, such as ``keyed_groups``, are not included.
 
         :raises AnsibleParserError: when an option is invalid.
         """
@@ -347,9 +346,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return dict(validation.validated_parameters)
 
     def _load_devices(self, options: dict[str, Any], filters: Filters, path: str, cache: bool) -> list[GatheredFacts]:
-        """Return the devices of each account, from the cache if allowed.
-
-        A cached result needs neither the cloud nor a token.
+        """Return the devices of each account. If the cache has the devices, send no request and do not log in.
 
         :raises AnsibleParserError: when an option is invalid or an account cannot be read.
         """
@@ -403,13 +400,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
 
 def _get_key(facts: dict[str, Any]) -> str | None:
-    """Return the identifier of the facts of a device: the one of its mesh backend if there is one, else its id."""
+    """Return the id of a device, or the identifier of a mesh member that is not a device of the Particle cloud."""
     own = find_identity(facts)
     return facts.get("id") if own is None else own[1]
 
 
 def _check_options(options: dict[str, Any]) -> Filters:
-    """Check the options, which needs no request, and return the filters.
+    """Check the options without sending a request, and return the filters.
 
     :raises AnsibleParserError: when an option is invalid.
     """
@@ -427,8 +424,8 @@ def _check_options(options: dict[str, Any]) -> Filters:
 def _list_account_options(options: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the options of each account.
 
-    The first account is the one that the file itself describes, unless the file describes accounts only under
-    ``accounts``.
+    The options outside ``accounts`` can describe the first account. Each element of ``accounts`` describes a further
+    account.
     """
     meant = any(options[name] for name in SOURCE_SPEC)
     if options["account_devices"] is None:
@@ -466,7 +463,7 @@ def _read_accounts(options: dict[str, Any], filters: Filters) -> list[GatheredFa
 
 
 def _list_members(options: dict[str, Any]) -> GatheredFacts:
-    """Return facts of the members of networks that are not devices of the Particle cloud."""
+    """Return the facts of mesh members that are not devices of the Particle cloud."""
 
     def work(task: Task) -> dict[str, Any]:
         with Mesh(task.options) as mesh:
@@ -486,9 +483,11 @@ def _run_task(task: Task, work: Work) -> dict[str, Any]:
 
 
 def _hash_settings(options: dict[str, Any], path: str) -> str:
-    """Return a hash of everything that a cached inventory depends on: file, clouds, and options except secrets.
+    """Return a hash of everything that decides which devices are read: file path, cloud URLs, and options.
 
-    :raises ParticleError: when the address of a cloud is invalid.
+    Secrets are not included.
+
+    :raises ParticleError: when the URL of a cloud is invalid.
     """
     clouds = [find_api_url(part, os.environ, now=time.time()) for part in _list_account_options(options)]
     left_out = (*SECRETS, *list_secret_options(), "hostnames", "group_by")
@@ -504,9 +503,10 @@ def _hash_value(value: Any) -> str:
 
 
 def _hash_environment() -> dict[str, str]:
-    """Return a hash of each option that is set in the environment, except secrets.
+    """Return a hash of each option that is set by an environment variable, except secrets.
 
-    A cached inventory can be used without credentials. Its hashes are therefore compared only for options that are set.
+    A later run may use the cached inventory without the environment variables for the login. An option that is not set
+    in the later run is therefore not compared.
     """
     return {name: _hash_value(value) for name, value in read_non_secret_options(os.environ).items()}
 
@@ -518,7 +518,7 @@ def _pack_cache(gathered: list[GatheredFacts], recipe: str) -> dict[str, Any]:
 
 
 def _unpack_cache(kept: Any, recipe: str) -> list[GatheredFacts] | None:
-    """Return the cached devices; ``None`` if the cache has no inventory, or an inventory of other options."""
+    """Return the cached devices; ``None`` if the cache is empty or was written by a run with other options."""
     if not isinstance(kept, dict) or kept.get("recipe") != recipe:
         return None
     if any(kept["whose"].get(name) != value for name, value in _hash_environment().items()):

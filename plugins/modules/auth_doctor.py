@@ -226,7 +226,7 @@ SPEC = build_argument_spec(
 
 
 def auth_doctor(task: Task) -> dict[str, Any]:
-    """Examine the given credentials. A finding is a normal result, and a failure only with option ``fail``."""
+    """Examine the given credentials. Problems make the task fail only if option ``fail`` is set."""
     try:
         settings = task.read_settings()
         account = task.read_account()

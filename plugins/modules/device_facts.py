@@ -344,7 +344,7 @@ SPEC = build_argument_spec(
 
 
 def device_facts(task: Task) -> dict[str, Any]:
-    """Return the facts of one device. They come from the cloud, or from recent facts that all hosts share."""
+    """Return the facts of one device, from the cloud or from stored facts that are at most ``max_age`` seconds old."""
     device, sources = task.options["id"].strip().lower(), read_sources(task.options)
     if not device:
         raise ParticleError("invalid_option", "id is empty.", hint="Set id to the id of the device of this host.")

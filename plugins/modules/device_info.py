@@ -514,8 +514,8 @@ def device_info(task: Task) -> dict[str, Any]:
 def _read_wanted_details(options: Mapping[str, Any]) -> WantedDetails | None:
     """Return the details to read from each device; ``None`` if there are none.
 
-    :raises ParticleError: ``invalid_option`` when ``include`` contains variables but the option ``variables`` is not
-        set, or the reverse.
+    :raises ParticleError: ``invalid_option`` when ``include`` contains ``variables`` but the option ``variables`` is
+        not set, or when the option is set but ``include`` does not contain ``variables``.
     """
     include, variables = options["include"], tuple(options["variables"])
     if "variables" in include and not variables:

@@ -473,7 +473,7 @@ SPEC = build_argument_spec(
 
 
 def integration(task: Task) -> dict[str, Any]:
-    """Bring one webhook to the state that the options declare."""
+    """Bring the webhook to the state that the options declare."""
     declared = Declared.from_options(WEBHOOKS, task.options)
     with task.open_session() as http:
         target = Target(http, get_product(http, task.options["product"]), task.warn)

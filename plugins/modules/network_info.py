@@ -233,7 +233,7 @@ SPEC = build_argument_spec(name={"type": "str"}, members={"type": "bool", "defau
 
 
 def network_info(task: Task) -> dict[str, Any]:
-    """Return the networks of the account; with the option ``name``, only the network of this name."""
+    """Return all networks of the account, or only the network with the name in option ``name``."""
     with task.open_session() as http:
         return show_networks(http, task.options["name"], members=task.options["members"])
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Define the base classes of all action plugins. Private to this collection.
 
-An action plugin does the work of the module of the same name on the controller, with the same options and result.
+An action plugin does the work of the module with the same name. The work is done on the controller. The options and the
+result are those of the module.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class ParticleAction(ActionBase):
     def work(self, task: Task) -> dict[str, Any]:
         """Carry out the task and return its result.
 
-        :raises ParticleError: for a failure; it becomes the documented result of a failed task.
+        :raises ParticleError: when the task fails. The error is converted to the documented result of a failed task.
         """
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -74,8 +75,7 @@ class ParticleAction(ActionBase):
         return redact
 
     def _build_environment(self) -> Mapping[str, str]:
-        """Return the environment variables that a module would see: those of this process and of the task's
-        ``environment``."""
+        """Return the environment variables of this process, overridden by the task's ``environment``."""
         merged = dict(os.environ)
         for layer in self._task.environment or []:
             given = self._templar.template(layer)
@@ -84,10 +84,10 @@ class ParticleAction(ActionBase):
 
 
 class ModuleAction(ParticleAction):
-    """An action plugin that does the work of its module on the controller, without starting an interpreter.
+    """An action plugin that does the work of its module on the controller, without starting another interpreter.
 
-    A subclass sets ``SPEC`` and ``MODULE``, the work of the module. A task still runs as a module if it is ``async`` or
-    delegated to a host whose connection is not local, for example because only that host can reach the cloud.
+    A subclass sets ``SPEC`` and ``MODULE``. ``MODULE`` is the function that does the work of the module. The module
+    itself runs only if the task is ``async`` or is delegated to a host whose connection is not local.
     """
 
     MODULE: ClassVar[Work]
@@ -95,14 +95,14 @@ class ModuleAction(ParticleAction):
     _supports_async = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Carry out the module on the controller, or run it on another host or in the background."""
+        """Do the work on the controller, or run the module on another host or in the background."""
         if not self._is_run_elsewhere():
             return super().run(tmp, task_vars)
         elsewhere: dict[str, Any] = self._execute_module(task_vars=task_vars, wrap_async=bool(self._task.async_val))
         return elsewhere
 
     def work(self, task: Task) -> dict[str, Any]:
-        """Do the work of the module, and mask known secrets in its result as Ansible does for a module."""
+        """Do the work of the module, and mask known secrets in the result, as Ansible does when it runs a module."""
         result: dict[str, Any] = remove_values(type(self).MODULE(task), task.redact.secrets)
         return result
 

@@ -42,8 +42,8 @@ def reconcile_task(
 
     The run logs in only if the manifest needs the Particle cloud.
 
-    :param lock: returns the lock that keeps other runs out; is called with the client and the id of the product.
-    :param report: called with the progress of the writes.
+    :param lock: called with the HTTP client and the product id; returns a context manager that prevents other runs.
+    :param report: receives the progress of the run.
     """
     verification = Verification(*(task.options[name] for name in ("verify", "verify_timeout", "verify_strict")))
     members = [record.mesh for record in manifest.devices if record.mesh is not None]
@@ -64,9 +64,10 @@ def reconcile_task(
 
 
 def _build_parent_check(parent: int) -> Callable[[], None]:
-    """Return a function that ends this process if its parent has ended, because then no result can be reported.
+    """Return a function that ends this process if the parent process has ended.
 
-    The function is needed because a worker of Ansible runs in its own session, and continues if its parent is killed.
+    This process is a worker of Ansible, and only the parent can report the result. The worker runs in its own session,
+    and would continue if the parent was killed.
     """
 
     def check_parent() -> None:

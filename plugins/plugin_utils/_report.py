@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Convert the facts of devices to the rows of a report. Private to this collection.
 
-Strings in the facts were entered by users and are not trusted. They are written as JSON that cannot end the HTML
-element around it, and as CSV that no spreadsheet evaluates as a formula.
+Users of the cloud enter strings that become facts. To make these strings harmless, CSV cells are escaped so that no
+spreadsheet evaluates a formula, and JSON for an HTML page is escaped so that a string cannot end the script element.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ _COLUMNS: Mapping[str, Callable[[Facts], Any]] = {
 }
 
 _ADVISORY_COLUMNS: Mapping[str, str] = {"advisories": "hit", "advisories_open": "cannot_tell"}
-"""The columns for the advisories that affect a device, and for those that may affect it. Each has the key under which
-the filter ``advisories`` returns these devices."""
+"""The columns that contain ids of advisories. The values are keys in the result of the filter ``advisories``: ``hit``
+contains the affected devices, and ``cannot_tell`` contains the devices for which a fact is missing."""
 
 # A spreadsheet evaluates a cell that begins like this as a formula. If it separates cells by semicolons or tabs, quotes
 # inside a cell of this file protect nothing, so each part of it may become the beginning of a cell or a line.
@@ -79,7 +79,7 @@ COLUMNS = (*_COLUMNS, *_ADVISORY_COLUMNS)
 
 
 def check_devices(devices: Any) -> list[Facts]:
-    """Return the input of a filter as a list. :raises AnsibleFilterError: when it is not a list of devices."""
+    """Return the input of a filter as a list. :raises AnsibleFilterError: when the input is not a list of devices."""
     if isinstance(devices, (str, Mapping)) or not isinstance(devices, Iterable):
         raise AnsibleFilterError("The input must be a list of devices, such as device_info returns.")
     found = list(devices)
@@ -91,7 +91,7 @@ def check_devices(devices: Any) -> list[Facts]:
 def build_rows(devices: Iterable[Facts], advisories: Sequence[Facts] | None = None) -> list[Row]:
     """Return one flat row for each device, with the keys in :data:`COLUMNS`; an unknown value is ``None``.
 
-    :param advisories: the result of the filter ``advisories``; without it, the columns of advisories are unknown.
+    :param advisories: the result of the filter ``advisories``. Without it, the columns for advisories are ``None``.
     """
     advice = (
         {column: _index_by_device(advisories, key) for column, key in _ADVISORY_COLUMNS.items()} if advisories else {}
@@ -142,9 +142,9 @@ def _format_cell(value: Any) -> str:
 
 
 def _count_devices(about: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts about the whole fleet, with the number of affected devices in each advisory.
+    """Return the facts about the whole fleet. In each advisory, replace the lists of device ids by their lengths.
 
-    The number replaces the list of these devices, because the rows contain the advisories of each device.
+    The lists are not needed, because the row of each device contains the advisories of the device.
     """
     advisories = [
         {**found, **{key: len(found[key]) for key in _ADVISORY_COLUMNS.values()}}
@@ -154,12 +154,12 @@ def _count_devices(about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def format_json(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    """Return JSON with the facts about the whole fleet, and with the rows under ``devices``."""
+    """Return a JSON object: the facts about the whole fleet, and the rows under the key ``devices``."""
     return json.dumps({**_count_devices(about), "devices": rows}, ensure_ascii=False, indent=1) + "\n"
 
 
 def format_page_data(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    """Return the rows and the facts about the whole fleet as JSON that can be embedded in HTML.
+    """Return the rows and the facts about the whole fleet as JSON. The JSON can be embedded in HTML.
 
     The names of the columns are written once, not in each row. This halves the size for ten thousand rows.
     """
@@ -171,5 +171,5 @@ def format_page_data(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
 
 
 def hash_source(text: str) -> str:
-    """Return the hash by which a Content Security Policy allows a script or style."""
+    """Return the hash of a script or style, for the Content Security Policy of a page."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Show the progress of an action plugin while it works. Private to this collection.
 
-A worker of Ansible runs without a terminal, and the controlling process prints what the worker displays. This module
-therefore checks at import whether standard error is a terminal: the controlling process imports it with the action
-plugin, before it starts the worker.
+An action plugin runs in a worker process, which has no terminal. The controlling process prints the output of the
+worker. This module checks at import whether standard error is a terminal, because the import takes place in the
+controlling process, before the worker starts.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _PLAIN_SECONDS = 5.0
 _DEFAULT_COLUMNS = 80
 
 _MACHINE_CALLBACKS = frozenset({"awx_display", "json", "jsonl", "null"})
-"""Callback plugins whose output is read by programs, by the last part of their name. The first one is that of
-ansible-runner, which treats both streams as the output of the play."""
+"""Names of callback plugins whose output is read by programs. The names do not contain the collection. ``awx_display``
+is the plugin of ansible-runner, which treats standard error as output of the play, too."""
 
 
 def _measure_columns() -> int | None:
@@ -57,7 +57,7 @@ def _write_text(text: str) -> None:
 
 @contextlib.contextmanager
 def show_progress(task: Task) -> Iterator[Report]:
-    """Show the reported progress while the ``with`` statement runs, with warnings of ``task`` on separate lines."""
+    """Show the reported progress until the end of the block. Warnings of ``task`` are shown on separate lines."""
     if constants.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] in _MACHINE_CALLBACKS:
         yield ignore_progress
         return

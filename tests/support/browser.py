@@ -21,7 +21,7 @@ BROWSER_SECONDS = 180.0
 def observe_report(
     page: Path, searched: str, screenshot: Path | None = None, installed: Path = BROWSER
 ) -> dict[str, Any]:
-    """Run `tests/browser/observe.mjs`, which opens a report in the browser, and return its observations.
+    """Open a report in the browser with `tests/browser/observe.mjs`, and return the observations of this program.
 
     :param page: the HTML file of the report.
     :param searched: the string that the program types into the search field of the report.

@@ -3,7 +3,7 @@
 """Test cases for check mode, with tasks for everything that the collection can change.
 
 Add a case for each new module, and for each new kind of change that a module makes. `test_check_mode.py` fails if a
-module has no case. Modules that need no case are listed in that test with a reason.
+module has no case. `test_check_mode.py` also lists the modules that need no case, with a reason for each.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from support.simulator import PASSWORD
 Task = dict[str, Any]
 
 DEVICES = 4
-"""The number of devices in a case."""
+"""The number of devices in each test case."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,8 @@ def build_barn(tenant: Tenant) -> dict[str, Any]:
 def build_moved_fleet(tenant: Tenant) -> dict[str, Any]:
     """Build a manifest that changes each device in the manifest of `build_barn`.
 
-    The first device gets its own key, two devices move to the network `shed`, and the last device leaves the network.
+    The first device gets its own value of the network parameter `key`, two devices move to the network `shed`, and the
+    last device leaves the network.
     """
     one, two, three, four = tenant.ids
     return {
@@ -187,7 +188,7 @@ def build_dissolved(tenant: Tenant, backend: str) -> dict[str, Any]:
 
 
 def list_labelled_devices(tenant: Tenant) -> list[dict[str, Any]]:
-    """Return device entries that identify the devices by serial number, ICCID or IMEI."""
+    """Return manifest entries that identify the devices by serial number, ICCID or IMEI."""
     kinds = ("serial_number", "iccid", "imei", "serial_number")
     return [
         {kind: label[kind], "name": f"unit-{index}", "groups": ["north"]}
@@ -220,12 +221,12 @@ def build_own_devices(tenant: Tenant, *, claimed: bool) -> dict[str, Any]:
 
 
 def build_half_of_hosts(tenant: Tenant) -> dict[str, Any]:
-    """Build inventory hosts for only the first two devices."""
+    """Build inventory hosts for only the first two devices. Return the host variables, keyed by host name."""
     return dict(list(build_hosts(tenant).items())[:2])
 
 
 def build_hosts(tenant: Tenant) -> dict[str, Any]:
-    """Build one inventory host for each device: the host variables, keyed by host name."""
+    """Build one inventory host for each device. Return the host variables, keyed by host name."""
     return {
         f"{tenant.product}-{index}": {"particle_device": {"id": id, "name": f"host-{index}", "groups": ["north"]}}
         for index, id in enumerate(tenant.ids)

@@ -27,8 +27,7 @@ Record = Mapping[str, Any]
 def normalize_state(state: Mapping[str, Any]) -> State:
     """Return the part of the state that a run can change, in a form in which two states can be compared.
 
-    The data of the ledger `mesh-status` is left out, because members compute it from their instructions. An empty note
-    becomes None.
+    The data of the ledger `mesh-status` is left out, because devices write this data. An empty note becomes None.
 
     :returns: three mappings: `devices`, keyed by device id; `groups`, keyed by product slug; `ledgers`, keyed by name.
     """
@@ -126,8 +125,8 @@ def _expect_networks(before: State, manifest: Mapping[str, Any], refused: Collec
 def _list_gateways(before: State, manifest: Mapping[str, Any], network: str, refused: Collection[str]) -> Iterable[str]:
     """Yield the ids of the declared gateways of a network.
 
-    A refused gateway without an `id` in the manifest is skipped, because the cloud does not show the id of a refused
-    device. The exception is a gateway that is already in the product.
+    A refused gateway is skipped if its manifest entry has no `id` and the gateway is not yet in the product, because
+    the cloud does not show the id of this gateway.
     """
     for record in manifest["devices"]:
         mesh = record.get("mesh", {})
@@ -168,7 +167,7 @@ def _leave(device: State, record: Record, *, product: bool) -> None:
 
 
 def _unclaim(device: State, *, product: bool) -> None:
-    """Remove the owner of a device. Without a product, an account can unclaim only its own devices."""
+    """Remove the owner of a device. Without a product, do nothing if the device belongs to another account."""
     if product or device["owner"] == USERNAME:
         device["owner"] = None
 
@@ -182,9 +181,9 @@ def _list_groups(record: Record, before: list[str], *, exact: bool) -> list[str]
 
 
 def _get_instructions(state: State) -> dict[str, Any]:
-    """Return the data of the ledger `mesh`, from which members read their instructions, keyed by device id.
+    """Return the data of the ledger `mesh`, keyed by device id. The data is the instructions for mesh members.
 
-    Return a new mapping if the ledger does not exist.
+    Return an empty mapping if the ledger does not exist.
     """
     instructions: dict[str, Any] = state["ledgers"].get(INSTRUCTIONS, {"data": {}})["data"]
     return instructions

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Read all examples of the documentation: from its pages, and from the EXAMPLES of modules and plugins."""
+"""Read all examples in the pages of the documentation and in the EXAMPLES of modules and plugins."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Example:
 
     @property
     def folder(self) -> str:
-        """The name of the folder for the examples of one source file. These examples may use each other's files."""
+        """The name of the folder for the examples of one source file. These examples can use each other's files."""
         return self.source.replace("/", "-")
 
     @property
@@ -150,7 +150,7 @@ def _find_kind(content: dict[str, Any]) -> str:
 def write_example(example: Example, folder: Path) -> Path:
     """Write an example to a file below `folder`, and return the path of the file.
 
-    The file has the name that the example itself states, or else a name made from the position of the example.
+    The name of the file is `file_name` of the example, or else is made from the position of the example.
     """
     ending = {"commands": "sh", "table": "csv", "schema": "json", "inventory": "particle.yml"}.get(example.kind, "yml")
     path = folder / example.folder / (example.file_name or f"{Path(example.source).stem}-{example.line}.{ending}")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Read the facts about the Particle cloud in docs/facts, and find the places in this repository that cite them."""
+"""Read the facts about the Particle cloud in docs/facts, and find citations of these facts in this repository."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _BARE_BODY = re.compile(r"(?<![\w-])E\d{1,2}\b")
 
 @dataclass(frozen=True)
 class Citation:
-    """One citation of one or several entries of a file in docs/facts.
+    """A citation of one or more entries of a file in docs/facts.
 
     :ivar line: the line that contains the citation.
     :ivar file: the name of the cited file.
     :ivar names: the cited names in endpoints.yml.
     :ivar section: the cited section of a page.
-    :ivar bodies: the cited error bodies, for example E4; of a range, the first and the last.
+    :ivar bodies: the names of the cited error bodies, for example E4. For a range, only the first and the last name.
     """
 
     line: int
@@ -63,7 +63,7 @@ class Facts:
     """The entries that can be cited.
 
     :ivar endpoints: the keys of each endpoint in endpoints.yml, keyed by the id of the endpoint.
-    :ivar names: all other names in endpoints.yml that can be cited.
+    :ivar names: the names in endpoints.yml that can be cited without the id of an endpoint.
     :ivar sections: the section numbers of each page, keyed by file name.
     :ivar bodies: the names in the table of error bodies.
     """
@@ -122,7 +122,7 @@ def find_error_bodies(text: str) -> Iterator[Citation]:
 
 
 def can_be_opened(citation: Citation, facts: Facts) -> bool:
-    """Return whether a citation names at least one entry, and all entries that it names exist."""
+    """Return whether a citation names at least one entry, and all named entries exist."""
     if citation.file == ENDPOINTS:
         return bool(citation.names) and _are_names(citation.names, facts)
     is_table = (citation.file, citation.section) == ERROR_BODIES
@@ -136,7 +136,7 @@ def can_be_opened(citation: Citation, facts: Facts) -> bool:
 def _are_names(names: tuple[str, ...], facts: Facts) -> bool:
     """Return whether all names exist in endpoints.yml.
 
-    The key of an endpoint must follow the id of the endpoint, for example ``group_create, errors``.
+    A key of an endpoint must follow the id of the endpoint, for example ``group_create, errors``.
     """
     keys: frozenset[str] = frozenset()
     for name in names:
@@ -175,7 +175,7 @@ def _line(text: str, match: re.Match[str]) -> int:
 def text_files(*places: Path) -> Iterator[Path]:
     """Yield the text files in the given folders. Files in `node_modules` are skipped.
 
-    :param places: folders, or single files.
+    :param places: folders, and paths of single files.
     """
     suffixes = {".cfg", ".css", ".j2", ".js", ".md", ".mjs", ".py", ".sh", ".toml", ".yaml", ".yml"}
     for place in places:

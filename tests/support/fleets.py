@@ -28,7 +28,7 @@ TIMEOUT_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Measurement:
-    """The measurements of one run of a program. Times are in seconds, `megabytes` is the memory peak."""
+    """The measurements of one run of a program. Times are in seconds. `megabytes` is the largest use of memory."""
 
     requests: int
     seconds: float
@@ -56,7 +56,7 @@ class Fleet:
 
     Each method runs one program in a new process, and returns its measurements.
 
-    :ivar file: the file to which the manifest is written for the program.
+    :ivar file: the file from which the program reads the manifest.
     :ivar token: the access token that the program uses.
     """
 
@@ -70,11 +70,11 @@ class Fleet:
         return self._run(sys.executable, "engine.py")
 
     def run_bare_pool(self) -> Measurement:
-        """Send two writes for each device with only `requests` and a pool of threads. Run the engine first."""
+        """Send two writes for each device with only `requests` and a pool of threads. Call `run_engine` first."""
         return self._run(sys.executable, "bare_pool.py")
 
     def run_promise_pool(self) -> Measurement:
-        """Send two writes for each device with Particle's official client. Run the engine first."""
+        """Send two writes for each device with Particle's official client. Call `run_engine` first."""
         return self._run("node", "promise_pool.mjs")
 
     def _run(self, interpreter: str, program: str) -> Measurement:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Run Ansible's programs from a fork server, to save their slow start.
+"""Run Ansible's programs from a fork server, because a new process starts slowly.
 
 A short playbook spends most of its time on the start of Python and the import of libraries. The fork server has already
 imported the libraries, and forks a child process for each run. `test_fork_server.py` checks that the result of a forked
@@ -74,7 +74,7 @@ class ForkedProcess:
 
 
 class ForkServerEnded(AssertionError):
-    """The error that the fork server ended before the program did."""
+    """Raised when the fork server ended before the program."""
 
 
 class ForkServer:

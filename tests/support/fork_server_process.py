@@ -82,7 +82,7 @@ def remember_routing() -> None:
     """Parse the routing table of ansible.builtin once for all children.
 
     Otherwise each run would parse this table, which takes a quarter of the time of a short playbook. The function
-    replaces Ansible's parser function by a function with a cache. Ansible allows tools to do this.
+    replaces Ansible's parser function by a function with a cache. Ansible allows tools to replace the parser function.
     """
     finder: Any = importlib.import_module("ansible.utils.collection_loader._collection_finder")
     finder._meta_yml_to_dict = functools.lru_cache(finder._meta_yml_to_dict)
@@ -119,7 +119,7 @@ def serve(control: socket.socket) -> dict[str, object] | None:
 
 
 def report_end(selector: selectors.BaseSelector, pidfd: int, pid: int, reply: int) -> None:
-    """Send the exit status of a child that has ended to the client, and close the file descriptors of the child.
+    """Send the exit status of an ended child to the client, and close the file descriptors `pidfd` and `reply`.
 
     :param pidfd: the process file descriptor of the child.
     :param pid: the process id of the child.
@@ -139,7 +139,7 @@ def send_number(reply: int, number: int) -> None:
 
 
 def set_up_child(control: socket.socket, selector: selectors.BaseSelector, reply: int, streams: list[int]) -> None:
-    """Prepare a child process after the fork: give it its own session and its own standard streams.
+    """Prepare a child process after the fork: give the child its own session and standard streams.
 
     Files and sockets of the server and of other children are closed.
 

@@ -22,7 +22,7 @@ class Installed:
     """An installation of the collection in an empty folder. Programs find the collection only in this folder.
 
     :ivar folder: the empty folder.
-    :ivar environment: the environment variables of all programs. Add the variables for a cloud.
+    :ivar environment: the environment variables of all programs. Callers add the variables for a cloud.
     :ivar collection: the folder into which the collection is installed.
     """
 
@@ -38,7 +38,7 @@ class Installed:
         self.collection = self.folder / "collections" / "ansible_collections" / "meshfleet" / "particle"
 
     def run(self, program: str, *words: str, folder: Path | None = None) -> str:
-        """Run a program in the folder of this Python interpreter, and return its standard output.
+        """Run a program that is installed beside this Python interpreter, and return the standard output.
 
         :param folder: the working folder; by default the empty folder.
         :raises AssertionError: if the program fails. The message contains the output.
@@ -67,7 +67,7 @@ class Installed:
         self.run("ansible-galaxy", "collection", "install", str(tarball), "-p", "collections")
 
     def write_examples(self) -> None:
-        """Write each YAML example in the installed README to the file that the first line of the example names."""
+        """Write each YAML example in the installed README to a file. The first line of the example names the file."""
         for text, name in NAMED_FILE.findall((self.collection / "README.md").read_text()):
             (self.folder / name).write_text(text)
 

@@ -64,7 +64,7 @@ def _unwrap_unsafe(found: dict[str, Any]) -> Any:
 def write_inventory(folder: Path, name: str = "fleet", **options: Any) -> Path:
     """Write an inventory file for the inventory plugin `devices`, and return the path of the file.
 
-    Without the options `products` and `account_devices`, the inventory is that of the simulator's product.
+    Without the options `products` and `account_devices`, the inventory contains the devices of the simulator's product.
     """
     path = folder / f"{name}.particle.yml"
     source_options = {} if {"products", "account_devices"} & options.keys() else {"products": [PRODUCT_SLUG]}

@@ -30,7 +30,7 @@ class RunningPlay:
     """
 
     def __init__(self, plays: Sequence[Mapping[str, Any]], home: Path, env: Mapping[str, str]) -> None:
-        """Start the `plays` with `home` as the home folder. A later run with the same `home` finds the stored state."""
+        """Start the `plays` with `home` as the home folder. Plays with the same `home` share the stored state."""
         file = home / "play.yml"
         file.write_text(json.dumps(list(plays)), encoding="utf-8")
         self._log = home / "output"
@@ -87,9 +87,9 @@ class RunningPlay:
 
     @contextmanager
     def _workers(self) -> Iterator[list[int]]:
-        """Stop the controlling process, and yield a process file descriptor (pidfd) for each worker.
+        """Suspend the controlling process, and yield a process file descriptor (pidfd) for each worker.
 
-        A stopped process cannot fork more workers. Unlike a process id, a pidfd always refers to the same process.
+        A suspended process cannot fork more workers. Unlike a process id, a pidfd always refers to the same process.
         """
         self._process.send_signal(signal.SIGSTOP)
         handles: list[int] = []
@@ -134,7 +134,7 @@ def _wait_for_end(handles: Sequence[int]) -> None:
 
 @contextmanager
 def running_play(plays: Sequence[Mapping[str, Any]], home: Path, env: Mapping[str, str]) -> Iterator[RunningPlay]:
-    """Start the `plays`, and kill the processes of the plays at the end of the block if they still run."""
+    """Start the `plays`. At the end of the block, kill the processes that are still running."""
     play = RunningPlay(plays, home, env)
     try:
         yield play

@@ -26,7 +26,7 @@ from support.processes import running
 
 PORT = 8080
 CLOUD = f"http://127.0.0.1:{PORT}"
-"""The URL under which every machine reaches the cloud. The URL is the same, so that all machines can run one job."""
+"""The URL of the cloud in every machine. All machines use the same URL, so that each machine can run the same job."""
 
 RUN_SECONDS = 1500.0
 _SETUP_SECONDS = 30.0
@@ -76,7 +76,7 @@ def machines(cloud_url: str, addresses: Sequence[str], folder: Path) -> Iterator
 
 
 def find_runner() -> str:
-    """Return the path of `ansible-runner` in the folder of this Python interpreter."""
+    """Return the path of the `ansible-runner` that is installed beside this Python interpreter."""
     program = Path(sys.executable).parent / "ansible-runner"
     assert program.exists(), "ansible-runner is not installed. Run `make setup`."
     return str(program)
@@ -85,8 +85,8 @@ def find_runner() -> str:
 def run(argv: Sequence[str], given: Path | None, answer: Path, env: Mapping[str, str]) -> int:
     """Run a program, and return its exit status.
 
-    :param given: the file for standard input; without a file, the input is empty.
-    :param answer: the file to which both output streams are written.
+    :param given: the file for standard input. If None, standard input is empty.
+    :param answer: the file to which standard output and standard error are written.
     """
     with open(given or os.devnull, "rb") as stdin, open(answer, "wb") as stdout:
         process = subprocess.Popen(argv, stdin=stdin, stdout=stdout, stderr=subprocess.STDOUT, env=dict(env))
@@ -100,7 +100,7 @@ def run(argv: Sequence[str], given: Path | None, answer: Path, env: Mapping[str,
 def _check_requirements() -> None:
     """Check that this process can create network namespaces.
 
-    :raises AssertionError: if a requirement is missing; the message names each of them.
+    :raises AssertionError: if a requirement is missing. The message names each missing requirement.
     """
     missing = []
     if shutil.which("ip") is None:

@@ -2,7 +2,7 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """Run the engine for a fleet that is so large that the run must wait for the rate limits of the cloud.
 
-The waits take no real time: the engine and the simulator share a clock, which is advanced instead.
+The waits take no real time, because the engine and the simulator share a clock that is moved forward by each wait.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ TIMEOUT_SECONDS = 60
 class SharedClock:
     """A clock that the HTTP client and the simulator share.
 
-    The clock advances only while all threads that send requests sleep on it. If it advanced while a request is on its
-    way, the request would reach the simulator minutes too late.
+    The clock advances only while every thread that is sending a request waits in `sleep`. Otherwise the clock could
+    advance by minutes before a request reaches the simulator.
     """
 
     def __init__(self, simulator: Simulator) -> None:
@@ -62,7 +62,10 @@ class SharedClock:
         return self._started + self._turned
 
     def work(self, more: int) -> None:
-        """Change the number of threads that send requests: `more` is 1 if a thread begins, and -1 if it ends."""
+        """Change the number of threads that are sending requests.
+
+        :param more: 1 when a thread begins to send a request, -1 when a thread has finished.
+        """
         with self._changed:
             self._working += more
             self._changed.notify_all()
@@ -70,7 +73,7 @@ class SharedClock:
     def sleep(self, seconds: float) -> None:
         """Wait until this clock has advanced by a number of seconds.
 
-        If all threads that send requests sleep, the thread that must wake first advances the clock.
+        If all threads that send requests wait in `sleep`, the thread whose wait ends first advances the clock.
         """
         end = self() + seconds
         with self._changed:
@@ -109,7 +112,7 @@ class CountedHttp(Http):
 
 
 class RecordingBudget(Budget):
-    """A budget that records, in `moments`, the time at which it allowed each request."""
+    """A request budget that records in `moments` the time at which each request was allowed."""
 
     def __init__(self, clock: SharedClock, **options: Any) -> None:
         super().__init__(clock=clock, **options)
@@ -146,7 +149,7 @@ class PacedRun:
     def count_requests_by_window(self) -> list[int]:
         """Return the number of requests in each window of the rate limit, without the last window.
 
-        The first window begins with the first request. The last window is left out, because the run ended within it.
+        The first window begins with the first request. The last window is left out, because it is not complete.
         """
         first = min(self.moments)
         windows = Counter(math.floor((moment - first) / LIMIT.seconds) for moment in self.moments)

@@ -73,10 +73,10 @@ class PlaybookRun:
 
 
 def ansible_environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Build the environment variables for Ansible's programs in the folder of this Python interpreter.
+    """Build the environment variables for the programs of Ansible that are installed beside this Python interpreter.
 
-    Of the environment of this process, only PATH and the COVERAGE_* variables are kept. Proxies, PARTICLE_* variables
-    and an `ansible.cfg` of the user have no effect.
+    From the environment of this process, only PATH and the COVERAGE_* variables are copied. Proxies, PARTICLE_*
+    variables and an `ansible.cfg` of the user have no effect.
 
     :param home: the home folder, in which the programs store their files.
     :param extra: more variables, which replace variables of the same name.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Run plays that consist of one task on localhost, and build environments and manifests for them."""
+"""Run plays that consist of one task on localhost. Build environment variables and manifests for these plays."""
 
 from __future__ import annotations
 
@@ -53,5 +53,8 @@ def manifest_for(cloud: Simulator, networks: Sequence[str] = ("barn",), **of_eac
 
 
 def read_counts(result: Mapping[str, Any]) -> dict[str, int]:
-    """Return the number of devices for each status, from the `summary` in a result of the module `fleet`."""
+    """Return the number of devices with each status, keyed by status.
+
+    :param result: a result of the module `fleet`.
+    """
     return {status: number for status, number in result["summary"].items() if status != "networks"}

@@ -27,13 +27,13 @@ _PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 class ProcessFailed(AssertionError):
-    """The error that a child process failed. The message contains the output of the process."""
+    """Raised when a child process failed. The message contains the output of the process."""
 
 
 def _end_with_parent() -> None:
     """Called in the child process: ask the operating system to end this process when its parent process ends.
 
-    Under ansible-test, each test runs in a forked process, which ends without the teardown of its fixtures.
+    Under ansible-test, each test runs in a forked process. The forked process ends without the teardown of fixtures.
     """
     if _PRCTL is not None:
         _PRCTL(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -97,7 +97,7 @@ class ChildProcess:
     def wait_for_port(self, port_file: Path, timeout: float = START_SECONDS) -> int:
         """Wait until the child process has written its port to `port_file`, and return the port.
 
-        :raises ProcessFailed: if the child process ends before that, or if `timeout` seconds have passed.
+        :raises ProcessFailed: if the child process ends without writing the port, or if `timeout` seconds have passed.
         """
         deadline = time.monotonic() + timeout
         while True:

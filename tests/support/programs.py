@@ -32,7 +32,7 @@ class ProgramRun:
 
 
 def program_path(name: str) -> str:
-    """Return the path of a program in the folder of this Python interpreter."""
+    """Return the path of a program that is installed beside this Python interpreter."""
     return str(Path(sys.executable).parent / name)
 
 

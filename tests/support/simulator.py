@@ -41,7 +41,7 @@ class Simulator:
         return dict(self._admin("GET", "stats"))
 
     def writes(self) -> list[dict[str, Any]]:
-        """Return the latest writes that the cloud accepted, in their order.
+        """Return the latest writes that the simulator accepted, oldest first.
 
         Each write has the keys `route`, `path`, `fields` and `answer`; `answer` is the response.
         """
@@ -108,7 +108,7 @@ def running_simulator(*flags: str, clock: str = "still") -> Iterator[Simulator]:
     depend on the speed of the machine.
 
     :param flags: more command line options of the simulator.
-    :param clock: "real" if a client waits for the cloud by the client's own clock, or computes one-time codes.
+    :param clock: "still" or "real". Use "real" if the client measures time itself, or computes one-time codes.
     """
     with tempfile.TemporaryDirectory(prefix="simulator-") as folder:
         port_file = Path(folder) / "port"

@@ -99,9 +99,9 @@ class Import:
     line: int
     dotted: tuple[str, ...]
     for_types_only: bool = False
-    """True if the import is inside `if TYPE_CHECKING:`. It then counts for the layers, but does not run."""
+    """True if the import is inside `if TYPE_CHECKING:`. The rules for layers apply, but the import is not executed."""
     late: bool = False
-    """True if the import is inside a function. It then runs only when the function is called."""
+    """True if the import is inside a function. The import is executed only when the function is called."""
 
     @property
     def ours(self) -> tuple[str, ...] | None:
@@ -113,7 +113,7 @@ class Import:
 def find_imports(path: Path, package: tuple[str, ...] = ()) -> Iterator[Import]:
     """Yield all imports of a file, including those inside functions and conditions.
 
-    :param package: the parts of the name of the package that contains the file; relative imports need it.
+    :param package: the parts of the name of the package that contains the file; needed for relative imports.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     for_types = {
@@ -184,7 +184,7 @@ def find_import_cycle(plugins: Path) -> list[str]:
 
 
 def find_backend_names(plugins: Path) -> list[str]:
-    """Find lines that name a mesh backend in files that must not name one.
+    """Find the lines that name a mesh backend, in files that must not name a mesh backend.
 
     :returns: one string for each line, with the file name, the line number and the line itself.
     """
@@ -200,9 +200,9 @@ def find_backend_names(plugins: Path) -> list[str]:
 
 
 def find_impure_imports(plugins: Path) -> list[str]:
-    """Find the places where the files in `PURE` reach input or output. Return one sentence for each place.
+    """Find the code through which a file in `PURE` can do input or output. Return one sentence for each line of code.
 
-    A file reaches input or output by its own imports, by the function `open`, or through a file that it imports.
+    The code imports a module for input or output, or calls `open`. Files that the file imports are searched, too.
     Imports inside `if TYPE_CHECKING:` do not count.
     """
     wrong = []
@@ -266,7 +266,7 @@ def _is_allowed(layer: tuple[str, ...], target: tuple[str, ...]) -> bool:
 def _find_file(place: tuple[str, ...], plugins: Path) -> Path | None:
     """Return the file that defines an imported name, or None if there is no such file.
 
-    The name may be that of a module, of a package, or of an object inside a module or a package.
+    The name can belong to a module, to a package, or to an object inside a module or a package.
     """
     for length in (len(place), len(place) - 1):
         path = plugins.joinpath(*place[:length])

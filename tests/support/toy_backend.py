@@ -206,7 +206,7 @@ ROW = BackendRow(HubRules(), HubBackend)
 
 
 class Hub:
-    """A hub with three tags. A tag counts as heard as soon as it is in a network."""
+    """A hub with three tags. As soon as a tag is in a network, the hub reports `heard: true` for the tag."""
 
     key = "hush-key-of-the-hub"
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A callback plugin that writes the result of each finished task as one line of JSON. Tests read this file."""
+"""A callback plugin that appends the result of each finished task to a file, as one line of JSON, for the tests."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def to_plain_types(value: Any) -> Any:
 
 
 class CallbackModule(CallbackBase):
-    """The callback plugin. Ansible uses it only if a setting enables it by its name."""
+    """The callback plugin. Ansible uses the plugin only if a setting contains the name `record`."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
