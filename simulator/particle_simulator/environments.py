@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Environment variables: the edits, the latest rollout, and the values that a device runs with.
+"""Environment variables: the edits, the latest rollout, and the values that a device uses.
 
 Some behaviour is not documented. The simulator uses these inferred rules:
 
@@ -36,8 +36,8 @@ KEY_RULE = "Must only contain uppercase letters, numbers, and underscores. Must 
 class Scope:
     """A scope of environment variables: an owner (an account or an organisation), a product or a device.
 
-    `environment` holds the variables of the scope itself. `parents` lists the environments from which the scope
-    inherits, as (name, environment), the farthest parent first.
+    `environment` contains the variables of the scope itself. `parents` contains (name, environment) for each parent
+    from which the scope inherits values, the farthest parent first.
     """
 
     environment: Environment
@@ -46,7 +46,7 @@ class Scope:
 
 
 def build_product_scope(product: Product) -> Scope:
-    """Build the scope of a product. A product inherits from its organisation, or else from the sandbox of its owner."""
+    """Build the scope of a product. A product inherits from `product.top_owner`."""
     return Scope(product.resources.environment, _list_roots(product.top_owner))
 
 
@@ -73,7 +73,7 @@ def collect_inherited(scope: Scope) -> dict[str, tuple[str, str]]:
 
 
 def collect_latest(scope: Scope) -> dict[str, str]:
-    """Return all values of a scope, inherited values and own values. Edits that are not rolled out yet are included."""
+    """Return all values of a scope: the inherited values, and the own values with all edits, rolled out or not."""
     return {key: value for key, (value, _unused) in collect_inherited(scope).items()} | scope.environment.own
 
 
@@ -84,7 +84,10 @@ def collect_rolled_out(scope: Scope) -> dict[str, str]:
 
 
 def collect_on_device(scope: Scope, device: Device) -> dict[str, str]:
-    """Return the values that a device runs with: from each scope, the latest rollout that has reached the device."""
+    """Return the values that a device uses.
+
+    From each scope, the device uses the latest rollout that has reached the device.
+    """
     values: dict[str, str] = {}
     for _unused, environment in (*scope.parents, ("Device", scope.environment)):
         snapshot = environment.snapshot

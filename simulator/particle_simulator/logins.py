@@ -22,7 +22,7 @@ class Logins:
         self.mfa_logins: dict[str, MfaLogin] = {}
         """Logins that wait for a one-time code, keyed by `mfa_token`."""
         self.mfa_setups: dict[str, tuple[Account, str]] = {}
-        """(account, secret) for each account that is enabling one-time codes, keyed by `mfa_token`."""
+        """(account, secret) for each unfinished setup of one-time codes, keyed by `mfa_token`."""
         self.sessions_2014: dict[str, tuple[Account, float]] = {}
         """(account, time of expiry) for each session of the two-step login of 2014, keyed by session token.
 

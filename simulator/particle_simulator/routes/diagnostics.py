@@ -124,7 +124,7 @@ def _count_online_devices(product: Product, call: Call) -> int:
 def _list_bucket_times(world: World, call: Call) -> list[str | None]:
     """List the start times of the buckets (time intervals) in the requested period.
 
-    A bucket size of 15 seconds or less gets a response with status 400.
+    If the bucket size is 15 seconds or less, respond with status 400.
     """
     size = call.read_number("bucket_size", default=DEFAULT_BUCKET_SECONDS)
     if size < MIN_BUCKET_SECONDS:
@@ -138,7 +138,7 @@ def _list_bucket_times(world: World, call: Call) -> list[str | None]:
 def get_online_metrics(world: World, call: Call) -> Reply:
     """Respond with the number of online devices over time (endpoints.yml: fleet_metrics).
 
-    The simulator stores no history. Therefore each time interval shows the current number.
+    The simulator stores no history. Therefore the number is the same for every time interval: the current number.
     """
     product = find_product(world, call)
     count = _count_online_devices(product, call)

@@ -66,7 +66,7 @@ def _check_name(value: Any) -> str:
 def _check_scope(value: Any) -> str | None:
     """Return the scopes of an OAuth client as one string, or None for full permission.
 
-    An unknown scope gets a response with status 400. That error response is inferred, not documented.
+    If a scope is unknown, respond with status 400. This error response is inferred, not documented.
     """
     if value in (None, "", NO_SCOPE):
         return None
@@ -76,7 +76,7 @@ def _check_scope(value: Any) -> str | None:
 
 
 def _make_unused_id(world: World, name: str) -> str:
-    """Return an unused client id such as `fleet-bot-4821` for the name `Fleet Bot`. Clients may share a name."""
+    """Return an unused client id such as `fleet-bot-4821` for the name `Fleet Bot`."""
     stem = re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-")[:MAX_STEM_LENGTH] or "client"
     while True:
         client_id = f"{stem}-{secrets.randbelow(9000) + 1000}"

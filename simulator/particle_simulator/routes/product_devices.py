@@ -162,8 +162,7 @@ def change_groups(world: World, call: Call) -> Reply:
 
     (endpoints.yml: product_devices_batch_groups)
 
-    If a group or device is unknown, respond with status 400 and write nothing. This rule is inferred, not documented.
-    The rule is strict because clients must not rely on a tolerant cloud.
+    If a group or device is unknown, respond with status 400 and change nothing. This rule is inferred, not documented.
     """
     product = find_product(world, call)
     if call.fields.get("action") != "groups":
