@@ -46,7 +46,7 @@ class Scope:
 
 
 def build_product_scope(product: Product) -> Scope:
-    """Build the scope of a product. A product inherits from `product.top_owner`."""
+    """Build the scope of a product. A product inherits from its owner: an organisation or an account."""
     return Scope(product.resources.environment, _list_roots(product.top_owner))
 
 
@@ -73,12 +73,12 @@ def collect_inherited(scope: Scope) -> dict[str, tuple[str, str]]:
 
 
 def collect_latest(scope: Scope) -> dict[str, str]:
-    """Return all values of a scope: the inherited values, and the own values with all edits, rolled out or not."""
+    """Return the inherited values and the own values of a scope, including edits that are not rolled out yet."""
     return {key: value for key, (value, _unused) in collect_inherited(scope).items()} | scope.environment.own
 
 
 def collect_rolled_out(scope: Scope) -> dict[str, str]:
-    """Return all values of a scope: the inherited values, and the own values as of the latest rollout of the scope."""
+    """Return the inherited values of a scope, and the own values as they were in the latest rollout of the scope."""
     own = scope.environment.snapshot.own if scope.environment.snapshot else {}
     return {key: value for key, (value, _unused) in collect_inherited(scope).items()} | own
 
@@ -114,7 +114,7 @@ def _validation_error(text: str, where: str) -> Refusal:
 def check_key(key: Any, where: str) -> str:
     """Return a key. Raise a `Refusal` if the key is not valid.
 
-    Only the first error message is documented by Particle; the others are modelled on it.
+    Particle documents only the first error message. The other error messages are modelled on the first error message.
     """
     if not isinstance(key, str) or not KEY.fullmatch(key):
         raise _validation_error(KEY_RULE, where)

@@ -14,7 +14,7 @@ import orjson
 from particle_simulator.model import Account, Device, Product, format_time
 
 FROM_API = "api"
-"""The `coreid` of an event that no device has sent. Inferred from the test of an integration."""
+"""The `coreid` of an event that no device has sent. Inferred: the cloud uses this value in its own events."""
 DEFAULT_TTL = 60
 MAX_WAITING_EVENTS = 10_000
 """The maximum number of events that wait in a stream for a slow client.
@@ -80,7 +80,7 @@ class Stream:
             self.wake()
 
     def take(self) -> bytes:
-        """Remove all waiting events, and return their bytes."""
+        """Remove all waiting events, and return the encoded events as one byte string."""
         chunk = b"".join(self._waiting)
         self._waiting.clear()
         return chunk

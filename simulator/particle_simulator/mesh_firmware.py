@@ -133,7 +133,7 @@ def _compute_node_state(
 def _compute_join_seconds(world: World, device_id: str) -> int:
     """Return how many seconds a node needs to join after its ledger instance has changed.
 
-    The number is 0 for most nodes. The setting `slow_joiners` is the fraction of nodes that need longer.
+    The number is 0 except for slow joiners. The setting `slow_joiners` is the fraction of nodes that join slowly.
     """
     share = world.settings.slow_joiners
     if share <= 0 or _hash(world, device_id, "slow") % 1000 >= share * 1000:

@@ -11,10 +11,10 @@ from typing import Any
 from particle_simulator.resources import Resources
 
 CELLULAR_PLATFORMS = frozenset({10, 13, 15, 23, 25, 26, 28, 35, 37, 38, 42})
-"""Platforms with a cellular modem. The records of these devices contain an ICCID and an IMEI, but no Wi-Fi MAC."""
+"""Platforms with a cellular modem. A record of a cellular device contains an ICCID and an IMEI, but no Wi-Fi MAC."""
 
 WIFI_PLATFORMS = frozenset({0, 6, 8, 11, 12, 22, 31, 32, 43, 82, 88})
-"""Platforms with Wi-Fi and without a modem. Only the records of these devices contain `mac_wifi`."""
+"""Platforms with Wi-Fi and without a modem. Only devices of these platforms have the field `mac_wifi`."""
 
 
 def format_time(moment: float | None) -> str | None:
@@ -71,7 +71,7 @@ class Device:
     def reachable(self) -> bool:
         """Whether the device responds.
 
-        The field `online` is the state that the cloud shows, which may be out of date.
+        The field `online` is the state that the cloud shows. The shown state can be out of date.
         """
         return self.online and self.powered
 
@@ -211,7 +211,7 @@ class Network:
 
     @property
     def state(self) -> str:
-        """`confirmed` after a client has read the network while one of the gateways was online, `pending` before."""
+        """`pending` until a client reads the network while one of the gateways is online, then `confirmed`."""
         return "confirmed" if self.confirmed else "pending"
 
     @property

@@ -19,7 +19,7 @@ WIFI_GRACE = 50
 CELLULAR_KEEP_ALIVE = 23 * 60
 """Seconds between two keep-alives of a cellular device.
 
-When a cellular device loses its power, the cloud notices after one to two of these periods.
+When a cellular device loses its power, the cloud notices after 23 to 46 minutes.
 """
 
 OFFLINE_REFUSALS: dict[int, object] = {
@@ -91,9 +91,10 @@ def connect_with_firmware(world: World, device: Device, product: Product) -> Non
 
 
 def run_due_changes(world: World) -> None:
-    """Run the planned actions that are due, and show devices as offline a while after a loss of power.
+    """Run the planned actions that are due, and update the online state of devices without power.
 
-    `get_grace_seconds` returns the delay for each device. Call this function before each request to the cloud.
+    The cloud shows a device as offline only `get_grace_seconds` after the loss of power. Call this function before each
+    request to the cloud.
     """
     if world.agenda.has_actions:
         world.agenda.run_due(world.now())

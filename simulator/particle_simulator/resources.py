@@ -25,7 +25,7 @@ class Member:
 
 @dataclass(slots=True, eq=False)
 class ApiUser:
-    """A user for programs. An API user has exactly one access token, which never expires."""
+    """An API user: an account for programs, with exactly one access token, which never expires."""
 
     username: str
     friendly_name: str
@@ -36,7 +36,7 @@ class ApiUser:
 
 @dataclass(slots=True, eq=False)
 class Integration:
-    """An integration. `settings` holds the fields that only this type of integration has."""
+    """An integration. `settings` contains the fields of the integration type."""
 
     id: str
     kind: str

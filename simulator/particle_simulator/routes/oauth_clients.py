@@ -19,9 +19,9 @@ GROUP = "oauth_clients"
 TYPES = ("installed", "web")
 SCOPES = frozenset({"customers:create", "*:*"})
 NO_SCOPE = "none"
-"""A request with this scope gives the client full permission."""
+"""If a request sets this scope, the OAuth client gets full permission."""
 MAX_STEM_LENGTH = 35
-"""The maximum length of the first part of a client id, which is made from the client's name.
+"""The maximum length of the first part of a client id. The first part is made from the name of the client.
 
 A hyphen and a number of four digits follow. A client id has at most 40 characters.
 """

@@ -75,7 +75,7 @@ def _read_field(call: Call, name: str) -> str:
 def _authenticate_client(world: World, call: Call) -> Client:
     """Find the OAuth client of a request, and check the client secret.
 
-    The credentials come from the Basic header. Without a Basic header, the credentials come from the form fields.
+    The credentials are read from the Basic header. Without a Basic header, the credentials are read from the form.
     """
     client_id, secret = read_basic_credentials(call.headers.get("Authorization", "")) or (
         _read_field(call, "client_id"),
