@@ -112,7 +112,7 @@ def _validation_error(text: str, where: str) -> Refusal:
 
 
 def check_key(key: Any, where: str) -> str:
-    """Return a key. Raise a `Refusal` if the key is not valid.
+    """Return the key of an environment variable. Raise a `Refusal` if the key is not valid.
 
     Particle documents only the first error message. The other error messages are modelled on the first error message.
     """
@@ -126,7 +126,7 @@ def check_key(key: Any, where: str) -> str:
 
 
 def check_value(value: Any, where: str) -> str:
-    """Return a value. Raise a `Refusal` if the value is not a string."""
+    """Return the value of an environment variable. Raise a `Refusal` if the value is not a string."""
     if not isinstance(value, str):
         raise _validation_error("Must be a string.", where)
     return value

@@ -18,7 +18,7 @@ A device of another platform has no serial number. Very old devices have no seri
 (endpoints.yml: device_owned).
 """
 ID_PREFIX = "e00fce68"
-"""The first digits of the ids of Gen 3 devices, as in the example of `devices_list` in endpoints.yml."""
+"""The prefix of the ids of Gen 3 devices. The value is copied from the example of `devices_list` in endpoints.yml."""
 
 _SECRET_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 

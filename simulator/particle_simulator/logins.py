@@ -30,7 +30,7 @@ class Logins:
         """
 
     def add_token(self, token: Token) -> None:
-        """Store an access token and its refresh token. Both are valid from now on."""
+        """Store an access token and its refresh token. Both tokens are valid from now on."""
         self.tokens[token.value] = token
         if token.refresh_token:
             self.refresh_tokens[token.refresh_token] = token

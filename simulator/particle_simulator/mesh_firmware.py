@@ -26,7 +26,7 @@ MIN_SLOW_JOIN_SECONDS = 30
 
 
 def _find_mesh_ledger(owner: Owner, status: Ledger) -> Ledger | None:
-    """Return the ledger `mesh` of the owner, for the ledger `mesh-status` of the same owner.
+    """Return the ledger `mesh` on which the reports in the ledger `status` depend.
 
     Return None if `status` is another ledger, if the owner has no ledger `mesh`, or if one of the two ledgers is
     archived or has the wrong scope or direction.

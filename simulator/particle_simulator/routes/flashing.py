@@ -18,7 +18,7 @@ from particle_simulator.world import World
 GROUP = "product_firmware"
 BINARY_ENDINGS = (".bin", ".zip")
 BINARY_LIFETIME = 86_400.0
-"""Seconds until a compiled binary expires. Inferred: Particle documents the field `expires_at`, but no period."""
+"""Seconds until a compiled binary expires. Inferred: Particle documents the field `expires_at`, but no number."""
 
 DEFAULT_TARGET = "6.3.4"
 TARGETS = ("6.3.4", "5.8.2", "4.2.0", "2.3.1")
