@@ -7,7 +7,7 @@ from __future__ import annotations
 from particle_simulator.model import Account, Client
 
 OFFICIAL_CLIENTS = ("particle", "particle-api", "particle-cli")
-"""The ids of the OAuth clients that every account may use.
+"""The ids of the OAuth clients with which every account can log in.
 
 The secret of each client is equal to the id of the client.
 """

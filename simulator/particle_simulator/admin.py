@@ -89,7 +89,7 @@ def _clear_faults(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _get_clock(simulation: Simulation, target: str, content: Any) -> Any:
-    """Return the time of the clock, and the seconds by which tests have moved the clock forward."""
+    """Return the time of the clock, and the number of seconds by which tests have moved the clock forward."""
     clock = simulation.world.clock
     return {"now": clock.now(), "iso": format_time(clock.now()), "advanced": clock.turned}
 
@@ -129,7 +129,7 @@ def _change_device(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _make_power_change(world: World, value: Any) -> Callable[[Device], None]:
-    """Build the function that switches a device on or off, for the key `powered`.
+    """Build the function that applies the value of the key `powered`: switch a device on or off.
 
     After a device is switched off, the cloud still shows the device as online for a while.
     """
@@ -138,7 +138,7 @@ def _make_power_change(world: World, value: Any) -> Callable[[Device], None]:
 
 
 def _make_session_change(world: World, value: Any) -> Callable[[Device], None]:
-    """Build the function that connects or disconnects a device, for the key `online`.
+    """Build the function that applies the value of the key `online`: connect or disconnect a device.
 
     When a device is disconnected, the cloud notices at once.
     """
@@ -149,8 +149,8 @@ def _make_session_change(world: World, value: Any) -> Callable[[Device], None]:
 def _make_offline_face_change(world: World, value: Any) -> Callable[[Device], None]:
     """Build the function that sets the `offline_face` of a device.
 
-    `offline_face` is the status of the response to calls while the device is offline. With null, each route uses its
-    default status.
+    While the device is offline, the cloud answers variable reads, function calls and signals with this status. With
+    null, each route uses its default status.
     """
     if value is not None and value not in power.OFFLINE_REFUSALS:
         raise bad_request(f"offline_face must be null or one of {', '.join(map(str, power.OFFLINE_REFUSALS))}")
@@ -158,7 +158,10 @@ def _make_offline_face_change(world: World, value: Any) -> Callable[[Device], No
 
 
 def _make_firmware_change(world: World, value: Any) -> Callable[[Device], None]:
-    """Build the function that brings a device online with firmware of a product, for the key `firmware_product_id`."""
+    """Build the function that applies the value of the key `firmware_product_id`.
+
+    The function brings a device online with firmware of this product.
+    """
     product = world.products.by_id.get(value) if isinstance(value, int) else None
     if product is None:
         raise bad_request("firmware_product_id must be the id of a product")
@@ -174,7 +177,10 @@ _DEVICE_CHANGES: dict[str, Callable[[World, Any], Callable[[Device], None]]] = {
 
 
 def _change_product(simulation: Simulation, target: str, content: Any) -> Any:
-    """Change the setting `quarantine` of a product: whether devices that were not imported must wait for approval."""
+    """Change the setting `quarantine` of a product.
+
+    If the setting is true, a device that was not imported must wait for approval.
+    """
     product = simulation.world.products.find(target)
     if product is None:
         raise plain_error(404, f"product {target} does not exist")
@@ -187,9 +193,9 @@ def _change_product(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _check_object(content: Any, keys: set[str]) -> dict[str, Any]:
-    """Return the content.
+    """Return the parsed body of the request.
 
-    Raise a `Refusal` unless the content is a JSON object with one or more of `keys` and no other key.
+    Raise a `Refusal` unless the body is a JSON object with one or more of `keys` and no other key.
     """
     if not isinstance(content, dict) or not content or set(content) - keys:
         raise bad_request(f"the body must be a JSON object with some of the keys {', '.join(sorted(keys))}")

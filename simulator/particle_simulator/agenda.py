@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Planned actions, which run at a later time of the simulator's clock. No thread and no timer is needed."""
+"""Planned actions, which run at a later time of the simulator's clock. This module uses no threads and no timers."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The check of the access token of a request. It detects errors in the same order as Particle's OAuth library."""
+"""Check the access token of a request. Errors are detected in the same order as in Particle's OAuth library."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PARAMETER = "access_token"
 def check_bearer(world: World, call: Call) -> Token:
     """Return the access token of a request, from the Authorization header, the form body or the query.
 
-    The form body and the query are deprecated. Raise a `Refusal` if the request has no token, or if the token is
-    invalid, expired or in a place where a token is not allowed.
+    Particle has deprecated tokens in the form body and in the query. Raise a `Refusal` if the request has no token or
+    several tokens, or if the token is invalid, expired, or not allowed in the body or the query.
     """
     value, in_query = _read_token(call)
     token = world.logins.tokens.get(value)
@@ -54,7 +54,7 @@ def _read_token(call: Call) -> tuple[str, bool]:
 
 
 def _check_body_token(call: Call, value: str) -> str:
-    """Return the token of a body. Raise a `Refusal` if the method or the content type forbids a token in the body."""
+    """Return the token in a request body. Raise a `Refusal` for a GET request, and for a body that is not a form."""
     if call.method == "GET":
         raise oauth_error("invalid_request", "Method cannot be GET When putting the token in the body.")
     if call.content_type != FORM:

@@ -104,7 +104,7 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
 
 
 def _read_session_paths(arguments: argparse.Namespace) -> tuple[str, str] | None:
-    """Return the paths of the first and the second step of the login of 2014, or None if neither path is set."""
+    """Return the paths of the two steps of the login of 2014, or None if no path is set."""
     paths = (arguments.session_login, arguments.session_token)
     if paths == (None, None):
         return None
@@ -134,7 +134,7 @@ def _build_settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _load_tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
-    """Load the TLS certificate and the private key. Return None if the arguments set neither file."""
+    """Load the TLS certificate and the private key. Return None if both options are missing."""
     if not arguments.tls_cert and not arguments.tls_key:
         return None
     if not arguments.tls_cert or not arguments.tls_key:

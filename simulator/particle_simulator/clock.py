@@ -28,14 +28,14 @@ class Clock:
     def next_moment(self) -> float:
         """Return the current time. Each result is at least a microsecond later than the previous result.
 
-        Use this method for times by which lists are sorted, for example the start of a session. Two sessions may start
-        while the clock shows the same time.
+        Use this method for times by which lists are sorted, for example the start of a session. Otherwise two sessions
+        could have the same time.
         """
         self._last = max(self.now(), self._last + MICROSECOND)
         return self._last
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward. The clock never goes back."""
+        """Move the clock forward."""
         self.turned += seconds
 
     @property
@@ -45,7 +45,7 @@ class Clock:
 
 
 class StillClock(Clock):
-    """A clock that stands still at the time of its creation. It moves only when a test moves it forward.
+    """A clock that keeps the time of its creation until a test moves the clock forward.
 
     With this clock, the result of a test does not depend on the speed of the machine.
     """
@@ -62,7 +62,7 @@ class StillClock(Clock):
 
     @property
     def is_machine_time(self) -> bool:
-        """False, because the time of the machine goes on while this clock stands still."""
+        """Always False, because this clock does not follow the time of the machine."""
         return False
 
 

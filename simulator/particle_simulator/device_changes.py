@@ -73,8 +73,8 @@ PRODUCT_FIELDS: dict[str, Reader] = ACCOUNT_FIELDS | {
 def apply_account_change(world: World, device: Device, fields: dict[str, Any]) -> dict[str, Any]:
     """Change one field of a device, for the account route (endpoints.yml: device_update).
 
-    If the request has several fields, only the first field in the order of `ACCOUNT_FIELDS` is changed. The
-    documentation does not mention this case. Older servers of Particle handle the case in the same way.
+    If the request has several fields, only the first field in the order of `ACCOUNT_FIELDS` is changed. This behaviour
+    is not documented, but older servers of Particle behave in the same way.
     """
     if "signal" in fields:
         return _signal_device(device, fields["signal"])

@@ -9,7 +9,7 @@ from particle_simulator.resources import Environment
 
 
 class Devices:
-    """All devices of the cloud, and data that only some devices have."""
+    """All devices of the cloud, with their environment variables and the times of their vitals records."""
 
     __slots__ = ("by_id", "by_label", "by_name", "environments", "offline_due", "vitals")
 
@@ -22,12 +22,12 @@ class Devices:
         self.offline_due: list[tuple[float, str]] = []
         """A heap of (time, device id) for devices that have lost power.
 
-        At this time the cloud begins to show the device as offline.
+        From `time` on, the cloud shows the device as offline.
         """
         self.environments: dict[str, Environment] = {}
         """The environment variables of devices, keyed by device id."""
         self.vitals: dict[str, list[float]] = {}
-        """The times of the vitals records that clients have requested, keyed by device id."""
+        """For each device id, the times at which the device has reported vitals on request."""
 
     def add(self, device: Device) -> None:
         """Add a device to the registry."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Environment variables: the edits, the latest rollout, and the values that a device runs with.
+"""Environment variables: the edits, the latest rollout, and the values that a device uses.
 
 Some behaviour is not documented. The simulator uses these inferred rules:
 
@@ -36,8 +36,8 @@ KEY_RULE = "Must only contain uppercase letters, numbers, and underscores. Must 
 class Scope:
     """A scope of environment variables: an owner (an account or an organisation), a product or a device.
 
-    `environment` holds the variables of the scope itself. `parents` lists the environments from which the scope
-    inherits, as (name, environment), the farthest parent first.
+    `environment` contains the variables of the scope itself. `parents` contains (name, environment) for each parent
+    from which the scope inherits values, the farthest parent first.
     """
 
     environment: Environment
@@ -46,7 +46,7 @@ class Scope:
 
 
 def build_product_scope(product: Product) -> Scope:
-    """Build the scope of a product. A product inherits from its organisation, or else from the sandbox of its owner."""
+    """Build the scope of a product. A product inherits from its owner: an organisation or an account."""
     return Scope(product.resources.environment, _list_roots(product.top_owner))
 
 
@@ -73,18 +73,21 @@ def collect_inherited(scope: Scope) -> dict[str, tuple[str, str]]:
 
 
 def collect_latest(scope: Scope) -> dict[str, str]:
-    """Return all values of a scope, inherited values and own values. Edits that are not rolled out yet are included."""
+    """Return the inherited values and the own values of a scope, including edits that are not rolled out yet."""
     return {key: value for key, (value, _unused) in collect_inherited(scope).items()} | scope.environment.own
 
 
 def collect_rolled_out(scope: Scope) -> dict[str, str]:
-    """Return all values of a scope: the inherited values, and the own values as of the latest rollout of the scope."""
+    """Return the inherited values of a scope, and the own values as they were in the latest rollout of the scope."""
     own = scope.environment.snapshot.own if scope.environment.snapshot else {}
     return {key: value for key, (value, _unused) in collect_inherited(scope).items()} | own
 
 
 def collect_on_device(scope: Scope, device: Device) -> dict[str, str]:
-    """Return the values that a device runs with: from each scope, the latest rollout that has reached the device."""
+    """Return the values that a device uses.
+
+    From each scope, the device uses the latest rollout that has reached the device.
+    """
     values: dict[str, str] = {}
     for _unused, environment in (*scope.parents, ("Device", scope.environment)):
         snapshot = environment.snapshot
@@ -109,9 +112,9 @@ def _validation_error(text: str, where: str) -> Refusal:
 
 
 def check_key(key: Any, where: str) -> str:
-    """Return a key. Raise a `Refusal` if the key is not valid.
+    """Return the key of an environment variable. Raise a `Refusal` if the key is not valid.
 
-    Only the first error message is documented by Particle; the others are modelled on it.
+    Particle documents only the first error message. The other error messages are modelled on the first error message.
     """
     if not isinstance(key, str) or not KEY.fullmatch(key):
         raise _validation_error(KEY_RULE, where)
@@ -123,7 +126,7 @@ def check_key(key: Any, where: str) -> str:
 
 
 def check_value(value: Any, where: str) -> str:
-    """Return a value. Raise a `Refusal` if the value is not a string."""
+    """Return the value of an environment variable. Raise a `Refusal` if the value is not a string."""
     if not isinstance(value, str):
         raise _validation_error("Must be a string.", where)
     return value

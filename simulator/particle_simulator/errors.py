@@ -2,8 +2,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """The exception `Refusal`, and functions that build a `Refusal` with a documented error body.
 
-The names E1, E3, ... come from the table of error bodies (errors-and-limits.md, section 1). If the error message of a
-case is not documented, the body has the shape that similar routes use, and the simulator has its own message.
+The names E1, E3, ... are from the table of error bodies (errors-and-limits.md, section 1). If an error response is
+not documented, the simulator uses the error body of similar routes, with a made-up error message.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OAUTH_STATUS = {
 class Refusal(Exception):
     """An exception that a handler raises to refuse a request.
 
-    It holds the status, JSON body and headers of the response.
+    The exception contains the status, JSON body and headers of the response.
     """
 
     def __init__(self, status: int, content: Any, headers: Mapping[str, str] | None = None) -> None:
@@ -47,7 +47,7 @@ def oauth_error(code: str, description: str, **more: str) -> Refusal:
 
 
 def api_users_not_allowed() -> Refusal:
-    """Build the `Refusal` for an API user on a route that API users may not call (endpoints.yml: scope_errors)."""
+    """Build the `Refusal` for an API user on a route that API users must not call (endpoints.yml: scope_errors)."""
     description = "API users are not allowed to call this endpoint"
     return Refusal(400, {"error": "unauthorized", "error_description": description}, NO_STORE)
 
@@ -67,7 +67,7 @@ def plain_error(status: int, text: str) -> Refusal:
 
 
 def listed_errors(status: int, *errors: Any) -> Refusal:
-    """Build a `Refusal` with a list of errors (error body E6 or E7), for example for a claim.
+    """Build a `Refusal` with a list of errors (error body E6 or E7), for example for a device that cannot be claimed.
 
     The entries of E7 are pairs [message, code].
     """
@@ -75,5 +75,8 @@ def listed_errors(status: int, *errors: Any) -> Refusal:
 
 
 def bad_request(description: str) -> Refusal:
-    """Build the `Refusal` for invalid input. The shape of the body was recorded on the environment routes."""
+    """Build the `Refusal` for invalid input.
+
+    The body has the same shape as a response recorded from the routes for environment variables.
+    """
     return Refusal(400, {"error": "invalid_request", "error_description": description})

@@ -14,12 +14,12 @@ import orjson
 from particle_simulator.model import Account, Device, Product, format_time
 
 FROM_API = "api"
-"""The `coreid` of an event that no device has sent. Inferred: the test of an integration has this default sender."""
+"""The `coreid` of an event that no device has sent. Inferred: the cloud uses this value in its own events."""
 DEFAULT_TTL = 60
 MAX_WAITING_EVENTS = 10_000
 """The maximum number of events that wait in a stream for a slow client.
 
-If more events arrive, the oldest events are dropped. A real connection to a slow client loses events, too.
+If more events arrive, the oldest events are dropped. A slow client can lose events in the real cloud, too.
 """
 
 
@@ -37,7 +37,10 @@ class Event:
     account: Account | None = None
 
     def encode(self, *, for_product: bool) -> bytes:
-        """Encode the event for a stream. With `for_product`, the result has more fields about the sender."""
+        """Encode the event for a stream.
+
+        With `for_product`, add the ids of the product and the user, and the version of the product firmware.
+        """
         content: dict[str, Any] = {
             "data": self.data,
             "ttl": self.ttl,
@@ -67,7 +70,7 @@ class Stream:
         self.for_product = for_product
         self.closed = False
         self.wake: Callable[[], None] | None = None
-        """Called when an event is added, and when the stream is closed."""
+        """A function that is called when an event is added, and when the stream is closed."""
         self._waiting: deque[bytes] = deque(maxlen=MAX_WAITING_EVENTS)
 
     def push(self, chunk: bytes) -> None:
@@ -77,13 +80,13 @@ class Stream:
             self.wake()
 
     def take(self) -> bytes:
-        """Remove all waiting events, and return their bytes."""
+        """Remove all waiting events, and return the encoded events as one byte string."""
         chunk = b"".join(self._waiting)
         self._waiting.clear()
         return chunk
 
     def close(self) -> None:
-        """Mark the stream as closed, and wake the sender, which then ends the stream."""
+        """Mark the stream as closed, and call `wake`. The server then ends the stream."""
         self.closed = True
         if self.wake:
             self.wake()
@@ -104,7 +107,7 @@ class Events:
         self._streams.discard(stream)
 
     def publish(self, event: Event) -> None:
-        """Send an event to every stream that accepts the event. All streams of the same kind share one encoded copy."""
+        """Send an event to every stream that accepts the event."""
         chunks: dict[bool, bytes] = {}
         for stream in self._streams:
             if not event.name.startswith(stream.prefix) or not stream.accepts(event):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The fault schedule: which requests fail, in which way, and how often each fault has fired.
+"""The fault schedule: which requests fail, how the requests fail, and how often each fault has fired.
 
 - With the effects `status`, `html`, `reset_before` and `silence`, the request is not carried out.
 - With the effects `empty`, `truncated` and `reset_after`, the request is carried out. The response is damaged or lost.
@@ -90,7 +90,7 @@ class Faults:
     """All faults, in the order in which they were added.
 
     At most one fault fires on a request: the first fault that can still fire and applies to the route. A fault with a
-    `probability` may let the request pass to the next fault.
+    `probability` fires only on some requests, by chance. On all other requests, the next fault is checked.
     """
 
     def __init__(self, seed: int) -> None:
@@ -100,7 +100,7 @@ class Faults:
     def clear(self) -> None:
         """Remove all faults, and restart the random numbers.
 
-        A test that then adds the same faults again gets the same failures.
+        If a test then adds the same faults again, the same requests fail.
         """
         self._schedule: list[Fault] = []
         self._active: list[Fault] = []
@@ -181,9 +181,9 @@ def _read_number(entry: dict[str, Any], name: str, default: float, *, least: flo
 
 
 def _read_answer(entry: dict[str, Any]) -> tuple[int | None, Any]:
-    """Return the status and the body of the response.
+    """Return the status and the body of the response to a request on which the fault fires.
 
-    The defaults are the status and the body of the error body in `shape`.
+    If the status or the body is missing, use the status or the body of the example that `shape` names.
     """
     status, body = entry.get("status"), entry.get("body")
     shape = entry.get("shape")

@@ -24,7 +24,7 @@ _SECRET_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
 def manufacture_devices(count: int, seed: int, now: float) -> Iterator[Device]:
-    """Yield new Borons. The devices are unclaimed, in no product and online."""
+    """Yield new devices of the platform Boron. The devices are unclaimed, in no product and online."""
     random = Random(f"fleet {seed}")
     tails: set[int] = set()
     for number in range(1, count + 1):

@@ -38,7 +38,7 @@ def remove_group(product: Product, group: Group) -> None:
 
 
 def assign_groups(device: Device, names: Iterable[str]) -> None:
-    """Replace the groups of a device in its product. Groups that do not exist are created."""
+    """Replace the groups of a device. Create the groups that do not exist in the product of the device."""
     product = device.product
     if product is None:
         return

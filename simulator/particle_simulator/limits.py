@@ -3,8 +3,8 @@
 """The rate limits of the cloud: sliding windows, concurrent streams, and the lockout after refused logins.
 
 The documented response is 429 with `rate_limit_exceeded`. (The documentation mentions 529 once, for streams.) The
-response has no Retry-After header, because the documentation does not mention this header. A request that a window
-refuses does not count in this window.
+response has no Retry-After header, because the documentation does not mention this header. A window counts only the
+requests that the window allows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ WINDOW_OF: dict[str, str] = {
     "user_password_reset": "password reset",
     **dict.fromkeys(STREAM_ROUTES, "stream opens"),
 }
-"""The name of the special window of an endpoint, keyed by endpoint id.
+"""The names of the special windows, keyed by endpoint id.
 
 A special window allows 100 requests in 5 minutes.
 """
@@ -103,7 +103,10 @@ class Lockout:
 
 
 class Limits:
-    """The state of all limits: the windows, open streams and lockouts of addresses, and the windows of accounts."""
+    """The state of all limits.
+
+    For each client address: the windows, the number of open streams and the lockout. For each account: one window.
+    """
 
     def __init__(self, *, documented: bool) -> None:
         self.documented = documented
@@ -151,5 +154,5 @@ class Limits:
         self._streams[address] += 1
 
     def close_stream(self, address: str) -> None:
-        """Count the end of an event stream of an address."""
+        """Remove an ended event stream from the count of open streams of an address."""
         self._streams[address] -= 1

@@ -22,7 +22,7 @@ class Logins:
         self.mfa_logins: dict[str, MfaLogin] = {}
         """Logins that wait for a one-time code, keyed by `mfa_token`."""
         self.mfa_setups: dict[str, tuple[Account, str]] = {}
-        """(account, secret) for each account that is enabling one-time codes, keyed by `mfa_token`."""
+        """(account, secret) for each unfinished setup of one-time codes, keyed by `mfa_token`."""
         self.sessions_2014: dict[str, tuple[Account, float]] = {}
         """(account, time of expiry) for each session of the two-step login of 2014, keyed by session token.
 
@@ -30,7 +30,7 @@ class Logins:
         """
 
     def add_token(self, token: Token) -> None:
-        """Store an access token and its refresh token. Both are valid from now on."""
+        """Store an access token and its refresh token. Both tokens are valid from now on."""
         self.tokens[token.value] = token
         if token.refresh_token:
             self.refresh_tokens[token.refresh_token] = token

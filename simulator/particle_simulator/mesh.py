@@ -16,9 +16,7 @@ class Mesh:
         self.networks: dict[str, Network] = {}
         """Legacy networks, keyed by network id."""
         self.reporting: dict[str, tuple[int, list[str]]] = {}
-        """A cache for the ledger `mesh-status`, keyed by owner id: (revision of the world, ids of the reporting
-        devices).
-        """
+        """A cache for the ledger `mesh-status`, keyed by owner id: (`World.revision`, ids of reporting devices)."""
 
     def list_networks(self, account: Account) -> list[Network]:
         """Return the legacy networks of an account."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The mesh firmware of the virtual devices. It reads the ledger `mesh` and reports in the ledger `mesh-status`.
+"""Mesh firmware of virtual devices: devices read the ledger `mesh` and report in the ledger `mesh-status`.
 
 Reports are not stored. When a client reads a report, the simulator computes the report from the instances of the ledger
 `mesh`, the power of the devices and the clock. A report is therefore never out of date. A report disappears when the
@@ -26,10 +26,10 @@ MIN_SLOW_JOIN_SECONDS = 30
 
 
 def _find_mesh_ledger(owner: Owner, status: Ledger) -> Ledger | None:
-    """Return the ledger `mesh` that belongs to the ledger `mesh-status` of the same owner.
+    """Return the ledger `mesh` on which the reports in the ledger `status` depend.
 
-    Return None if `status` is another ledger, if the owner has no ledger `mesh`, if one of the two ledgers is archived,
-    or if one of the two ledgers has the wrong scope or direction.
+    Return None if `status` is another ledger, if the owner has no ledger `mesh`, or if one of the two ledgers is
+    archived or has the wrong scope or direction.
     """
     if status.name != STATUS_LEDGER or status.archived_at is not None:
         return None
@@ -64,7 +64,7 @@ def _find_reachable_device(world: World, owner: Owner, device_id: str) -> Device
 
 
 def _read_role(data: dict[str, Any]) -> str | None:
-    """Return the role in the data of a ledger instance, or None if the firmware cannot use the data."""
+    """Return the role in the data of a ledger instance, or None if the data has no valid role or no network."""
     role = data.get("role")
     return role if role in (GATEWAY, NODE) and isinstance(data.get("network"), str) else None
 
@@ -108,7 +108,7 @@ def build_report(world: World, owner: Owner, status: Ledger, device_id: str) -> 
 def _compute_node_state(
     world: World, owner: Owner, mesh: Ledger, device_id: str, own: Instance
 ) -> tuple[str, str | None]:
-    """Return (state, id of the parent) of a node. The parent is a reachable gateway of the node's network, or None."""
+    """Return (state, id of the parent) for a node. The parent is a reachable gateway in the node's network, or None."""
     ready = own.updated_at + _compute_join_seconds(world, device_id)
     reachable: list[str] = []
     was_joined = False
@@ -131,9 +131,9 @@ def _compute_node_state(
 
 
 def _compute_join_seconds(world: World, device_id: str) -> int:
-    """Return the seconds that a node needs to join after its ledger instance has changed.
+    """Return how many seconds a node needs to join after its ledger instance has changed.
 
-    Only a slow joiner needs more than 0 seconds.
+    The number is 0 except for slow joiners. The setting `slow_joiners` is the fraction of nodes that join slowly.
     """
     share = world.settings.slow_joiners
     if share <= 0 or _hash(world, device_id, "slow") % 1000 >= share * 1000:
@@ -142,5 +142,8 @@ def _compute_join_seconds(world: World, device_id: str) -> int:
 
 
 def _hash(world: World, device_id: str, what: str) -> int:
-    """Return a pseudo-random number that depends only on the seed, the device and `what`, the purpose of the number."""
+    """Return a pseudo-random number that depends only on the seed, the device and `what`.
+
+    `what` names the purpose of the number.
+    """
     return crc32(f"{world.settings.seed} {device_id} {what}".encode())

@@ -51,12 +51,12 @@ class Call:
     def sandbox(self) -> Account:
         """The account whose sandbox the request uses.
 
-        For an API user, this is the account of the owner of the API user.
+        This is the account of the access token, unless `acts_for` of this account is set to another account.
         """
         return self.account.acts_for or self.account
 
     def read_number(self, *names: str, default: int) -> int:
-        """Return the first of these query parameters that is a positive number, or the default."""
+        """Return the value of the first query parameter in `names` that is a positive number, or the default."""
         for name in names:
             text = self.query.get(name, "")
             if text.isascii() and text.isdigit() and int(text) > 0:
@@ -73,7 +73,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str | None = "application/json"
     stream: Stream | None = None
-    """The event stream that is sent instead of a body."""
+    """The event stream to send instead of a body, or None."""
 
 
 def json_reply(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Reply:

@@ -11,10 +11,10 @@ from typing import Any
 from particle_simulator.resources import Resources
 
 CELLULAR_PLATFORMS = frozenset({10, 13, 15, 23, 25, 26, 28, 35, 37, 38, 42})
-"""Platforms with a cellular modem. The records of these devices contain an ICCID and an IMEI, but no Wi-Fi MAC."""
+"""Platforms with a cellular modem. A record of a cellular device contains an ICCID and an IMEI, but no Wi-Fi MAC."""
 
 WIFI_PLATFORMS = frozenset({0, 6, 8, 11, 12, 22, 31, 32, 43, 82, 88})
-"""Platforms with Wi-Fi and without a modem. Only the records of these devices contain `mac_wifi`."""
+"""Platforms with Wi-Fi and without a modem. Only devices of these platforms have the field `mac_wifi`."""
 
 
 def format_time(moment: float | None) -> str | None:
@@ -60,7 +60,10 @@ class Device:
     None if the device is reachable, or if the device was offline from the start.
     """
     offline_face: int | None = None
-    """The status of the response to calls while the device is offline. None means that the route chooses the status."""
+    """The status of the response to variable reads, function calls and signals while the device is offline.
+
+    None means that each route uses its default status.
+    """
     network: Network | None = None
     gateway: bool = False
 
@@ -68,7 +71,7 @@ class Device:
     def reachable(self) -> bool:
         """Whether the device responds.
 
-        The field `online` is the state that the cloud shows, which may be out of date.
+        The field `online` is the state that the cloud shows. The shown state can be out of date.
         """
         return self.online and self.powered
 
@@ -84,28 +87,29 @@ class Account:
     sso: bool = False
     recovery_codes: list[str] = field(default_factory=list)
     query_tokens: bool = True
-    """Whether the account may send its access token in the query.
+    """Whether the cloud accepts access tokens of the account in the query.
 
-    The cloud refuses a token in the query for accounts that were created after December 2024.
+    For accounts that were created after December 2024, the cloud refuses tokens in the query.
     """
     account_info: dict[str, Any] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     product: Product | None = None
-    """The only product that this account can access. None if the account is not limited to one product.
+    """The product to which the access of this account is limited, or None.
 
-    The accounts of API users of a product, clients of a product and customers are limited to one product.
+    The access is limited if the account belongs to a customer, to an API user of a product, or to an OAuth client of a
+    product.
     """
     org: Organization | None = None
-    """The only organisation that this account can access. None if the account is not limited to one organisation.
+    """The organisation to which the access of this account is limited, or None.
 
-    The accounts of API users of an organisation are limited to one organisation.
+    The access is limited if the account belongs to an API user of an organisation.
     """
     acts_for: Account | None = None
     """The account whose sandbox this account uses. None if this account uses its own sandbox.
 
-    The accounts of API users, clients of a product and customers use the sandbox of another account.
+    Customers, API users and OAuth clients of products use the sandbox of another account.
     """
     sorted_devices: list[Device] | None = None
     """A cache of the claimed devices, in the order of the device list.
@@ -181,7 +185,7 @@ class Organization:
 
 
 Owner = Account | Organization
-"""The type of the owner of a product or a ledger."""
+"""The Python type for the owner of a product or a ledger."""
 
 
 def owner_id(owner: Owner) -> str:
@@ -207,7 +211,7 @@ class Network:
 
     @property
     def state(self) -> str:
-        """`confirmed` after a client has read the network while one of the gateways was online, `pending` before."""
+        """`pending` until a client reads the network while one of the gateways is online, then `confirmed`."""
         return "confirmed" if self.confirmed else "pending"
 
     @property
@@ -236,7 +240,7 @@ class Product:
     """
     org: Organization | None = None
     quarantine: bool = True
-    """Whether an unknown device that connects with the firmware of this product must wait for approval."""
+    """Whether a device that was not imported must wait for approval when it connects with firmware of this product."""
 
     @property
     def top_owner(self) -> Owner | None:

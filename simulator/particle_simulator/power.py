@@ -19,7 +19,7 @@ WIFI_GRACE = 50
 CELLULAR_KEEP_ALIVE = 23 * 60
 """Seconds between two keep-alives of a cellular device.
 
-When a cellular device loses its power, the cloud notices after one to two of these periods.
+When a cellular device loses its power, the cloud notices after 23 to 46 minutes.
 """
 
 OFFLINE_REFUSALS: dict[int, object] = {
@@ -28,20 +28,23 @@ OFFLINE_REFUSALS: dict[int, object] = {
     400: {"ok": False, "error": "Timed out."},
     500: {"ok": False, "code": 500, "errors": [{"error": "Timed out, didn't hear back from device service"}]},
 }
-"""The error bodies for calls to an offline device, keyed by status.
+"""The error bodies for requests to an offline device, keyed by status.
 
-The message of the body for 404 is inferred. The other bodies are recorded.
+The error message for 404 is inferred. The other error bodies are recorded responses of the cloud.
 """
 
 
 def device_offline(device: Device, default: int) -> Refusal:
-    """Build the `Refusal` for a call to an offline device. If `offline_face` is None, the status is the default."""
+    """Build the `Refusal` for a variable read, a function call or a signal while the device is offline.
+
+    The status is the `offline_face` of the device. If `offline_face` is None, the status is `default`.
+    """
     status = device.offline_face or default
     return Refusal(status, OFFLINE_REFUSALS[status])
 
 
 def get_grace_seconds(world: World, device: Device) -> int:
-    """Return the seconds for which the cloud still shows a device without power as online."""
+    """Return for how many seconds the cloud still shows a device as online after the device has lost its power."""
     if device.platform_id not in CELLULAR_PLATFORMS:
         return WIFI_GRACE
     return CELLULAR_KEEP_ALIVE + crc32(f"{world.settings.seed} {device.id} grace".encode()) % (CELLULAR_KEEP_ALIVE + 1)
@@ -78,8 +81,8 @@ def connect(world: World, device: Device) -> None:
 def connect_with_firmware(world: World, device: Device, product: Product) -> None:
     """Bring a device online with firmware of a product.
 
-    A device in no product joins this product if the device has the platform of the product. The device then waits for
-    approval if the product has `quarantine` set.
+    If the device is in no product and has the platform of this product, add the device to this product. If the product
+    has `quarantine` set, the added device must wait for approval.
     """
     if device.product is None and device.platform_id == product.platform_id:
         add_to_product(device, product)
@@ -88,9 +91,10 @@ def connect_with_firmware(world: World, device: Device, product: Product) -> Non
 
 
 def run_due_changes(world: World) -> None:
-    """Run the planned actions that are due, and show devices without power as offline after their delay.
+    """Run the planned actions that are due, and update the online state of devices without power.
 
-    The delay is `get_grace_seconds`. Call this function before each request to the cloud.
+    The cloud shows a device as offline only `get_grace_seconds` after the loss of power. Call this function before each
+    request to the cloud.
     """
     if world.agenda.has_actions:
         world.agenda.run_due(world.now())
@@ -115,7 +119,7 @@ def run_due_changes(world: World) -> None:
 def advance_clock(world: World, seconds: float) -> None:
     """Move the clock forward, and run the changes that are due.
 
-    Also move `last_heard` of reachable devices forward: the cloud would have heard these devices in the meantime.
+    Also move `last_heard` of reachable devices forward, because a reachable device is heard regularly.
     """
     world.clock.advance(seconds)
     for device in world.devices.by_id.values():
@@ -127,7 +131,7 @@ def advance_clock(world: World, seconds: float) -> None:
 def reconnect_devices(world: World, product: Product) -> None:
     """Reconnect some random devices of a product. The setting `churn` is the number of devices.
 
-    In the real cloud, too, devices may reconnect while a client reads the pages of a device list.
+    In the real cloud, too, devices can reconnect while a client reads the pages of a device list.
     """
     reachable = [device for device in product.devices.values() if device.reachable]
     for device in world.random.sample(reachable, min(world.settings.churn, len(reachable))):

@@ -25,7 +25,7 @@ class Member:
 
 @dataclass(slots=True, eq=False)
 class ApiUser:
-    """A user for programs. An API user has exactly one access token, which never expires."""
+    """An API user: an account for programs, with exactly one access token, which never expires."""
 
     username: str
     friendly_name: str
@@ -36,7 +36,7 @@ class ApiUser:
 
 @dataclass(slots=True, eq=False)
 class Integration:
-    """An integration. `settings` holds the fields that only this type of integration has."""
+    """An integration. `settings` contains the fields of the integration type."""
 
     id: str
     kind: str
@@ -67,7 +67,7 @@ class Snapshot:
     Otherwise the device applies the rollout in its next session.
     """
     previous: Snapshot | None
-    """The previous rollout, or None. It applies to devices that this rollout has not reached yet."""
+    """The previous rollout, or None. Devices that this rollout has not reached yet use the previous rollout."""
 
 
 @dataclass(slots=True, eq=False)
@@ -104,9 +104,10 @@ class Firmware:
 
 @dataclass(slots=True, eq=False)
 class Sim:
-    """A SIM card. The card belongs to the product of its device, or else to the owner of its device.
+    """A SIM card.
 
-    After a client has activated or released the card itself, the card no longer follows its device.
+    If `owner` is set, the card belongs to this account. Otherwise the card belongs to the product of its device or, if
+    the device is in no product, to the owner of its device. A released card belongs to no product and no account.
     """
 
     iccid: str

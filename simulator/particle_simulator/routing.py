@@ -15,7 +15,7 @@ from particle_simulator.world import World
 Handler = Callable[[World, Call], Reply]
 
 ANY_SCOPE = "*"
-"""The scope of a route that every API user may call."""
+"""The scope of a route that every API user is allowed to call."""
 
 
 class Auth(Enum):

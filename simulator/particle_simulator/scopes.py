@@ -60,8 +60,8 @@ def check_scope(token: Token, route: Route) -> None:
 def check_scope_for(token: Token, scope: str | None) -> None:
     """Raise a `Refusal` if a token is limited to scopes and does not have `scope` (endpoints.yml: scope_errors).
 
-    The error body for a missing scope is not documented. `scope_errors` names two possible error codes; the simulator
-    uses `invalid_scope`, the first of the two codes.
+    The error body for a missing scope is not documented. `scope_errors` names two possible error codes. The simulator
+    uses the first error code, `invalid_scope`.
     """
     if token.scopes is None or scope == ANY_SCOPE:
         return

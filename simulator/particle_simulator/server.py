@@ -170,7 +170,7 @@ class CloudHandler:
 
 
 def _reset_connection(request: web.BaseRequest) -> web.Response:
-    """Reset the connection without sending a response. The returned object is ignored, but aiohttp requires one."""
+    """Reset the connection without sending a response. Return a response only because aiohttp requires it."""
     transport = request.transport
     if transport is not None:
         tcp_socket = transport.get_extra_info("socket")

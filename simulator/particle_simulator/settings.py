@@ -76,7 +76,7 @@ class Settings:
     mesh: bool = False
     token_listing: bool = False
     session_paths: tuple[str, str] | None = None
-    """The paths of the two steps of the login of 2014, or None without this login. The real paths are not known."""
+    """The paths of the two steps of the login of 2014. None means that the simulator does not offer this login."""
     org: str | None = None
     slow_joiners: float = 0.0
     churn: int = 0
@@ -105,7 +105,7 @@ def _read_list(path: str, what: str) -> list[dict[str, Any]]:
 def read_fleet(text: str) -> tuple[int, tuple[dict[str, Any], ...]]:
     """Read the value of `--fleet`: a number of devices to manufacture, or the path of a fleet file.
 
-    Return (number, records of the file). The number is 0 for a file, and the records are empty for a number.
+    Return (number, records of the file). For a path, the number is 0. For a number, the records are empty.
     """
     if text.isascii() and text.isdigit():
         return int(text), ()

@@ -81,8 +81,8 @@ def add_product_fields(row: dict[str, Any], device: Device, product: Product) ->
 def build_product_row(product: Product) -> dict[str, Any]:
     """Build the JSON object of a product.
 
-    The object names the organisation of the product. Without an organisation, the object names the owner of the
-    product.
+    The object contains the organisation of the product. If the product has no organisation, the object contains the
+    owner of the product.
     """
     row: dict[str, Any] = {
         "id": product.id,

@@ -32,7 +32,7 @@ class SimCards:
         self.by_iccid: dict[str, Sim] = {}
 
     def find(self, iccid: str) -> Sim | None:
-        """Return the SIM card with this ICCID, or None. Upper and lower case must be the same as on the device."""
+        """Return the SIM card with this ICCID, or None. Letters must have the same case as on the device."""
         sim = self.by_iccid.get(iccid)
         if sim is None:
             device = self._devices.by_label.get(iccid.upper())
@@ -64,7 +64,7 @@ def get_sim_owner(sim: Sim) -> Account | None:
 def get_sim_status(sim: Sim) -> str:
     """Return the status of a card.
 
-    If no status is stored, a card in a product is active, and any other card was never activated.
+    If no status is stored, the status is `active` for a card in a product, otherwise `never_before_activated`.
     """
     return sim.status or (ACTIVE if get_sim_product(sim) is not None else NEW)
 

@@ -2,7 +2,7 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """Send event streams over HTTP (endpoints.yml: sse_wire_format).
 
-A stream begins with `:ok`. Events follow, and empty lines as keep-alives.
+The server first sends `:ok`. It then sends the events, and empty lines as keep-alives while no event arrives.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from particle_simulator.power import run_due_changes
 from particle_simulator.world import World
 
 KEEP_ALIVE_SECONDS = 9.0
-"""Seconds between two keep-alives. Clients give up after 13 to 15 seconds; the longest recorded gap is 12 seconds."""
+"""Seconds between two keep-alives.
+
+The longest gap in recorded streams is 12 seconds. Clients disconnect after 13 to 15 seconds without data.
+"""
 
 HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache, no-store"}
 

@@ -21,10 +21,10 @@ FUNCTIONS: dict[str, Callable[[str], int]] = {
     "length": len,
     "number": lambda argument: int(argument) if argument.lstrip("-").isdigit() and len(argument) < 10 else -1,
 }
-"""The functions, keyed by name. A function stores nothing, so the order of calls does not matter."""
+"""The functions, keyed by name. The result of a function depends only on its argument."""
 
 VARIABLES = {"soil_pct": "int32", "temperature": "double", "site": "string", "armed": "bool"}
-"""The types of the variables, keyed by name, as in the response for a single device."""
+"""The types of the variables, keyed by name. Type names are spelled as in responses of the cloud."""
 
 
 def read_variable(seed: int, device: Device, name: str) -> Value:

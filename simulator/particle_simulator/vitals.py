@@ -19,7 +19,7 @@ from particle_simulator.world import World
 RETENTION_SECONDS = 30 * 86_400.0
 """Seconds for which vitals records are stored: 30 days."""
 MAX_REFRESHES = 1000
-"""The maximum number of requested records per device. Without this limit, a client in a loop could fill the memory."""
+"""The maximum number of vitals records that are stored for each device. Older records are dropped."""
 VITALS_EVENT = "spark/device/diagnostics/update"
 
 
@@ -31,7 +31,7 @@ def build_record(seed: int, device: Device, moment: float) -> dict[str, Any]:
 def list_records(world: World, device: Device) -> list[tuple[float, dict[str, Any]]]:
     """Return (time, vitals record) for each record of a device, oldest first.
 
-    There is one record for the last session of the device, and one record for each request for vitals.
+    There is one record for the start of the latest session, and one record for each report that a client requested.
     """
     oldest = world.now() - RETENTION_SECONDS
     moments = [moment for moment in world.devices.vitals.get(device.id, []) if moment >= oldest]
@@ -56,7 +56,7 @@ def report_vitals(world: World, device: Device) -> None:
 
 
 def _build_network(device: Device, chance: int) -> dict[str, Any]:
-    """Build the network part of a vitals record with made-up values."""
+    """Build the object `network` of a vitals record, with made-up values."""
     strength = 40 + chance % 55
     network: dict[str, Any] = {
         "signal": {
@@ -94,7 +94,7 @@ def _build_network(device: Device, chance: int) -> dict[str, Any]:
 
 
 def _build_payload(seed: int, device: Device, moment: float) -> dict[str, Any]:
-    """Build the payload of a vitals record with made-up values.
+    """Build the payload of a vitals record, with made-up values.
 
     The values are always the same for the same seed, device and time.
     """

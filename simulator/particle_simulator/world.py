@@ -21,7 +21,7 @@ from particle_simulator.sim_cards import SimCards
 
 
 class World:
-    """The state of the cloud. The state is empty at first; `start_state` fills it."""
+    """The state of the cloud. A new world is empty. The module `start_state` adds the accounts and devices."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -30,9 +30,9 @@ class World:
         self.agenda = Agenda()
         self.events = Events()
         self.revision = 0
-        """A number that grows with every write and with every change of the connection of a device.
+        """A counter of all writes and of all changes to the connection of a device.
 
-        Caches of computed values are valid only as long as this number stays the same.
+        A cached value is valid only until this counter changes.
         """
         self.accounts = Accounts()
         self.logins = Logins()

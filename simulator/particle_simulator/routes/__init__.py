@@ -73,8 +73,8 @@ TABLE = RouteTable(
 def build_table(settings: Settings) -> RouteTable:
     """Build the route table for the settings.
 
-    Start from `TABLE`. Enable the retired routes that the settings ask for. Add the routes of the login of 2014 if the
-    settings contain the paths of these routes.
+    Start from `TABLE`. Replace retired routes with the routes that the settings enable. Add the routes of the login of
+    2014 if the settings contain the paths of these routes.
     """
     changed = {
         route.key: route

@@ -28,9 +28,9 @@ from particle_simulator.world import World
 GROUP = "customers"
 PAGE_SIZE = 25
 TEAM_LABEL = "customers"
-"""The client id stored in a customer's token if a team member created the customer.
+"""The client id in the first access token of a customer whom a team member has created.
 
-No OAuth client takes part in that request. The value is inferred, not documented.
+A team member creates a customer without an OAuth client. The value is inferred, not documented.
 """
 
 

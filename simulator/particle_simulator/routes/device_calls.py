@@ -20,7 +20,7 @@ GROUP = "devices"
 
 
 def find_device(world: World, call: Call) -> Device:
-    """Find the device in the request path. The path may be an account path or a product path."""
+    """Find the device in the request path. Account paths and product paths are accepted."""
     if "p" in call.path:
         return find_product_device(world, call)[1]
     return find_visible_device(world, call.account, call.path["id"])

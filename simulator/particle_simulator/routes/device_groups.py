@@ -31,9 +31,9 @@ def _find_group(world: World, call: Call) -> tuple[Product, Group]:
 
 
 def _check_new_name(product: Product, value: Any) -> str:
-    """Return the name if it is valid and no other group of the product has it.
+    """Return the name of a new or renamed group. Raise a `Refusal` if the name is invalid or already used.
 
-    An invalid name gets a response with status 400. That status is inferred, not documented.
+    If the name is invalid, respond with status 400. This status is inferred, not documented.
     """
     if not isinstance(value, str) or not GROUP_NAME.fullmatch(value):
         raise bad_request("name may only contain lower-case letters, digits, dashes and underscores")

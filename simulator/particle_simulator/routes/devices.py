@@ -21,7 +21,7 @@ GROUP = "devices"
 
 
 def find_visible_device(world: World, account: Account, id_or_name: str) -> Device:
-    """Find a device by its id or its name, among the devices that the account can see. The id is tried first."""
+    """Find a device by its id or its name, among the devices that the account can see. An id has priority."""
     device = world.devices.by_id.get(id_or_name.lower())
     if device is not None and can_see(account, device):
         return device

@@ -29,7 +29,7 @@ DEFAULT_PERIOD_SECONDS = 86_400.0
 
 
 def _find_device(world: World, call: Call) -> Device:
-    """Find the device in the request path. The path may be an account path or a product path."""
+    """Find the device in the request path. Account paths and product paths are accepted."""
     call.path["id"] = call.path["deviceId"]
     if "p" in call.path:
         return find_product_device(world, call)[1]
@@ -124,7 +124,7 @@ def _count_online_devices(product: Product, call: Call) -> int:
 def _list_bucket_times(world: World, call: Call) -> list[str | None]:
     """List the start times of the buckets (time intervals) in the requested period.
 
-    A bucket size of 15 seconds or less gets a response with status 400.
+    If the bucket size is 15 seconds or less, respond with status 400.
     """
     size = call.read_number("bucket_size", default=DEFAULT_BUCKET_SECONDS)
     if size < MIN_BUCKET_SECONDS:
@@ -138,7 +138,7 @@ def _list_bucket_times(world: World, call: Call) -> list[str | None]:
 def get_online_metrics(world: World, call: Call) -> Reply:
     """Respond with the number of online devices over time (endpoints.yml: fleet_metrics).
 
-    The simulator stores no history. Therefore each time interval shows the current number.
+    The simulator stores no history. Therefore the response has the current number for every time interval.
     """
     product = find_product(world, call)
     count = _count_online_devices(product, call)
@@ -148,7 +148,7 @@ def get_online_metrics(world: World, call: Call) -> Reply:
 def _reply_with_zeros(world: World, call: Call, key: str, *names: str) -> Reply:
     """Respond with zeros for a metric that the simulator does not count.
 
-    The response has one entry for each time interval. The cloud may omit intervals without data.
+    The response has one entry for each time interval. The cloud can omit intervals without data.
     """
     find_product(world, call)
     return json_reply({key: [{"time": time, **dict.fromkeys(names, 0)} for time in _list_bucket_times(world, call)]})

@@ -2,7 +2,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """Routes for the environment variables of a sandbox, an organisation, a product or a device.
 
-In the path `/v1/env/:x`, `x` is a variable of the sandbox for PUT and DELETE, and a device for GET and PATCH.
+The path `/v1/env/:x` has two meanings. For PUT and DELETE, `x` is a variable of the sandbox. For GET and PATCH, `x`
+is a device.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ ROLLOUT_TIMES = ("Immediate", "Connect")
 def _find_scope(world: World, call: Call) -> Scope:
     """Find the scope in the request path: a device, a product, an organisation or the sandbox of the caller.
 
-    A device without a product gets a response with status 400. That error response is inferred, not documented.
+    If the device is in no product, respond with status 400. This error response is inferred, not documented.
     """
     if "deviceId" in call.path:
         device = find_visible_device(world, call.account, call.path["deviceId"])
@@ -96,7 +97,7 @@ def unset_variable(world: World, call: Call) -> Reply:
 
 
 def render_variables(world: World, call: Call) -> Reply:
-    """Respond with the values of all variables of a scope, inherited values included (endpoints.yml: env_render)."""
+    """Respond with all values of a scope, including inherited values (endpoints.yml: env_render)."""
     scope = _find_scope(world, call)
     snapshot = scope.environment.snapshot
     return json_reply(

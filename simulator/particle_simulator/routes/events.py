@@ -33,7 +33,7 @@ def _read_prefix(call: Call) -> str:
 
 
 def require_prefix(world: World, call: Call) -> Reply:
-    """Refuse to stream all events without a prefix filter (endpoints.yml: events_all).
+    """Refuse a stream of all events, because the request has no prefix filter (endpoints.yml: events_all).
 
     Particle has required the prefix filter since 2018.
     """
@@ -58,7 +58,7 @@ def stream_all(world: World, call: Call) -> Reply:
 def stream_mine(world: World, call: Call) -> Reply:
     """Stream the events of the caller's own devices (endpoints.yml: events_mine).
 
-    Also stream the events that the caller publishes without naming a product.
+    Also stream the events that the caller publishes for the account, not for a product.
     """
     account = call.account
 
@@ -125,7 +125,7 @@ def _read_ttl(value: Any) -> int:
 def _publish_event(world: World, call: Call, product: Product | None, device: Device | None) -> Reply:
     """Publish an event.
 
-    A missing or too long name gets a response with status 400. That error response is inferred, not documented.
+    If the name is missing or too long, respond with status 400. That error response is inferred, not documented.
     """
     name, data = call.fields.get("name"), call.fields.get("data", "")
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_LENGTH:

@@ -18,13 +18,13 @@ from particle_simulator.world import World
 GROUP = "product_firmware"
 BINARY_ENDINGS = (".bin", ".zip")
 BINARY_LIFETIME = 86_400.0
-"""Seconds until a compiled binary expires. Inferred: Particle documents the field `expires_at`, but no period."""
+"""Seconds until a compiled binary expires. Inferred: Particle documents the field `expires_at`, but no number."""
 
 DEFAULT_TARGET = "6.3.4"
 TARGETS = ("6.3.4", "5.8.2", "4.2.0", "2.3.1")
 PLATFORMS = {"Argon": 12, "Boron": 13, "B-SoM": 23, "B5-SoM": 25, "Tracker": 26, "P2": 32, "M-SoM": 35}
 ERROR_MARKER = b"#error"
-"""A source file that contains this text does not compile. With this text, a test can cause a compiler error."""
+"""A source file that contains this string does not compile. Tests can use this string to cause a compiler error."""
 
 
 def _find_compile_errors(call: Call) -> dict[str, Any] | None:
@@ -132,8 +132,8 @@ def list_device_os_versions(world: World, call: Call) -> Reply:
 def get_device_os_version(world: World, call: Call) -> Reply:
     """Respond with one version of Device OS (endpoints.yml: device_os_versions).
 
-    Inferred, not documented: the response contains only the first platform in the list, and an unknown version gets a
-    404 response.
+    If several platforms have this version, the response contains only the first platform. If the version is unknown,
+    respond with status 404. Both rules are inferred, not documented.
     """
     for row in _list_version_rows(call):
         if row["version"] == call.path["version"]:

@@ -29,7 +29,7 @@ REQUIRED = {
 METHODS = ("GET", "POST", "PUT", "DELETE")
 DEFAULT_METHOD = "POST"
 BODY_FIELDS = ("body", "json", "form")
-"""The fields for the body of a webhook's request. A webhook can have only one of these fields."""
+"""The fields that set the body of the requests of a webhook. A webhook can have only one of these fields."""
 MASK = "********"
 OPTIONAL: dict[str, dict[str, type]] = {
     WEBHOOK: {
@@ -50,7 +50,10 @@ OPTIONAL: dict[str, dict[str, type]] = {
 FLAGS = {"noDefaults": False, "rejectUnauthorized": True, "unchunked": False, "dataUrlResponseEvent": False}
 """The boolean fields of a webhook, with their default values."""
 DEVICE_SPELLINGS = ("deviceID", "deviceId", "deviceid")
-"""Accepted names of the field with the device id: first the documented name, then names in the JavaScript client."""
+"""Accepted names of the field for the device id.
+
+The first name is documented. Official clients send the other two names.
+"""
 UNREACHABLE_ENDING = ".invalid"
 """If the host name of a webhook ends with this string, the simulated test of the webhook fails."""
 
@@ -110,7 +113,7 @@ def _read_integration(call: Call, kind: str, integration: Integration | None) ->
     name = fields.get("name") or f"{event} for {target}"
     device = next((fields[spelling] for spelling in DEVICE_SPELLINGS if fields.get(spelling)), None)
     if not isinstance(name, str) or not isinstance(device, (str, type(None))):
-        raise bad_request("name and deviceID must be texts")
+        raise bad_request("name and deviceID must be strings")
     disabled = _read_flag(fields, "disabled", False)
     if integration is None:
         return Integration(secrets.token_hex(12), kind, event, name, 0.0, device, disabled, settings)
@@ -149,7 +152,7 @@ def build_integration_row(integration: Integration, *, with_details: bool = Fals
 
 
 def _mask_secrets(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy of the JSON object in which a mask replaces the password and the `Authorization` header."""
+    """Return a copy of the JSON object, with a mask instead of the password and the `Authorization` header."""
     masked = dict(row)
     if isinstance(row.get("headers"), dict):
         masked["headers"] = {
@@ -220,7 +223,7 @@ def _create_integration(world: World, call: Call, kind: str) -> Reply:
 
 
 def create_integration(world: World, call: Call) -> Reply:
-    """Create an integration. The field `integration_type` says which type.
+    """Create an integration of the type in the field `integration_type`.
 
     One route serves four endpoints (endpoints.yml: webhook_create, azure_create, gcp_create, gmaps_create).
     """

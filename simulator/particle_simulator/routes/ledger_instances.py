@@ -65,7 +65,7 @@ def _check_scope_value(world: World, owner: Owner, ledger: Ledger, value: str) -
 
 
 def _find_instance(world: World, owner: Owner, ledger: Ledger, value: str) -> Instance | None:
-    """Find a ledger instance. If the device itself reports to the ledger, return the report instead of stored data."""
+    """Find a ledger instance. If the device reports in the ledger, return the report instead of stored data."""
     key = value.lower()
     return mesh_firmware.build_report(world, owner, ledger, key) or ledger.instances.get(key)
 
@@ -145,10 +145,10 @@ def delete_instance(world: World, call: Call) -> Reply:
 
 
 def store_version(ledger: Ledger, old: Instance, now: float) -> None:
-    """Store an old version of a ledger instance after the instance was replaced or deleted.
+    """Store the old version of a ledger instance that was replaced or deleted.
 
-    Clients identify a version by the time of its replacement. Therefore each version of an instance gets a different
-    time, at least one millisecond after the time of the previous version.
+    Clients identify a version by the time `replaced_at`. Therefore each version of an instance gets a different
+    time, at least one millisecond later than the previous version.
     """
     versions = ledger.versions.setdefault(old.scope_value, [])
     moment = round(now, 3)
@@ -180,7 +180,7 @@ def list_versions(world: World, call: Call) -> Reply:
 def get_version(world: World, call: Call) -> Reply:
     """Respond with one old version of a ledger instance (endpoints.yml: ledger_versions).
 
-    The request path identifies the version by the time of its replacement. This is inferred, not documented.
+    The request path identifies the version by the time `replaced_at`. This rule is inferred, not documented.
     """
     ledger = find_ledger(world, call)
     for version in ledger.versions.get(call.path["scopeValue"].lower(), []):
@@ -209,7 +209,7 @@ def _list_scope_values(world: World, owner: Owner, ledger: Ledger) -> list[str]:
 
 
 def describe_ledgers(world: World) -> list[dict[str, Any]]:
-    """Describe all ledgers of all owners as plain data, with all instances. Reports of devices are included."""
+    """Describe all ledgers of all owners as plain data, with all instances, including reports of devices."""
     owners: list[tuple[str | None, str | None, Owner]] = [
         *((account.username, None, account) for account in world.accounts.by_username.values()),
         *((None, org.slug, org) for org in world.orgs.by_id.values()),

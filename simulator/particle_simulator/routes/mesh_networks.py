@@ -120,7 +120,10 @@ def delete_network(world: World, call: Call) -> Reply:
 
 
 def list_members(world: World, call: Call) -> Reply:
-    """List one page of the members of a network, all or with one role (endpoints.yml: mesh_devices)."""
+    """List one page of the members of a network (endpoints.yml: mesh_devices).
+
+    With the query parameter `role`, list only the members with this role.
+    """
     network = _find_network(world, call)
     role = call.query.get("role")
     members = [

@@ -21,7 +21,7 @@ PLATFORMS = CELLULAR_PLATFORMS | {0, 3, 6, 8, 11, 12, 14, 22, 24, 31, 32, 43, 82
 def provision_device(world: World, call: Call) -> Reply:
     """Create a virtual device (endpoints.yml: device_provision_new). The caller owns the device. The device is offline.
 
-    Every account that can access the product may create a device. This rule is inferred, not documented.
+    Every account that can access the product is allowed to create a device. This rule is inferred, not documented.
     """
     product_id = str(call.fields.get("product_id", ""))
     if not (product_id.isascii() and product_id.isdigit()):

@@ -19,9 +19,9 @@ GROUP = "oauth_clients"
 TYPES = ("installed", "web")
 SCOPES = frozenset({"customers:create", "*:*"})
 NO_SCOPE = "none"
-"""A request with this scope gives the client full permission."""
+"""If a request sets this scope, the OAuth client gets full permission."""
 MAX_STEM_LENGTH = 35
-"""The maximum length of the first part of a client id, which is made from the client's name.
+"""The maximum length of the first part of a client id. The first part is made from the name of the client.
 
 A hyphen and a number of four digits follow. A client id has at most 40 characters.
 """
@@ -66,7 +66,7 @@ def _check_name(value: Any) -> str:
 def _check_scope(value: Any) -> str | None:
     """Return the scopes of an OAuth client as one string, or None for full permission.
 
-    An unknown scope gets a response with status 400. That error response is inferred, not documented.
+    If a scope is unknown, respond with status 400. This error response is inferred, not documented.
     """
     if value in (None, "", NO_SCOPE):
         return None
@@ -76,7 +76,7 @@ def _check_scope(value: Any) -> str | None:
 
 
 def _make_unused_id(world: World, name: str) -> str:
-    """Return an unused client id such as `fleet-bot-4821` for the name `Fleet Bot`. Clients may share a name."""
+    """Return an unused client id such as `fleet-bot-4821` for the name `Fleet Bot`."""
     stem = re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-")[:MAX_STEM_LENGTH] or "client"
     while True:
         client_id = f"{stem}-{secrets.randbelow(9000) + 1000}"

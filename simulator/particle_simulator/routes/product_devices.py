@@ -162,8 +162,7 @@ def change_groups(world: World, call: Call) -> Reply:
 
     (endpoints.yml: product_devices_batch_groups)
 
-    If a group or device is unknown, respond with status 400 and write nothing. This rule is inferred, not documented.
-    The rule is strict because clients must not rely on a tolerant cloud.
+    If a group or device is unknown, respond with status 400 and change nothing. This rule is inferred, not documented.
     """
     product = find_product(world, call)
     if call.fields.get("action") != "groups":
@@ -192,7 +191,7 @@ def _find_member(product: Product, device_id: str) -> Device:
 
 def _check_texts(value: Any, name: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise bad_request(f"{name} must be a list of texts")
+        raise bad_request(f"{name} must be a list of strings")
     return value
 
 

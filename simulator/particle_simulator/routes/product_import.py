@@ -55,8 +55,8 @@ def import_devices(world: World, call: Call) -> Reply:
 def _choose_list(device: Device | None, product: Product) -> str:
     """Return the name of the response list to which an identifier is added.
 
-    A device of another product is invalid: the source code of Particle's CLI shows this rule. A claimed device is a
-    non-member if its owner does not own the product.
+    A device of another product is `invalid`, according to the source code of Particle's CLI. A claimed device is a
+    non-member if the owner of the device does not own the product.
     """
     if device is None or device.platform_id != product.platform_id:
         return INVALID
@@ -91,7 +91,7 @@ def _read_identifiers(call: Call) -> list[str]:
 
 def _check_texts(values: Any) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise bad_request("id and ids must be texts")
+        raise bad_request("id and ids must be strings")
     return values
 
 

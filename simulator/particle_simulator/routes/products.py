@@ -41,7 +41,7 @@ def find_product_device(world: World, call: Call) -> tuple[Product, Device]:
 def list_products(world: World, call: Call) -> Reply:
     """List the products that the caller can access (endpoints.yml: products_list).
 
-    Two paths lead to this handler: the documented path, and the path that the JavaScript client uses.
+    This handler serves two paths: the documented path, and the path that the JavaScript client uses.
     """
     products = world.products.list_accessible_to(call.account)
     return json_reply({"products": [build_product_row(product) for product in products]})

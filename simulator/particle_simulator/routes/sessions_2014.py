@@ -18,7 +18,10 @@ from particle_simulator.routing import Auth, Kind, Route
 from particle_simulator.world import World
 
 SESSION_LIFETIME = 86_400.0
-"""Seconds until a session expires. Inferred: in a recorded login, the session expired weeks before the access token."""
+"""Seconds until a session expires.
+
+Inferred: in a recorded login, the session expired weeks before the access token.
+"""
 CLIENT = "spark-ide"
 """The client id in the access tokens of Particle's Web IDE."""
 

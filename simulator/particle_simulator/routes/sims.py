@@ -41,7 +41,7 @@ MAX_DATA_LIMIT_MB = 500
 CHECK_SECONDS = 5.0
 """Seconds until a status check is complete.
 
-Inferred: the documented response only tells the client when to ask again.
+The number is inferred, not documented.
 """
 CHECK_LIFETIME = 300.0
 
@@ -59,7 +59,8 @@ def _has_owner(sim: Sim, owner: PathOwner) -> bool:
 def _find_sim(world: World, call: Call) -> tuple[PathOwner, Sim]:
     """Find the owner and the SIM card in the request path.
 
-    Error responses have the same statuses as in `check_sim`. Their bodies are inferred, not documented.
+    If the card is unknown, respond with status 404. If the card belongs to another owner, respond with status 403. The
+    error bodies are inferred, not documented.
     """
     owner = find_owner(world, call)
     sim = world.sims.find(call.path["iccid"])
@@ -108,7 +109,7 @@ def list_sims(world: World, call: Call) -> Reply:
 def get_sim(world: World, call: Call) -> Reply:
     """Respond with one SIM card (endpoints.yml: sim_get). The response body is the object of the SIM card itself.
 
-    On the account route, the response also contains the owner's username, unlike a list of SIM cards.
+    On the account route, the response also contains the username of the owner.
     """
     owner, sim = _find_sim(world, call)
     row = build_sim_row(sim)
@@ -196,7 +197,7 @@ def _read_limit(value: Any) -> int:
 def _activate_sim(world: World, call: Call) -> Reply:
     """Activate a SIM card for the caller's account (endpoints.yml: sim_activate).
 
-    The product route has no activation, because a card is activated when the card is imported into a product.
+    There is no product route for activation, because the import into a product also activates the card.
     """
     sim = world.sims.find(call.path["iccid"])
     if sim is None:
@@ -214,7 +215,7 @@ def _activate_sim(world: World, call: Call) -> Reply:
 
 
 def change_sim(world: World, call: Call) -> Reply:
-    """Activate, deactivate or reactivate a SIM card, or set its data limit.
+    """Activate, deactivate or reactivate a SIM card, or set the data limit of the card.
 
     One route serves four endpoints (endpoints.yml: sim_activate, sim_deactivate, sim_reactivate,
     sim_data_limit_legacy).

@@ -22,9 +22,9 @@ ROLES = ("Administrator", "Developer", "View-only", "Support")
 OWNER_ROLE = ROLES[0]
 DEFAULT_ROLE = ROLES[1]
 CLIENT_LABEL = "api"
-"""The client id stored in the access token of an API user.
+"""The client id in the access token of an API user.
 
-No OAuth client takes part in creating the token. The value is inferred, not documented.
+The token is created without an OAuth client. The value is inferred, not documented.
 """
 
 

@@ -26,12 +26,12 @@ DEFAULT_LIFETIME = 7_776_000.0
 REFRESH_EXTRA_SECONDS = 14 * 86400.0
 """Seconds for which a refresh token stays valid after its access token has expired: 14 days."""
 MFA_LOGIN_LIFETIME = 300.0
-"""Seconds until an mfa_token expires. Particle does not document the value. docs/facts suggests five minutes."""
+"""Seconds until an mfa_token expires. The value is not documented by Particle, but suggested in docs/facts."""
 NEVER = 0.0
 MAX_DIGITS = 10
-"""The maximum number of digits in `expires_in`. A limit is needed because every time of expiry must be a valid date.
+"""The maximum number of digits in `expires_in`, a number of seconds.
 
-Ten digits of seconds are about three centuries.
+Ten digits allow about three centuries. With more digits, the time of expiry might not be a valid date.
 """
 
 CUSTOMER_PREFIX = "customer="
@@ -75,7 +75,7 @@ def _read_field(call: Call, name: str) -> str:
 def _authenticate_client(world: World, call: Call) -> Client:
     """Find the OAuth client of a request, and check the client secret.
 
-    The credentials come from the Basic header. Without a Basic header, the credentials come from the form fields.
+    The credentials are read from the Basic header. Without a Basic header, the credentials are read from the form.
     """
     client_id, secret = read_basic_credentials(call.headers.get("Authorization", "")) or (
         _read_field(call, "client_id"),

@@ -18,7 +18,7 @@ from particle_simulator.routing import Auth, Route
 from particle_simulator.world import World
 
 LABELS = {"particle": "__PASSWORD_ONLY__"}
-"""The name that the list shows instead of a client id, keyed by client id."""
+"""Names that the list shows instead of some client ids, keyed by client id."""
 
 
 def list_tokens(world: World, call: Call) -> Reply:

@@ -35,8 +35,8 @@ def revoke_current_token(world: World, call: Call) -> Reply:
 def revoke_token(world: World, call: Call) -> Reply:
     """Revoke the access token in the request path (endpoints.yml: token_revoke_one).
 
-    The request needs no other credentials. Particle does not document whether an unknown token gets status 400 or 401.
-    The simulator responds with 401, as for any invalid token.
+    The token in the path is the only credential of the request. Particle does not document whether the response for an
+    unknown token has status 400 or 401. The simulator responds with 401, as for any invalid token.
     """
     token = world.logins.tokens.get(call.path["token"])
     if token is None:
