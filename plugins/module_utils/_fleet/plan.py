@@ -35,7 +35,7 @@ _GATEWAYS, _NODES = RESERVED_GROUPS + GATEWAY, RESERVED_GROUPS + NODE
 def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) -> Plan:
     """Return the writes that bring a fleet from the ``observed`` state to the state that ``manifest`` declares.
 
-    :param mesh: the plan of the mesh backends for the same manifest and observation.
+    :param mesh: the plan that the mesh backends have made for ``manifest``.
     """
     refused: dict[str, str] = {}
     plans: list[DevicePlan] = []
@@ -162,9 +162,9 @@ def _plan_removal(
 
 
 def add_later_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]], unneeded: Set[str]) -> Plan:
-    """Correct the changes of a plan by the results of later plans.
+    """Return a copy of a plan with changes added that were found later, and unneeded changes removed.
 
-    :param found: the changes of later plans, by the key of the device.
+    :param found: the changes in later plans, by :attr:`DevicePlan.key`.
     :param unneeded: keys of devices that turned out to need no write when their ids became known.
     """
 
@@ -178,7 +178,7 @@ def add_later_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]], unn
 
 
 def keep_only_import(device: DevicePlan) -> DevicePlan:
-    """Return the plan of a device with only its import. An import may also claim the device.
+    """Return a copy of the plan of a device that contains only the import. An import can also claim the device.
 
     After the import, the list of the product shows the device id.
     """

@@ -24,7 +24,7 @@ Write = Callable[[str], None]
 _POLL_SECONDS = 0.25
 
 _MIN_SECONDS = 0.001
-"""For a shorter time, the rate is not computed but shown as 0."""
+"""If less time has passed since the first write, the rate is shown as 0."""
 
 
 def ignore_progress(done: int, failed: int, total: int) -> None:
@@ -84,8 +84,8 @@ class Progress:
 def format_line(done: int, failed: int, total: int, seconds: float, budget_used: float | None) -> str:
     """Return a line such as ``1,250/10,000 | 31/s | ETA 0:04:42 | 2 failed | 95 % of budget``.
 
-    :param seconds: time since the first write. The rate is the average over this time, because the budget allows
-        requests in bursts.
+    :param seconds: the time since the first write. The rate is the average over this whole time, because requests are
+        sent in bursts.
     """
     ended = done + failed
     rate = ended / seconds if seconds > _MIN_SECONDS else 0.0
@@ -151,7 +151,7 @@ class Lines:
 
 
 class ProgressThread:
-    """A thread that shows the progress of a run on a screen. Other output may be printed at the same time."""
+    """A thread that shows the progress of a run on a screen. Other output can be printed at the same time."""
 
     def __init__(self, progress: Progress, screen: Screen) -> None:
         self._progress = progress

@@ -172,7 +172,7 @@ class Mesh:
 
 
 def _may_have_to_leave(rules: Rules, product: Product | None, groups: frozenset[str], hardware: Hardware) -> bool:
-    """Return whether a device without a declared network of a backend may still be in a network of that backend."""
+    """Return whether a device that declares no network of a backend may still be in a network of this backend."""
     if not hardware.identities.keys().isdisjoint(rules.identities):
         return True
     if hardware.is_outside_cloud:
@@ -183,7 +183,7 @@ def _may_have_to_leave(rules: Rules, product: Product | None, groups: frozenset[
 def _mark_membership(backend: str, membership: Membership) -> Membership:
     """Return a copy of a membership in which the network is named ``<backend> <network>``.
 
-    Two networks of different backends can have the same name, and the prefix tells the two apart.
+    Two networks of different backends can have the same name. The prefix makes their names different.
     """
     return Membership(f"{backend} {membership.network}", membership.role)
 
@@ -249,7 +249,7 @@ def _merge_names(listed: Iterable[Mapping[str, tuple[str, ...]]]) -> dict[str, t
 
 
 def _order_plan(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]) -> MeshPlan:
-    """Return a copy of the plan with ``stage`` and ``needs`` of each member. Add a refusal for a deadlock of gateways.
+    """Set ``stage`` and ``needs`` of each member in a copy of the plan. Add a refusal if gateways wait for each other.
 
     :param whole: the combined plan.
     :param plans: the plans by backend.

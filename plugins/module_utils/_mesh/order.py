@@ -35,7 +35,7 @@ class Order:
     """The order in which devices move.
 
     :param stages: the stage of each device, counted from 0. Devices of the same stage can move at the same time.
-    :param needs: for each device, sets of other devices. The device may move after at least one device of each set has
+    :param needs: for each device, sets of other devices. The device can move after at least one device of each set has
         moved.
     :param deadlocked: the gateways that can never move, because they wait for each other to move first.
     """
@@ -67,10 +67,11 @@ class _NetworkMoves:
 class _Conditions:
     """The conditions under which one device can move.
 
-    An event is a pair of what happens and the name of the network, such as ``("nodes left", "barn")``.
+    An event is a pair of a phrase and the name of a network, such as ``("nodes left", "barn")``.
 
     :ivar must: the events that must happen before the device moves.
-    :ivar should: more events that must happen first. These events are ignored if otherwise no device could move.
+    :ivar should: the events that should happen before the device moves. If no device could move otherwise, these events
+        are ignored.
     :ivar needs: the sets of devices for :attr:`Order.needs`.
     """
 

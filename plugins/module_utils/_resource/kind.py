@@ -64,10 +64,11 @@ class Kind:
     :param key: the field that identifies a resource in its product.
     :param fields: all other fields that can be declared.
     :param list_rows: function that reads all resources of a product. The rows may lack some fields.
-    :param read_row: function that reads all fields of the resource in a row; ``None`` if the list contains all fields.
+    :param read_row: function that gets the row of a resource, and reads all fields of this resource; ``None`` if the
+        list contains all fields.
     :param create_row: function that creates a resource. Before a creation is repeated, the list is read again.
-    :param update_row: function that changes the resource in a row.
-    :param delete_row: function that removes the resource in a row.
+    :param update_row: function that gets the row of a resource, and changes this resource.
+    :param delete_row: function that gets the row of a resource, and removes this resource.
     :param replaces: whether an update replaces the whole resource. If true, the request contains all fields.
     :param constants: the keys and values that every request body of the kind contains.
     :param read_only: keys of a row that are never sent to the cloud.

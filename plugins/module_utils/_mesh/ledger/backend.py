@@ -132,7 +132,7 @@ def _read_instances(target: Target, ledger: str, devices: Set[str]) -> dict[str,
 
 
 def _refuse_other_kind(wanted: Mapping[str, str], found: Mapping[str, Any] | None) -> None:
-    """Raise an error if an existing ledger has another scope or direction, and thus another purpose.
+    """Raise an error if an existing ledger has another scope or direction than the backend needs.
 
     :param wanted: the definition of the ledger that the backend needs.
     :param found: the existing ledger with the same name; ``None`` if no ledger has this name.

@@ -68,7 +68,7 @@ class Observed:
     """The observed state of the registry.
 
     :param networks: the declared networks that exist, by name.
-    :param registrations: the membership of each member of any network, keyed by device.
+    :param registrations: the membership of each device that is in any network, keyed by device.
     :param hardware_of: the hardware of the declared devices.
     """
 
