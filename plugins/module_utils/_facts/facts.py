@@ -39,8 +39,8 @@ _LAG_SECONDS = 46 * 60
 def build_facts(row: Mapping[str, Any], product: str | None = None) -> dict[str, Any]:
     """Return the facts of a device.
 
-    Most facts are attributes of the device, under the names that the cloud uses. Others, such as ``platform``, are
-    computed from these attributes.
+    Most facts are attributes of the device, under the names that the cloud uses. Derived facts, such as ``platform``,
+    are computed from these attributes.
 
     :param row: the row of the device in a device list of the cloud.
     :param product: the slug of the product if ``row`` comes from the list of a product; ``None`` if ``row`` comes from

@@ -47,8 +47,8 @@ FILTER_SPEC: Mapping[str, Mapping[str, Any]] = {
 option."""
 
 _MAX_QUERIES = 10
-"""If a filter has at most this number of values, one request is sent for each value, and the cloud filters the devices.
-If the filter has more values, all devices are read, and this module filters the devices."""
+"""A filter is sent to the cloud only if the filter has at most this number of values, because each value needs a
+separate request. Whether a device matches all filters is checked afterwards."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Sources:
     """The sources from which devices are read: products, an organisation, the account.
 
     :param products: the ids or slugs of products.
-    :param organization: the organisation whose products are all read; ``None`` to read no organisation.
+    :param organization: an organisation: the devices of all its products are read. ``None`` to read no organisation.
     :param account: whether to read the devices of the account.
     """
 
@@ -70,7 +70,7 @@ class Sources:
         return not (self.products or self.organization or self.account)
 
     def describe(self) -> str:
-        """Return a phrase for messages, which names the sources."""
+        """Return the sources as a phrase for messages, such as ``product sensors and the account``."""
         words = [f"product {product}" for product in self.products]
         words += [f"organisation {self.organization}"] if self.organization is not None else []
         words += ["the account"] if self.account else []

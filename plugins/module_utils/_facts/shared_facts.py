@@ -30,8 +30,8 @@ again."""
 
 INCOMPLETE_SECONDS = 3
 """If a list changed while the fleet was read, devices may be missing from the stored facts. A host whose device is
-missing reads the fleet again only if the stored facts are at least this number of seconds old. Otherwise every such
-host of a run would read the fleet again."""
+missing reads the fleet again only if the stored facts are at least this number of seconds old. Without this limit,
+every host whose device is missing would read the fleet again."""
 
 _SLOTS = 64  # number of lock files; all fleets share this fixed number, because lock files are never removed
 _KEPT_SECONDS = 3600  # every read of a fleet deletes stored files that are older than this
@@ -66,7 +66,7 @@ class Snapshot:
         self._now = now
 
     def get_facts(self, device: str, max_age: float, read_fleet: Callable[[], GatheredFacts]) -> DeviceRead:
-        """Return the stored facts of ``device``. If the stored facts are too old, read the fleet first.
+        """Return the stored facts of ``device``. If no facts are stored or they are too old, read the fleet.
 
         :param max_age: the maximum age of the stored facts in seconds.
         :param read_fleet: function that reads the facts of the fleet.

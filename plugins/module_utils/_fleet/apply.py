@@ -107,8 +107,7 @@ class _Writes:
         return [_drop_mesh_writes(device) if device.id in without else device for device in changing]
 
     def _set_up_mesh(self, plan: Plan) -> set[str]:
-        """Create the resources that networks need. Return the members that need a resource that could not be
-        created."""
+        """Create the resources of networks. Return the members whose resources could not be created."""
         without, refused = set[str](), set[str]()
         for shared in plan.setup:
             if self.state.stopped is not None or (shared.members and shared.members <= refused):

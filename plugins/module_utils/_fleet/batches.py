@@ -21,7 +21,7 @@ class Batches:
     """An object that sends requests for many items, and halves a refused request.
 
     :param fail: called with items that have failed, and with their error.
-    :param is_stopped: returns whether the run has ended early. After that, no request is sent.
+    :param is_stopped: returns whether the run has ended early. In this case, no more requests are sent.
     :param note_write: called after each request that has changed anything.
     """
 
@@ -37,8 +37,8 @@ class Batches:
     ) -> None:
         """Send a request for all items. If a request is refused, send a request for each half of its items.
 
-        The halves of a refused half are sent too, down to single items. An item fails if the request for only this item
-        is refused. The first invalid item is found after about ``log2(len(items))`` refusals. If twice as many requests
+        A refused half is halved again, down to single items. An item fails if the request for only this item is
+        refused. The first invalid item is found after about ``log2(len(items))`` refusals. If twice as many requests
         were refused and no request was accepted, the cause is not a single item. In that case, all items fail.
 
         :param request: sends the request for some items, and returns whether the request has changed anything. The

@@ -35,9 +35,9 @@ _MAX_SHOWN = 100
 
 
 def find_locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observed) -> dict[str, int]:
-    """Find the firmware locks that a plan sets on members of Particle Mesh, including members that are only declared.
+    """Find the firmware locks that a plan sets on current and declared members of Particle Mesh.
 
-    :returns: the firmware version to which each of these devices will be locked, by :attr:`DevicePlan.key`.
+    :returns: the firmware version to which each of these devices will be locked, keyed by :attr:`DevicePlan.key`.
     """
     registered = {
         record.id

@@ -58,7 +58,7 @@ def observe_fleet(target: Target, manifest: Manifest) -> Observed:
 
 
 def observe_account(target: Target, manifest: Manifest) -> Observed:
-    """Observe the declared devices that the account has claimed, with one request."""
+    """Send one request, and observe the declared devices that the account has claimed."""
     rows = list_account_devices(target.http).rows
     ids = find_ids(rows, manifest.devices)
     return Observed(_select_declared(rows, manifest.devices, ids), ids=ids)

@@ -162,10 +162,10 @@ def _plan_removal(
 
 
 def add_later_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]], unneeded: Set[str]) -> Plan:
-    """Return a copy of a plan with changes added that were found later, and unneeded changes removed.
+    """Return a copy of a plan. Add the changes that later plans have found, and remove changes that are not needed.
 
-    :param found: the changes in later plans, by :attr:`DevicePlan.key`.
-    :param unneeded: keys of devices that turned out to need no write when their ids became known.
+    :param found: the changes in later plans, keyed by :attr:`DevicePlan.key`.
+    :param unneeded: keys of devices that were found to need no write after their device ids had been learned.
     """
 
     def correct_plan(device: DevicePlan) -> DevicePlan:
@@ -178,7 +178,7 @@ def add_later_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]], unn
 
 
 def keep_only_import(device: DevicePlan) -> DevicePlan:
-    """Return a copy of the plan of a device that contains only the import. An import can also claim the device.
+    """Return a plan that contains only the import of a device. An import can also claim the device.
 
     After the import, the list of the product shows the device id.
     """

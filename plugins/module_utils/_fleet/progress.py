@@ -16,10 +16,11 @@ from datetime import timedelta
 from typing import Protocol
 
 Report = Callable[[int, int, int], None]
-"""Called with three numbers: the devices that are done, the devices that have failed, all devices that must change."""
+"""A function that is called with three numbers: how many devices are done, how many have failed, and how many must
+change in total."""
 
 Write = Callable[[str], None]
-"""Prints a string for the user, and adds no line break."""
+"""A function that prints a string for the user, and adds no line break."""
 
 _POLL_SECONDS = 0.25
 

@@ -127,7 +127,7 @@ class Run:
     :ivar labels_known: whether the run has already tried to learn the ids of all devices that are declared by a label.
     :ivar mesh_warnings: the warnings of the latest plan for the networks.
     :ivar later_changes: the changes that later plans have found, keyed by :attr:`DevicePlan.key`.
-    :ivar unneeded_devices: keys of devices that turned out to need no write when their ids became known.
+    :ivar unneeded_devices: keys of devices that were found to need no write after their device ids had been learned.
     """
 
     target: Target

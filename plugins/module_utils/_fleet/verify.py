@@ -38,7 +38,7 @@ class Verification:
 
 
 def verify_run(run: Run, plan: Plan, verification: Verification, *, check_mode: bool) -> dict[str, str] | None:
-    """Verify a run, unless it ended early. Failures are recorded in the state of the run and not raised.
+    """Verify a run, unless the run ended early. Failures are recorded in the state of the run and not raised.
 
     In check mode, the states of members are read once, and only if the plan has no changes.
 
@@ -78,7 +78,7 @@ def wait_until_joined(
 ) -> dict[str, str]:
     """Read the states of members repeatedly until all members have joined or the timeout has passed.
 
-    Members that failed are left out, and members in state :attr:`WriteState.HELD_BACK`.
+    Members in state :attr:`WriteState.FAILED` or :attr:`WriteState.HELD_BACK` are left out.
 
     :returns: the last state of each member, keyed by device. The mapping is empty if the manifest removes devices.
     """

@@ -42,7 +42,7 @@ class DeviceRecord:
     :param leaves_mesh: whether the device must leave its network.
     :param declared_by: the identifier by which the manifest declares the device; ``None`` when the identifier is the
         id.
-    :param identities: the declared values of :attr:`Rules.identities`, by key. They identify the device to mesh
+    :param identities: the declared values of :attr:`Rules.identities`, by key. These values identify the device to mesh
         backends.
     :param is_outside_cloud: whether the Particle cloud does not know the device. In this case, ``id`` is one of the
         values in ``identities``.

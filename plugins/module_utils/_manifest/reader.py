@@ -83,7 +83,7 @@ def _list_product_keys() -> tuple[str, ...]:
 
 
 def read_manifest(data: Any, where: Where = format_place, *, absent: bool = False, ordered: bool = True) -> Manifest:
-    """Validate the data of a manifest and return it as a :class:`Manifest`.
+    """Validate the data of a manifest, and return a :class:`Manifest`.
 
     :param where: function that describes a place in the data for messages, such as ``fleet.yml:12 devices[3].id``.
     :param absent: whether the declared devices must be removed from the fleet.

@@ -220,7 +220,8 @@ def _count_devices(count: int) -> str:
 
 
 def _split_members(members: Iterable[_Member]) -> tuple[list[_Member], list[dict[str, Any]]]:
-    """Return two lists: the members that can move to backend ``ledger``, and the reasons why the others cannot move."""
+    """Return the members that can move to backend ``ledger``, and a mapping with the ``reason`` for each other
+    member."""
     moving, left_behind = [], []
     for member in members:
         if member.network is None:
@@ -264,7 +265,7 @@ def _make_distinct(texts: Mapping[_Key, str], longest: int) -> dict[_Key, str]:
 
 
 def _build_manifests(moving: Sequence[_Member], names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return one manifest for each pair of product and platform, as an item of the audit's ``manifests``.
+    """Return ``manifests`` of the audit: one mapping for each pair of product and platform.
 
     A network in which no member can be a gateway is left out.
     """

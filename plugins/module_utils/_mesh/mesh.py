@@ -249,7 +249,9 @@ def _merge_names(listed: Iterable[Mapping[str, tuple[str, ...]]]) -> dict[str, t
 
 
 def _order_plan(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]) -> MeshPlan:
-    """Set ``stage`` and ``needs`` of each member in a copy of the plan. Add a refusal if gateways wait for each other.
+    """Return a copy of the plan in which ``stage`` and ``needs`` of each member are set.
+
+    If gateways can never move because they wait for each other, a refusal is added.
 
     :param whole: the combined plan.
     :param plans: the plans by backend.

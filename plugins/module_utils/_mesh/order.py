@@ -14,7 +14,7 @@ In a network that can have only one gateway, the old gateway leaves before the n
 Two other rules are ignored where they contradict the first two rules:
 
 * If no gateway stays in a network, nodes leave before gateways leave.
-* If a network does not have enough room, devices join after nodes have left.
+* If a network has too few free places, devices join after nodes have left.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def check_device(device: str, membership: Membership, hardware: Hardware) -> Ite
 
 
 def check_size(name: str, network_type: str, limit: int, size: Size, *, exists: bool) -> Iterable[str]:
-    """Yield a sentence if a network would have too many devices, and a sentence for too many gateways.
+    """Yield a sentence if a network would have too many devices, and another sentence for too many gateways.
 
     :param name: the name of the network.
     :param network_type: the type of the network.
