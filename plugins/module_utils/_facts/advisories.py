@@ -140,7 +140,7 @@ def find_affected_devices(advisories: Iterable[Advisory], devices: Sequence[Fact
 
 
 def read_advisories(files: Mapping[str, str]) -> tuple[Advisory, ...]:
-    """Read advisories from YAML files. Each file has the key ``advisories`` with a list.
+    """Read advisories from YAML files. In each file, the key ``advisories`` contains a list.
 
     :param files: the contents of the files, keyed by file name.
     :raises ParticleError: ``invalid_manifest`` when the files contain mistakes; the message lists each mistake with its

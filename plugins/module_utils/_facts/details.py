@@ -67,7 +67,7 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
     The new facts are ``unread`` and, if wanted, ``vitals`` and ``variable_values``. A missing fact ``mac`` is set to
     the value of the variable ``wanted.mac_variable``.
 
-    :param products: the products, keyed by device id. A device without a product has no key.
+    :param products: the product of each device, keyed by device id. A device without a product has no key.
     :param wanted: the details to read.
     :raises ParticleError: ``conflict`` when details would be read from more than ``wanted.limit`` devices. No request
         is sent in this case.
@@ -136,7 +136,7 @@ def add_mesh_states(
     record the state. The state is also ``None`` if the account has no permission to read states; in this case the user
     gets a warning.
 
-    :param products: the products, keyed by device id. A device without a product has no key.
+    :param products: the product of each device, keyed by device id. A device without a product has no key.
     :param warn: function that shows a warning to the user.
     :param mesh: the mesh backends that the task has opened; ``None`` to use backends with their default options.
     """

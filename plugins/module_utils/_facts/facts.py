@@ -69,8 +69,7 @@ def _read_product(row: Mapping[str, Any]) -> str | None:
 
 
 def _read_mesh(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the network and role of a device, or ``None`` if no mesh backend finds a membership in the row of the
-    device."""
+    """Return the network and role that the row of a device shows, or ``None`` if the row shows no membership."""
     found = find_membership(row)
     return None if found is None else dict(found[1].as_result())
 

@@ -57,7 +57,8 @@ def gather_facts(
 
     :param queries: query parameters for the device lists of products. The list of each product is read once for each
         mapping, and the results are combined. With an empty mapping, the whole list is read.
-    :raises ParticleError: when a source cannot be read. A result without the devices of this source would be wrong.
+    :raises ParticleError: when a source cannot be read. A result without the devices of this source would be
+        incomplete.
     """
     options = ListOptions(page_size, Watch.PAGES)
     products = [get_product(http, product) for product in sources.products]

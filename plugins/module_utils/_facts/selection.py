@@ -118,7 +118,7 @@ class Filters:
         """Return query parameters for the device list of a product: one mapping for each request to send.
 
         The responses together contain every device that matches the filters. The responses can also contain further
-        devices. For example, the cloud finds a device if only a part of its name matches.
+        devices. For example, the cloud also matches parts of a device id.
         """
         common = {}
         literals = re.split(r"\*|\?|\[!?]?[^]]*]", self.name or "")

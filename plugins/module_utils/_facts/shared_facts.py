@@ -66,7 +66,7 @@ class Snapshot:
         self._now = now
 
     def get_facts(self, device: str, max_age: float, read_fleet: Callable[[], GatheredFacts]) -> DeviceRead:
-        """Return the stored facts of ``device``. If no facts are stored or they are too old, read the fleet.
+        """Return the stored facts of ``device``. If the stored facts are missing or too old, read the fleet.
 
         :param max_age: the maximum age of the stored facts in seconds.
         :param read_fleet: function that reads the facts of the fleet.

@@ -33,8 +33,7 @@ again in halves."""
 
 
 def is_in_doubt(error: ParticleError) -> bool:
-    """Return whether the result of a failed write is unknown. If the result is unknown, the device must be read
-    again."""
+    """Return whether the result of a failed write is unknown. In that case, the device must be read again."""
     return is_likely_done(error) or has_exhausted_retries(error)
 
 

@@ -37,7 +37,7 @@ _MAX_SHOWN = 100
 def find_locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observed) -> dict[str, int]:
     """Find the firmware locks that a plan sets on current and declared members of Particle Mesh.
 
-    :returns: the firmware version to which each of these devices will be locked, keyed by :attr:`DevicePlan.key`.
+    :returns: the firmware versions of the locks, keyed by :attr:`DevicePlan.key`.
     """
     registered = {
         record.id

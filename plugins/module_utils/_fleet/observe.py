@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read the current state of devices. Private to this collection.
 
-The state comes from the lists of the cloud. A device is read with a request of its own only if a list lacks fields.
+The state comes from the lists of the cloud. A device is read with a separate request only if a list lacks fields.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def _get_username(http: Http) -> str:
 
 
 def _build_filters(records: Sequence[DeviceRecord]) -> dict[str, str]:
-    """Return the filters for the device list of a product, by the names of their query parameters.
+    """Return the filters for the device list of a product, keyed by query parameter.
 
     There is a filter only if a single device is declared, by its device id or serial number. With the filter, one
     request is enough to find the device.
@@ -171,7 +171,7 @@ def read_rows_by_id(
     If the list changes while its pages are read, a device may be missing from every page. In that case, the list is
     read a second time.
 
-    :param filters: filters of the list, by the names of their query parameters.
+    :param filters: the filters for the list, keyed by query parameter.
     :param keep: the keys to keep in each row. The key ``id`` must be included.
     :returns: the rows of the list, keyed by device id.
     """

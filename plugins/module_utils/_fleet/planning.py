@@ -32,8 +32,8 @@ _MAX_SHOWN = 10
 def plan_fleet(run: Run) -> Plan:
     """Observe all devices, and plan their writes.
 
-    If the cloud shows the device id of a device that is declared by another identifier, the manifest of the run gets
-    this device id.
+    If the cloud shows the device id of a device that is declared by another identifier, this device id is added to the
+    manifest of the run.
 
     :raises ParticleError: when the declared state is impossible, or when the user must first confirm the plan.
     """

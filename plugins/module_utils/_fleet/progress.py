@@ -25,7 +25,7 @@ Write = Callable[[str], None]
 _POLL_SECONDS = 0.25
 
 _MIN_SECONDS = 0.001
-"""If less time has passed since the first write, the rate is shown as 0."""
+"""If less than this number of seconds has passed since the first write, the rate is shown as 0."""
 
 
 def ignore_progress(done: int, failed: int, total: int) -> None:

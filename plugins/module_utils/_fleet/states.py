@@ -32,7 +32,7 @@ class RunState:
 
     :ivar other_errors: the errors of writes that belong to no device.
     :ivar wrote: whether any write succeeded. A write also counts if its device failed later.
-    :ivar stopped: the error that ended the run early; ``None`` if no error did.
+    :ivar stopped: the error that ended the run early; ``None`` if the run did not end early.
     """
 
     def __init__(self) -> None:

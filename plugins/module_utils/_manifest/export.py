@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Export the facts of a fleet as a manifest that declares its current state. Private to this collection.
+"""Export the current state of a fleet as a manifest. Private to this collection.
 
 The manifest leaves out default values and everything that a manifest cannot declare. Join keys are never exported.
 """

@@ -220,8 +220,7 @@ def _count_devices(count: int) -> str:
 
 
 def _split_members(members: Iterable[_Member]) -> tuple[list[_Member], list[dict[str, Any]]]:
-    """Return the members that can move to backend ``ledger``, and a mapping with the ``reason`` for each other
-    member."""
+    """Return the members that can move to backend ``ledger``, and the list ``left_behind`` of the audit."""
     moving, left_behind = [], []
     for member in members:
         if member.network is None:

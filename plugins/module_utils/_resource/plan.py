@@ -31,7 +31,7 @@ MIN_VALUE = 8
 """A value in a secret mapping, such as ``headers``, is masked in all output if the value has at least this length.
 Shorter values are often ordinary words."""
 MIN_LITERAL = 12
-"""A word in any other string with secrets is masked in all output if the word has at least this length. Tokens are
+"""A word in a string that may contain a secret is masked in all output if the word has at least this length. Tokens are
 longer than ordinary words."""
 
 _MASKED = re.compile(r"(\w+ )?([\w-]{0,4}[*•]{3,}\w{0,4}|-{4,}|\[\[SENSITIVE\]\])")

@@ -232,7 +232,7 @@ class LedgerBackend:
     def open(cls, options: Mapping[str, Any]) -> LedgerBackend:
         """Create the backend with the ledger names in the options of a task.
 
-        :raises ParticleError: ``invalid_option`` when a ledger name is not valid, or both names are equal.
+        :raises ParticleError: ``invalid_option`` when a ledger name is not valid, or when both names are equal.
         """
         reports = options.get("mesh_status_ledger", DEFAULT_LEDGERS.reports)
         if "mesh_ledger" not in options:  # a task that only reads reports does not have this option
