@@ -32,7 +32,7 @@ PRESENCE = (CONFIRMED, PROBABLE, STALE, OFFLINE)
 
 _CONFIRMED_SECONDS = 60
 _LAG_SECONDS = 46 * 60
-"""How many seconds the cloud may show a device as online after the device has lost its connection
+"""For how many seconds the cloud can still show a device as online after the device has lost its connection
 (errors-and-limits.md, section 7). The value for cellular devices is used for all devices."""
 
 

@@ -56,7 +56,7 @@ class Sources:
     """The sources from which devices are read: products, an organisation, the account.
 
     :param products: the ids or slugs of products.
-    :param organization: an organisation: the devices of all its products are read. ``None`` to read no organisation.
+    :param organization: the organisation from whose products devices are read; ``None`` for no organisation.
     :param account: whether to read the devices of the account.
     """
 

@@ -109,9 +109,9 @@ def _refuse_same_device(records: Iterable[DeviceRecord]) -> None:
 class LookupResult:
     """The result of looking up the device ids for serial numbers.
 
-    :param ids: the device ids that were found, by serial number.
-    :param errors: the error of each failed look-up, by :attr:`DeviceRecord.id`.
-    :param waiting: the error of each look-up that the rate limit has postponed, by :attr:`DeviceRecord.id`.
+    :param ids: the device ids that were found, keyed by serial number.
+    :param errors: the error of each failed look-up, keyed by :attr:`DeviceRecord.id`.
+    :param waiting: the error of each look-up that the rate limit has postponed, keyed by :attr:`DeviceRecord.id`.
     """
 
     ids: dict[Identifier, str] = field(default_factory=dict)
@@ -123,7 +123,7 @@ def look_up_ids(http: Http, records: Iterable[DeviceRecord]) -> LookupResult:
     """Look up the device id for each serial number until the hourly rate limit is used up.
 
     :param records: records of devices that are declared by a serial number or a device id. Device ids are skipped.
-    :raises ParticleError: when a look-up fails with an error that every further look-up would cause too.
+    :raises ParticleError: when a look-up fails, and every further look-up would fail in the same way.
     """
     looked_up = LookupResult()
     late: ParticleError | None = None

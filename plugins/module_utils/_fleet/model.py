@@ -23,7 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 class ObservedDevice:
     """One device as the cloud shows it.
 
-    :param fields: values by field name. A field that the cloud does not show has no key.
+    :param fields: the values, keyed by field name. A field that the cloud does not show has no key.
     :param groups: the device groups of the device.
     :param owner: username of the account that has claimed the device; ``None`` if the device is unclaimed.
     :param hardware: what mesh backends must know about the device, such as its platform.
@@ -62,7 +62,7 @@ class DevicePlan:
     """The writes that one device needs.
 
     :param id: the device id. While the device id is unknown, this is the identifier that declares the device.
-    :param changes: the changes by field name, as shown to the user.
+    :param changes: the changes, keyed by field name, as shown to the user.
     :param removes: whether the device leaves the product.
     :param mesh: the writes for the network of the device, as the mesh backends have planned them.
     :param declared_by: the identifier that declares the device; ``None`` if the manifest declares the device by its id.

@@ -79,7 +79,7 @@ def build_result(run: Run, plan: Plan, states: Mapping[str, str] | None, *, chec
     """Return the documented result of module ``fleet``.
 
     :param plan: the first plan of the run.
-    :param states: the mesh states of members; ``None`` when they were not read.
+    :param states: the mesh states of members; ``None`` when the states were not read.
     """
     shown = add_later_changes(plan, run.later_changes, run.unneeded_devices)
     outcomes = _build_outcomes(run, shown, states or {}, check_mode=check_mode)

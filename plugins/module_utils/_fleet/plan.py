@@ -125,7 +125,8 @@ def _plan_device(
 
 
 def _plan_outside_cloud(record: DeviceRecord, member: MemberPlan | None) -> DevicePlan:
-    """Plan the writes of a device that the Particle cloud does not know. Only its mesh can be declared."""
+    """Plan the writes of a device that the Particle cloud does not know. A manifest can declare only ``mesh`` for
+    it."""
     changes = dict(member.changes) if member is not None else {}
     return DevicePlan(record.id, changes, mesh=member, declared_by=record.declared_by)
 

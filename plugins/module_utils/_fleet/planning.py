@@ -90,7 +90,7 @@ def _add_members_of_absent_networks(run: Run) -> None:
 
 
 def _build_leaving_record(device: str, identity: str | None) -> DeviceRecord:
-    """Return a record that declares that a device must leave its mesh.
+    """Build the record of a device that must leave its mesh.
 
     :param device: the device id, or the identifier of a device that the Particle cloud does not know.
     :param identity: the kind of the identifier; ``None`` for a device that the Particle cloud knows.

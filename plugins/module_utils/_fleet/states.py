@@ -63,7 +63,7 @@ class RunState:
     def forget_device(self, device: str) -> ParticleError | None:
         """Remove the state of a device, which then counts as not reached.
 
-        :returns: the error of the removed state; ``None`` if that state had no error.
+        :returns: the error of the removed state; ``None`` if the removed state had no error.
         """
         state, error = self._states.pop(device, (None, None))
         if state is not None:

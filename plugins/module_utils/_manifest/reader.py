@@ -235,7 +235,7 @@ class _Reader(ValueReader):
     def _read_identities(
         self, device: Mapping[str, Any], place: Place, networks: Mapping[str, Network]
     ) -> dict[str, str]:
-        """Return the values that identify a device to mesh backends, by manifest key.
+        """Return the values that identify a device to mesh backends, keyed by manifest key.
 
         A value that is not valid becomes an empty string.
         """
@@ -265,7 +265,7 @@ class _Reader(ValueReader):
     ) -> tuple[str, Identifier] | None:
         """Return the identifier of a device that the Particle cloud does not know.
 
-        :param identities: the values that identify the device to mesh backends, by manifest key.
+        :param identities: the values that identify the device to mesh backends, keyed by manifest key.
         :returns: the value, and the same value as an :class:`Identifier`; ``None`` if the value is not valid.
         """
         key, value = next(iter(identities.items()))

@@ -194,7 +194,7 @@ def _combine_plans(plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | 
     In the combined plan, each write is a :class:`BackendWrite`, and each observed membership has been changed by
     :func:`_mark_membership`.
 
-    :param plans: the plans by backend.
+    :param plans: the plans, keyed by backend.
     :param to: the declared membership of each device, also changed by :func:`_mark_membership`.
     """
     members: dict[str, MemberPlan] = {}
@@ -254,7 +254,7 @@ def _order_plan(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str,
     If gateways can never move because they wait for each other, a refusal is added.
 
     :param whole: the combined plan.
-    :param plans: the plans by backend.
+    :param plans: the plans, keyed by backend.
     :param to: the declared membership of each device, changed by :func:`_mark_membership`.
     """
     moves = {device: (member.before, to[device]) for device, member in whole.members.items()}

@@ -66,7 +66,8 @@ class Kind:
     :param list_rows: function that reads all resources of a product. The rows may lack some fields.
     :param read_row: function that reads all fields of one resource, given its row from the list; ``None`` if the list
         contains all fields.
-    :param create_row: function that creates a resource. Before a creation is repeated, the list is read again.
+    :param create_row: function that creates a resource. Before the function is called again for the same resource, the
+        list is read again.
     :param update_row: function that changes one resource, given its row from the list.
     :param delete_row: function that removes one resource, given its row from the list.
     :param replaces: whether an update replaces the whole resource. If true, the request contains all fields.

@@ -35,7 +35,7 @@ LARGE_TYPE = "large_site"
 TYPES = ("micro_wifi", "micro_cellular", "high_availability", LARGE_TYPE)
 DEFAULT_LIMIT = 100
 """The default maximum number of devices in a network that is not a micro network. Particle has never documented the
-maximum, so the parameter ``limit`` of a network can change it."""
+maximum, so the parameter ``limit`` of a network overrides the default."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ MICRO_SIZE = Size(10, 1)
 
 
 def is_micro(network_type: str | None) -> bool:
-    """Return whether ``network_type`` is the type of a micro network, that is, a small network."""
+    """Return whether ``network_type`` is the type of a micro network (a small network)."""
     return network_type is not None and network_type.startswith("micro_")
 
 
