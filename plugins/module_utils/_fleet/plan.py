@@ -125,8 +125,7 @@ def _plan_device(
 
 
 def _plan_outside_cloud(record: DeviceRecord, member: MemberPlan | None) -> DevicePlan:
-    """Plan the writes of a device that the Particle cloud does not know. A manifest can declare only ``mesh`` for
-    it."""
+    """Plan the writes for the declared ``mesh`` of a device that the Particle cloud does not know."""
     changes = dict(member.changes) if member is not None else {}
     return DevicePlan(record.id, changes, mesh=member, declared_by=record.declared_by)
 

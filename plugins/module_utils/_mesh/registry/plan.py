@@ -35,8 +35,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 
 @dataclass
 class SharedNetwork:
-    """A declared network. The writes of all members share one object, because the write of the first gateway sets the
-    id.
+    """A declared network. The writes of all members share this object, because the first gateway's write sets the id.
 
     :param name: the name of the network.
     :param type: the type of the network; ``None`` for a micro network, whose type depends on the first gateway.
