@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read the advisories of manufacturers and carriers, and find the affected devices. Private to this collection.
 
-An advisory has conditions on facts of devices, such as platform, SIM card and version of Device OS. If a fact is
-unknown and the result depends on this fact, the device counts neither as affected nor as safe. The device is then
-listed under ``cannot_tell``. This module sends no requests.
+Each condition of an advisory concerns one fact of a device, such as its platform, its SIM card or its version of Device
+OS. If the result for a device depends on an unknown fact, the device is listed under ``cannot_tell``. This module sends
+no requests.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def find_affected_devices(advisories: Iterable[Advisory], devices: Sequence[Fact
     :param devices: the facts of devices, as ``device_info`` returns them.
     :returns: one mapping for each advisory. The keys are ``id``, ``title``, ``url``, ``hit`` (the ids of affected
         devices), ``cannot_tell`` (the ids of devices for which the result depends on missing facts) and ``missing``
-        (for each missing fact, the number of devices in ``cannot_tell`` without this fact).
+        (maps each missing fact to the number of devices in ``cannot_tell`` that lack the fact).
     """
     found = []
     for advisory in advisories:
@@ -140,7 +140,7 @@ def find_affected_devices(advisories: Iterable[Advisory], devices: Sequence[Fact
 
 
 def read_advisories(files: Mapping[str, str]) -> tuple[Advisory, ...]:
-    """Read advisories from YAML files. Each file has the key ``advisories`` with a list.
+    """Read advisories from YAML files. In each file, the key ``advisories`` contains a list.
 
     :param files: the contents of the files, keyed by file name.
     :raises ParticleError: ``invalid_manifest`` when the files contain mistakes; the message lists each mistake with its
@@ -186,7 +186,7 @@ class _Reader(ValueReader):
         }
 
     def read_file(self, data: Any) -> list[tuple[Place, Advisory]]:
-        """Return pairs of a place and an advisory. The place is the path of the advisory in the file."""
+        """Return a pair ``(place, advisory)`` for each advisory. The place is the path of the advisory in the file."""
         top = self.read_mapping(data, (), ("advisories",))
         if "advisories" not in top and isinstance(data, Mapping):
             self.add_mistake((), "the key advisories is missing")

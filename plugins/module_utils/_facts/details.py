@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read details of devices: vitals, variables and the states of network members. Private to this collection.
 
-Vitals and variables need separate requests for each device. They are read only from devices that are online, up to a
-limit. If an error concerns only one device, the task does not fail: the value that was not read is ``None``, and the
-fact ``unread`` holds the error code.
+Vitals and variables need separate requests for each device. Vitals and variables are read only from devices that are
+online. If an error concerns only one device, the task continues. A value that could not be read is ``None``, and the
+fact ``unread`` of the device contains the error code.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class WantedDetails:
     :param variables: the names of the variables to read.
     :param mac_variable: the name of the variable that holds the MAC address. This variable is read only if the facts of
         the device contain no MAC address.
-    :param limit: the maximum number of devices to read.
+    :param limit: the maximum number of devices from which details are read.
     :raises ParticleError: ``invalid_option`` when a variable name is empty or reserved by the cloud.
     """
 
@@ -67,10 +67,10 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
     The new facts are ``unread`` and, if wanted, ``vitals`` and ``variable_values``. A missing fact ``mac`` is set to
     the value of the variable ``wanted.mac_variable``.
 
-    :param products: the products, keyed by device id. A device without a product has no key.
+    :param products: the product of each device, keyed by device id. A device without a product has no key.
     :param wanted: the details to read.
-    :raises ParticleError: ``conflict``, before the first request, when more than ``wanted.limit`` devices would be
-        read.
+    :raises ParticleError: ``conflict`` when details would be read from more than ``wanted.limit`` devices. No request
+        is sent in this case.
     """
     for facts in devices.values():
         if wanted.vitals:
@@ -104,7 +104,7 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
 
 
 def _list_questions(facts: Mapping[str, Any], wanted: WantedDetails) -> list[Question]:
-    """Return the values to read from one device: ``None`` for the vitals, if wanted, and the names of variables."""
+    """Return the questions for one device: the names of variables, and ``None`` if the vitals are wanted."""
     names = dict.fromkeys(wanted.variables)
     if wanted.mac_variable is not None and facts["mac"] is None:
         names[wanted.mac_variable] = None
@@ -136,7 +136,7 @@ def add_mesh_states(
     record the state. The state is also ``None`` if the account has no permission to read states; in this case the user
     gets a warning.
 
-    :param products: the products, keyed by device id. A device without a product has no key.
+    :param products: the product of each device, keyed by device id. A device without a product has no key.
     :param warn: function that shows a warning to the user.
     :param mesh: the mesh backends that the task has opened; ``None`` to use backends with their default options.
     """

@@ -32,17 +32,17 @@ PRESENCE = (CONFIRMED, PROBABLE, STALE, OFFLINE)
 
 _CONFIRMED_SECONDS = 60
 _LAG_SECONDS = 46 * 60
-"""How many seconds the cloud may show a device as online after the device has lost its connection
+"""For how many seconds the cloud can still show a device as online after the device has lost its connection
 (errors-and-limits.md, section 7). The value for cellular devices is used for all devices."""
 
 
 def build_facts(row: Mapping[str, Any], product: str | None = None) -> dict[str, Any]:
     """Return the facts of a device.
 
-    The facts are the attributes of the device, with the names that the cloud uses, and derived facts such as
-    ``platform``.
+    Most facts are attributes of the device, under the names that the cloud uses. Derived facts, such as ``platform``,
+    are computed from these attributes.
 
-    :param row: the row of the device in a list of the cloud.
+    :param row: the row of the device in a device list of the cloud.
     :param product: the slug of the product if ``row`` comes from the list of a product; ``None`` if ``row`` comes from
         the list of the account.
     """
@@ -62,14 +62,14 @@ def build_facts(row: Mapping[str, Any], product: str | None = None) -> dict[str,
 
 
 def _read_product(row: Mapping[str, Any]) -> str | None:
-    """Return the product id that a row shows, or ``None`` if the device is not in a product."""
+    """Return the product id that the row of a device shows, or ``None`` if the device is not in a product."""
     # For a device without a product, the cloud shows the platform id as the product id.
     number = row.get("product_id")
     return None if number is None or number == row.get("platform_id") else str(number)
 
 
 def _read_mesh(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the network and role in a row, or ``None`` if no mesh backend finds a membership in the row."""
+    """Return the network and role that the row of a device shows, or ``None`` if the row shows no membership."""
     found = find_membership(row)
     return None if found is None else dict(found[1].as_result())
 
@@ -80,7 +80,7 @@ def add_presence(facts: Mapping[str, Any], now: float) -> dict[str, Any]:
     ``presence`` is one of :data:`PRESENCE`, and says how certain it is that the device is online now.
     ``last_heard_age`` is in whole seconds, or ``None`` if it is unknown.
 
-    :param now: the time of the cloud, in seconds since 1970.
+    :param now: the current time of the cloud, in seconds since 1970.
     """
     age = _compute_age(facts.get("last_heard"), now)
     if age is None:

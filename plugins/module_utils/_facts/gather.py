@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gather the facts of devices from the selected sources, with list requests only. Private to this collection."""
+"""Gather the facts of devices from the device lists of the selected sources. Private to this collection."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends 
 
 @dataclass(frozen=True)
 class GatheredFacts:
-    """The facts of devices, and data about the read.
+    """The facts of devices, and data about the lists from which the facts were read.
 
     :param devices: the facts, keyed by device id.
     :param sources: the products that were read.
-    :param products: the products, keyed by device id. A device without a product has no key.
-    :param pages: the number of pages that were read.
-    :param complete: false if a list changed while it was read, so that devices may be missing.
+    :param products: the product of each device, keyed by device id. A device without a product has no key.
+    :param pages: the number of list pages that were read.
+    :param complete: false if a list changed while its pages were read. Devices may then be missing.
     :param skew: how many seconds the clock of the cloud is ahead of the clock of this machine.
     """
 
@@ -55,9 +55,10 @@ def gather_facts(
 
     A device that is in a product and in the account is returned once. The values from the product take precedence.
 
-    :param queries: query parameters for the device lists of products. For each product, the list is read once with each
-        of these mappings, and the results are combined. An empty mapping reads the whole list.
-    :raises ParticleError: when a source cannot be read, because devices would be missing from the result.
+    :param queries: query parameters for the device lists of products. The list of each product is read once for each
+        mapping, and the results are combined. With an empty mapping, the whole list is read.
+    :raises ParticleError: when a source cannot be read. A result without the devices of this source would be
+        incomplete.
     """
     options = ListOptions(page_size, Watch.PAGES)
     products = [get_product(http, product) for product in sources.products]

@@ -63,7 +63,7 @@ def build_host_names(
 
 
 def _build_host_name(text: str) -> str:
-    """Return a valid host name that is made from ``text``, or an empty string if that is not possible."""
+    """Convert ``text`` to a valid host name. If no host name can be made from ``text``, return an empty string."""
     name = re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFKC", text).strip()).lstrip("_.-")
     return name if len(name) <= _MAX_LENGTH else ""
 
@@ -98,8 +98,9 @@ def build_host_groups(devices: Mapping[str, Facts], keys: Sequence[str]) -> dict
     """Return the inventory groups: a mapping from group names to lists of device ids.
 
     A group name is ``<key>_<value>`` in lower case, with ``_`` in place of each character other than a-z, 0-9 and
-    ``_``. If two values would give the same group name, digits of a hash are added to both names, because a group must
-    not mix devices with different values. A value in which no character is replaced keeps its plain name.
+    ``_``. If several values would give the same group name, digits of a hash are added to each of these names, because
+    a group must not mix devices with different values. Nothing is added to the name of a value that contains only a-z,
+    0-9 and ``_``.
 
     :param keys: names from :data:`GROUP_KEYS`.
     """

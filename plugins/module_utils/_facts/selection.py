@@ -47,8 +47,8 @@ FILTER_SPEC: Mapping[str, Mapping[str, Any]] = {
 option."""
 
 _MAX_QUERIES = 10
-"""The maximum number of values of one filter that are sent to the cloud, with one request for each value. A filter with
-more values is not sent: one request reads the whole list, and the devices are filtered afterwards."""
+"""A filter is sent to the cloud only if the filter has at most this number of values, because each value needs a
+separate request. Whether a device matches all filters is checked afterwards."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Sources:
     """The sources from which devices are read: products, an organisation, the account.
 
     :param products: the ids or slugs of products.
-    :param organization: an organisation, to read the devices of all its products; ``None`` to read no organisation.
+    :param organization: the organisation from whose products devices are read; ``None`` for no organisation.
     :param account: whether to read the devices of the account.
     """
 
@@ -70,7 +70,7 @@ class Sources:
         return not (self.products or self.organization or self.account)
 
     def describe(self) -> str:
-        """Return a phrase that names the sources, for messages."""
+        """Return the sources as a phrase for messages, such as ``product sensors and the account``."""
         words = [f"product {product}" for product in self.products]
         words += [f"organisation {self.organization}"] if self.organization is not None else []
         words += ["the account"] if self.account else []
@@ -117,8 +117,8 @@ class Filters:
     def build_queries(self) -> list[dict[str, str]]:
         """Return query parameters for the device list of a product: one mapping for each request to send.
 
-        The responses together contain every device that matches the filters. The responses may also contain other
-        devices, because the cloud also matches parts of ids, names and serial numbers.
+        The responses together contain every device that matches the filters. The responses can also contain further
+        devices. For example, the cloud also matches parts of a device id.
         """
         common = {}
         literals = re.split(r"\*|\?|\[!?]?[^]]*]", self.name or "")

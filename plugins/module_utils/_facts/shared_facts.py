@@ -3,9 +3,9 @@
 """Read the facts of a fleet once, and share the facts among all hosts of a run. Private to this collection.
 
 Each host needs the facts of one device, but one request to the cloud lists a hundred devices. The first process locks a
-file and reads the whole fleet. This process stores the facts, or the error, in a file for the other processes. The file
-with the facts holds no secrets. Its first line holds the offset of the facts of each device, so that a process can read
-the facts of one device without parsing the whole file.
+file and reads the whole fleet. This process stores the facts, or the error, in a second file for the other processes.
+The second file contains no secrets. The first line of this file maps each device to the offset of its facts, so that a
+process can read the facts of one device without parsing the whole file.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather i
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 
 REFUSAL_SECONDS = 30
-"""After a failed read of the fleet, the same error is raised for this number of seconds without a new read. This time
-is long enough for the processes that wait for the read, and short enough for a user who corrects the cause and runs
+"""If the fleet cannot be read, the same error is raised for this number of seconds, and no request is sent. In this
+time, all waiting processes get the error. The time is short, so that a user who has corrected the cause can soon run
 again."""
 
 INCOMPLETE_SECONDS = 3
-"""An incomplete read may have missed devices. For a device that an incomplete read did not find, the read is used for
-this number of seconds. This time is long enough for all hosts of a run, so that not every host reads the fleet
-again."""
+"""If a list changed while the fleet was read, devices may be missing from the stored facts. A host whose device is
+missing reads the fleet again only if the stored facts are at least this number of seconds old. Without this limit,
+every host whose device is missing would read the fleet again."""
 
 _SLOTS = 64  # number of lock files; all fleets share this fixed number, because lock files are never removed
 _KEPT_SECONDS = 3600  # every read of a fleet deletes stored files that are older than this
@@ -39,11 +39,11 @@ _KEPT_SECONDS = 3600  # every read of a fleet deletes stored files that are olde
 
 @dataclass(frozen=True)
 class DeviceRead:
-    """The facts of one device from a read of the fleet.
+    """The facts of one device, as they were when the fleet was last read.
 
-    :param facts: the facts of the device; ``None`` when the read did not find the device.
-    :param complete: false if a list changed during the read, so that devices may be missing.
-    :param age: the age of the read in seconds.
+    :param facts: the facts of the device; ``None`` when the device was not found.
+    :param complete: false if a list changed while the fleet was read. Devices may then be missing.
+    :param age: the number of seconds since the fleet was read.
     """
 
     facts: dict[str, Any] | None
@@ -52,7 +52,7 @@ class DeviceRead:
 
 
 class Snapshot:
-    """The stored result of the last read of one fleet.
+    """The stored facts of one fleet, or the stored error if the fleet could not be read.
 
     :param folder: the folder for the stored files. Only the user of this process can read the folder.
     :param fleet: the strings that identify the fleet; only their hash is stored.
@@ -66,12 +66,12 @@ class Snapshot:
         self._now = now
 
     def get_facts(self, device: str, max_age: float, read_fleet: Callable[[], GatheredFacts]) -> DeviceRead:
-        """Return the facts of ``device`` from the stored read. If the stored read is too old, read the fleet.
+        """Return the stored facts of ``device``. If the stored facts are missing or too old, read the fleet.
 
-        :param max_age: the maximum age of a stored read in seconds.
+        :param max_age: the maximum age of the stored facts in seconds.
         :param read_fleet: function that reads the facts of the fleet.
-        :raises ParticleError: when ``read_fleet`` fails, or when it failed in another process in the last
-            :data:`REFUSAL_SECONDS`.
+        :raises ParticleError: when ``read_fleet`` fails, or when ``read_fleet`` failed in another process less than
+            :data:`REFUSAL_SECONDS` ago.
         """
         seen = self._read_stored(device, max_age)
         if seen is not None:
@@ -144,10 +144,10 @@ class Snapshot:
 
 
 def _build_repeated_error(error: Mapping[str, Any], left: float) -> ParticleError:
-    """Return the error of a failed read, with a hint that says when the fleet will be read again.
+    """Return the stored error, with a hint that says when the fleet will be read again.
 
     :param error: the stored error.
-    :param left: the seconds until the fleet may be read again.
+    :param left: the number of seconds until the fleet can be read again.
     """
     return ParticleError(
         error["code"],

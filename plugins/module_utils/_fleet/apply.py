@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Carry out a plan: first the requests for many devices, then the writes of single devices. Private to this collection.
 
-After the failure of one device, the writes of the other devices continue. The run ends early after too many failures,
-or after an error that every further request would cause too. Devices that were not reached by then have no state, and
-do not count as failed.
+After the failure of one device, the writes of the other devices continue. The run ends early if too many devices fail,
+or if every further request would fail in the same way. A device that the run did not reach has no state, and does not
+count as failed.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def apply_plan(
 
 
 class _Writes:
-    """A sender of the writes of one plan. Its methods are called in the order of the writes.
+    """An object that sends the writes of one plan. Each public method sends the writes of one step.
 
     :ivar state: the resulting state of each device.
     """
@@ -96,9 +96,9 @@ class _Writes:
         self._batches = Batches(self._fail_devices, lambda: self.state.stopped is not None, self._note_write)
 
     def set_up(self, plan: Plan) -> list[DevicePlan]:
-        """Create the resources of networks. If a resource cannot be created, the members that need it fail.
+        """Create the resources of networks. If a resource cannot be created, the members that need the resource fail.
 
-        :returns: the plans of the devices that change. For members that failed, the writes of networks are left out.
+        :returns: the plans of the devices that change. The plan of a failed member contains no writes for its network.
         """
         changing = [device for device in plan.devices if device.is_changed]
         self._total = len(changing)
@@ -107,7 +107,7 @@ class _Writes:
         return [_drop_mesh_writes(device) if device.id in without else device for device in changing]
 
     def _set_up_mesh(self, plan: Plan) -> set[str]:
-        """Create the resources of networks, and return the members whose resource could not be created."""
+        """Create the resources of networks. Return the members whose resources could not be created."""
         without, refused = set[str](), set[str]()
         for shared in plan.setup:
             if self.state.stopped is not None or (shared.members and shared.members <= refused):
@@ -165,7 +165,7 @@ class _Writes:
             self._batches.send(send, chunk)
 
     def create_groups(self, groups: Sequence[str], devices: Sequence[DevicePlan]) -> None:
-        """Create the device groups. Each device that needs a group fails if that group cannot be created."""
+        """Create the device groups. If a group cannot be created, each device that needs this group fails."""
         members: dict[str, list[str]] = {}
         for device in self._list_remaining(devices):
             for group in device.add_groups:
@@ -213,10 +213,11 @@ class _Writes:
     def _find_lost(self, devices: Iterable[str], plans: Mapping[str, DevicePlan]) -> set[str]:
         """Return the lost devices: devices that cannot change their network because other devices have failed.
 
-        :attr:`MemberPlan.needs` holds sets of devices. A device is lost if one of its sets contains only devices that
-        have failed or are lost.
+        :attr:`MemberPlan.needs` of a device contains sets of other devices. The device is lost if, in one of these
+        sets, every device has failed or is lost.
 
-        :param plans: the plans of the devices that had not failed before groups were changed, by device.
+        :param plans: the plan of each device that had not failed before the device groups were changed, keyed by
+            device.
         """
         known: dict[str, bool] = {}
 
@@ -250,7 +251,7 @@ class _Writes:
                 self._report_progress()
 
     def _list_writes(self, device: DevicePlan) -> Iterator[Callable[[], None]]:
-        """Yield the writes of a device in their order. Each write requires that the previous one succeeded."""
+        """Yield the writes of a device in order. The caller must stop when a write fails."""
         at_home = self._target.product is None
         if device.claims and at_home:
             yield lambda: claim_device(self._http, device.id)
@@ -272,7 +273,7 @@ class _Writes:
         return [device for device in devices if device.id not in self._dropped]
 
     def _try_write(self, devices: Sequence[str], write: Callable[[], None]) -> bool:
-        """Send a write, and return whether it succeeded. If the write fails, mark ``devices`` as failed.
+        """Send a write, and return whether the write succeeded. If the write fails, mark ``devices`` as failed.
 
         Nothing is sent if the run has ended early.
         """
@@ -290,12 +291,12 @@ class _Writes:
         self.state.wrote = True
 
     def _fail_devices(self, devices: Sequence[str], error: ParticleError) -> None:
-        """Mark devices as failed, and send no further writes for them, unless the error ends the run."""
+        """If the error does not end the run, mark devices as failed and send no further writes for these devices."""
         if self._note_failure(devices, error):
             self._dropped.update(devices)
 
     def _note_failure(self, devices: Iterable[str], error: ParticleError) -> bool:
-        """Mark devices as failed unless the error ends the run, and return whether they were marked."""
+        """If the error does not end the run, mark devices as failed. Return whether the devices were marked."""
         with self._lock:
             noted = self._failures.note_failure(devices, error)
             if noted:
@@ -307,7 +308,7 @@ class _Writes:
 
 
 def _drop_mesh_writes(device: DevicePlan) -> DevicePlan:
-    """Return the plan of a device without the writes of its network."""
+    """Return a copy of the plan of a device, without the writes for its network."""
     return replace(
         device,
         mesh=None,

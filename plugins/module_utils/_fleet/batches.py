@@ -12,16 +12,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import can_be_split
 
 MAX_BATCH_ITEMS = 1_000
-"""Maximum number of items in one request. The cloud may have a lower maximum, which is not documented. This is one
-reason why a refused request is halved."""
+"""Maximum number of items in one request. The cloud may have a lower maximum, which is not documented. A request with
+too many items is refused, and is then sent again in halves."""
 
 
 @dataclass(frozen=True)
 class Batches:
-    """A sender of requests for many items, with the callbacks that it uses.
+    """An object that sends requests for many items, and halves a refused request.
 
     :param fail: called with items that have failed, and with their error.
-    :param is_stopped: returns whether the run has ended early, after which no request may be sent.
+    :param is_stopped: returns whether the run has ended early. In this case, no more requests are sent.
     :param note_write: called after each request that has changed anything.
     """
 
@@ -37,14 +37,14 @@ class Batches:
     ) -> None:
         """Send a request for all items. If a request is refused, send a request for each half of its items.
 
-        Halving ends with single items. An item fails if the request for only this item is refused. The first invalid
-        item is found after about ``log2(len(items))`` refusals. If twice as many requests were refused and no request
-        was accepted, the cause is not a single item. In that case, all items fail.
+        A refused half is halved again, down to single items. An item fails if the request for only this item is
+        refused. The first invalid item is found after about ``log2(len(items))`` refusals. If twice as many requests
+        were refused and no request was accepted, the cause is not a single item. In that case, all items fail.
 
         :param request: sends the request for some items, and returns whether the request has changed anything. The
             cloud may accept a request but reject each of its items.
         :param select: called with the items of a request before the request is sent. Returns the items that can still
-            be sent, because earlier failures may exclude items.
+            be sent: an earlier failure can exclude an item.
         """
         waiting, refusals, accepted = [items], list[ParticleError](), False
         while waiting and not self.is_stopped():
@@ -69,5 +69,5 @@ class Batches:
 
 
 def split_items(items: Sequence[str]) -> Iterable[Sequence[str]]:
-    """Split items into parts of at most :data:`MAX_BATCH_ITEMS`."""
+    """Split items into sequences of at most :data:`MAX_BATCH_ITEMS` items."""
     return (items[start : start + MAX_BATCH_ITEMS] for start in range(0, len(items), MAX_BATCH_ITEMS))

@@ -23,22 +23,22 @@ RUN_ENDING_CODES = REFUSED_LOGIN | {
     "token_expired",
     "rate_limited",
 }
-"""Codes of errors that every further request would cause too. ``token_expired`` is included, because a token
-that can be renewed is renewed before this error is raised."""
+"""Codes of errors after which every further request would fail in the same way. ``token_expired`` is included, because
+this error is raised only if the token cannot be renewed."""
 
 _TOO_LARGE_STATUS = 413
 _SPLITTABLE_STATUSES = (400, 404)
-"""Statuses that the cloud may return for a batch that is too large or has an invalid item. Sending the halves of the
-batch finds the cause."""
+"""HTTP statuses that the cloud may return for a batch that is too large or has an invalid item. The batch is then sent
+again in halves."""
 
 
 def is_in_doubt(error: ParticleError) -> bool:
-    """Return whether the result of a failed write is unknown. If it is unknown, the device must be read again."""
+    """Return whether the result of a failed write is unknown. In that case, the device must be read again."""
     return is_likely_done(error) or has_exhausted_retries(error)
 
 
 def has_exhausted_retries(error: ParticleError) -> bool:
-    """Return whether the last retry of a write returned a success status with an unreadable body."""
+    """Return whether the response to the last retry of a write had a success status but an unreadable body."""
     repeated = error.route is not None and error.route.startswith(("PUT ", "DELETE "))
     return repeated and error.code == "bad_response"
 
@@ -46,7 +46,8 @@ def has_exhausted_retries(error: ParticleError) -> bool:
 def is_likely_done(error: ParticleError) -> bool:
     """Return whether a failed write counts as done until the device is read again.
 
-    This includes a DELETE that returns 403 or 404: it may be a retry, and the first request may have taken effect.
+    This includes a DELETE request that returned 403 or 404: an earlier attempt may have taken effect, although its
+    response was lost.
     """
     gone = error.route is not None and error.route.startswith("DELETE ") and error.status in (403, 404)
     return gone or error.code == "ambiguous_write"
@@ -69,7 +70,7 @@ def is_run_ending(error: ParticleError) -> bool:
 
 
 def can_be_split(error: ParticleError) -> bool:
-    """Return whether the cloud may accept a part of a refused batch.
+    """Return whether a refused batch must be sent again in halves.
 
     The batch may be too large, or some of its items may be invalid.
     """
@@ -85,7 +86,7 @@ def can_be_split(error: ParticleError) -> bool:
 def build_import_error(device: str, list_key: str, product: Product) -> ParticleError:
     """Return the error for a device that an import rejected.
 
-    :param list_key: the key of the list that contains the device. The response has one list for each reason.
+    :param list_key: the key of the response under which the device is listed. The response has one key for each reason.
     """
     reasons = {
         "nonmemberDeviceIds": ("device_not_yours", "it belongs to another account"),
@@ -108,7 +109,7 @@ def stop_at_failure_limit(run: Run) -> None:
 
 
 class Failures:
-    """A counter of failed items that ends a run after too many failures. Safe to share between threads.
+    """A counter of failed items. It ends the run after too many failures, and can be shared between threads.
 
     :param state: the states in which failures are recorded.
     :param max_failures: the maximum number of failed items. One more failure ends the run. ``None`` means no limit.

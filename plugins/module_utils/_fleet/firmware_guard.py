@@ -1,10 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refuse firmware locks that may take members out of Particle Mesh. Private to this collection.
+"""Refuse firmware locks that may end the membership of devices in Particle Mesh. Private to this collection.
 
 Particle Mesh ended with Device OS 1.5.x. Each firmware version requires a minimum version of Device OS. When a device
-gets the firmware version, its Device OS is upgraded to that minimum. The cloud does not show the minimum, but it shows
-for each device the firmware version and the Device OS. If any device runs the firmware version on Device OS 1.5.x, the
+gets the firmware version, its Device OS is upgraded to this minimum. The cloud does not show the minimum, but shows the
+firmware version and the Device OS of each device. If any device runs the firmware version on Device OS 1.5.x, the
 firmware version does not require a newer Device OS. If no such device exists, the firmware version may require a Device
 OS without Particle Mesh.
 """
@@ -35,9 +35,9 @@ _MAX_SHOWN = 100
 
 
 def find_locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observed) -> dict[str, int]:
-    """Find the firmware locks of devices that are members of Particle Mesh, or are declared as members.
+    """Find the firmware locks that a plan sets on current and declared members of Particle Mesh.
 
-    :returns: by device key, the firmware version to which the plan locks the device.
+    :returns: the firmware versions of the locks, keyed by :attr:`DevicePlan.key`.
     """
     registered = {
         record.id
@@ -58,9 +58,9 @@ def find_locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observe
 def refuse_locks_that_end_mesh(target: Target, locks: Mapping[str, int]) -> None:
     """Refuse locks of mesh members to firmware versions that may require a Device OS without Particle Mesh.
 
-    :param locks: firmware versions by device key.
-    :raises ParticleError: ``conflict`` when all devices of the product with a firmware version run a Device OS without
-        Particle Mesh, or when no device runs the firmware version yet.
+    :param locks: the result of :func:`find_locks_of_mesh_members`.
+    :raises ParticleError: ``conflict`` for a firmware version that runs only on devices whose Device OS has no Particle
+        Mesh, and for a firmware version that no device of the product runs yet.
     """
     product = target.required_product
     rows = read_rows_by_id(target, keep={"id", FIRMWARE_VERSION, DEVICE_OS, FIRMWARE_PRODUCT}).values()

@@ -3,8 +3,8 @@
 """Learn the device ids of devices that are declared by an identifier on their label. Private to this collection.
 
 The device list of a product may show both the identifier and the device id. If the list does not show the identifier,
-the device is imported by its identifier, and the list shows the device id afterwards. The device id for a serial number
-can also be looked up.
+the device is imported by its identifier, and the list shows the device id afterwards. If the identifier is a serial
+number, the device id can also be looked up.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def find_ids(rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord])
 def resolve_ids(manifest: Manifest, ids: Mapping[Identifier, str]) -> Manifest:
     """Replace identifiers in a manifest by device ids, both in the records and in the gateways of networks.
 
-    :param ids: the known device ids by identifier. Other identifiers are not replaced.
+    :param ids: the known device ids, keyed by identifier. An identifier without a known device id is not replaced.
     :returns: the changed manifest.
     :raises ParticleError: ``invalid_manifest`` when two records turn out to declare the same device, or when a node
         turns out to be a gateway of its network.
@@ -109,9 +109,9 @@ def _refuse_same_device(records: Iterable[DeviceRecord]) -> None:
 class LookupResult:
     """The result of looking up the device ids for serial numbers.
 
-    :param ids: the device ids that were found, by serial number.
-    :param errors: the error of each failed look-up, by :attr:`DeviceRecord.id`.
-    :param waiting: the error of each look-up that the rate limit has postponed, by :attr:`DeviceRecord.id`.
+    :param ids: the device ids that were found, keyed by serial number.
+    :param errors: the error of each failed look-up, keyed by :attr:`DeviceRecord.id`.
+    :param waiting: the error of each look-up that the rate limit has postponed, keyed by :attr:`DeviceRecord.id`.
     """
 
     ids: dict[Identifier, str] = field(default_factory=dict)
@@ -123,7 +123,7 @@ def look_up_ids(http: Http, records: Iterable[DeviceRecord]) -> LookupResult:
     """Look up the device id for each serial number until the hourly rate limit is used up.
 
     :param records: records of devices that are declared by a serial number or a device id. Device ids are skipped.
-    :raises ParticleError: when a look-up fails with an error that every further look-up would cause too.
+    :raises ParticleError: when a look-up fails, and every further look-up would fail in the same way.
     """
     looked_up = LookupResult()
     late: ParticleError | None = None
@@ -161,8 +161,8 @@ def learn_ids(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
     A device whose id stays unknown fails, or waits for the rate limit.
 
     :param plan_fleet: observes all devices and plans their writes.
-    :returns: the plan of the writes that remain, with device ids. If the run has ended early, ``plan`` is returned
-        unchanged.
+    :returns: the plan of the remaining writes, with the learned device ids. If the run has ended early, ``plan`` is
+        returned unchanged.
     """
     if all(device.is_identified or not (device.imports or device.claims) for device in plan.devices):
         return plan

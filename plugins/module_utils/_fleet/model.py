@@ -23,10 +23,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 class ObservedDevice:
     """One device as the cloud shows it.
 
-    :param fields: values by field name. A field that the cloud does not show has no key.
+    :param fields: the values, keyed by field name. A field that the cloud does not show has no key.
     :param groups: the device groups of the device.
     :param owner: username of the account that has claimed the device; ``None`` if the device is unclaimed.
-    :param hardware: the properties of the device that mesh backends need.
+    :param hardware: what mesh backends must know about the device, such as its platform.
     """
 
     id: str
@@ -43,7 +43,8 @@ class Observed:
     :param devices: the declared devices that are in the product or account, keyed by device id.
     :param groups: the device groups of the product.
     :param ids: the device ids of devices that are not declared by their id, keyed by the declared identifier.
-    :param account: username of the account. It is read only when the manifest declares claims in a product.
+    :param account: the username of the account. ``None`` unless the manifest declares ``claimed`` for devices of a
+        product.
     """
 
     devices: Mapping[str, ObservedDevice]
@@ -61,10 +62,10 @@ class DevicePlan:
     """The writes that one device needs.
 
     :param id: the device id. While the device id is unknown, this is the identifier that declares the device.
-    :param changes: the changes by field name, as shown to the user.
+    :param changes: the changes, keyed by field name, as shown to the user.
     :param removes: whether the device leaves the product.
-    :param mesh: the part of the plan that a mesh backend has computed.
-    :param declared_by: the identifier that declares the device; ``None`` if the device id declares it.
+    :param mesh: the writes for the network of the device, as the mesh backends have planned them.
+    :param declared_by: the identifier that declares the device; ``None`` if the manifest declares the device by its id.
     """
 
     id: str
@@ -104,7 +105,7 @@ class Plan:
 
     :param create_groups: the device groups to create.
     :param setup: writes that create resources of networks.
-    :param refusals: the reason, in words, for each device that no write can bring to its declared state.
+    :param refusals: the devices that no write can bring to their declared state, each with the reason in words.
     :param created_names: names of the resources that ``setup`` creates, by kind, as shown to the user.
     :param claim_user: username of the account that claims devices of a product.
     :param teardown: writes that remove resources of networks.

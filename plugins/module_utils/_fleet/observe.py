@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read the current state of devices. Private to this collection.
 
-The state comes from the lists of the cloud. A device is read with a request of its own only if a list lacks fields.
+The state comes from the lists of the cloud. A device is read with a separate request only if a list lacks fields.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _HARDWARE_KEYS = ("platform_id", "system_firmware_version")
 
 
 def _list_row_keys() -> frozenset[str]:
-    """Return the keys of a list row that the plan of a fleet needs."""
+    """Return the names of the fields that planning a fleet needs from each row of a device list."""
     fields = (field.cloud_name for field in list_fields())
     return frozenset(
         {"groups", "owner", "cellular", "quarantined", *IDENTIFIERS, *fields, *_HARDWARE_KEYS, *list_row_keys()}
@@ -58,7 +58,7 @@ def observe_fleet(target: Target, manifest: Manifest) -> Observed:
 
 
 def observe_account(target: Target, manifest: Manifest) -> Observed:
-    """Observe the declared devices that the account has claimed, with one request."""
+    """Send one request, and observe the declared devices that the account has claimed."""
     rows = list_account_devices(target.http).rows
     ids = find_ids(rows, manifest.devices)
     return Observed(_select_declared(rows, manifest.devices, ids), ids=ids)
@@ -101,7 +101,7 @@ def _find_ids_in_product(
 ) -> dict[Identifier, str]:
     """Return the device ids of devices in the product that are not declared by their id.
 
-    :param rows: the list rows of the product by device id.
+    :param rows: the rows of the product's device list, keyed by device id.
     :returns: device ids, keyed by the identifier that declares the device. An identifier that is not found has no key.
     """
     ids = find_ids(rows.values(), records)
@@ -121,10 +121,10 @@ def _read_one_by_one(
     devices: Sequence[str],
     rows: Mapping[str, dict[str, Any]],
 ) -> dict[str, dict[str, Any]]:
-    """Read ``devices`` with one request each.
+    """Read each device in ``devices`` with a separate request.
 
-    :param rows: the list rows by device id.
-    :returns: by device id, the list row of each device with the missing keys added.
+    :param rows: the rows of the device list, keyed by device id.
+    :returns: the rows of ``devices``, keyed by device id and completed with the fields that the list lacks.
     """
     if not devices:
         return {}
@@ -147,7 +147,7 @@ def _get_username(http: Http) -> str:
 
 
 def _build_filters(records: Sequence[DeviceRecord]) -> dict[str, str]:
-    """Return the filters for the device list of a product, by the names of their query parameters.
+    """Return the filters for the device list of a product, keyed by query parameter.
 
     There is a filter only if a single device is declared, by its device id or serial number. With the filter, one
     request is enough to find the device.
@@ -171,9 +171,9 @@ def read_rows_by_id(
     If the list changes while its pages are read, a device may be missing from every page. In that case, the list is
     read a second time.
 
-    :param filters: filters of the list, by the names of their query parameters.
-    :param keep: the keys to keep of each row. They must include ``id``.
-    :returns: the rows of the list by device id.
+    :param filters: the filters for the list, keyed by query parameter.
+    :param keep: the keys to keep in each row. The key ``id`` must be included.
+    :returns: the rows of the list, keyed by device id.
     """
     http, product = target.http, target.required_product
     options = ListOptions(watch=Watch.EVERYTHING, keep=keep)  # EVERYTHING, because the writes depend on this list
@@ -191,7 +191,7 @@ def read_rows_by_id(
 
 
 def _list_required_keys(record: DeviceRecord) -> set[str]:
-    """Return the keys that the list row of a device must have, so that the changes of the device can be planned."""
+    """Return the keys that the row of a device must have before the changes to this device can be planned."""
     fields = {field.cloud_name for field in list_fields() if field.name in record.fields}
     return {*fields, "groups"} if _has_groups(record) else fields
 
@@ -228,7 +228,7 @@ def _select_declared(
 
 
 def read_hardware(row: Mapping[str, Any]) -> Hardware:
-    """Return the properties of a device that mesh backends need, from the list row of the device."""
+    """Read from the row of a device what mesh backends must know about the device."""
     platform, device_os = (row.get(key) for key in _HARDWARE_KEYS)
     return Hardware(
         platform if isinstance(platform, int) else None,

@@ -29,7 +29,7 @@ class Outcome:
     :param id: the device id; ``None`` if the device is declared by another identifier and its id is still unknown.
     :param identifier: the identifier by which the manifest declares the device.
     :param name: the declared name; ``None`` if no name is declared.
-    :param status: one of :data:`STATUSES`. A ``pending`` device has not failed, and another run may finish its writes.
+    :param status: one of :data:`STATUSES`. A ``pending`` device has not failed, and another run can finish its writes.
     :param mesh: the state of the device in its network; ``None`` if this state was not read.
     """
 
@@ -79,7 +79,7 @@ def build_result(run: Run, plan: Plan, states: Mapping[str, str] | None, *, chec
     """Return the documented result of module ``fleet``.
 
     :param plan: the first plan of the run.
-    :param states: the mesh states of members; ``None`` when they were not read.
+    :param states: the mesh states of members; ``None`` when the states were not read.
     """
     shown = add_later_changes(plan, run.later_changes, run.unneeded_devices)
     outcomes = _build_outcomes(run, shown, states or {}, check_mode=check_mode)
@@ -120,7 +120,7 @@ def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mo
 def summarize_outcomes(outcomes: Iterable[Outcome], networks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
     """Count the devices in total and by status.
 
-    :param networks: the result of :func:`count_members`, which is included if it is not empty.
+    :param networks: the result of :func:`count_members`. An empty result is left out.
     """
     statuses = [outcome.status for outcome in outcomes]
     counts = {"total": len(statuses), **{status: statuses.count(status) for status in STATUSES}}

@@ -35,7 +35,7 @@ _GATEWAYS, _NODES = RESERVED_GROUPS + GATEWAY, RESERVED_GROUPS + NODE
 def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) -> Plan:
     """Return the writes that bring a fleet from the ``observed`` state to the state that ``manifest`` declares.
 
-    :param mesh: the plan of the mesh backends for the same manifest and observation.
+    :param mesh: the plan that the mesh backends have made for ``manifest``.
     """
     refused: dict[str, str] = {}
     plans: list[DevicePlan] = []
@@ -125,7 +125,7 @@ def _plan_device(
 
 
 def _plan_outside_cloud(record: DeviceRecord, member: MemberPlan | None) -> DevicePlan:
-    """Plan the writes of a device that the Particle cloud does not know. Only its mesh can be declared."""
+    """Plan the writes for the declared ``mesh`` of a device that the Particle cloud does not know."""
     changes = dict(member.changes) if member is not None else {}
     return DevicePlan(record.id, changes, mesh=member, declared_by=record.declared_by)
 
@@ -162,10 +162,10 @@ def _plan_removal(
 
 
 def add_later_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]], unneeded: Set[str]) -> Plan:
-    """Correct the changes of a plan by the results of later plans.
+    """Return a copy of a plan. Add the changes that later plans have found, and remove changes that are not needed.
 
-    :param found: the changes of later plans, by the key of the device.
-    :param unneeded: keys of devices that turned out to need no write when their ids became known.
+    :param found: the changes in later plans, keyed by :attr:`DevicePlan.key`.
+    :param unneeded: keys of devices that were found to need no write after their device ids had been learned.
     """
 
     def correct_plan(device: DevicePlan) -> DevicePlan:
@@ -178,7 +178,7 @@ def add_later_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]], unn
 
 
 def keep_only_import(device: DevicePlan) -> DevicePlan:
-    """Return the plan of a device with only its import. An import may also claim the device.
+    """Return a plan that contains only the import of a device. An import can also claim the device.
 
     After the import, the list of the product shows the device id.
     """

@@ -32,8 +32,8 @@ _MAX_SHOWN = 10
 def plan_fleet(run: Run) -> Plan:
     """Observe all devices, and plan their writes.
 
-    If the cloud shows the device id of a device that is declared by another identifier, the manifest of the run gets
-    this device id.
+    If the cloud shows the device id of a device that is declared by another identifier, this device id is added to the
+    manifest of the run.
 
     :raises ParticleError: when the declared state is impossible, or when the user must first confirm the plan.
     """
@@ -90,7 +90,7 @@ def _add_members_of_absent_networks(run: Run) -> None:
 
 
 def _build_leaving_record(device: str, identity: str | None) -> DeviceRecord:
-    """Return a record that declares that a device must leave its mesh.
+    """Build the record of a device that must leave its mesh.
 
     :param device: the device id, or the identifier of a device that the Particle cloud does not know.
     :param identity: the kind of the identifier; ``None`` for a device that the Particle cloud knows.

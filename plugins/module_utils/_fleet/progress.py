@@ -16,15 +16,16 @@ from datetime import timedelta
 from typing import Protocol
 
 Report = Callable[[int, int, int], None]
-"""Called with three numbers: the devices that are done, the devices that have failed, all devices that must change."""
+"""A function that is called with three numbers: how many devices are done, how many have failed, and how many must
+change in total."""
 
 Write = Callable[[str], None]
-"""Prints a string for the user, and adds no line break."""
+"""A function that prints a string for the user, and adds no line break."""
 
 _POLL_SECONDS = 0.25
 
 _MIN_SECONDS = 0.001
-"""For a shorter time, the rate is not computed but shown as 0."""
+"""If less than this number of seconds has passed since the first write, the rate is shown as 0."""
 
 
 def ignore_progress(done: int, failed: int, total: int) -> None:
@@ -84,8 +85,8 @@ class Progress:
 def format_line(done: int, failed: int, total: int, seconds: float, budget_used: float | None) -> str:
     """Return a line such as ``1,250/10,000 | 31/s | ETA 0:04:42 | 2 failed | 95 % of budget``.
 
-    :param seconds: time since the first write. The rate is the average over this time, because the budget allows
-        requests in bursts.
+    :param seconds: the time since the first write. The rate is the average over this whole time, because requests are
+        sent in bursts.
     """
     ended = done + failed
     rate = ended / seconds if seconds > _MIN_SECONDS else 0.0
@@ -151,7 +152,7 @@ class Lines:
 
 
 class ProgressThread:
-    """A thread that shows the progress of a run on a screen. Other output may be printed at the same time."""
+    """A thread that shows the progress of a run on a screen. Other output can be printed at the same time."""
 
     def __init__(self, progress: Progress, screen: Screen) -> None:
         self._progress = progress

@@ -43,8 +43,8 @@ class Callbacks:
     """The functions that a run calls.
 
     :param warn: shows a sentence to the user.
-    :param lock: returns a context manager that excludes other runs. Its argument is the product id, or ``None`` for
-        the account's own devices.
+    :param lock: returns a context manager that prevents other runs at the same time. The argument of ``lock`` is the
+        product id, or ``None`` for the account's own devices.
     :param report: called with the progress of the writes.
     """
 
@@ -63,7 +63,8 @@ def reconcile(
     """Bring a fleet to its declared state. In check mode, only report the necessary changes.
 
     :param mesh: the mesh backends that the task has opened; ``None`` means backends with default options.
-    :returns: the documented result of module ``fleet``. After the first write, errors are a part of the result.
+    :returns: the documented result of module ``fleet``. An error after the first write is not raised but added to the
+        result.
     :raises ParticleError: only before the first write, for an error that concerns the whole run.
     """
     product = get_product(http, manifest.product) if manifest.product is not None else None

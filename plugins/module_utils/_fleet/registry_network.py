@@ -3,7 +3,7 @@
 """Manage one network of the Particle Mesh registry, and list all networks of the registry. Private to this collection.
 
 The modules ``network`` and ``network_info`` use this file. These modules have options in place of a manifest. Unlike a
-fleet, a network may have unclaimed devices.
+fleet, a network can have unclaimed devices.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def reconcile_network(
 ) -> dict[str, Any]:
     """Bring one network to its declared state. In check mode, only report the necessary changes.
 
-    :returns: the documented result of module ``network``. After the first write, errors are a part of the result.
+    :returns: the documented result of module ``network``. An error after the first write is not raised but added to the
+        result.
     :raises ParticleError: only before the first write. The error is ``unsupported`` when the cloud has no registry.
     """
     target = Target(http, None, warn)
@@ -141,7 +142,7 @@ def _plan_network(target: Target, wanted: DeclaredNetwork) -> Plan:
 
 
 def _read_hardware(http: Http, devices: Mapping[str, object]) -> dict[str, Hardware]:
-    """Return the properties of devices that mesh backends need, by device.
+    """Return what mesh backends must know about devices, keyed by device id.
 
     One list shows all devices that the account has claimed. Devices that are not in this list are read one by one.
     """

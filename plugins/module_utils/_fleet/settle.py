@@ -24,7 +24,7 @@ def settle_run(run: Run, plan: Plan) -> Plan | None:
     """Observe the devices whose state is not certain, and plan the writes that these devices still need.
 
     :param plan: the plan that was carried out.
-    :returns: the plan of the writes; ``None`` when the state of every device is certain, or the run has ended early.
+    :returns: the new plan; ``None`` when the state of every device is certain, or when the run has ended early.
     """
     state = run.state
     doubts = {device: error for device, error in state.find_errors().items() if is_in_doubt(error)}

@@ -22,17 +22,17 @@ class WriteState(enum.Enum):
     DONE = "done"
     FAILED = "failed"
     HELD_BACK = "held back"
-    """Written, but not done: another device must join or leave a network first."""
+    """Not all writes for the network of the device were sent: another device must join or leave a network first."""
     WAITING = "waiting"
-    """Not written, because the rate limit of the cloud does not allow the necessary request now."""
+    """No write was sent, because the rate limit of the cloud does not allow the necessary request now."""
 
 
 class RunState:
     """The states of the devices of a run. A device without a state was not reached.
 
     :ivar other_errors: the errors of writes that belong to no device.
-    :ivar wrote: whether any write succeeded. This includes writes for a device that failed later.
-    :ivar stopped: the error that ended the run early; ``None`` if no error did.
+    :ivar wrote: whether any write succeeded. A write also counts if its device failed later.
+    :ivar stopped: the error that ended the run early; ``None`` if the run did not end early.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class RunState:
     def forget_device(self, device: str) -> ParticleError | None:
         """Remove the state of a device, which then counts as not reached.
 
-        :returns: the error of the removed state; ``None`` if that state had no error.
+        :returns: the error of the removed state; ``None`` if the removed state had no error.
         """
         state, error = self._states.pop(device, (None, None))
         if state is not None:
@@ -92,7 +92,7 @@ class RunState:
         return {device: error for device, (known, error) in self._states.items() if known is state and error}
 
     def add_states(self, later: RunState) -> None:
-        """Add the states of a later plan, which replace the states that the same devices have now."""
+        """Add the states of a later plan. If a device already has a state, the later state replaces it."""
         for device in later:
             self.mark_device(device, *later._states[device])
         self.other_errors += later.other_errors
@@ -127,7 +127,7 @@ class Run:
     :ivar labels_known: whether the run has already tried to learn the ids of all devices that are declared by a label.
     :ivar mesh_warnings: the warnings of the latest plan for the networks.
     :ivar later_changes: the changes that later plans have found, keyed by :attr:`DevicePlan.key`.
-    :ivar unneeded_devices: keys of devices that turned out to need no write when their ids became known.
+    :ivar unneeded_devices: keys of devices that were found to need no write after their device ids had been learned.
     """
 
     target: Target

@@ -38,12 +38,12 @@ class Verification:
 
 
 def verify_run(run: Run, plan: Plan, verification: Verification, *, check_mode: bool) -> dict[str, str] | None:
-    """Verify a run, unless it ended early. Failures are recorded in the state of the run and not raised.
+    """Verify a run, unless the run ended early. Failures are recorded in the state of the run and not raised.
 
     In check mode, the states of members are read once, and only if the plan has no changes.
 
-    :returns: the state of each member in its network. The mapping is empty if the run ended early before the states
-        were read. ``None`` if ``verification`` or check mode excludes reading the states.
+    :returns: the state of each member in its network. The mapping is empty if the run ended before the states were
+        read. The result is ``None`` if ``verification`` or check mode requires that no states are read.
     """
     asks_members = verification.verify == "online" and not (check_mode and plan.is_changed)
     timeout = 0.0 if check_mode else verification.timeout
@@ -78,9 +78,9 @@ def wait_until_joined(
 ) -> dict[str, str]:
     """Read the states of members repeatedly until all members have joined or the timeout has passed.
 
-    Members that failed or were held back are left out.
+    Members in state :attr:`WriteState.FAILED` or :attr:`WriteState.HELD_BACK` are left out.
 
-    :returns: the last states, by device. Empty if the manifest removes devices.
+    :returns: the last state of each member, keyed by device. The mapping is empty if the manifest removes devices.
     """
     left_out = run.state.find_devices(WriteState.FAILED) | run.state.find_devices(WriteState.HELD_BACK)
     wanted = {

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read the devices of a manifest from a table (CSV). Private to this collection.
 
-A table has one row for each device. An empty cell declares nothing. A row with the name of a network also declares the
-network.
+A table has one row for each device. An empty cell declares nothing. If a row names a network, the row also declares
+this network.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _LISTS = ("groups",)
 
 
 def parse_device_table(text: str, name: str) -> tuple[dict[str, Any], Where]:
-    """Return the data of a manifest, and a function that describes places in the data.
+    """Return the data of a manifest, and a function that describes a place in the data for messages.
 
     The data has the key ``devices``. If devices name networks, the data also has the key ``networks`` with these
-    networks. For a place in the data, the function returns the file, line and column, for messages.
+    networks. The description of a place names the file, the line and the column.
 
     :param text: the text of the table.
     :param name: the name of the file, for messages.
@@ -56,10 +56,10 @@ def _find_mistake(column: str) -> str | None:
 
 
 def _read_device(row: Mapping[str, str], kinds: Mapping[str, ValueKind]) -> dict[str, Any]:
-    """Convert a row of the table to a device as in a manifest.
+    """Convert a row of the table to an item of the manifest key ``devices``.
 
-    :param kinds: the kinds of value, keyed by column. A cell in a column without a kind stays a string, which is
-        checked when the manifest is read.
+    :param kinds: the kind of value in each column. In a column without a kind, cells remain strings, which are checked
+        when the manifest is read.
     """
     device: dict[str, Any] = {}
     parameters: dict[str, str] = {}

@@ -19,7 +19,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.chec
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 
 Value: TypeAlias = "str | bool | int"
-"""A value of a field as a manifest declares it."""
+"""A field value in the form in which a manifest declares the field."""
 
 UNLOCKED = "unlocked"
 """The value of ``firmware_version`` for a device that follows the firmware releases of its product, instead of being

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Export the facts of a fleet as a manifest that declares its current state. Private to this collection.
+"""Export the current state of a fleet as a manifest. Private to this collection.
 
 The manifest leaves out default values and everything that a manifest cannot declare. Join keys are never exported.
 """
@@ -40,7 +40,8 @@ def export_manifest(
     :param devices: the facts of all devices, keyed by id. All devices are needed, because an exported network lists its
         gateways even if the gateways are not exported.
     :param exported: the ids of the devices to export.
-    :param warn: function that shows a warning to the user. It is called once for each kind of item that is left out.
+    :param warn: function that shows a warning to the user. The function is called once for each kind of item that is
+        left out.
     :returns: a manifest that ``read_manifest`` accepts. A run with this manifest writes nothing.
     """
     waiting = {device for device in exported if devices[device].get("quarantined") or devices[device].get("denied")}

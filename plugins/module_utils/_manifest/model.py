@@ -42,8 +42,8 @@ class DeviceRecord:
     :param leaves_mesh: whether the device must leave its network.
     :param declared_by: the identifier by which the manifest declares the device; ``None`` when the identifier is the
         id.
-    :param identities: the values that identify the device to mesh backends, by the manifest keys that the backends
-        define.
+    :param identities: the declared values of :attr:`Rules.identities`, by key. These values identify the device to mesh
+        backends.
     :param is_outside_cloud: whether the Particle cloud does not know the device. In this case, ``id`` is one of the
         values in ``identities``.
     """
@@ -82,7 +82,8 @@ class Manifest:
     """The declared state of a fleet.
 
     :param product: the id or slug of a product; ``None`` for the devices of the account.
-    :param exact_groups: whether devices are removed from the device groups that they do not declare.
+    :param exact_groups: whether a run removes each device from all device groups that the manifest does not declare for
+        the device.
     :param networks: the declared networks by name.
     :param devices: the declared devices in the order of the manifest.
     :param absent: whether the declared devices must be removed from the fleet.

@@ -3,7 +3,7 @@
 """Build device names from a template such as ``{network}-{role}-{index:3}``. Private to this collection.
 
 A number after a colon is a width. ``index`` is padded with zeros to the width. Any other value is shortened to its last
-characters, and the width is the number of these characters. ``{{`` and ``}}`` are literal braces.
+characters: ``{id:6}`` gives the last six characters of the id. ``{{`` and ``}}`` are literal braces.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ the placeholder."""
 def read_template(text: str) -> tuple[Part, ...]:
     """Parse a template, and return its parts.
 
-    :raises ValueError: when the template is not valid; the error text is a phrase that describes the mistake.
+    :raises ValueError: when the template is not valid; the error message is a phrase that describes the mistake.
     """
     try:
         found = list(string.Formatter().parse(text))

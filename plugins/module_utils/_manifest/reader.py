@@ -83,7 +83,7 @@ def _list_product_keys() -> tuple[str, ...]:
 
 
 def read_manifest(data: Any, where: Where = format_place, *, absent: bool = False, ordered: bool = True) -> Manifest:
-    """Validate the data of a manifest and return it as a :class:`Manifest`.
+    """Validate the data of a manifest, and return a :class:`Manifest`.
 
     :param where: function that describes a place in the data for messages, such as ``fleet.yml:12 devices[3].id``.
     :param absent: whether the declared devices must be removed from the fleet.
@@ -134,8 +134,8 @@ def _needs_login(networks: Mapping[str, Network], records: Sequence[DeviceRecord
 def _find_rules(mesh: Any, networks: Mapping[str, Network]) -> list[Rules]:
     """Return the backend rules that may apply to the ``mesh`` of a device.
 
-    If the network in ``mesh`` is declared, the result is the rules of the backend of this network. Otherwise the result
-    is the rules of all backends.
+    If the manifest declares the network that ``mesh`` names, only the rules of this network's backend apply. Otherwise
+    the rules of all backends may apply.
     """
     network = networks.get(str(mesh.get("network"))) if isinstance(mesh, Mapping) else None
     return list(list_rules()) if network is None else [get_rules(network.backend)]
@@ -147,7 +147,7 @@ Devices = list[tuple[Place, DeviceRecord]]
 class _Reader(ValueReader):
     """A reader that validates one manifest and collects mistakes.
 
-    :ivar product_only: the declarations that are valid only with a product, each as a message with its place.
+    :ivar product_only: one message, with its place, for each declaration that is valid only with a product.
     """
 
     def __init__(self, where: Where, *, absent: bool, ordered: bool) -> None:
@@ -235,7 +235,7 @@ class _Reader(ValueReader):
     def _read_identities(
         self, device: Mapping[str, Any], place: Place, networks: Mapping[str, Network]
     ) -> dict[str, str]:
-        """Return the values that identify a device to mesh backends, by manifest key.
+        """Return the values that identify a device to mesh backends, keyed by manifest key.
 
         A value that is not valid becomes an empty string.
         """
@@ -265,7 +265,7 @@ class _Reader(ValueReader):
     ) -> tuple[str, Identifier] | None:
         """Return the identifier of a device that the Particle cloud does not know.
 
-        :param identities: the values that identify the device to mesh backends, by manifest key.
+        :param identities: the values that identify the device to mesh backends, keyed by manifest key.
         :returns: the value, and the same value as an :class:`Identifier`; ``None`` if the value is not valid.
         """
         key, value = next(iter(identities.items()))
@@ -281,7 +281,7 @@ class _Reader(ValueReader):
         """Return the value that identifies a device, or ``None`` if the device has no valid identifier.
 
         :returns: the value, and the same value as an :class:`Identifier`. If the value is the device id, the second
-            part is ``None``.
+            value is ``None``.
         """
         given = [kind for kind in IDENTIFIERS if kind in device]
         if not given:
@@ -344,7 +344,7 @@ class _Reader(ValueReader):
         return Membership(str(name), role, self._read_parameters(mesh, place), extra), False
 
     def _read_parameters(self, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
-        """Return the parameters of one member. The values may be join keys, so messages never repeat the values."""
+        """Return the parameters of one member. Messages never contain a value, because a value can be a join key."""
         parameters = mesh.get("parameters", {})
         self.check_json(parameters, (*place, "parameters"))
         if isinstance(parameters, Mapping):
@@ -363,7 +363,7 @@ class _Reader(ValueReader):
         """Return the devices, and give each device without a declared name a name from ``template``.
 
         A device gets no name if the Particle cloud does not know the device. A device of the account also gets no name
-        if its ``claimed`` is false.
+        if the device declares ``claimed: false``.
         """
         try:
             parts = read_template(self.read_text(template, ("name_template",)))

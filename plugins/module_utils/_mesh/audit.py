@@ -66,7 +66,8 @@ def audit_mesh(devices: Iterable[Mapping[str, Any]], networks: Sequence[Mapping[
     """Return the audit of a Particle Mesh.
 
     :param devices: the facts of devices, as ``device_info`` returns them.
-    :param networks: the networks, as ``network_info`` returns them; ``None`` if the cloud no longer has the registry.
+    :param networks: the networks, as ``network_info`` returns them; ``None`` if the cloud no longer has the registry of
+        Particle Mesh.
     :returns: a mapping with the keys ``registry``, ``networks``, ``devices``, ``risks``, ``left_behind`` and
         ``manifests``. The documentation of the filter ``mesh_audit`` describes the values.
     """
@@ -152,7 +153,8 @@ def _find_member_risks(member: _Member, ending: Mapping[int, str], *, planned: b
     A risk is a reason why the device has left or would leave its current network, or a reason why the device cannot
     join its planned network yet.
 
-    :param ending: the firmware versions without Particle Mesh, each with a string that lists its Device OS versions.
+    :param ending: maps each firmware version without Particle Mesh to a string that lists the Device OS versions of
+        this firmware.
     :param planned: whether a manifest in the audit declares the device.
     """
     risks = []
@@ -218,7 +220,7 @@ def _count_devices(count: int) -> str:
 
 
 def _split_members(members: Iterable[_Member]) -> tuple[list[_Member], list[dict[str, Any]]]:
-    """Return the members that can move to backend ``ledger``, and a row with the reason for each member that cannot."""
+    """Return the members that can move to backend ``ledger``, and the list ``left_behind`` of the audit."""
     moving, left_behind = [], []
     for member in members:
         if member.network is None:
@@ -262,7 +264,7 @@ def _make_distinct(texts: Mapping[_Key, str], longest: int) -> dict[_Key, str]:
 
 
 def _build_manifests(moving: Sequence[_Member], names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return a row with a manifest for each pair of product and platform.
+    """Return ``manifests`` of the audit: one mapping for each pair of product and platform.
 
     A network in which no member can be a gateway is left out.
     """

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""List the mesh backends, one row each. Private to this collection.
+"""List all mesh backends. Private to this collection.
 
-No other file names all backends. The manifest reader imports this file. To keep that import fast, the code that sends
+No other file names all backends. The manifest reader imports this file. To keep this import fast, the code that sends
 requests is imported only when a task opens the backend.
 """
 
@@ -105,13 +105,13 @@ def list_identity_keys() -> tuple[str, ...]:
 def find_identity(row: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return the key and the value that identify a member, if the member is unknown to the Particle cloud.
 
-    :returns: ``None`` if the row has an ``id``, because the Particle cloud then knows the device.
+    :returns: ``None`` if the row has an ``id``. In this case, the Particle cloud knows the device.
     """
     return None if row.get("id") else next(((key, str(row[key])) for key in list_identity_keys() if row.get(key)), None)
 
 
 def list_row_keys() -> tuple[str, ...]:
-    """Return the ``row_keys`` of all backends: the keys that backends read in the row of a device."""
+    """Return the ``row_keys`` of all backends: the keys that backends read in each row of a device list."""
     return tuple(dict.fromkeys(key for rules in list_rules() for key in rules.row_keys))
 
 

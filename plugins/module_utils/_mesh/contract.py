@@ -40,7 +40,8 @@ class Network:
 
     :param gateways: the ids of all gateways of the network.
     :param parameters: the declared parameters, which may hold join keys. ``None`` when the manifest declares no
-        parameters: members then keep their parameters, and a new member gets the parameters of the other members.
+        parameters. In this case, existing members keep their parameters, and a new member gets the parameters of the
+        existing members.
     :param backend: the name of the mesh backend.
     :param absent: whether the network must be dissolved.
     :param size: the number of declared members, gateways included.
@@ -87,7 +88,7 @@ class Hardware:
 
     :param platform: the platform id.
     :param device_os: the version of Device OS.
-    :param row: the row of the device in a list of the cloud, reduced to the keys in :attr:`Rules.row_keys`.
+    :param row: the row of the device in a device list of the cloud, with only the keys in :attr:`Rules.row_keys`.
     :param identities: the declared values of :attr:`Rules.identities`, by key.
     :param is_outside_cloud: whether the device is unknown to the Particle cloud.
     """
@@ -255,11 +256,12 @@ class Rules:
     :cvar options: the options that the backend adds to modules, by name.
     :cvar identities: the keys with which a manifest identifies a member of this backend. A declared device that has no
         other identifier is unknown to the Particle cloud. The declared values are passed to the backend in
-        ``Hardware.identities``, and also in ``Membership.extra`` when the device joins a network. A device that has a
-        declared value may have to leave a network of this backend.
+        ``Hardware.identities``, and also in ``Membership.extra`` when the device joins a network. If a manifest
+        declares a value for a device but no network of this backend, the device may have to leave such a network.
     :cvar network_keys: the keys that only this backend adds to the declaration of a network.
     :cvar member_keys: the keys that only this backend adds to ``mesh`` in the declaration of a device.
-    :cvar row_keys: the keys to read from the row of a device in a list of the cloud. The values show the membership.
+    :cvar row_keys: the keys to read in each row of the cloud's device lists. The values of these keys show the
+        membership of the device.
     :cvar hides_members: whether a device of a product can be a member although no list of the cloud shows the
         membership.
     """
@@ -310,7 +312,7 @@ class Rules:
     # --- facts: `row` is the row of a device in a list of the cloud, or the facts of a device ---
 
     def is_shown(self, groups: frozenset[str], hardware: Hardware) -> bool:
-        """Return whether the cloud's lists show that a device may be in a network of this backend."""
+        """Return whether ``groups`` or ``hardware`` shows that a device may be in a network of this backend."""
         return False
 
     def read_membership(self, row: Mapping[str, Any]) -> Membership | None:

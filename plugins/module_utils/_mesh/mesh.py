@@ -172,7 +172,7 @@ class Mesh:
 
 
 def _may_have_to_leave(rules: Rules, product: Product | None, groups: frozenset[str], hardware: Hardware) -> bool:
-    """Return whether a device without a declared network of a backend may still be in a network of that backend."""
+    """Return whether a device that declares no network of a backend may still be in a network of this backend."""
     if not hardware.identities.keys().isdisjoint(rules.identities):
         return True
     if hardware.is_outside_cloud:
@@ -183,7 +183,7 @@ def _may_have_to_leave(rules: Rules, product: Product | None, groups: frozenset[
 def _mark_membership(backend: str, membership: Membership) -> Membership:
     """Return a copy of a membership in which the network is named ``<backend> <network>``.
 
-    Two networks of different backends can have the same name, and the prefix tells the two apart.
+    Two networks of different backends can have the same name. The prefix makes their names different.
     """
     return Membership(f"{backend} {membership.network}", membership.role)
 
@@ -194,7 +194,7 @@ def _combine_plans(plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | 
     In the combined plan, each write is a :class:`BackendWrite`, and each observed membership has been changed by
     :func:`_mark_membership`.
 
-    :param plans: the plans by backend.
+    :param plans: the plans, keyed by backend.
     :param to: the declared membership of each device, also changed by :func:`_mark_membership`.
     """
     members: dict[str, MemberPlan] = {}
@@ -249,10 +249,12 @@ def _merge_names(listed: Iterable[Mapping[str, tuple[str, ...]]]) -> dict[str, t
 
 
 def _order_plan(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]) -> MeshPlan:
-    """Return a copy of the plan with ``stage`` and ``needs`` of each member. Add a refusal for a deadlock of gateways.
+    """Return a copy of the plan in which ``stage`` and ``needs`` of each member are set.
+
+    If gateways can never move because they wait for each other, a refusal is added.
 
     :param whole: the combined plan.
-    :param plans: the plans by backend.
+    :param plans: the plans, keyed by backend.
     :param to: the declared membership of each device, changed by :func:`_mark_membership`.
     """
     moves = {device: (member.before, to[device]) for device, member in whole.members.items()}

@@ -14,7 +14,7 @@ In a network that can have only one gateway, the old gateway leaves before the n
 Two other rules are ignored where they contradict the first two rules:
 
 * If no gateway stays in a network, nodes leave before gateways leave.
-* If a network does not have enough room, devices join after nodes have left.
+* If a network has too few free places, devices join after nodes have left.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Order:
     """The order in which devices move.
 
     :param stages: the stage of each device, counted from 0. Devices of the same stage can move at the same time.
-    :param needs: for each device, sets of other devices. The device may move after at least one device of each set has
+    :param needs: for each device, sets of other devices. The device can move after at least one device of each set has
         moved.
     :param deadlocked: the gateways that can never move, because they wait for each other to move first.
     """
@@ -67,10 +67,11 @@ class _NetworkMoves:
 class _Conditions:
     """The conditions under which one device can move.
 
-    An event is a pair of what happens and the name of the network, such as ``("nodes left", "barn")``.
+    An event is a pair of a phrase and the name of a network, such as ``("nodes left", "barn")``.
 
     :ivar must: the events that must happen before the device moves.
-    :ivar should: more events that must happen first. These events are ignored if otherwise no device could move.
+    :ivar should: the events that should happen before the device moves. If no device could move otherwise, these events
+        are ignored.
     :ivar needs: the sets of devices for :attr:`Order.needs`.
     """
 

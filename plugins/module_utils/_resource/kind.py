@@ -20,7 +20,7 @@ Row = Mapping[str, Any]
 """One resource, with the keys and values that the cloud uses."""
 
 Body = Mapping[str, Any]
-"""The body of a request that creates or changes a resource. It may hold secrets."""
+"""The body of a request that creates or changes a resource. The body may hold secrets."""
 
 
 def keep_value(value: Any) -> Any:
@@ -40,8 +40,8 @@ class Field:
     :param secret: whether the values may hold secrets. If true, the values are masked, except variables in braces.
     :param required: whether the cloud refuses to create a resource without the setting.
     :param normalise: function that converts all spellings of a value to one form. The converted values are compared.
-    :param show: function that converts a normalised value to a form that may be shown. It is not used for secret
-        settings.
+    :param show: function that converts a normalised value to a form that may be shown. The function is not used for
+        secret settings.
     """
 
     name: str
@@ -64,10 +64,12 @@ class Kind:
     :param key: the field that identifies a resource in its product.
     :param fields: all other fields that can be declared.
     :param list_rows: function that reads all resources of a product. The rows may lack some fields.
-    :param read_row: function that reads all fields of the resource in a row; ``None`` if the list contains all fields.
-    :param create_row: function that creates a resource. Before a creation is repeated, the list is read again.
-    :param update_row: function that changes the resource in a row.
-    :param delete_row: function that removes the resource in a row.
+    :param read_row: function that reads all fields of one resource, given its row from the list; ``None`` if the list
+        contains all fields.
+    :param create_row: function that creates a resource. Before the function is called again for the same resource, the
+        list is read again.
+    :param update_row: function that changes one resource, given its row from the list.
+    :param delete_row: function that removes one resource, given its row from the list.
     :param replaces: whether an update replaces the whole resource. If true, the request contains all fields.
     :param constants: the keys and values that every request body of the kind contains.
     :param read_only: keys of a row that are never sent to the cloud.

@@ -31,7 +31,7 @@ MIN_VALUE = 8
 """A value in a secret mapping, such as ``headers``, is masked in all output if the value has at least this length.
 Shorter values are often ordinary words."""
 MIN_LITERAL = 12
-"""A word in any other string with secrets is masked in all output if the word has at least this length. Tokens are
+"""A word in a string that may contain a secret is masked in all output if the word has at least this length. Tokens are
 longer than ordinary words."""
 
 _MASKED = re.compile(r"(\w+ )?([\w-]{0,4}[*•]{3,}\w{0,4}|-{4,}|\[\[SENSITIVE\]\])")
@@ -87,7 +87,7 @@ def check_declared(kind: Kind, declared: Declared) -> None:
 
 
 def match_rows(kind: Kind, rows: Sequence[Row], keys: Collection[str]) -> dict[str, Row]:
-    """Return the rows of the resources with these keys, keyed by resource key.
+    """Return the rows of the resources with the given keys, keyed by resource key.
 
     :raises ParticleError: ``conflict`` when two rows have the same key.
     """
@@ -311,8 +311,8 @@ def _mark_changes(found: Any, wanted: Any) -> Any:
 def find_secrets(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
     """Yield the strings that must be masked in all output.
 
-    These strings are secrets, long words in secrets, and values such as URLs from which ``Field.show`` removes a
-    secret.
+    These strings are secrets, long words in secrets, and all values from which ``Field.show`` removes a secret, such as
+    URLs.
 
     :param values: the fields of a resource, keyed by the names in the cloud.
     """

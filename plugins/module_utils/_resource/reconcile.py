@@ -3,7 +3,7 @@
 """Bring resources of one kind to their declared state. Private to this collection.
 
 The steps are: read the resources, plan changes, write, read the resources whose writes have an unknown result, and read
-all written resources again to check them.
+all written resources again to check the result.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class _Run:
         return Outcome(plan_changes(self._kind, rows, declared, update_secrets=self._update_secrets), rows)
 
     def _observe(self, keys: Collection[str]) -> dict[str, Row]:
-        """Read the list, and return the rows of the resources with these keys, keyed by resource key.
+        """Read the list of resources. Return the rows of the resources with the given keys, keyed by resource key.
 
         If the list lacks fields, also read each resource with a separate request.
         """
@@ -131,7 +131,7 @@ class _Run:
         self._target.http.redact.add_secrets(find_secrets(self._kind, values))
 
     def _plan_again(self, keys: Collection[str], outcome: Outcome, written: Collection[str]) -> tuple[Change, ...]:
-        """Read the resources with these keys again, and compute the changes that the resources still need."""
+        """Read the resources with the given keys again, and compute the changes that these resources still need."""
         rows = self._observe(keys)
         outcome.rows = {key: row for key, row in outcome.rows.items() if key not in keys} | rows
         declared = [self._declared[key] for key in self._declared if key in keys]

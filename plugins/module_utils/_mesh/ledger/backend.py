@@ -132,7 +132,7 @@ def _read_instances(target: Target, ledger: str, devices: Set[str]) -> dict[str,
 
 
 def _refuse_other_kind(wanted: Mapping[str, str], found: Mapping[str, Any] | None) -> None:
-    """Raise an error if an existing ledger has another scope or direction, and thus another purpose.
+    """Raise an error if an existing ledger has another scope or direction than the backend needs.
 
     :param wanted: the definition of the ledger that the backend needs.
     :param found: the existing ledger with the same name; ``None`` if no ledger has this name.
@@ -232,7 +232,7 @@ class LedgerBackend:
     def open(cls, options: Mapping[str, Any]) -> LedgerBackend:
         """Create the backend with the ledger names in the options of a task.
 
-        :raises ParticleError: ``invalid_option`` when a ledger name is not valid, or both names are equal.
+        :raises ParticleError: ``invalid_option`` when a ledger name is not valid, or when both names are equal.
         """
         reports = options.get("mesh_status_ledger", DEFAULT_LEDGERS.reports)
         if "mesh_ledger" not in options:  # a task that only reads reports does not have this option

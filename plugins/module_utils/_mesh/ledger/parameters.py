@@ -62,7 +62,8 @@ def has_unknown_parameters(
 ) -> bool:
     """Return whether the parameters of a new member are unknown.
 
-    The parameters are unknown if the manifest declares no parameters and the other members have different parameters.
+    The parameters are unknown if the manifest declares no parameters and the existing members have different
+    parameters.
 
     :param network: the network that :func:`complete_parameters` has returned.
     :param before: the current instructions of the device; ``None`` if the device has no instructions.

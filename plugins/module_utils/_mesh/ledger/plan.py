@@ -212,7 +212,7 @@ _MAX_SHOWN = 10
 
 
 _LONGEST_MEMBERSHIP = Membership("", GATEWAY)
-"""A membership without parameters of its own, with the role that makes the instructions longest."""
+"""A membership without parameters, in the role whose instructions are longest."""
 
 
 def _build_instructions(network: Network, membership: Membership, before: Mapping[str, Any] | None) -> dict[str, Any]:

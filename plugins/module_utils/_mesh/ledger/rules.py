@@ -106,7 +106,7 @@ class LedgerRules(Rules):
         return read_group_membership(frozenset(list_texts(row.get("groups"))))
 
     def is_exported(self, row: Mapping[str, Any]) -> bool:
-        """Return ``True``. The exported manifest has no parameters, and members then keep their parameters."""
+        """Return ``True``. An exported manifest contains no parameters, so that members keep their parameters."""
         return True
 
 

@@ -68,7 +68,7 @@ def observe_networks(
     """Read the networks of the account and the members of the declared networks.
 
     Sends one request per hundred networks of the account. For each declared network, sends one or two more requests,
-    and one more per hundred members.
+    and one more request per hundred members.
 
     :param networks: the declared networks by name.
     :param hardware_of: the hardware of the declared devices.

@@ -35,7 +35,7 @@ LARGE_TYPE = "large_site"
 TYPES = ("micro_wifi", "micro_cellular", "high_availability", LARGE_TYPE)
 DEFAULT_LIMIT = 100
 """The default maximum number of devices in a network that is not a micro network. Particle has never documented the
-maximum, so the parameter ``limit`` of a network can change it."""
+maximum, so the parameter ``limit`` of a network overrides the default."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ MICRO_SIZE = Size(10, 1)
 
 
 def is_micro(network_type: str | None) -> bool:
-    """Return whether ``network_type`` is the type of a micro network, that is, a small network."""
+    """Return whether ``network_type`` is the type of a micro network (a small network)."""
     return network_type is not None and network_type.startswith("micro_")
 
 
@@ -85,7 +85,7 @@ def check_device(device: str, membership: Membership, hardware: Hardware) -> Ite
 
 
 def check_size(name: str, network_type: str, limit: int, size: Size, *, exists: bool) -> Iterable[str]:
-    """Yield a sentence if a network would have too many devices, and a sentence for too many gateways.
+    """Yield a sentence if a network would have too many devices, and another sentence for too many gateways.
 
     :param name: the name of the network.
     :param network_type: the type of the network.

@@ -35,7 +35,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 
 @dataclass
 class SharedNetwork:
-    """A declared network. The writes of all members share one object, because the first gateway sets the id.
+    """A declared network. The writes of all members share this object, because the first gateway's write sets the id.
 
     :param name: the name of the network.
     :param type: the type of the network; ``None`` for a micro network, whose type depends on the first gateway.
@@ -68,7 +68,7 @@ class Observed:
     """The observed state of the registry.
 
     :param networks: the declared networks that exist, by name.
-    :param registrations: the membership of each member of any network, keyed by device.
+    :param registrations: the membership of each device that is in any network, keyed by device.
     :param hardware_of: the hardware of the declared devices.
     """
 

@@ -96,9 +96,9 @@ class RegistryRules(Rules):
             reader.add_mistake(place, "is not a valid network name: the registry cannot look it up")
 
     def check_parameters(self, reader: ValueReader, parameters: Mapping[str, Any], place: Place) -> None:
-        """Report unknown keys, invalid values of ``type`` and ``limit``, and ``password``.
+        """Report a mistake for an unknown key, an invalid ``type`` or ``limit``, and any ``password``.
 
-        A password must not be declared, because only the devices may know the password.
+        A manifest must not contain the password, because only the devices are allowed to know the password.
         """
         if "password" in parameters:
             reader.add_mistake((*place, "password"), "cannot be declared: set it on the devices when they join")

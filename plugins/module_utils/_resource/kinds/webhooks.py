@@ -76,7 +76,7 @@ def _normalise_auth(value: Any) -> Any:
 
 
 def _split_url(value: str) -> tuple[urllib.parse.SplitResult, str, str]:
-    """Return the parts of a URL, its login including the ``@``, and its host."""
+    """Return three values: the parts of a URL, the login including the ``@`` at its end, and the host."""
     parts = urllib.parse.urlsplit(value)
     login, at, host = parts.netloc.rpartition("@")
     return parts, login + at, host
