@@ -74,7 +74,7 @@ RESERVED_VARIABLES = frozenset("backup_files docs events network owner ping targ
 def read_variable(http: Http, product: str | None, device: str, name: str) -> Any:
     """Ask a device for the value of one of its variables, and return the value (endpoints.yml: device_variable_get).
 
-    :param product: the id or slug of the device's product; ``None`` to read through the account instead of a product.
+    :param product: the id or slug of the device's product; ``None`` to use the route of the account.
     :raises ParticleError: ``not_found`` when the device has no variable of this name; ``device_offline`` when the
         device does not answer.
     """

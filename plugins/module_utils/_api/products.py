@@ -82,8 +82,8 @@ def list_product_devices(
 ) -> Listing:
     """Return all devices of a product, sorted by id (endpoints.yml: product_devices_list).
 
-    The request asks for this order, because the default order of the cloud changes when devices reconnect. If the order
-    changed between two pages, the same device could be on both pages.
+    The request asks for a fixed order, because the default order of the cloud changes when devices reconnect. If the
+    order changed between two pages, the same device could be on both pages.
 
     :param filters: query parameters by which the cloud filters the list. The filters for id, name and serial number
         also match a part of the value.
@@ -121,8 +121,8 @@ def import_devices(http: Http, product: str, devices: Sequence[str], claim_user:
 
     :param devices: ids, serial numbers, ICCIDs or IMEIs.
     :param claim_user: the username of the team member for whom all devices are claimed; ``None`` to claim no device.
-    :returns: a mapping with the devices that were *not* imported. Each key is a device, spelled as in ``devices``. The
-        value is the key of the list in the response that contains the device, such as ``invalidDeviceIds``.
+    :returns: ``{device: reason}`` for the devices that were *not* imported. ``device`` is spelled as in ``devices``.
+        ``reason`` is the key of a list of rejected devices in the response, such as ``invalidDeviceIds``.
     :raises ParticleError: ``ambiguous_write`` when the response is empty.
     """
     action = f"import {len(devices)} devices into product {product}"
@@ -163,7 +163,9 @@ def remove_product_device(http: Http, product: str, device: str) -> None:
 
 
 def change_group_of_devices(http: Http, product: str, group: str, change: str, devices: Sequence[str]) -> None:
-    """Add devices to a device group, or remove devices from it (endpoints.yml: product_devices_batch_groups).
+    """Add devices to a device group, or remove devices from the group.
+
+    endpoints.yml: product_devices_batch_groups.
 
     :param change: ``add`` or ``remove``.
     """

@@ -10,9 +10,9 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
 
 _SUPPORTED_MARK = ". Supported parameters include: "
-"""The middle of Ansible's message about unknown options.
+"""A string in Ansible's message about unknown options.
 
-The names of the unknown options come before this string, and the names of the supported options after this string.
+The message lists the unknown options before this string, and the supported options after this string.
 """
 
 
