@@ -67,7 +67,7 @@ def delete_instance(http: Http, org: str | None, ledger: str, device: str) -> No
 
 
 def _build_route(method: str, org: str | None, path: str = "") -> tuple[str, dict[str, object]]:
-    """Return the route of a ledger request, and a mapping with the path parameter ``org`` if the route needs it.
+    """Return the route of a ledger request, and the path parameters: ``{"org": org}`` or ``{}``.
 
     :param org: the organisation that owns the ledgers; ``None`` for the account.
     :param path: the end of the route, after ``/ledgers``.

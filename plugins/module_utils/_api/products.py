@@ -163,9 +163,7 @@ def remove_product_device(http: Http, product: str, device: str) -> None:
 
 
 def change_group_of_devices(http: Http, product: str, group: str, change: str, devices: Sequence[str]) -> None:
-    """Add devices to a device group, or remove devices from the group.
-
-    endpoints.yml: product_devices_batch_groups.
+    """Add devices to a group, or remove devices from a group (endpoints.yml: product_devices_batch_groups).
 
     :param change: ``add`` or ``remove``.
     """

@@ -121,7 +121,7 @@ class SessionStore:
             return use(memory)
 
     def find_token(self, identity: Identity) -> str | None:
-        """Return the shared access token of a login, or ``None`` if no token is stored. Never log in."""
+        """Return the shared access token of a login, or ``None`` if no token is stored. This method never logs in."""
         token = self._read_memory(self._hash_identity(identity)).get("token")
         return None if token is None else str(token)
 

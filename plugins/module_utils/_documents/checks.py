@@ -16,7 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording
 class ValueReader:
     """A reader that checks values of a document. The reader collects mistakes instead of raising errors.
 
-    The returned values may be used only if ``mistakes`` is empty.
+    Use the returned values only if ``mistakes`` is empty.
 
     :param where: a function that returns a description of a place in the document, to show to the user.
     :ivar mistakes: one sentence for each mistake.
@@ -114,8 +114,10 @@ class ValueReader:
 
 
 def describe_type(value: Any) -> str:
-    """Return the type of a value in words for messages, such as ``a number``. For a boolean, return ``true`` or
-    ``false``."""
+    """Return the type of a value in words for messages, such as ``a number``.
+
+    For a boolean, return ``true`` or ``false`` instead of the type.
+    """
     if value is None:
         return "nothing"
     for kind, word in ((bool, "true or false"), (int, "a number"), (float, "a number"), (str, "a string")):
