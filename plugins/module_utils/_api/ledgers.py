@@ -38,7 +38,7 @@ def create_ledger(http: Http, org: str | None, definition: Mapping[str, str]) ->
 def list_instances(http: Http, org: str | None, ledger: str) -> Listing:
     """Return ``scope`` and ``data`` of all instances of a ledger (endpoints.yml: ledger_instances).
 
-    The instances may belong to devices of different products.
+    The instances can belong to devices of different products.
     """
     route, path_params = _build_route("GET", org, "/:name/instances")
     action = f"list the instances of ledger {ledger}"

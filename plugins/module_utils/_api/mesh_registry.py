@@ -84,7 +84,7 @@ def delete_network(http: Http, network: str, name: str) -> None:
 
 
 def change_member(http: Http, network: str, name: str, change: str, device: str) -> None:
-    """Add a device to a network, or change the role of a device in its network (mesh_update).
+    """Add a device to a network, or change the role of a device in the network (mesh_update).
 
     :param network: the id of the network.
     :param name: the name of the network, for messages.

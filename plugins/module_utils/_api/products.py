@@ -1,6 +1,7 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read products, and read and change their devices (endpoints.yml: products, devices). Private to this collection."""
+"""Read products, and read and change devices of products (endpoints.yml: products, devices). Private to this
+collection."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ def get_product(http: Http, product: str) -> Product:
     """Return a product by its id or slug (endpoints.yml: product_get).
 
     :raises ParticleError: ``not_found`` when the product does not exist, or when the account cannot see the product: in
-        both cases the cloud may answer "Permission denied". ``bad_response`` when the response contains no product.
+        both cases, the cloud can answer "Permission denied". ``bad_response`` when the response contains no product.
     """
     route, action = "GET /v1/products/:p", f"read product {product}"
     try:
@@ -98,7 +99,7 @@ def list_product_devices(
 
 
 def probe_product_devices(http: Http, product: str) -> None:
-    """Check that the access token in use may list the devices of a product.
+    """Check that the access token in use is allowed to list the devices of a product.
 
     :raises ParticleError: when the cloud refuses the request.
     """
@@ -116,8 +117,8 @@ def get_product_device(http: Http, product: str, device: str) -> dict[str, Any]:
 def import_devices(http: Http, product: str, devices: Sequence[str], claim_user: str | None = None) -> dict[str, str]:
     """Import devices into a product, by uploading a file of identifiers (endpoints.yml: product_device_import).
 
-    The cloud may import only some of the devices. The response contains several lists of rejected devices, with one
-    list for each reason.
+    Sometimes, the cloud imports only some of the devices. The response contains several lists of rejected devices, with
+    one list for each reason.
 
     :param devices: ids, serial numbers, ICCIDs or IMEIs.
     :param claim_user: the username of the team member for whom all devices are claimed; ``None`` to claim no device.

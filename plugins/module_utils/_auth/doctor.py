@@ -51,8 +51,8 @@ class Credentials:
     :param login: the way to obtain an access token; ``None`` if no credentials are given.
     :param account: the username and password, if given. The user can give an access token in addition.
     :param client: the OAuth client, if given.
-    :param product: id or slug of a product. A check tries to list the devices of this product. ``None`` skips the
-        check.
+    :param product: id or slug of a product. A check tries to list the devices of this product. If ``product`` is
+        ``None``, the check is skipped.
     :param lists_tokens: whether to check that the cloud lists the tokens of the account.
     """
 
@@ -64,7 +64,7 @@ class Credentials:
 
 
 class _Finding(Exception):
-    """An exception that a check raises to end with a status other than ``ok``."""
+    """An exception that a check raises to report the status ``warn`` or ``skipped``."""
 
     def __init__(self, status: str, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -4,9 +4,9 @@
 
 The worker processes of Ansible share no memory. Without this module, fifty hosts that use one account would log in
 fifty times. With a wrong password, the cloud would refuse ten logins in a row, and then lock out the IP address for
-half an hour. Therefore, a process first locks the login, and after the login stores the outcome for the other
-processes. An access token is stored for an hour, a refused login for ten minutes, and an unreachable cloud for half a
-minute. All outcomes are stored in one file. The file is locked only while a process writes the file.
+half an hour. Therefore, a process locks the login before logging in. Afterwards, the process stores the outcome for the
+other processes. An access token is stored for an hour, a refused login for ten minutes, and an unreachable cloud for
+half a minute. All outcomes are stored in one file. The file is locked only while a process writes the file.
 """
 
 from __future__ import annotations

@@ -28,10 +28,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 class Budget:
     """A limiter of requests with sliding windows.
 
-    The budget has one window for all routes together, and one window for each route that has a separate limit. A
-    request is counted in the first window. If the route of the request has a separate limit, the request is also
-    counted in the window for this route. A request stops counting when the period of the limit has passed. Threads and
-    forked child processes can use the same budget object.
+    Every request is counted in the window for all routes together. If the route of the request has a separate limit,
+    the request is also counted in the window for this route. A request stops counting when the period of the limit has
+    passed. Threads and forked child processes can use the same budget object.
 
     :param allowance: the limits, and the share of each limit that may be used.
     :param folder: a folder through which the processes of a user share the windows. With ``None``, the windows are not

@@ -171,7 +171,8 @@ class _Ring:
     def _read_time(self, number: int) -> float:
         """Return the time of a request; minus infinity if there were fewer than ``number`` requests.
 
-        :param number: the number of the request. The last request has number 1, and the request before has number 2.
+        :param number: the number of the request. The last request has number 1, and the second to last request has
+            number 2.
         """
         return array("d", self._read(1 + (self._next - number) % self._places, 1))[0]
 

@@ -35,7 +35,7 @@ DOCUMENTED_LIMITS: Mapping[str, Limit] = MappingProxyType(
         "GET /v1/serial_numbers/:serial": Limit(50, 3600),
     }
 )
-"""The documented rate limits by route."""
+"""The documented rate limits, keyed by route."""
 
 MAX_TRAVEL_SECONDS = 3.0
 """The maximum difference, in seconds, between the times that two requests need to reach the cloud. The difference is
@@ -47,7 +47,7 @@ the request when it arrives."""
 class Allowance:
     """The rate limits of a cloud, and the share of each limit that a run may use.
 
-    :param limits: the limits by route; an empty mapping for a cloud without limits.
+    :param limits: the limits, keyed by route; an empty mapping for a cloud without limits.
     :param share: the share of each limit that may be used.
     """
 
@@ -84,7 +84,7 @@ class Window:
         return cls(name, limit.requests, max(1, int(limit.requests * share)), limit.seconds + MAX_TRAVEL_SECONDS)
 
     def count_allowed(self, waited: float) -> int:
-        """Return the number of requests that the window allows. After a long wait, the number is the whole limit.
+        """Return the number of requests that the window allows: ``allowed``, or ``size`` after a long wait.
 
         :param waited: for how many seconds the next request has waited so far.
         """

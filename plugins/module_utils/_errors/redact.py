@@ -43,7 +43,7 @@ def _encode_percent(text: str) -> set[str]:
 
 
 class Redactor:
-    """A callable that masks secrets in a string: all known secrets, and everything that looks like an access token."""
+    """A callable that masks all known secrets in a string, and all text that looks like an access token."""
 
     def __init__(self) -> None:
         self._forms: set[str] = set()

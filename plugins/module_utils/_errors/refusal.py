@@ -22,8 +22,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 class Refusal:
     """The parsed body of an error response, in one form for all shapes of error bodies.
 
-    :param word: the error word for programs, such as ``invalid_grant``; empty if the body has no error word.
-    :param text: the complete error message for people. The message can be empty, and may contain secrets.
+    :param word: the machine-readable error word, such as ``invalid_grant``; empty if the body has no error word.
+    :param text: the complete human-readable error message. The message can be empty, and may contain secrets.
     :param form: ``json``, ``html``, ``text`` or ``empty``. Responses from proxies and for unknown routes are not JSON.
     :param data: the body, if the body is a JSON object; otherwise empty.
     """

@@ -19,7 +19,7 @@ The message lists the unknown options before this string, and the supported opti
 def add_suggestions(messages: Sequence[str], given: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> str:
     """Return Ansible's messages about invalid options as one string, with suggestions of similar names and choices.
 
-    :param messages: the messages of Ansible's validation. Messages quote option values, which may be secrets.
+    :param messages: the messages of Ansible's validation. The messages quote option values, and can contain secrets.
     :param given: the options of the task.
     :param spec: the argument spec with which Ansible validated the options.
     """

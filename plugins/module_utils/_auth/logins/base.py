@@ -78,7 +78,7 @@ class Client:
 DEFAULT_CLIENT = Client("particle", "particle")
 """The default OAuth client, whose id and secret are public.
 
-A user can log in to an account through any OAuth client that exists (endpoints.yml: client_basic).
+Any existing OAuth client can be used to log in to an account (endpoints.yml: client_basic).
 """
 
 _CLIENT_ID = re.compile(r"[a-z0-9_-]{3,40}\Z", re.IGNORECASE)

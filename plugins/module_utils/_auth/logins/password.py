@@ -32,7 +32,7 @@ class PasswordLogin:
     """A login with the username and password of an account, through an OAuth client.
 
     :param otp: a one-time code from an authenticator app. A one-time code can be used once, within 30 seconds.
-    :param otp_secret: the base32 secret from which one-time codes are computed in unattended runs.
+    :param otp_secret: the base32 secret from which one-time codes are computed, so that no user must enter a code.
     """
 
     username: str

@@ -30,9 +30,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry imp
 class TwoStepLogin:
     """A login with an account through the two-step session flow.
 
-    :param login_url: the URL of the first request, which returns a session: a full URL, or a path below ``api_url``.
-    :param token_url: the URL of the second request, which returns an access token: a full URL, or a path below
-        ``api_url``.
+    :param login_url: a full URL, or a path below ``api_url``. The first request obtains a session from this URL.
+    :param token_url: a full URL, or a path below ``api_url``. The second request obtains an access token from this URL.
     """
 
     username: str
