@@ -1,9 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the modules of this collection: options, session, result and failure. Private to this collection.
+"""Run the modules of this collection, and build their results. Private to this collection.
 
 The work of a module is one function that takes a :class:`Task` and returns the result. The module and its action plugin
-share this function. :func:`carry_out_work` calls it, and turns an error into the documented failure.
+share this function. :func:`carry_out_work` calls this function, and turns an error into the documented failure.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ def build_argument_spec(**own: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Task:
-    """One task of Ansible, with its options and its connection to a cloud.
+    """An Ansible task, with the options of the task and the connection to a cloud.
 
     :param options: the validated options; ``None`` for an option that is not set.
-    :param warn: shows a sentence to the user.
-    :param say: shows a sentence to the user if Ansible runs with ``-v``.
-    :param redact: masks the secrets of the task.
-    :param http: the client for the cloud; ``None`` until the task connects.
+    :param warn: a function that shows a warning to the user.
+    :param say: a function that shows a message to the user if Ansible runs with ``-v``.
+    :param redact: the object that masks the secrets of the task.
+    :param http: the HTTP client for the cloud; ``None`` until the task connects.
     """
 
     options: Mapping[str, Any] = field(repr=False)
@@ -94,14 +94,19 @@ class Task:
         return settings
 
     def note_source(self, source: str) -> None:
-        """Record the source of the credentials for the result, and show it to the user with ``-v``."""
+        """Record the source of the credentials for the result.
+
+        If Ansible runs with ``-v``, show the source to the user.
+        """
         self.credentials_source = source
         if source != NO_SOURCE:
             self.say(f"Credentials come from {source}.")
 
     def read_account(self) -> PasswordLogin | None:
-        """Return username and password, even if a token is given as well; ``None`` if neither is given.
+        """Return the login with username and password, even if an access token is given too.
 
+        :returns: ``None`` if neither a username nor a password is given, or if a username without a password selects a
+            token in ``token_file``.
         :raises ParticleError: when only one of username and password is given.
         """
         account = read_account(self.options, self.environment)
@@ -110,14 +115,14 @@ class Task:
         return account
 
     def open_sessions(self) -> SessionStore:
-        """Return the logins that all processes of this user share. The path of the file is determined at first use."""
+        """Return the store of shared logins. The path of its file is determined when the store is first used."""
         return SessionStore(lambda: locate_session_file(self.environment))
 
     def connect(self, settings: Settings) -> Http:
-        """Return a client that is not logged in. Its usage becomes ``cloud`` in the result.
+        """Return an HTTP client that is not logged in. The task result reports the usage of this client as ``cloud``.
 
-        :raises ParticleError: when ``workers`` or an option of the budget is not valid, or the Redis of the budget
-            cannot be used.
+        :raises ParticleError: when ``workers`` or an option of the budget is not valid, or when the Redis server of the
+            budget cannot be used.
         """
         given = self.options.get("workers")
         workers = DEFAULT_WORKERS if given is None else given
@@ -129,7 +134,11 @@ class Task:
         return self.http
 
     def _open_budget(self, api_url: str) -> Budget:
-        """Return the budget for a cloud, shared by all processes of this user, or by all machines with one Redis."""
+        """Return the request budget for a cloud.
+
+        If a Redis server is given, all machines that use this server share the budget. Otherwise, all processes of this
+        user share the budget.
+        """
         allowance, store = read_budget(self.options, self.environment)
         if store is not None:
             self.redact.add_secrets(find_url_secrets(store))
@@ -141,16 +150,16 @@ class Task:
         return Budget(allowance, folder=folder, cloud=api_url.lower())
 
     def open_session(self) -> Session:
-        """Return a session, which logs in when it is entered with ``with``.
+        """Return a session. The session logs in at the start of its ``with`` block.
 
-        :raises ParticleError: before any request when the credentials are missing or not valid.
+        :raises ParticleError: when the credentials are missing or not valid. In this case, no request is sent.
         """
         settings = self.read_settings()
         login = settings.require_login()
         return Session(self.connect(settings), login, self.open_sessions, self.warn)
 
     def open_client(self, *, needs_login: bool) -> AbstractContextManager[Http]:
-        """Return a client for a ``with`` statement. It is logged in if the work needs a login."""
+        """Return an HTTP client for a ``with`` statement. If ``needs_login`` is true, the client is logged in."""
         return self.open_session() if needs_login else nullcontext(self.connect(self.read_settings(credentials=())))
 
 
@@ -160,7 +169,7 @@ Work = Callable[[Task], dict[str, Any]]
 def carry_out_work(task: Task, work: Work) -> dict[str, Any]:
     """Do the work of a module and return the documented result.
 
-    Every error, also an unexpected one, becomes a failed result, in which secrets are masked.
+    Every exception becomes a failed result. In a failed result, all secrets are masked.
     """
     task.redact.add_secrets(find_secrets(task.options, (*SECRETS, *list_secret_options())))
     try:
@@ -184,19 +193,19 @@ def carry_out_work(task: Task, work: Work) -> dict[str, Any]:
 
 
 def describe_missing_library() -> str:
-    """Return the message for a missing requests library, with the Python interpreter that needs it."""
+    """Return the error message for a missing library `requests`. The message names the Python interpreter."""
     # Modules and plugins may run with different interpreters.
     return f"The Python library requests is missing. Install it with: {sys.executable} -m pip install requests"
 
 
 class _Module(AnsibleModule):
-    """An Ansible module that suggests similar names for a refused option, as action plugins of the collection do."""
+    """An Ansible module that suggests similar names for invalid options. The action plugins suggest the same names."""
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         super().__init__(argument_spec=dict(spec), supports_check_mode=True)
 
     def fail_json(self, msg: str, **result: Any) -> None:
-        """Fail, with suggestions if Ansible's validation of the options has failed."""
+        """Fail the task. If Ansible's validation of the options has failed, add suggestions to the message."""
         # A failure before the validation has no validation_result.
         validation = getattr(self, "validation_result", None)
         if validation is not None and validation.error_messages:
@@ -205,7 +214,7 @@ class _Module(AnsibleModule):
 
 
 def run_module(spec: Mapping[str, Any], work: Work) -> None:
-    """Run a module on the host where Ansible starts it, and exit with the result of its work."""
+    """Call ``work`` in the process of the module, and exit with the result."""
     module = _Module(spec)
     if REQUESTS_IMPORT_ERROR is not None:
         module.fail_json(msg=describe_missing_library(), exception=REQUESTS_IMPORT_ERROR)
@@ -221,7 +230,11 @@ def run_module(spec: Mapping[str, Any], work: Work) -> None:
 
 
 def run_by_action(spec: Mapping[str, Any]) -> None:
-    """Fail a module whose work only its action plugin can do. Ansible runs the module if the plugin is missing."""
+    """Fail with a message about a missing action plugin.
+
+    Only the action plugin can do the work of this module. Ansible runs the module itself only if the action plugin is
+    missing.
+    """
     module = _Module(spec)
     module.fail_json(
         msg="The action plugin that carries out this module was not found. Install the whole collection, and call the "

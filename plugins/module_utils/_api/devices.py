@@ -26,7 +26,8 @@ SERIAL_NUMBER_ROUTE = "GET /v1/serial_numbers/:serial"
 def look_up_serial_number(http: Http, serial_number: str) -> str:
     """Return the id of the device with this serial number (endpoints.yml: serial_number_lookup).
 
-    The account does not need to have claimed the device. The cloud allows 50 of these requests per account and hour.
+    The account does not need to have claimed the device. The cloud allows 50 requests to this route per account and
+    hour.
 
     :raises ParticleError: ``bad_response`` when the response contains no id.
     """
@@ -72,9 +73,9 @@ RESERVED_VARIABLES = frozenset("backup_files docs events network owner ping targ
 
 
 def read_variable(http: Http, product: str | None, device: str, name: str) -> Any:
-    """Ask a device for the value of one of its variables, and return the value (endpoints.yml: device_variable_get).
+    """Ask a device for the value of a variable, and return the value (endpoints.yml: device_variable_get).
 
-    :param product: the id or slug of the device's product; ``None`` to read through the account instead of a product.
+    :param product: the id or slug of the device's product; ``None`` to use the route of the account.
     :raises ParticleError: ``not_found`` when the device has no variable of this name; ``device_offline`` when the
         device does not answer.
     """

@@ -13,7 +13,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.request i
 def get_last_vitals(http: Http, product: str | None, device: str) -> dict[str, Any]:
     """Return the last vitals record of a device: ``updated_at`` and ``payload`` (endpoints.yml: vitals_last).
 
-    :param product: the id or slug of the device's product; ``None`` to read through the account instead of a product.
+    :param product: the id or slug of the device's product; ``None`` to use the route of the account.
     :raises ParticleError: ``not_found`` when the cloud has no vitals of the device.
     """
     action = f"read the vitals of device {device}"

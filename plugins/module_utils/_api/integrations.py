@@ -39,7 +39,7 @@ def get_integration(http: Http, product: str, integration: str) -> dict[str, Any
 def create_integration(http: Http, product: str, body: Mapping[str, Any]) -> None:
     """Create an integration (endpoints.yml: webhook_create).
 
-    A repeated request creates a second integration with the same name.
+    If the request is sent twice, the cloud creates two integrations with the same name.
     """
     action = f"create integration {body.get('name')}"
     http.send(Request("POST /v1/products/:p/integrations", action, {"p": product}, json=dict(body)))

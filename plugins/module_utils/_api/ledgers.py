@@ -3,8 +3,8 @@
 """Read and change ledgers and ledger instances (endpoints.yml: ledgers). Private to this collection.
 
 A ledger belongs to the organisation ``org``, or to the account if ``org`` is ``None``. A ledger never belongs to a
-product. A ledger instance may hold a secret join key, and the cloud may quote the join key in an error response. If a
-request for a ledger instance is refused, the error message therefore does not contain the text of the response.
+product. A ledger instance may contain a secret join key, and the cloud may quote the join key in an error response. If
+a request for a ledger instance is refused, the error message therefore does not contain the text of the response.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def create_ledger(http: Http, org: str | None, definition: Mapping[str, str]) ->
 
 
 def list_instances(http: Http, org: str | None, ledger: str) -> Listing:
-    """Return all instances of a ledger, with ``scope`` and ``data`` (endpoints.yml: ledger_instances).
+    """Return ``scope`` and ``data`` of all instances of a ledger (endpoints.yml: ledger_instances).
 
-    The instances may belong to devices of different products.
+    The instances can belong to devices of different products.
     """
     route, path_params = _build_route("GET", org, "/:name/instances")
     action = f"list the instances of ledger {ledger}"
@@ -67,7 +67,7 @@ def delete_instance(http: Http, org: str | None, ledger: str, device: str) -> No
 
 
 def _build_route(method: str, org: str | None, path: str = "") -> tuple[str, dict[str, object]]:
-    """Return the route of a request for ledgers, and the values of its path parameters.
+    """Return the route of a ledger request, and the path parameters: ``{"org": org}`` or ``{}``.
 
     :param org: the organisation that owns the ledgers; ``None`` for the account.
     :param path: the end of the route, after ``/ledgers``.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read and change the registry of Particle Mesh (endpoints.yml: mesh_networks_legacy). Private to this collection.
 
-The registry only records networks and their members. The boards themselves form the network, without the cloud.
+The registry only records networks and their members. The devices form the network without the cloud.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def list_networks(http: Http) -> list[dict[str, Any]]:
 def find_network(http: Http, name: str) -> dict[str, Any] | None:
     """Return a network by its name, or ``None`` if the network does not exist (mesh_get).
 
-    Also find a network that no gateway has confirmed yet.
+    A network that no gateway has confirmed yet is also returned.
     """
     route = f"GET {_NETWORK}"
     try:
@@ -75,7 +75,7 @@ def create_network(http: Http, name: str, gateway: str, kind: str, iccid: str | 
 
 
 def delete_network(http: Http, network: str, name: str) -> None:
-    """Remove a network. Its devices then belong to no network (mesh_delete).
+    """Remove a network. Afterwards, the devices of the network belong to no network (mesh_delete).
 
     :param network: the id of the network.
     :param name: the name of the network, for messages.
@@ -84,7 +84,7 @@ def delete_network(http: Http, network: str, name: str) -> None:
 
 
 def change_member(http: Http, network: str, name: str, change: str, device: str) -> None:
-    """Add a device to a network, or change the role of a device in its network (mesh_update).
+    """Add a device to a network, or change the role of a device in the network (mesh_update).
 
     :param network: the id of the network.
     :param name: the name of the network, for messages.
@@ -105,16 +105,16 @@ def leave_network(http: Http, device: str) -> None:
 
 
 def _build_device_fields(device: str) -> dict[str, str]:
-    """Return the two fields by which a request body names a device: ``device_id`` and ``deviceID``."""
+    """Return the two fields of a request body that contain the device id: ``device_id`` and ``deviceID``."""
     # Particle's JavaScript client sent device_id. Particle's mobile apps sent deviceID.
     return {"device_id": device, "deviceID": device}
 
 
 def _read_pages(http: Http, request: Request) -> list[dict[str, Any]]:
-    """Return the rows of all pages of a list. Skip rows without an id, because no request can refer to such a row.
+    """Return the rows of all pages of a list, except rows without an id.
 
-    The responses do not contain the number of pages. Reading ends with the first page that is not full or has no new
-    row.
+    The responses do not contain the number of pages. The last page is the first page that is not full or contains no
+    new row.
     """
     rows: dict[str, dict[str, Any]] = {}
     for page in range(1, MAX_PAGES + 1):

@@ -36,14 +36,20 @@ class Listing:
 
 
 class Watch(enum.Enum):
-    """The changes that are detected while the pages of a list are read. The list must be sorted by ``id``."""
+    """The changes of a list that are detected while the list is read. The list must be sorted by ``id``."""
 
     NOTHING = "nothing"
     """No changes."""
     PAGES = "pages"
-    """Rows that are added or removed while the pages in the middle are read. Costs one more request."""
+    """Rows that are added or removed while the pages between the first and the last page are read.
+
+    Detecting these changes requires one more request.
+    """
     EVERYTHING = "everything"
-    """Rows that are added or removed at any time while the list is read. Costs two more requests."""
+    """Rows that are added or removed at any time while the list is read.
+
+    Detecting these changes requires two more requests.
+    """
 
 
 @dataclass(frozen=True)
@@ -51,11 +57,11 @@ class ListOptions:
     """The options for reading a list.
 
     :param watch: the changes to detect. An added or removed row shifts the rows of the last page, unless an opposite
-        change cancels the shift. To detect a shift, the last page is read before and after the pages in the middle. For
-        ``EVERYTHING``, the first page is also read a second time, after the last page. Its first reading gave the
-        number of pages.
-    :param keep: the keys to keep of each row; ``None`` to keep all keys. A hundred thousand rows with all keys take 250
-        MB of memory.
+        change cancels the shift. To detect a shift, the last page is read twice: before and after the pages in the
+        middle. With ``EVERYTHING``, the first page is also read twice: at the start, to learn the number of pages, and
+        again after the last page was read for the first time.
+    :param keep: the keys of each row that are returned; ``None`` for all keys. A hundred thousand rows with all keys
+        need 250 MB of memory.
     """
 
     page_size: int = PAGE_SIZE
@@ -69,9 +75,9 @@ DEFAULT_OPTIONS = ListOptions()
 def read_pages(http: Http, request: Request, keys: tuple[str, ...], options: ListOptions = DEFAULT_OPTIONS) -> Listing:
     """Return the rows of all pages of a list. Read the first page, and then the other pages in parallel.
 
-    :param request: the request for the list, without the number and size of a page.
-    :param keys: the keys under which a response may hold the rows. The documentation and Particle's client use
-        different keys.
+    :param request: the request for the list, without page number and page size.
+    :param keys: the possible keys of the list in a response. The documentation and Particle's client use different
+        keys.
     :raises ParticleError: ``bad_response`` when a response contains no list, or when the first response announces more
         than :data:`MAX_PAGES` pages.
     """

@@ -40,10 +40,10 @@ PLATFORMS: Mapping[int, str] = {
 
 
 def get_platform_name(number: Any) -> str | None:
-    """Return the platform name for a ``platform_id``, or ``None`` if the cloud does not know the platform.
+    """Return the platform name for a ``platform_id``. The name for an unknown number is ``unknown (<number>)``.
 
-    The name for an unknown number is ``unknown (<number>)``. A self-hosted cloud sends -1 for a device that has never
-    connected.
+    :returns: ``None`` if ``number`` is ``None`` or negative. A self-hosted cloud sends -1 for a device that has never
+        connected.
     """
     if number is None or (isinstance(number, int) and number < 0):
         return None

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read products, and read and change their devices (endpoints.yml: products, devices). Private to this collection."""
+"""Read products, and read and change devices of products (endpoints.yml: products, devices). Private to this
+collection."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ def get_product(http: Http, product: str) -> Product:
     """Return a product by its id or slug (endpoints.yml: product_get).
 
     :raises ParticleError: ``not_found`` when the product does not exist, or when the account cannot see the product: in
-        both cases the cloud may answer "Permission denied". ``bad_response`` when the response contains no product.
+        both cases, the cloud can answer "Permission denied". ``bad_response`` when the response contains no product.
     """
     route, action = "GET /v1/products/:p", f"read product {product}"
     try:
@@ -82,8 +83,8 @@ def list_product_devices(
 ) -> Listing:
     """Return all devices of a product, sorted by id (endpoints.yml: product_devices_list).
 
-    The request asks for this order, because the default order of the cloud changes when devices reconnect. If the order
-    changed between two pages, the same device could be on both pages.
+    The request asks for a fixed order, because the default order of the cloud changes when devices reconnect. If the
+    order changed between two pages, the same device could be on both pages.
 
     :param filters: query parameters by which the cloud filters the list. The filters for id, name and serial number
         also match a part of the value.
@@ -98,7 +99,7 @@ def list_product_devices(
 
 
 def probe_product_devices(http: Http, product: str) -> None:
-    """Check that the access token in use may list the devices of a product.
+    """Check that the access token in use is allowed to list the devices of a product.
 
     :raises ParticleError: when the cloud refuses the request.
     """
@@ -116,13 +117,13 @@ def get_product_device(http: Http, product: str, device: str) -> dict[str, Any]:
 def import_devices(http: Http, product: str, devices: Sequence[str], claim_user: str | None = None) -> dict[str, str]:
     """Import devices into a product, by uploading a file of identifiers (endpoints.yml: product_device_import).
 
-    The cloud may import only some of the devices. The response contains several lists of rejected devices, with one
-    list for each reason.
+    Sometimes, the cloud imports only some of the devices. The response contains several lists of rejected devices, with
+    one list for each reason.
 
     :param devices: ids, serial numbers, ICCIDs or IMEIs.
     :param claim_user: the username of the team member for whom all devices are claimed; ``None`` to claim no device.
-    :returns: a mapping with the devices that were *not* imported. Each key is a device, spelled as in ``devices``. The
-        value is the key of the list in the response that contains the device, such as ``invalidDeviceIds``.
+    :returns: ``{device: reason}`` for the devices that were *not* imported. ``device`` is spelled as in ``devices``.
+        ``reason`` is the key of a list of rejected devices in the response, such as ``invalidDeviceIds``.
     :raises ParticleError: ``ambiguous_write`` when the response is empty.
     """
     action = f"import {len(devices)} devices into product {product}"
@@ -163,7 +164,7 @@ def remove_product_device(http: Http, product: str, device: str) -> None:
 
 
 def change_group_of_devices(http: Http, product: str, group: str, change: str, devices: Sequence[str]) -> None:
-    """Add devices to a device group, or remove devices from it (endpoints.yml: product_devices_batch_groups).
+    """Add devices to a group, or remove devices from a group (endpoints.yml: product_devices_batch_groups).
 
     :param change: ``add`` or ``remove``.
     """

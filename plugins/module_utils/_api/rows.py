@@ -13,7 +13,9 @@ if TYPE_CHECKING:  # code that sends no requests imports this file, and must not
 
 
 def extract_rows(data: Any, keys: tuple[str, ...], request: Request) -> list[dict[str, Any]]:
-    """Return the rows of a response. The response is a list of rows, or a mapping with the list under one of ``keys``.
+    """Return the rows of a response.
+
+    The response is a list of rows, or a mapping that contains a list of rows under one of ``keys``.
 
     :raises ParticleError: ``bad_response`` when the response contains no list, or when an item of the list is not a
         mapping.

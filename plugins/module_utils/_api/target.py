@@ -17,7 +17,7 @@ class Target:
     """The devices that a run works on: the devices of one product, or the devices of the account.
 
     :param product: the product; ``None`` when the run works on the devices of the account.
-    :param warn: function that shows a warning to the user.
+    :param warn: a function that shows a warning to the user.
     """
 
     http: Http

@@ -100,7 +100,7 @@ def list_account_tokens(http: Http, username: str, password: str, otp: str | Non
 
     :returns: ``[{token, expires_at, client}]``.
     :raises ParticleError: ``listing_retired`` when the cloud no longer lists tokens; ``listing_refused`` when the cloud
-        refuses the request. The message of ``listing_refused`` gives the most likely reason.
+        refuses the request. The message of ``listing_refused`` names the most likely reason.
     """
     request = Request(
         "GET /v1/access_tokens",

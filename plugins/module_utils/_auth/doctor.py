@@ -49,10 +49,10 @@ class Credentials:
     """The credentials to examine.
 
     :param login: the way to obtain an access token; ``None`` if no credentials are given.
-    :param account: the username and password, if given. The user may give an access token in addition.
+    :param account: the username and password, if given. The user can give an access token in addition.
     :param client: the OAuth client, if given.
-    :param product: id or slug of a product. A check tries to list the devices of this product. ``None`` skips the
-        check.
+    :param product: id or slug of a product. A check tries to list the devices of this product. If ``product`` is
+        ``None``, the check is skipped.
     :param lists_tokens: whether to check that the cloud lists the tokens of the account.
     """
 
@@ -64,7 +64,7 @@ class Credentials:
 
 
 class _Finding(Exception):
-    """An exception that a check raises to end with a status other than ``ok``."""
+    """An exception that a check raises to report the status ``warn`` or ``skipped``."""
 
     def __init__(self, status: str, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -77,8 +77,8 @@ def examine_credentials(http: Http, credentials: Credentials, store: SessionStor
     """Run all checks and return the diagnosis.
 
     :returns: ``{changed, checks, code, diagnosis}``. ``checks`` is a list of ``{name, status, message, hint}``.
-        ``code`` and ``diagnosis`` are the error code and the explanation of the failure, else of the first warning.
-        ``code`` is ``None`` if there is no failure and no warning.
+        ``code`` and ``diagnosis`` describe the failed check. If no check failed, ``code`` and ``diagnosis`` describe
+        the first warning. ``code`` is ``None`` if there is no failure and no warning.
     """
     return _Examination(http, credentials, store).run_checks()
 
@@ -146,7 +146,7 @@ class _Examination:
             self._checks.append({"name": name, "status": status, "message": message, "hint": hint})
 
     def _build_warning(self, error: ParticleError) -> _Finding:
-        """Record ``error`` as a warning, and return the exception that ends the check with this warning.
+        """Record ``error`` as a warning, and return the exception that the check must raise.
 
         If no check fails, the first recorded warning becomes the diagnosis.
         """

@@ -23,7 +23,8 @@ class Session:
 
     All processes of a user share one access token for each login. If no shared token exists, the session logs in. When
     the cloud no longer accepts the token, the session logs in again and repeats the refused request. The session does
-    not revoke the shared token at the end of the block: the token expires after an hour.
+    not revoke the shared token at the end of the block, because other processes may need the token. The token expires
+    after an hour.
     """
 
     def __init__(

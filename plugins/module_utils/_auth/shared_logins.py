@@ -4,9 +4,9 @@
 
 The worker processes of Ansible share no memory. Without this module, fifty hosts that use one account would log in
 fifty times. With a wrong password, the cloud would refuse ten logins in a row, and then lock out the IP address for
-half an hour. Therefore a process locks a login before it logs in, and stores the outcome for the other processes: an
-access token for an hour, a refused login for ten minutes, an unreachable cloud for half a minute. All logins are
-stored in one file. The file is locked only while a process writes the file.
+half an hour. Therefore, a process locks the login before logging in. Afterwards, the process stores the outcome for the
+other processes. An access token is stored for an hour, a refused login for ten minutes, and an unreachable cloud for
+half a minute. All outcomes are stored in one file. The file is locked only while a process writes the file.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ SESSION_SECONDS = 3600
 """The lifetime of a shared access token, in seconds."""
 
 REFUSAL_SECONDS = 600
-"""For how many seconds a refused login is remembered. The same login is not tried again during this time."""
+"""For how many seconds a login is not tried again after the cloud refused the login."""
 
 OUTAGE_SECONDS = 30
-"""For how many seconds an unreachable cloud is remembered. Other processes do not try to log in during this time."""
+"""For how many seconds a login is not tried again after the cloud was unreachable."""
 
 _MAX_LOGIN_SECONDS = 900.0  # maximum wait for another process to log in; its login may wait for the budget or cloud
 _MARGIN_SECONDS = 60
@@ -60,7 +60,8 @@ def identify_login(connection: Connection, login: Login) -> Identity:
 
 
 ObtainGrant = Callable[[Memory], Grant]
-"""A function that requests an access token once. It takes the stored data of the login, and may change this data."""
+"""A function that requests an access token once. The function takes the stored data of the login, and can change this
+data."""
 
 
 class SessionStore:
@@ -112,15 +113,15 @@ class SessionStore:
             return self._request_grant(memory, obtain)
 
     def use_memory(self, identity: Identity, use: Callable[[Memory], _T]) -> _T:
-        """Call ``use`` with the stored data of a login, and return the result of ``use``. No login is made.
+        """Call ``use`` with the stored data of a login, and return the result of ``use``. This method never logs in.
 
-        :param use: a function that takes the stored data of the login, and may change this data.
+        :param use: a function that takes the stored data of the login, and can change this data.
         """
         with self._lock_memory(identity) as memory:
             return use(memory)
 
     def find_token(self, identity: Identity) -> str | None:
-        """Return the shared access token of a login, or ``None`` if no token is stored. No login is made."""
+        """Return the shared access token of a login, or ``None`` if no token is stored. This method never logs in."""
         token = self._read_memory(self._hash_identity(identity)).get("token")
         return None if token is None else str(token)
 
@@ -136,7 +137,7 @@ class SessionStore:
             file.save()
 
     def note_check_mode(self, token: str) -> None:
-        """Record that check mode obtained ``token``. Check mode may revoke only recorded tokens."""
+        """Record that check mode obtained ``token``. In check mode, only recorded tokens are revoked."""
         with private_file.lock_file(self._path) as file:
             notes = file.data.setdefault("check_mode", {})
             file.data["check_mode"] = {name: end for name, end in notes.items() if end > self._clock()}
@@ -158,7 +159,7 @@ class SessionStore:
             return False
 
     def _get_valid_token(self, memory: Memory, refused_token: str | None) -> str | None:
-        """Return the access token in ``memory``, which is the stored data of a login.
+        """Return the access token in ``memory``, the stored data of a login.
 
         :returns: ``None`` if the token is missing, refused or about to expire.
         """
@@ -202,10 +203,10 @@ class SessionStore:
 
     @contextlib.contextmanager
     def _lock_memory(self, identity: Identity) -> Iterator[Memory]:
-        """Lock a login and yield its stored data. At the end, save all changes to the data, even after an error.
+        """Lock a login and yield the stored data of the login. At the end, save the changed data, even after an error.
 
-        The lock of the login is not the lock of the file, because a login may wait for the network for a long time.
-        Meanwhile, other logins need the lock of the file.
+        The lock of the login is separate from the lock of the file. During a login, a process can wait for the network
+        for a long time. Meanwhile, other processes must be able to lock the file.
         """
         key = self._hash_identity(identity)
         slot = self._path.with_name(f"{self._path.name}.{int(key[:8], 16) % _SLOTS}.lock")
@@ -219,7 +220,7 @@ class SessionStore:
                     self._write_memory(key, before, memory)
 
     def _hash_identity(self, identity: Identity) -> str:
-        """Return the key under which the file stores a login. The key is a salted hash, which reveals no secret."""
+        """Return the key under which the file stores a login. The key is a salted hash and reveals no secret."""
         salt = private_file.read_file(self._path).get("salt")
         if salt is None:
             with private_file.lock_file(self._path) as file:
@@ -237,8 +238,8 @@ class SessionStore:
     def _write_memory(self, key: str, before: Memory, memory: Memory) -> None:
         """Save the stored data of a login, but only the values that differ between ``before`` and ``memory``.
 
-        Unchanged values are not saved. Otherwise, an access token that another process has just removed from the file
-        would be stored again.
+        Unchanged values are not written to the file. Otherwise, an access token that another process has just removed
+        from the file would be stored again.
         """
         with private_file.lock_file(self._path) as file:
             logins: dict[str, Memory] = file.data.setdefault("logins", {})

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Store access tokens in the file that the option ``token_file`` names. Private to this collection.
 
-An entry of the file always holds a token that works, even during a rotation. A rotation has four steps. First, the new
-token is stored in the entry as ``next``. Second, the new token is verified. Third, the new token becomes the current
-token, and the old token is moved to ``previous``. Fourth, the old token is revoked and removed from ``previous``. If a
-run is killed during a rotation, the entry tells the next run which steps are left.
+An entry of the file always contains a token that works, even during a rotation. A rotation has four steps. First, the
+new token is stored in the entry as ``next``. Second, the new token is verified. Third, the new token becomes the
+current token, and the old token is moved to ``previous``. Fourth, the old token is revoked and removed from
+``previous``. If a run is killed during a rotation, the entry shows which steps the next run must finish.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class LockedEntry:
         return self.entry.get("access_token")
 
     def drop_next(self) -> None:
-        """Remove the new access token ``next``, which does not work, but keep the new refresh token.
+        """Remove ``next``, because the new access token does not work. Keep the new refresh token in the entry.
 
-        The request for the new access token has used up the old refresh token.
+        The old refresh token cannot be used again, because a refresh token works only once.
         """
         dropped = self.entry.pop("next")
         if "refresh_token" in dropped:
@@ -84,7 +84,7 @@ class TokenStore:
 
     @contextlib.contextmanager
     def lock_entry(self, label: Label) -> Iterator[LockedEntry]:
-        """Lock the file and yield the entry with this label. If the file has no such entry, yield a new entry.
+        """Lock the file and yield the entry with this label. If no entry has this label, yield a new entry.
 
         :raises ParticleError: ``unsafe_file`` when other users can read the file, or when the file is damaged or not
             writable; ``run_in_progress`` when another process holds the lock for minutes.
@@ -119,7 +119,7 @@ class TokenStore:
 
         :param now: seconds since 1970.
         :returns: ``[{fingerprint, purpose, account, api_url, client, obtained_at, expires_at, days_left}]``.
-            ``days_left`` is ``None`` if the token never expires or its expiry is not known.
+            ``days_left`` is ``None`` if the token never expires or the expiry is not known.
         """
         rows = []
         for entry in self._read_entries(private_file.read_file(self._path)):
@@ -163,7 +163,7 @@ def _is_entry(entry: Any) -> bool:
 
 
 def build_entry(grant: Grant, now: float) -> Entry:
-    """Return the fields that describe a new access token in an entry.
+    """Return the fields that an entry stores about a new access token.
 
     :param now: seconds since 1970.
     """
@@ -184,7 +184,7 @@ def compute_seconds_left(entry: Entry, now: float) -> float:
     """Return the number of seconds until a stored access token expires.
 
     :param now: seconds since 1970.
-    :returns: infinity if the token never expires or its expiry is not known.
+    :returns: infinity if the token never expires or the expiry is not known.
     """
     left = compute_seconds_until(entry.get("expires_at"), now)
     return float("inf") if left is None else left

@@ -67,7 +67,7 @@ class Tokens:
         :param lifetime: the form fields that request a lifetime for a new token, such as ``{"expires_in": "3600"}``.
         :param renew_before: a stored token is replaced if the token expires within this many seconds. The default is 7
             days or a tenth of the lifetime of the token, whichever is shorter.
-        :returns: the documented result of module ``access_token``, which contains the token.
+        :returns: the documented result of module ``access_token``, including the token.
         """
         if self.store is None:
             return self._obtain_unstored(self._add_refresh_token(login, {}), lifetime, check_mode=check_mode)
@@ -84,7 +84,7 @@ class Tokens:
         """Replace the stored access token with a new token. Verify the new token, then revoke the old token.
 
         :param lifetime: the form fields that request a lifetime for the new token, such as ``{"expires_in": "3600"}``.
-        :returns: the documented result of module ``access_token``, which contains the token.
+        :returns: the documented result of module ``access_token``, including the token.
         :raises ParticleError: ``invalid_option`` when tokens are not stored in a file.
         """
         if self.store is None:
@@ -100,9 +100,10 @@ class Tokens:
             return self._obtain_unstored(login, lifetime, check_mode=True)
 
     def _add_refresh_token(self, login: Login, entry: Entry) -> Login:
-        """Return ``login``. If ``login`` needs a refresh token and has none, add the refresh token from ``entry``.
+        """Return ``login``. If ``login`` lacks a required refresh token, add the refresh token from ``entry``.
 
-        :raises ParticleError: ``invalid_credentials`` when ``login`` needs a refresh token and ``entry`` has none.
+        :raises ParticleError: ``invalid_credentials`` when ``login`` lacks a required refresh token, and ``entry``
+            contains no refresh token.
         """
         if not isinstance(login, RefreshToken) or login.refresh_token is not None:
             return login

@@ -36,8 +36,8 @@ def report_tokens(
 ) -> dict[str, Any]:
     """Report the current access token and the stored access tokens.
 
-    No login is made. If the user gives a username and a password, the current token is the token that the processes of
-    the user share for this login.
+    This function never logs in. If the user gives a username and a password, the current token is the stored token for
+    this account, which all processes of the local user share.
 
     :param sessions: a function that returns the store of shared logins.
     :param token_file: the path of the file of stored tokens; ``None`` if tokens are not stored.
@@ -110,8 +110,8 @@ def report_listed_tokens(
 ) -> dict[str, Any]:
     """Report the access tokens that the cloud lists for an account.
 
-    :returns: ``{listed, listing_error}``, a part of the documented result of module ``access_token_info``. One of the
-        two values is ``None``.
+    :returns: ``{listed, listing_error}`` for the documented result of module ``access_token_info``. One of the two
+        values is ``None``.
     """
     try:
         rows = list_tokens_of_account(http, account, sessions)

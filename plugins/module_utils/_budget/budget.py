@@ -28,17 +28,18 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 class Budget:
     """A limiter of requests with sliding windows.
 
-    A window has a place for each request that a limit allows. Each request takes a place in the window for all routes
-    together. If the route of the request has a separate limit, the request also takes a place in the window for this
-    route. A place becomes free when the period of the limit has passed. Safe to share between threads and across forks.
+    Every request is counted in the window for all routes together. If the route of the request has a separate limit,
+    the request is also counted in the window for this route. A request stops counting when the period of the limit has
+    passed. Threads and forked child processes can use the same budget object.
 
     :param allowance: the limits, and the share of each limit that may be used.
-    :param folder: a folder through which the processes of a user share the windows; ``None`` not to share the windows.
-        If the folder cannot be used or a file stays locked, the windows are not shared, and no error is raised.
-    :param store: URL of a Redis server through which several machines share the windows. It replaces ``folder``.
+    :param folder: a folder through which the processes of a user share the windows. With ``None``, the windows are not
+        shared. If the folder cannot be used or a file stays locked, the windows are not shared, and no error is raised.
+    :param store: URL of a Redis server through which several machines share the windows. If ``store`` is given,
+        ``folder`` is ignored.
     :param cloud: the URL of the cloud to which the limits apply.
-    :param clock: returns seconds. All processes that share the windows must use the same clock. The default is the
-        clock of the machine, or with ``store`` the clock of the Redis server.
+    :param clock: a function that returns seconds. All processes that share the windows must use the same clock. If
+        ``store`` is given, the default is the clock of the Redis server, else the clock of this machine.
     :raises ParticleError: when the Redis server cannot be used.
     """
 
@@ -56,20 +57,21 @@ class Budget:
         self._log: RequestLog = RedisLog(store, clock) if store and limits else FileLog(folder, clock or time.time)
 
     def take_place(self, route: str, waited: float = 0.0) -> float:
-        """Take a place for one request, if a place is free.
+        """Count a request if the budget allows the request now.
 
         :param route: the method and path template of the request.
         :param waited: for how many seconds the request has waited so far.
-        :returns: 0.0 if the request may be sent now, else the seconds after which to call this method again.
+        :returns: 0.0 if the request was counted and may be sent now, else the seconds after which to call this method
+            again.
         :raises ParticleError: when the Redis server cannot be used.
         """
         windows = [self._windows[key] for key in (EVERY_ROUTE, route) if key in self._windows]
         return self._log.take_places(windows, waited) if windows else 0.0
 
     def get_delay(self, route: str) -> float:
-        """Return for how many seconds the limit of a route would delay a request now, without taking a place.
+        """Return the number of seconds that a request sent now would have to wait for the limit of its route.
 
-        The limit for all routes together is ignored.
+        The limit for all routes together is ignored. The call is not counted as a request.
 
         :raises ParticleError: when the Redis server cannot be used.
         """

@@ -24,11 +24,11 @@ _SLOT_BYTES = 8
 
 
 class FileLog:
-    """A :class:`RequestLog` that has a ring buffer of request times for each window, in a file or in memory.
+    """A :class:`RequestLog` that stores the request times of each window in a ring buffer, in a file or in memory.
 
     :param folder: the folder of the files; ``None`` to keep the ring buffers in memory. If a file cannot be used or
-        stays locked, ring buffers are replaced by empty ring buffers in memory.
-    :param clock: returns seconds. All processes that share the folder must use the same clock.
+        stays locked, an empty ring buffer in memory is used instead.
+    :param clock: a function that returns seconds. All processes that share the folder must use the same clock.
     """
 
     def __init__(self, folder: Path | None, clock: Callable[[], float]) -> None:
@@ -38,10 +38,10 @@ class FileLog:
         self._process, self._lock = os.getpid(), threading.Lock()
 
     def take_places(self, windows: Sequence[Window], waited: float) -> float:
-        """Take a place for a request in all ``windows``. If any window has no free place, take no place.
+        """Count a request in all ``windows``. If the limit of any window is reached, count the request in no window.
 
         :param waited: for how many seconds the request has waited so far.
-        :returns: 0.0 if the places were taken, else the seconds after which to call this method again.
+        :returns: 0.0 if the request was counted, else the seconds after which to call this method again.
         """
 
         def take_if_free(rings: Sequence[_Ring], now: float) -> float:
@@ -54,18 +54,18 @@ class FileLog:
         return self._use_locked(windows, take_if_free)
 
     def get_delay(self, window: Window) -> float:
-        """Return the seconds until ``window`` has a free place, without taking a place. 0.0 means now."""
+        """Return the seconds until ``window`` allows a request. 0.0 means now. The call is not counted as a request."""
         return self._use_locked([window], lambda rings, now: max(rings[0].get_delay(now), 0.0))
 
     def get_used_share(self, window: Window) -> float:
-        """Return the share of the allowed requests of ``window`` that is used, from 0.0 to 1.0."""
+        """Return how much of ``window`` is used, from 0.0 (no requests) to 1.0 (the next request must wait)."""
         return self._use_locked([window], lambda rings, now: rings[0].get_used_share(now))
 
     def _use_locked(self, windows: Sequence[Window], use: Callable[[Sequence[_Ring], float], float]) -> float:
-        """Lock the ring buffers of ``windows``, and call a function while they are locked.
+        """Lock the ring buffers of ``windows``, call ``use``, and unlock the ring buffers.
 
-        :param use: called with the ring buffers and the current time. If a file cannot be used or stays locked, ``use``
-            is called with ring buffers in memory.
+        :param use: a function that takes the ring buffers and the current time. If a file cannot be used or stays
+            locked, the function is called with ring buffers in memory.
         :returns: the result of ``use``.
         """
         if self._process != os.getpid():  # in a child process, a lock that was held during the fork is never released
@@ -92,16 +92,18 @@ class FileLog:
 class _Ring:
     """A ring buffer with the times of the last requests in a window, in a file or in memory.
 
-    The content is the index of the next slot, followed by the slots. Index and slots have eight bytes each. A slot
-    holds the time of a request. A new time overwrites the oldest time. There is one slot more than the limit, so that
-    the next slot is never read. This matters because a process that is killed may leave the next slot half-written.
-    Processes that may use different shares of the limit can use the same file, because all of them count the requests
-    back from the next slot.
+    The content is an index, followed by slots. The index and each slot have eight bytes. A slot contains the time of a
+    request. The index is the number of the slot that is written next. A new time overwrites the oldest time. There is
+    one slot more than the limit, so that the slot that is written next is never read. If a process is killed while it
+    writes this slot, the invalid content does no harm.
 
-    The ring buffer is a context manager that opens and locks the file. The file is opened for each ``with`` statement,
-    so that a child process does not inherit an open file, and a file that was removed is created again.
+    The content does not depend on the share of the limit that a process is allowed to use. Therefore, processes with
+    different shares can use the same file.
 
-    :raises OSError: when the file cannot be used. Each method can raise this error.
+    The ring buffer is a context manager. Each ``with`` statement opens and locks the file, and closes the file at its
+    end. Therefore, a child process does not inherit an open file, and a file that was removed is created again.
+
+    :raises OSError: from any method, when the file cannot be used.
     """
 
     def __init__(self, window: Window, path: Path | None) -> None:
@@ -113,7 +115,7 @@ class _Ring:
             self.move_to_memory()
 
     def move_to_memory(self) -> None:
-        """Replace a ring buffer in a file by an empty ring buffer in memory. Keep a ring buffer that is in memory."""
+        """Use an empty ring buffer in memory instead of the file. Keep a ring buffer that is already in memory."""
         if not self._memory:
             self._path, self._next, self._memory = None, 0, bytearray(self._build_blank())
 
@@ -142,7 +144,7 @@ class _Ring:
                 os.close(self._file)
 
     def get_delay(self, now: float, waited: float = 0.0) -> float:
-        """Return the seconds until there is a free place. 0 or less means now.
+        """Return the seconds until the window allows a request. 0 or less means now.
 
         :param waited: for how many seconds the request has waited so far.
         """
@@ -161,7 +163,7 @@ class _Ring:
         self._write(0, self._next.to_bytes(_SLOT_BYTES, "little"))
 
     def get_used_share(self, now: float) -> float:
-        """Return the share of the allowed requests that is used, from 0.0 to 1.0."""
+        """Return how much of the window is used, from 0.0 (no requests) to 1.0 (the next request must wait)."""
         begin, allowed = now - self._window.seconds, self._window.allowed
         numbers = range(1, allowed + 1)
         return bisect.bisect_left(numbers, True, key=lambda number: self._read_time(number) <= begin) / allowed
@@ -169,7 +171,8 @@ class _Ring:
     def _read_time(self, number: int) -> float:
         """Return the time of a request; minus infinity if there were fewer than ``number`` requests.
 
-        :param number: the number of the request, counted back from the last request, which has number 1.
+        :param number: the number of the request. The last request has number 1, and the second to last request has
+            number 2.
         """
         return array("d", self._read(1 + (self._next - number) % self._places, 1))[0]
 
@@ -192,7 +195,7 @@ class _Ring:
 
 
 def _lock_file(file: int) -> None:
-    """Wait for the lock of an open file, and lock the file.
+    """Lock an open file. If another process holds the lock, wait.
 
     :raises TimeoutError: when another process holds the lock for longer than ``_LOCK_SECONDS``.
     """
@@ -207,7 +210,7 @@ def _lock_file(file: int) -> None:
 
 
 def _remove_old_files(folder: Path) -> None:
-    """Remove the files of ring buffers that have not been written for longer than any window lasts."""
+    """Remove each ring buffer file that was not written for two hours. The requests in such a file no longer count."""
     for path in folder.glob("budget-*.ring"):
         with contextlib.suppress(OSError):
             if path.stat().st_mtime < time.time() - _KEPT_SECONDS:

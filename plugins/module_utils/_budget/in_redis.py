@@ -87,14 +87,14 @@ return string.format('%.17g', delay)
 
 
 class RedisLog:
-    """A :class:`RequestLog` that has a ring buffer of request times for each window, on a Redis server.
+    """A :class:`RequestLog` that stores the request times of each window in a ring buffer on a Redis server.
 
-    A Redis server that cannot be used is an error. There is no other store to fall back to, because separate budgets of
-    several machines would together exceed the limit.
+    If the Redis server cannot be used, every method raises an error. No other store is used instead, because separate
+    budgets of several machines could together exceed the limit.
 
     :param url: a ``redis://``, ``rediss://`` or ``unix://`` URL, as the Python library ``redis`` defines it. The URL
         may contain a password.
-    :param clock: returns seconds; ``None`` for the clock of the Redis server.
+    :param clock: a function that returns seconds; ``None`` for the clock of the Redis server.
     :raises ParticleError: ``unsupported`` when the Python library ``redis`` is missing. The constructor and each method
         raise ``unreachable`` when the Redis server does not answer for some seconds, and ``invalid_option`` when the
         URL is not valid or the Redis server refuses the login or a command.
@@ -123,19 +123,19 @@ class RedisLog:
         self._call_with_retries(client.ping)  # to fail now and not at the first request to a cloud
 
     def take_places(self, windows: Sequence[Window], waited: float) -> float:
-        """Take a place for a request in all ``windows``. If any window has no free place, take no place.
+        """Count a request in all ``windows``. If the limit of any window is reached, count the request in no window.
 
         :param waited: for how many seconds the request has waited so far.
-        :returns: 0.0 if the places were taken, else the seconds after which to call this method again.
+        :returns: 0.0 if the request was counted, else the seconds after which to call this method again.
         """
         return self._run_script("take", [(window, window.count_allowed(waited)) for window in windows])
 
     def get_delay(self, window: Window) -> float:
-        """Return the seconds until ``window`` has a free place, without taking a place. 0.0 means now."""
+        """Return the seconds until ``window`` allows a request. 0.0 means now. The call is not counted as a request."""
         return self._run_script("look", [(window, window.allowed)])
 
     def get_used_share(self, window: Window) -> float:
-        """Return the share of the allowed requests of ``window`` that is used, from 0.0 to 1.0."""
+        """Return how much of ``window`` is used, from 0.0 (no requests) to 1.0 (the next request must wait)."""
         return self._run_script("used", [(window, window.allowed)])
 
     def _run_script(self, what: str, windows: Sequence[tuple[Window, int]]) -> float:
@@ -146,9 +146,9 @@ class RedisLog:
         return float(self._call_with_retries(lambda: self._script(keys=keys, args=arguments)))
 
     def _call_with_retries(self, ask: Callable[[], Any]) -> Any:
-        """Return the result of ``ask``. Retry for some seconds if the Redis server does not answer.
+        """Call ``ask`` and return its result. If the Redis server does not answer, repeat the call for some seconds.
 
-        :param ask: sends a command to the Redis server.
+        :param ask: a function that sends a command to the Redis server.
         """
         pauses = iter(_PAUSES)
         while True:

@@ -19,7 +19,7 @@ EVERY_ROUTE = "every route"
 
 @dataclass(frozen=True)
 class Limit:
-    """A rate limit: at most ``requests`` in any period of ``seconds``."""
+    """A rate limit: at most ``requests`` requests in any period of ``seconds`` seconds."""
 
     requests: int
     seconds: float
@@ -35,18 +35,19 @@ DOCUMENTED_LIMITS: Mapping[str, Limit] = MappingProxyType(
         "GET /v1/serial_numbers/:serial": Limit(50, 3600),
     }
 )
-"""The documented rate limits by route."""
+"""The documented rate limits, keyed by route."""
 
 MAX_TRAVEL_SECONDS = 3.0
-"""Maximum difference between the travel times of two requests, in seconds. It is added to each window, because the
-budget counts a request when it is sent, but the cloud counts a request when it arrives."""
+"""The maximum difference, in seconds, between the times that two requests need to reach the cloud. The difference is
+added to the period of each window, because the budget counts a request when the request is sent, but the cloud counts
+the request when it arrives."""
 
 
 @dataclass(frozen=True)
 class Allowance:
     """The rate limits of a cloud, and the share of each limit that a run may use.
 
-    :param limits: the limits by route; an empty mapping for a cloud without limits.
+    :param limits: the limits, keyed by route; an empty mapping for a cloud without limits.
     :param share: the share of each limit that may be used.
     """
 
@@ -61,7 +62,8 @@ DEFAULT_ALLOWANCE = Allowance()
 class Window:
     """A sliding window in which requests are counted against a rate limit.
 
-    :param name: a hash of the cloud URL, the route and the limit. It identifies the window without revealing the URL.
+    :param name: a hash of the cloud URL, the route and the limit. The hash identifies the window without revealing the
+        URL.
     :param size: the number of requests that the cloud allows in the window.
     :param allowed: the number of requests that the run may send in the window.
     :param seconds: for how long a request counts.
@@ -82,26 +84,26 @@ class Window:
         return cls(name, limit.requests, max(1, int(limit.requests * share)), limit.seconds + MAX_TRAVEL_SECONDS)
 
     def count_allowed(self, waited: float) -> int:
-        """Return the number of requests that the window allows for a request that has waited for ``waited`` seconds."""
+        """Return the number of requests that the window allows: ``allowed``, or ``size`` after a long wait.
+
+        :param waited: for how many seconds the next request has waited so far.
+        """
         # After a long wait, the request may use the whole limit: other runs with a larger share may take every place.
         return self.allowed if waited < 2 * self.seconds else self.size
 
 
 class RequestLog(Protocol):
-    """A store of the times at which requests were sent. Safe to share between threads and across forks.
-
-    A window has a free place when fewer requests than the window allows were sent in its period.
-    """
+    """A store of the times at which requests were sent. Threads and forked child processes can use the same object."""
 
     def take_places(self, windows: Sequence[Window], waited: float) -> float:
-        """Take a place for a request in all ``windows``. If any window has no free place, take no place.
+        """Count a request in all ``windows``. If the limit of any window is reached, count the request in no window.
 
         :param waited: for how many seconds the request has waited so far.
-        :returns: 0.0 if the places were taken, else the seconds after which to call this method again.
+        :returns: 0.0 if the request was counted, else the seconds after which to call this method again.
         """
 
     def get_delay(self, window: Window) -> float:
-        """Return the seconds until ``window`` has a free place, without taking a place. 0.0 means now."""
+        """Return the seconds until ``window`` allows a request. 0.0 means now. The call is not counted as a request."""
 
     def get_used_share(self, window: Window) -> float:
-        """Return the share of the allowed requests of ``window`` that is used, from 0.0 to 1.0."""
+        """Return how much of ``window`` is used, from 0.0 (no requests) to 1.0 (the next request must wait)."""

@@ -14,11 +14,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording
 
 
 class ValueReader:
-    """A reader that checks values of a document. It collects mistakes instead of raising errors.
+    """A reader that checks values of a document. The reader collects mistakes instead of raising errors.
 
-    The values that it returns may be used only if there are no mistakes.
+    Use the returned values only if ``mistakes`` is empty.
 
-    :param where: returns a description of a place in the document for the user.
+    :param where: a function that returns a description of a place in the document, to show to the user.
     :ivar mistakes: one sentence for each mistake.
     """
 
@@ -102,7 +102,7 @@ class ValueReader:
     def refuse_duplicates(self, found: list[tuple[Place, str]], key: str) -> None:
         """Add a mistake for each duplicate value.
 
-        :param found: pairs of a place and a value. The place is that of the mapping that contains the value.
+        :param found: pairs of a place and a value. The place is the path of the mapping that contains the value.
         :param key: the key of the value in each mapping.
         """
         first: dict[str, Place] = {}
@@ -114,7 +114,10 @@ class ValueReader:
 
 
 def describe_type(value: Any) -> str:
-    """Return the type of a value in words for messages, such as ``a number``. For a boolean, return its value."""
+    """Return the type of a value in words for messages, such as ``a number``.
+
+    For a boolean, return ``true`` or ``false`` instead of the type.
+    """
     if value is None:
         return "nothing"
     for kind, word in ((bool, "true or false"), (int, "a number"), (float, "a number"), (str, "a string")):

@@ -18,8 +18,8 @@ _DELIMITERS = ",;\t"
 class Table:
     """The rows of a CSV table.
 
-    :param rows: for each row, its cells by column name, without surrounding spaces. Empty cells are left out.
-    :param lines: for each row, the number of its first line in the file.
+    :param rows: for each row, the cells, keyed by column name, without surrounding spaces. Empty cells have no key.
+    :param lines: for each row, the number of the line at which the row begins.
     """
 
     rows: Sequence[Mapping[str, str]]
@@ -33,8 +33,8 @@ def parse_table(text: str, name: str, find_mistake: Callable[[str], str | None] 
 
     :param text: the content of the file.
     :param name: the name of the file, for messages.
-    :param find_mistake: called with the name of each column. Returns a description of the mistake in the name, or
-        ``None`` if the name is valid.
+    :param find_mistake: a function that takes the name of a column, and returns a description of the mistake in the
+        name. The function returns ``None`` if the name is valid.
     :raises ParticleError: ``invalid_manifest`` when the table is not valid. The message lists every mistake.
     """
     text = text.removeprefix("\ufeff")
@@ -63,7 +63,7 @@ def parse_table(text: str, name: str, find_mistake: Callable[[str], str | None] 
 
 
 def _check_columns(columns: Sequence[str], name: str, find_mistake: Callable[[str], str | None]) -> list[str]:
-    """Return a sentence for each mistake in the column names, which are in the first line."""
+    """Return a sentence for each mistake in the column names."""
     mistakes = [f"{name}:1 column {index} has no name" for index, column in enumerate(columns, 1) if not column]
     mistakes += [f"{name}:1 column {column} {wrong}" for column in columns if (wrong := find_mistake(column))]
     twice = sorted({column for column in columns if column and columns.count(column) > 1})

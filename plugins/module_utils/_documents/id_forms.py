@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the valid forms of device ids, group names and identifiers on labels. Private to this collection."""
+"""Define the valid forms of device ids, group names, serial numbers, ICCIDs and IMEIs. Private to this collection."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ _REPLACED_PROBLEMS = {
     "found undefined tag handle": _FOREIGN_TAG,
     "found undefined alias": _NO_ANCHOR,
 }
-"""Replacements for messages of PyYAML, keyed by the beginning of the replaced message. The replaced messages quote a
-part of the file, which may be a password."""
+"""Messages to show instead of messages of PyYAML, keyed by the beginning of the PyYAML message. The PyYAML messages
+quote text from the file. The quoted text can be a password."""
 
 
 def format_place(place: Place) -> str:
@@ -51,8 +51,8 @@ def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where
 
     :param text: the content of the file.
     :param name: the name of the file, for messages.
-    :param kind: the kind of the document, for messages.
-    :returns: the data, and a function that returns a description of a place for the user, with the line.
+    :param kind: the word for the document in messages, such as ``manifest``.
+    :returns: the parsed data, and a function that returns a description of a place for the user, including the line.
     :raises ParticleError: ``invalid_manifest`` when ``text`` is not valid YAML or has a duplicate key. The message
         contains the line.
     """
@@ -107,9 +107,9 @@ def _join_escapes(text: str) -> str:
 def _check_nodes(root: yaml.Node) -> None:
     """Check that no key is a list, a mapping or a duplicate, and that no list or mapping has an unknown tag.
 
-    The check is made before ``<<`` is resolved, because a merged mapping may repeat a key on purpose.
+    Keys are checked before ``<<`` is resolved, because a mapping may repeat a merged key on purpose.
 
-    :raises yaml.MarkedYAMLError: when a check fails. The error has the line.
+    :raises yaml.MarkedYAMLError: when a check fails. The error contains the line.
     """
     waiting, known = [root], set[int]()
     while waiting:
@@ -133,14 +133,14 @@ def _check_nodes(root: yaml.Node) -> None:
 
 
 _Pairs: TypeAlias = "dict[tuple[str, str], tuple[yaml.ScalarNode, yaml.Node]]"
-"""The pairs of a YAML mapping: the node of the key and the node of the value, by the tag and string of the key."""
+"""The pairs of a YAML mapping: ``{(tag of the key, string of the key): (node of the key, node of the value)}``."""
 
 
 class _Reader:
     """A converter from YAML nodes to plain data.
 
     :param json: whether the document is JSON.
-    :ivar lines: the line of each node that was converted, by place. The first line is 1.
+    :ivar lines: the line of each converted node, keyed by place. The first line of the file has number 1.
     """
 
     def __init__(self, loader: Any, *, json: bool) -> None:
@@ -184,7 +184,7 @@ class _Reader:
     def _collect_pairs(self, node: yaml.Node) -> _Pairs:
         """Return the pairs of a YAML mapping, including the pairs that ``<<: *alias`` merges into the mapping.
 
-        The mapping's own keys override merged keys.
+        The keys of the mapping itself override merged keys.
         """
         # ``flatten_mapping`` of PyYAML 6.0.4 is not used, because of a fault: if mapping A merges mapping B, B merges
         # mapping C, and B overrides a key of C, then A gets the value of C.

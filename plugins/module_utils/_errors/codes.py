@@ -47,7 +47,7 @@ HINTS: Mapping[str, str] = {
     "unsafe_file": "Make the file or folder accessible to your user only, or name another one, and run again.",
     "internal": "This is a bug in the collection: please report it with the text above.",
 }
-"""The hint for the user, keyed by error code. The collection uses no other error codes."""
+"""The hints for the user, keyed by error code. Every error code of the collection is a key."""
 
 
 REFUSED_LOGIN = frozenset(

@@ -17,9 +17,10 @@ class ParticleError(Exception):
     :param message: the failed action and the cause of the failure, without secrets.
     :param hint: one sentence that tells the user what to do. The default is the hint of the error code.
     :param status: the HTTP status that caused the failure, if any.
-    :param route: the HTTP method and the path template of the failed request, if any. Never a URL with values.
+    :param route: the HTTP method and the path template of the failed request, if any. The path template contains no
+        values, such as device ids.
     :ivar response: the JSON object in the body of the HTTP response, for the caller; empty if there is no JSON object.
-        The JSON object may hold secrets, and is never shown to the user.
+        The JSON object may contain secrets, and is never shown to the user.
     """
 
     def __init__(

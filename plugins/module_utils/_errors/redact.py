@@ -43,14 +43,14 @@ def _encode_percent(text: str) -> set[str]:
 
 
 class Redactor:
-    """A callable that masks secrets in a string: all known secrets, and everything that looks like an access token."""
+    """A callable that masks all known secrets in a string, and all text that looks like an access token."""
 
     def __init__(self) -> None:
         self._forms: set[str] = set()
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Return all known secrets, each in all its encoded forms."""
+        """Return all encoded forms of all known secrets."""
         return frozenset(self._forms)
 
     def add_secrets(self, secrets: Iterable[str]) -> None:
@@ -61,7 +61,7 @@ class Redactor:
     def add_secret(self, secret: str | None, *, username: str | None = None) -> None:
         """Mask ``secret`` from now on, also in percent-encoded and JSON-escaped form and in an HTTP Basic header.
 
-        :param username: the username that the HTTP Basic header contains together with the secret, if any.
+        :param username: the username that is sent together with the secret in an HTTP Basic header, if any.
         """
         if not secret:
             return

@@ -22,9 +22,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 class Refusal:
     """The parsed body of an error response, in one form for all shapes of error bodies.
 
-    :param word: the error word for programs, such as ``invalid_grant``; empty if the body has no error word.
-    :param text: the complete error message for people. The message can be empty and may hold secrets.
-    :param form: ``json``, ``html``, ``text`` or ``empty``. Responses of proxies and of unknown routes are not JSON.
+    :param word: the machine-readable error word, such as ``invalid_grant``; empty if the body has no error word.
+    :param text: the complete human-readable error message. The message can be empty, and may contain secrets.
+    :param form: ``json``, ``html``, ``text`` or ``empty``. Responses from proxies and for unknown routes are not JSON.
     :param data: the body, if the body is a JSON object; otherwise empty.
     """
 
@@ -66,8 +66,8 @@ def read_refusal(body: bytes) -> Refusal:
 def _read_sentences(data: Mapping[str, Any]) -> list[str]:
     """Return the error messages in a JSON body.
 
-    The shapes E11 and E3 spread the message over two or three keys. For all other shapes, the first key that holds a
-    message is used.
+    The shapes E11 and E3 spread the message over two or three keys. For all other shapes, the first key with a message
+    is used.
     """
     if data.get("message") and data.get("description"):  # E11: the input violates a JSON Schema
         violations = [json.dumps(one) for one in _wrap_in_list(data.get("violations") or [])]
@@ -111,8 +111,8 @@ TOKEN_ROUTE = "POST /oauth/token"
 def classify_refusal(status: int, refusal: Refusal, route: str) -> str:
     """Return the error code for an error response.
 
-    Only the status identifies a redirect or a rate limit. Otherwise the text of the body takes precedence over the
-    status, because the status is less precise.
+    A redirect or a rate limit is recognised by the status alone. For all other errors, the text of the body is checked
+    before the status, because the text is more precise.
     """
     text = refusal.text.lower()
     if refusal.form == "html" and status < 500 and status not in (408, 429):

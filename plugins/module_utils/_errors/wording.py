@@ -10,7 +10,7 @@ from typing import Any
 
 
 def list_names(names: Sequence[str], at_most: int) -> str:
-    """Return the first ``at_most`` names, separated by commas, and ``and <n> more`` if names are left out."""
+    """Return the first ``at_most`` names, separated by commas. If there are more names, append ``and <n> more``."""
     more = len(names) - at_most
     return ", ".join(names[:at_most]) + (f" and {more} more" if more > 0 else "")
 

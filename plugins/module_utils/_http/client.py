@@ -61,7 +61,7 @@ A larger number is refused, because it is most likely a typing error.
 
 _MAX_SLEEP_SECONDS = 1.0
 REFUSED_TOKEN_CODES = ("token_invalid", "token_expired")
-"""The error codes of requests whose access token the cloud does not accept."""
+"""The error codes for an access token that the cloud does not accept."""
 _OK = 200
 _RATE_LIMIT_STATUSES = (429, 529)
 _TEMPORARY_STATUSES = (408, 500, 502, 503, 504)
@@ -83,8 +83,8 @@ class Http:
 
     :param workers: the number of parallel requests.
     :param clock: the functions that tell the time and wait. Tests replace these functions.
-    :ivar renew: a function that takes an access token that the cloud no longer accepts, and returns a new token. The
-        function is called at most once for each request. With ``None``, a request with a refused token fails.
+    :ivar renew: a function that takes the refused access token, and returns a new access token. The function is called
+        at most once for each request. If ``renew`` is ``None``, a request with a refused token fails.
     """
 
     def __init__(
@@ -106,12 +106,12 @@ class Http:
         self.before_request: Callable[[], None] = lambda: None
         """A function that is called before each request and during each wait.
 
-        The function may raise an error to end the work.
+        The function can raise an error to end the work.
         """
         self.last_date: tuple[str, float] | None = None
         """The Date header of the last response, and the time at which the response arrived.
 
-        The time is from the clock of this machine, in seconds since 1970.
+        The arrival time is in seconds since 1970, according to the clock of this machine.
         """
         self._token: str | None = None
         self.budget = budget or Budget(clock=clock.monotonic)
@@ -142,9 +142,9 @@ class Http:
         return self._token or ""
 
     def get_delay(self, route: str) -> float:
-        """Return for how many seconds the rate limit of ``route`` would delay a request now.
+        """Return the number of seconds that a request sent now would have to wait for the rate limit of ``route``.
 
-        The rate limit for all routes together is ignored.
+        The rate limit for all routes together is ignored. The call is not counted as a request.
         """
         return self.budget.get_delay(route)
 
@@ -166,7 +166,7 @@ class Http:
     # Each of the next four methods does one thing and calls the next method.
 
     def _send_with_live_token(self, request: Request, policy: RetryPolicy) -> Response:
-        """Send a request. If the cloud no longer accepts the access token, renew the token and send once more."""
+        """Send a request. If the cloud no longer accepts the access token, renew the token and repeat the request."""
         token = self._token
         try:
             return self._send_with_retries(request, _Bearer(token) if token else None, policy)
@@ -253,7 +253,7 @@ class Http:
         return refusal
 
     def _wait_for_budget(self, route: str) -> None:
-        """Wait until the budget has a free place for a request to ``route``, and take this place."""
+        """Wait until the budget allows a request to ``route``. The budget then counts the request."""
         delay, waited = self.budget.take_place(route), 0.0
         if delay == 0:
             return

@@ -53,7 +53,7 @@ def _has_no_connection(error: requests.RequestException) -> bool:
 
 
 def withhold_text(text: str) -> str:
-    """Return a fixed note to show instead of ``text``, the text of a response that may contain a secret.
+    """Return a fixed note that is shown instead of ``text``, because ``text`` may contain a secret.
 
     This function replaces the :class:`Redactor` for requests whose field ``private`` is true.
     """

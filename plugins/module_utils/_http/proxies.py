@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 
 def find_proxies(url: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the proxies that the ``…_proxy`` variables of ``environment`` set for ``url``.
+    """Return the proxies for ``url``, according to the ``…_proxy`` variables in ``environment``.
 
     A lower-case variable overrides the upper-case variable of the same name, even if the lower-case variable is empty.
     Other programs read the variables in the same way.

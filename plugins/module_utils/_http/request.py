@@ -75,8 +75,8 @@ class Request:
 def _fill_path(template: str, values: Mapping[str, object]) -> str:
     """Replace the placeholders of a path template, such as ``:id``, with percent-encoded values.
 
-    :raises ParticleError: ``not_found`` when a value is empty, ``.`` or ``..``. With such a value, the request would
-        reach another path: servers resolve ``.`` and ``..`` even if the value is percent-encoded.
+    :raises ParticleError: ``not_found`` when a value is empty, ``.`` or ``..``. With one of these values, the request
+        would reach another path: servers resolve ``.`` and ``..`` even if the value is percent-encoded.
     """
     parts = []
     for part in template.split("/"):

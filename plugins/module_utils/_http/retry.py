@@ -17,7 +17,7 @@ _MAX_PAUSE_SECONDS = 30.0
 class Retry(enum.Enum):
     """The rule that says whether a failed request may be retried.
 
-    A retry does not check first whether the failed request took effect.
+    The client does not check before a retry whether the failed request took effect.
     """
 
     SAFE = "safe"
@@ -29,7 +29,7 @@ class Retry(enum.Enum):
 
 
 class Retryable(Exception):
-    """A failure to send a request, after which a retry may succeed.
+    """An exception for a failed request. A retry of the request may succeed.
 
     :param error: the error to raise if the request is not retried.
     :param unsent: whether the request certainly had no effect.
@@ -51,8 +51,8 @@ class RetryPolicy:
     """The retry state of one request. The state decides how long to wait before a retry, and when to give up.
 
     :param action: the attempted action, which follows "Could not" in error messages.
-    :param max_wait: the maximum number of seconds for each pause before a retry. The pauses because of too many
-        requests are also limited to this number of seconds in total.
+    :param max_wait: the maximum number of seconds for each pause before a retry. If the cloud refuses too many
+        requests, all pauses for this reason together are also limited to ``max_wait`` seconds.
     """
 
     def __init__(self, action: str, max_wait: float) -> None:
@@ -81,9 +81,10 @@ class RetryPolicy:
     def _compute_busy_pause(self, failure: Retryable) -> float:
         """Return the seconds to wait after the cloud refused the request because of too many requests.
 
-        The total time of these pauses is limited. The number of attempts is not limited.
+        The total time of all pauses for this reason is limited. The number of attempts is not limited.
 
-        :raises ParticleError: ``rate_limited`` when all these pauses together would be longer than ``max_wait``.
+        :raises ParticleError: ``rate_limited`` when all pauses for this reason together would be longer than
+            ``max_wait``.
         """
         left = self._max_wait - self._waited
         self._refusals += 1

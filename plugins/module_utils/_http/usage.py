@@ -21,7 +21,7 @@ class Usage:
     budget_wait_seconds: float = 0.0
 
     def add(self, other: Usage) -> None:
-        """Add the counters of ``other``, which belong to another HTTP client of the same task."""
+        """Add the counters of another HTTP client of the same task."""
         for name, value in asdict(other).items():
             setattr(self, name, getattr(self, name) + value)
 

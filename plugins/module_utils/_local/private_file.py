@@ -71,11 +71,12 @@ def replace_file(path: Path, content: bytes) -> None:
 def ensure_folder(environment: Mapping[str, str], what: str, otherwise: str, *, of_login: bool = False) -> Path:
     """Return the folder of this collection in the cache folder of the user. Create the folder if it is missing.
 
-    :param what: the things that are stored in the folder, as the error message names them: ``Logins``.
-    :param otherwise: what users can do without a usable folder, for the hint of the error: ``give an access_token``.
-    :param of_login: whether to use the runtime folder ``XDG_RUNTIME_DIR``, if the variable is set, instead of the cache
-        folder. The system removes the runtime folder when the user logs out. Processes that the system starts, for
-        example through cron, have no runtime folder. These processes do not see the files in the runtime folder.
+    :param what: the name of the stored data in the error message, such as ``Logins``.
+    :param otherwise: what users can do if the folder cannot be used, for the hint of the error: ``give an
+        access_token``.
+    :param of_login: whether to use the runtime folder of the user instead of the cache folder, if the variable
+        ``XDG_RUNTIME_DIR`` is set. The operating system removes the runtime folder when the user logs out. Processes
+        without this variable, such as cron jobs, do not see the files in the runtime folder.
     :raises ParticleError: ``unsafe_file`` when the folder cannot be used, or when other users can write to the folder.
     """
     variable = "XDG_RUNTIME_DIR" if of_login and environment.get("XDG_RUNTIME_DIR") else "XDG_CACHE_HOME"
@@ -114,7 +115,7 @@ def hold_lock(path: Path, what: str, seconds: float | None = None) -> Iterator[N
     The kernel releases the lock when the process ends, even if the process is killed.
 
     :param path: the path of the lock file.
-    :param what: the thing that the lock protects, as the error message names it.
+    :param what: the name of the protected file or login in the error message.
     :param seconds: for how many seconds to wait for the lock; by default 120.
     :raises ParticleError: ``unsafe_file`` when the lock file cannot be used; ``run_in_progress`` when another process
         holds the lock for longer than ``seconds``.

@@ -25,7 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.creden
 )
 
 MAX_REQUESTS = 1_000_000
-"""The largest valid value of the option ``budget_requests``: requests in five minutes. The value 0 means no limit."""
+"""The largest valid value of the option ``budget_requests``, which is a number of requests in five minutes."""
 
 
 def read_budget(options: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Allowance, str | None]:

@@ -22,7 +22,7 @@ def get_variable_name(name: str) -> str:
 
 
 def read_option(options: Mapping[str, Any], environment: Mapping[str, str], name: str) -> Any:
-    """Return the value that the task gives to an option, else the value of its environment variable, else ``None``."""
+    """Return the value of an option from the task, else from the environment variable of the option, else ``None``."""
     given = options.get(name)
     return given if given is not None else environment.get(get_variable_name(name)) or None
 
@@ -63,7 +63,7 @@ def read_connection(options: Mapping[str, Any], environment: Mapping[str, str]) 
 def build_encryption_warnings(*urls: str) -> list[str]:
     """Return a warning for each http URL in ``urls``, because connections to http URLs are not encrypted.
 
-    URLs of this machine and paths without a host cause no warning.
+    URLs whose host is this machine and paths without a host cause no warning.
     """
     warnings = []
     for parts in map(urllib.parse.urlsplit, urls):

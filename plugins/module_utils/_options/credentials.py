@@ -45,7 +45,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
 _NON_SECRET_OPTIONS = ("username", "token_file", "profile")
 
 TASK, ENVIRONMENT, NO_SOURCE = "the task's options", "the environment", "nowhere"
-"""The names of the sources of credentials in messages. For a token file, messages show the path of the file."""
+"""The names that messages use for sources of credentials. For a token file, messages show the path of the file."""
 
 
 _ACCOUNT_EXTRAS = ("client_id", "client_secret", "otp", "otp_secret")
@@ -59,7 +59,7 @@ class Settings:
     :param source: the name of the source of the credentials.
     :param token_file: the path of the file of stored tokens; ``None`` if the option is not given.
     :param warnings: warnings to show to the user.
-    :param problems: mistakes in the credential options. No login may be made while there are mistakes.
+    :param problems: mistakes in the credential options. If there are mistakes, the caller must not log in.
     """
 
     connection: Connection
@@ -108,8 +108,8 @@ def read_settings(
     :param options: the options of the task. An option that is not given is ``None``.
     :param credentials: the names of the credential options to read.
     :param now: seconds since 1970.
-    :raises ParticleError: when the URL of the cloud or another option is not valid, when only a part of the credentials
-        is given, or when the token file or the profile cannot be read.
+    :raises ParticleError: when the URL of the cloud or another option is not valid, when the credentials are
+        incomplete, or when the token file or the profile cannot be read.
     """
     connection, warnings = read_connection(options, environment)
     token_file = _to_path(read_option(options, environment, "token_file"), environment)
@@ -217,7 +217,7 @@ def _is_username_only(values: Mapping[str, Any]) -> bool:
 
 
 def _find_stray_options(options: Mapping[str, Any], login: Login) -> tuple[ParticleError, ...]:
-    """Return one error if the task sets options such as ``otp`` for a username that comes from the environment.
+    """Check that the task sets no options such as ``otp`` if the username comes from the environment.
 
     :param login: the login from the environment.
     :returns: a tuple with the error, or an empty tuple.
@@ -305,7 +305,7 @@ def read_client(options: Mapping[str, Any], environment: Mapping[str, str]) -> C
 
 
 def build_client(values: Mapping[str, str | None]) -> Client:
-    """Return the OAuth client with the id and secret in ``values``, or the default client if ``values`` has neither.
+    """Return the OAuth client with the id and secret in ``values``, else the default client.
 
     :raises ParticleError: ``invalid_client_secret`` when only one of client id and client secret is given.
     """

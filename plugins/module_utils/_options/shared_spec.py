@@ -61,7 +61,7 @@ def find_secrets(options: Mapping[str, Any], names: Iterable[str] = SECRETS) -> 
 
 
 def find_url_secrets(url: str) -> list[str]:
-    """Return the password in the URL of a Redis server, as written and percent-decoded, without duplicates."""
+    """Return the password in a Redis URL, as written and percent-decoded, as a list without duplicates."""
     try:
         password = urllib.parse.urlsplit(url).password or ""
     except ValueError:  # read_budget reports an invalid URL

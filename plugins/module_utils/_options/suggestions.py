@@ -10,16 +10,16 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
 
 _SUPPORTED_MARK = ". Supported parameters include: "
-"""The middle of Ansible's message about unknown options.
+"""A string in Ansible's message about unknown options.
 
-The names of the unknown options come before this string, and the names of the supported options after this string.
+The message lists the unknown options before this string, and the supported options after this string.
 """
 
 
 def add_suggestions(messages: Sequence[str], given: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> str:
     """Return Ansible's messages about invalid options as one string, with suggestions of similar names and choices.
 
-    :param messages: the messages of Ansible's validation. Messages quote option values, which may be secrets.
+    :param messages: the messages of Ansible's validation. The messages quote option values, and can contain secrets.
     :param given: the options of the task.
     :param spec: the argument spec with which Ansible validated the options.
     """

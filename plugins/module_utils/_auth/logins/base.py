@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the interface of a login, which is a way to obtain an access token. Private to this collection."""
+"""Define the interface of logins. A login is a way to obtain an access token. Private to this collection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact 
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 Memory = dict[str, Any]
-"""The data that the file of shared logins stores for one login, such as the 30-second period of the last used code."""
+"""The data that the file of shared logins stores for one login, such as the shared access token."""
 
 
 class Login(Protocol):
@@ -36,23 +36,23 @@ class Login(Protocol):
         """
 
     def get_identity(self) -> tuple[str, ...]:
-        """Return the strings that identify this login, including its secrets."""
+        """Return the strings that identify this login, including the secrets of the login."""
 
     def find_problems(self) -> list[ParticleError]:
         """Return the mistakes that can be found in the credentials without a request.
 
-        Credentials with a mistake must not be sent. The cloud locks out an IP address after ten refused logins in a
-        row.
+        The caller must not send credentials with a mistake, because the cloud locks out an IP address after ten refused
+        logins in a row.
         """
 
     def mask_secrets(self, redact: Redactor) -> None:
         """Tell ``redact`` to mask the secrets of this login."""
 
     def obtain_grant(self, http: Http, lifetime: Mapping[str, str], memory: Memory) -> Grant:
-        """Request an access token once, without retries, and return the grant.
+        """Request an access token once, without retries, and return the token as a :class:`Grant`.
 
         :param lifetime: the form fields that request a lifetime for the token, such as ``{"expires_in": "3600"}``.
-        :param memory: the stored data of this login. The method may change the data.
+        :param memory: the stored data of this login. The method can change this data.
         :raises ParticleError: when the cloud refuses the login. The caller must not try the login again.
         """
 
@@ -78,7 +78,7 @@ class Client:
 DEFAULT_CLIENT = Client("particle", "particle")
 """The default OAuth client, whose id and secret are public.
 
-A user can log in to an account through any OAuth client that exists (endpoints.yml: client_basic).
+Any existing OAuth client can be used to log in to an account (endpoints.yml: client_basic).
 """
 
 _CLIENT_ID = re.compile(r"[a-z0-9_-]{3,40}\Z", re.IGNORECASE)

@@ -22,8 +22,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 class ClientCredentials:
     """A login with the id and secret of an OAuth client, without a user.
 
-    :param scope: limits the access token, for example to one customer. With ``None``, the token is valid for the whole
-        product or account to which the OAuth client belongs.
+    :param scope: a limit for the access token, for example to one customer. If ``scope`` is ``None``, the token is
+        valid for the whole product or account to which the OAuth client belongs.
     """
 
     client: Client
@@ -37,7 +37,7 @@ class ClientCredentials:
         return "", self.client.id
 
     def get_identity(self) -> tuple[str, ...]:
-        """Return the strings that identify this login, including its secrets."""
+        """Return the strings that identify this login, including the secrets of the login."""
         return ("client_credentials", self.client.id, self.client.secret, self.scope or "")
 
     def find_problems(self) -> list[ParticleError]:

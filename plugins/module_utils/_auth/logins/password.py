@@ -32,7 +32,7 @@ class PasswordLogin:
     """A login with the username and password of an account, through an OAuth client.
 
     :param otp: a one-time code from an authenticator app. A one-time code can be used once, within 30 seconds.
-    :param otp_secret: the base32 secret from which one-time codes are computed in unattended runs.
+    :param otp_secret: the base32 secret from which one-time codes are computed, so that no user must enter a code.
     """
 
     username: str
@@ -52,7 +52,7 @@ class PasswordLogin:
         return self.username, self.client.id
 
     def get_identity(self) -> tuple[str, ...]:
-        """Return the strings that identify this login, including its secrets."""
+        """Return the strings that identify this login, including the secrets of the login."""
         secrets = (self.client.secret, self.password, self.otp or "", self.otp_secret or "")
         return ("password", self.username, self.client.id, *secrets)
 
@@ -107,7 +107,7 @@ class PasswordLogin:
             raise ParticleError("otp_refused", message, status=error.status, route=error.route) from None
 
     def get_code(self, http: Http, memory: Memory) -> str:
-        """Return the one-time code to send: computed from ``otp_secret`` if given, else ``otp``.
+        """Return the one-time code to send. If ``otp_secret`` is given, compute the code, else return ``otp``.
 
         The cloud accepts each code only once. If this login has already used the current code, wait for the next code.
         """

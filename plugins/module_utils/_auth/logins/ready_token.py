@@ -28,7 +28,7 @@ class ReadyToken:
         return "", ""
 
     def get_identity(self) -> tuple[str, ...]:
-        """Return the strings that identify this login, including its secrets."""
+        """Return the strings that identify this login, including the secrets of the login."""
         return ("access_token", self.access_token)
 
     def find_problems(self) -> list[ParticleError]:

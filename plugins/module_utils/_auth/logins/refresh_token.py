@@ -37,7 +37,7 @@ class RefreshToken:
         return "", self.client.id
 
     def get_identity(self) -> tuple[str, ...]:
-        """Return the strings that identify this login, including its secrets."""
+        """Return the strings that identify this login, including the secrets of the login."""
         return ("refresh_token", self.client.id, self.client.secret, self.refresh_token or "")
 
     def find_problems(self) -> list[ParticleError]:
@@ -60,7 +60,7 @@ class RefreshToken:
     def obtain_grant(self, http: Http, lifetime: Mapping[str, str], memory: Memory) -> Grant:
         """Request an access token once, without retries (endpoints.yml: token_refresh).
 
-        The request uses up the refresh token.
+        After the request, the refresh token cannot be used again.
 
         :raises ParticleError: ``invalid_credentials`` when the cloud does not accept the refresh token.
         """

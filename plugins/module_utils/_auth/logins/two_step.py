@@ -3,9 +3,9 @@
 """Log in with the two-step session flow of older clouds. Private to this collection.
 
 The first request sends username and password, and returns a session. The second request sends the session, and returns
-an access token. The Particle cloud used this flow in 2014, before its OAuth endpoint was public (errors-and-limits.md,
-section 6). Self-hosted clouds may still use this flow. The URLs of the two requests are not documented, so the user
-must give both URLs.
+an access token. The Particle cloud used this flow in 2014, before the OAuth endpoint of the cloud was public
+(errors-and-limits.md, section 6). Some self-hosted clouds possibly still use this flow. The URLs of the two requests
+are not documented, so the user must give both URLs.
 """
 
 from __future__ import annotations
@@ -30,9 +30,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry imp
 class TwoStepLogin:
     """A login with an account through the two-step session flow.
 
-    :param login_url: the URL of the first request, which returns a session: a full URL, or a path below ``api_url``.
-    :param token_url: the URL of the second request, which returns an access token: a full URL, or a path below
-        ``api_url``.
+    :param login_url: a full URL, or a path below ``api_url``. The first request obtains a session from this URL.
+    :param token_url: a full URL, or a path below ``api_url``. The second request obtains an access token from this URL.
     """
 
     username: str
@@ -51,7 +50,7 @@ class TwoStepLogin:
         return self.username, ""
 
     def get_identity(self) -> tuple[str, ...]:
-        """Return the strings that identify this login, including its secrets."""
+        """Return the strings that identify this login, including the secrets of the login."""
         return ("session", self.username, self.password, self.login_url, self.token_url)
 
     def find_problems(self) -> list[ParticleError]:
@@ -114,8 +113,8 @@ class TwoStepLogin:
 def _is_url_or_path(url: str) -> bool:
     """Return whether ``url`` is an http or https URL, or a path that starts with one slash.
 
-    A URL with a username or a password is not valid. A path with two slashes at the start is not valid, because it
-    would name a host.
+    A URL with a username or a password is not valid. A path must not start with two slashes, because the text after the
+    slashes would be used as a host name.
     """
     try:
         parts = urllib.parse.urlsplit(url)
