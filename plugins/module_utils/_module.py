@@ -221,7 +221,7 @@ def run_module(spec: Mapping[str, Any], work: Work) -> None:
     task = Task(module.params, module.check_mode, module.warn, module.debug)
     result = carry_out_work(task, work)
     # Ansible masks the values of no_log options itself, but not secrets from the environment or the cloud. The public
-    # secret of the default client must not be masked, see secrets_in. If it is a real secret too, it is added again.
+    # secret of the default client must not be masked, see find_secrets. If it is a real secret too, it is added again.
     module.no_log_values.discard(DEFAULT_CLIENT.secret)
     module.no_log_values |= task.redact.secrets
     if result.pop("failed", False):
