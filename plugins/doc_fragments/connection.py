@@ -14,7 +14,7 @@ options:
     description:
       - URL of the API of the cloud.
       - Defaults to the environment variable E(PARTICLE_API_URL). If the variable is not set either, the default is
-        V(https://api.particle.io). For the token of O(profile), the default is the cloud of that profile.
+        V(https://api.particle.io), or the cloud of O(profile) if the token of this profile is used.
     type: str
   access_token:
     description:

@@ -33,12 +33,12 @@ attributes:
       - With O(state=rotated), check mode returns the stored token. If no token is stored, check mode obtains a token.
       - With O(state=absent), check mode revokes only a token that an earlier task obtained in check mode. For all other
         tokens, check mode reports whether they would be revoked.
-      - With O(grant=refresh_token), check mode obtains no token, because that would use up the refresh token. If a
-        token would be obtained, the task reports a change, and RV(access_token) and the values that describe the token
-        are V(null).
+      - With O(grant=refresh_token), check mode obtains no token, because that would use up the refresh token. If the
+        task would obtain a token outside check mode, the task reports a change, and RV(access_token) and the values
+        that describe the token are V(null).
   diff_mode:
     support: none
-    details: The difference is empty, because all values of a token are secret.
+    details: The module returns no difference, because all values of a token are secret.
   idempotent:
     support: partial
     details:
@@ -132,7 +132,7 @@ options:
     type: str
   refresh_token:
     description:
-      - Refresh token for O(grant=refresh_token). It is valid for one grant.
+      - Refresh token for O(grant=refresh_token). It is valid for one grant only.
       - With O(token_file), set this option for the first run only. Later runs use the refresh token in the file.
     type: str
   session_login_url:
@@ -164,7 +164,8 @@ options:
     type: str
   never_expires:
     description:
-      - Whether to request a token that never expires. It is safer to store a token in O(token_file) and to renew it.
+      - Whether to request a token that never expires. A token that is stored in O(token_file) and renewed regularly is
+        safer.
       - Cannot be combined with O(expires_in), O(expires_at), O(grant=refresh_token) or O(grant=session).
     type: bool
     default: false
@@ -204,7 +205,7 @@ notes:
     from several sources. The order of the sources is (1) O(access_token), or O(username) and O(password), as options,
     (2) the environment variables of these options, (3) O(token_file), and (4) O(profile).
   - With O(state=present) and O(state=rotated), Ansible hides the result of a successful task at every verbosity. The
-    registered variable holds the complete result. A failed task shows its result, which contains no secrets.
+    registered variable contains the complete result. A failed task shows its result, which contains no secrets.
   - Some self-hosted clouds require the username and password of the account to revoke a token. With such a cloud, set
     O(username) and O(password) in addition to O(access_token). The module then sends one request with the token in the
     URL, because these clouds support no other request.
@@ -316,7 +317,7 @@ token_type:
 expires_in:
   description:
     - Lifetime of the token in seconds, counted from the time when it was obtained.
-    - V(0) if it never expires, and V(null) if the lifetime is not known.
+    - V(0) if the token never expires, and V(null) if the lifetime is not known.
   returned: success, unless O(state=absent)
   type: int
   sample: 3600

@@ -76,7 +76,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 current:
-  description: The current token. V(null) if there is none.
+  description: The current token. V(null) if there is no current token.
   returned: success
   type: dict
   contains:

@@ -149,8 +149,8 @@ options:
           backend:
             description:
               - Backend that forms the network.
-              - V(ledger) is for devices of a product that run Device OS 6.1 or newer, with firmware that implements the
-                mesh contract of this collection.
+              - V(ledger) requires a product, Device OS 6.1 or newer, and firmware that implements the mesh contract of
+                this collection.
               - V(networks) is the registry of Particle Mesh networks. Particle has retired this registry, so
                 V(networks) works only with a cloud that still offers the registry. Particle Mesh needs Device OS 1.5.x
                 or older.
@@ -377,11 +377,11 @@ device:
     status:
       description:
         - Status of the device.
-        - V(ok) means that it needed no change.
-        - V(changed) means that it was changed. In check mode, it would be changed.
+        - V(ok) means that the device needed no change.
+        - V(changed) means that the device was changed. In check mode, it means that the device would be changed.
         - V(failed) means that an error occurred, which RV(device.error) describes.
-        - V(pending) means that it is not in its declared state yet, but has not failed. For example, the run ended
-          early, or the device has not joined its network yet.
+        - V(pending) means that the device is not in its declared state yet, but has not failed. For example, the run
+          ended early, or the device has not joined its network yet.
         - The task does not fail because of a V(pending) device. If the run ended early, RV(error) contains the reason.
       type: str
       returned: always

@@ -42,12 +42,12 @@ options:
   manifest:
     description:
       - Path or content of the manifest, which declares the state of the fleet.
-      - A path names a YAML, JSON or CSV file. The module searches for it as M(ansible.builtin.copy) does, in C(files)
-        of the role and beside the playbook. The whole file may be encrypted with Ansible Vault. Files are not
+      - A path names a YAML, JSON or CSV file. The module searches for the file in C(files) of the role and beside the
+        playbook, like M(ansible.builtin.copy). The whole file may be encrypted with Ansible Vault. Files are not
         templated.
       - The content is a mapping. Its keys are O(product), O(groups_mode), O(unique_names), O(name_template),
-        O(networks) and O(devices). They have the same meaning as the options. Set each key either in the manifest or in
-        the task, but not in both.
+        O(networks) and O(devices). The keys have the same meaning as the options with these names. Set each key either
+        in the manifest or in the task, but not in both.
       - A CSV file is a table with one row for each device. Its columns are keys of O(devices), and C(mesh.network),
         C(mesh.role) and C(mesh.parameters.NAME) for the keys of O(devices[].mesh). Groups are separated by semicolons,
         as in C(north;beta). Parameters are always strings. An empty cell declares nothing. Networks in the column
@@ -64,7 +64,7 @@ options:
       - Devices of the fleet.
       - Required here or in O(manifest), unless O(from_inventory=true). An empty list declares no devices.
       - Each device must have exactly one of the keys C(id), C(serial_number), C(iccid) and C(imei).
-      - All other keys are optional. If a key is left out, the module does not change the property of the device.
+      - All other keys are optional. If a key is left out, the module does not change this property of the device.
     type: list
     elements: raw
     suboptions:
@@ -169,8 +169,8 @@ options:
           backend:
             description:
               - Backend that forms the network.
-              - V(ledger) is for devices of a product that run Device OS 6.1 or newer, with firmware that implements the
-                mesh contract of this collection.
+              - V(ledger) requires a product, Device OS 6.1 or newer, and firmware that implements the mesh contract of
+                this collection.
               - V(networks) is the registry of Particle Mesh networks. Particle has retired this registry, so
                 V(networks) works only with a cloud that still offers the registry. Particle Mesh needs Device OS 1.5.x
                 or older.
@@ -236,7 +236,7 @@ options:
       - C({id}), C({serial_number}), C({iccid}), C({imei}), C({network}) and C({role}) are the declared values of the
         device. C({serial_number:6}) uses only the last six characters.
       - The template must contain C({index}) or an identifier. Literal braces are written as C({{) and C(}}). In a task,
-        mark such a template with C(!unsafe).
+        mark a template with literal braces as C(!unsafe).
     type: str
   state:
     description:
@@ -276,7 +276,7 @@ options:
     type: float
   budget_requests:
     description:
-      - Rate limit of the cloud, as the number of requests that it allows each public IP address in five minutes. V(0)
+      - Rate limit of the cloud, as the maximum number of requests from one public IP address in five minutes. V(0)
         turns the limit off. The documented limit of the Particle cloud is V(10000).
       - For an account or cloud with another limit, set the environment variable rather than this option. Tasks share a
         request budget only if they have the same limit.
@@ -377,8 +377,9 @@ options:
       - Whether to show the progress of the writes, for example
         C(1,250/10,000 | 31/s | ETA 0:04:42 | 2 failed | 95 % of budget). Only devices that need a change are counted.
         The rate is the average since the first write.
-      - On a terminal, the line is updated in place, and disappears when the task ends. Otherwise, a new line is printed
-        every five seconds. The progress is printed to the standard error output, and is never logged.
+      - On a terminal, the progress is a line that is updated in place and disappears when the task ends. Otherwise, a
+        new line is printed every five seconds. The progress is printed to the standard error output, and is never
+        logged.
       - The progress is not shown in check mode, with C(no_log), under ansible-runner, and with callback plugins whose
         output is read by programs, such as C(ansible.posix.json) and C(ansible.posix.jsonl).
     type: bool
@@ -597,11 +598,11 @@ devices:
     status:
       description:
         - Status of the device.
-        - V(ok) means that it needed no change.
-        - V(changed) means that it was changed. In check mode, it would be changed.
+        - V(ok) means that the device needed no change.
+        - V(changed) means that the device was changed. In check mode, it means that the device would be changed.
         - V(failed) means that an error occurred, which RV(devices[].error) describes.
-        - V(pending) means that it is not in its declared state yet, but has not failed. For example, the run ended
-          early, or the device has not joined its network yet.
+        - V(pending) means that the device is not in its declared state yet, but has not failed. For example, the run
+          ended early, or the device has not joined its network yet.
         - The task does not fail because of a V(pending) device. If the run ended early, RV(error) contains the reason.
       type: str
       returned: always

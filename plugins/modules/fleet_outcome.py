@@ -72,7 +72,7 @@ EXAMPLES = r"""
   meshfleet.particle.fleet_outcome:
     fleet: "{{ fleet }}"
 
-- name: Do the same for thousands of hosts, and pass to each host only its own part
+- name: Do the same for thousands of hosts, and pass only the entry of each host
   meshfleet.particle.fleet_outcome:
     fleet: >-
       {{ {'hosts': {inventory_hostname: fleet.hosts[inventory_hostname] | default(none)}}
@@ -103,11 +103,11 @@ outcome:
     status:
       description:
         - Status of the device.
-        - V(ok) means that it needed no change.
-        - V(changed) means that it was changed. In check mode, it would be changed.
+        - V(ok) means that the device needed no change.
+        - V(changed) means that the device was changed. In check mode, it means that the device would be changed.
         - V(failed) means that an error occurred, which RV(outcome.error) describes.
-        - V(pending) means that it is not in its declared state yet, but has not failed. For example, the run ended
-          early, or the device has not joined its network yet.
+        - V(pending) means that the device is not in its declared state yet, but has not failed. For example, the run
+          ended early, or the device has not joined its network yet.
         - The host does not fail because of a V(pending) device. If the run ended early, RV(outcome.run_error) contains
           the reason.
       type: str

@@ -37,8 +37,8 @@ attributes:
   diff_mode:
     support: full
     details:
-      - The values in O(json), O(form), O(body), O(query), O(headers) and O(auth) may be secret. The diff shows their
-        names, and marks the changed ones.
+      - The values in O(json), O(form), O(body), O(query), O(headers) and O(auth) can be secret. The diff shows the
+        names of these values, and marks changed values.
       - The diff shows a value of these options only if it is a boolean or a webhook variable such as
         C({{{PARTICLE_EVENT_VALUE}}}). A scheme before the variable is also shown, as in C(Bearer {{{GRAFANA_TOKEN}}}).
   idempotent:
@@ -91,17 +91,20 @@ options:
       - Template of a JSON body, as a mapping or as text. Text does not have to be valid JSON before its webhook
         variables are filled in.
       - Text that is valid JSON is compared by its content, so its spaces and line breaks do not matter.
-      - Cannot be combined with O(form) or O(body), and removes them from the webhook.
+      - Cannot be combined with O(form) or O(body). If O(json) is set, the settings O(form) and O(body) are removed from
+        the webhook.
     type: raw
   form:
     description:
       - Template of a form, as a mapping with a value for each field.
-      - Cannot be combined with O(json) or O(body), and removes them from the webhook.
+      - Cannot be combined with O(json) or O(body). If O(form) is set, the settings O(json) and O(body) are removed from
+        the webhook.
     type: dict
   body:
     description:
       - Template of a request body that is neither JSON nor a form.
-      - Cannot be combined with O(json) or O(form), and removes them from the webhook.
+      - Cannot be combined with O(json) or O(form). If O(body) is set, the settings O(json) and O(form) are removed from
+        the webhook.
     type: str
   query:
     description:
@@ -114,7 +117,7 @@ options:
       - The values are treated as secrets. The names are not case-sensitive.
     type: dict
   auth:
-    description: Username and password for HTTP Basic authentication. V({}) removes them.
+    description: Username and password for HTTP Basic authentication. V({}) removes the username and password.
     type: dict
     suboptions:
       username:
@@ -151,8 +154,8 @@ options:
     type: raw
   unchunked:
     description:
-      - Whether the cloud publishes a long response as one event, instead of parts of 512 bytes. The default of the
-        cloud is V(false).
+      - Whether the cloud publishes a long response as one event, instead of splitting it into parts of 512 bytes. The
+        default of the cloud is V(false).
     type: bool
   data_url_response_event:
     description:
@@ -172,10 +175,10 @@ options:
     default: on_create
 notes:
   - Webhook variables such as C({{{PARTICLE_EVENT_VALUE}}}) are filled in by the cloud when the webhook sends its
-    request. Mark text that contains them with C(!unsafe), because Ansible would evaluate the braces as its own
-    template.
-  - If Ansible has to evaluate a part of the same text, quote the braces of the webhook variable, as in
-    C("{{ site }}/{{ '{{{PARTICLE_EVENT_NAME}}}' }}").
+    request. Mark text that contains webhook variables with C(!unsafe), because Ansible would evaluate the braces as its
+    own template.
+  - If the same text also contains an Ansible template, quote the braces of the webhook variable, as in C("{{ site }}/{{
+    '{{{PARTICLE_EVENT_NAME}}}' }}").
   - The best place for a token is a secret of the Particle cloud. The webhook and the task then contain only the name of
     the secret, as in C(!unsafe "Bearer {{{GRAFANA_TOKEN}}}").
 seealso:
@@ -354,7 +357,9 @@ msg:
     The cloud does not show these secrets of webhook readings to the barn server, so they cannot be compared:
     headers.authorization. They were left as they are; set update_secrets to always to write them.
 diff:
-  description: Settings that change, by the name of the webhook, before and after the change. Secret values are masked.
+  description:
+    - Settings that change, keyed by the name of the webhook, with their values before and after the change. Secret
+      values are masked.
   returned: if the webhook was read
   type: dict
   contains:

@@ -158,10 +158,10 @@ devices:
     status:
       description:
         - Status of the device.
-        - V(ok) means that it needed no change.
-        - V(changed) means that it was changed. In check mode, it would be changed.
+        - V(ok) means that the device needed no change.
+        - V(changed) means that the device was changed. In check mode, it means that the device would be changed.
         - V(failed) means that an error occurred, which RV(devices[].error) describes.
-        - V(pending) means that it was not changed because the task ended early.
+        - V(pending) means that the task ended early and did not change the device.
       type: str
       returned: always
       sample: changed
@@ -177,7 +177,7 @@ devices:
             network: barn
             role: node
     error:
-      description: Reason why the device failed, with the keys of RV(error). V(null) if it did not fail.
+      description: Reason why the device failed, with the keys of RV(error). V(null) if the device did not fail.
       type: dict
       returned: always
 credentials_source:
