@@ -13,13 +13,14 @@ options:
   api_url:
     description:
       - URL of the API of the cloud.
-      - Defaults to the environment variable E(PARTICLE_API_URL). If neither is set, the default is the cloud of
-        O(profile) if the token of that profile is used, and V(https://api.particle.io) otherwise.
+      - Defaults to the environment variable E(PARTICLE_API_URL). If the variable is not set either, the default is
+        V(https://api.particle.io), or the cloud of O(profile) if the token of this profile is used.
     type: str
   access_token:
     description:
       - Access token of the account. It is sent in the C(Authorization) header.
-      - It takes precedence over O(username) and O(password) from the same source.
+      - It takes precedence over O(username) and O(password). However, options take precedence over environment
+        variables.
       - Defaults to the environment variable E(PARTICLE_ACCESS_TOKEN), unless O(username) or O(password) is set as an
         option.
     type: str
@@ -41,24 +42,24 @@ options:
     description:
       - One-time code, for an account with two-factor login. It is valid for 30 seconds, and for one login.
       - Quote the code, because otherwise its leading zeros are lost.
-      - Set it in the same place as O(username) and O(password), as an option or as the environment variable
-        E(PARTICLE_OTP).
+      - Set O(username), O(password) and O(otp) either all as options, or all as environment variables. The variable of
+        O(otp) is E(PARTICLE_OTP).
     type: str
   otp_secret:
     description:
-      - Secret from which the one-time codes of an account with two-factor login are computed, for unattended logins. It
-        is the Base32 text that is shown beside the QR code when two-factor login is set up.
+      - Secret from which the one-time codes for two-factor login are computed. It allows unattended logins. It is the
+        Base32 text that is shown beside the QR code when two-factor login is set up.
       - It takes precedence over O(otp).
-      - Set it in the same place as O(username) and O(password), as an option or as the environment variable
-        E(PARTICLE_OTP_SECRET).
+      - Set O(username), O(password) and O(otp_secret) either all as options, or all as environment variables. The
+        variable of O(otp_secret) is E(PARTICLE_OTP_SECRET).
     type: str
   token_file:
     description:
-      - Path of the file in which M(meshfleet.particle.access_token) stores tokens. Only its owner may have access to it
-        (mode 0600).
-      - If neither O(access_token) nor O(password) is set, as an option or in the environment, a token from this file is
-        used. Of the stored tokens for O(api_url), the one that expires last is chosen. If O(username) is set, only
-        tokens of that account are considered.
+      - Path of the file in which M(meshfleet.particle.access_token) stores tokens. The file must be accessible to its
+        owner only (mode 0600).
+      - A token from this file is used if neither O(access_token) nor O(password) is set, as an option or in the
+        environment. Of the stored tokens for O(api_url), the token that expires last is used. If O(username) is set,
+        tokens of other accounts are ignored.
       - Defaults to the environment variable E(PARTICLE_TOKEN_FILE).
     type: path
   profile:
@@ -66,45 +67,46 @@ options:
       - Name of a profile of the Particle CLI, the official command line tool.
       - If there are no other credentials, the access token of this profile in C(~/.particle) is used.
       - The token is sent only to the cloud of the profile.
-      - Defaults to the environment variable E(PARTICLE_PROFILE), or V(particle) if it is not set.
+      - Defaults to the environment variable E(PARTICLE_PROFILE), or V(particle) if the variable is not set.
     type: str
   client_id:
     description:
       - Id of the OAuth client that requests access tokens. Requires O(client_secret).
-      - Set it in the same place as O(username) and O(password), as an option or as the environment variable
-        E(PARTICLE_CLIENT_ID).
+      - Set O(username), O(password) and O(client_id) either all as options, or all as environment variables. The
+        variable of O(client_id) is E(PARTICLE_CLIENT_ID).
       - Defaults to the public client V(particle).
     type: str
   client_secret:
     description:
       - Secret of the OAuth client. Requires O(client_id).
-      - Set it in the same place as O(client_id), as an option or as the environment variable
-        E(PARTICLE_CLIENT_SECRET).
+      - Set O(client_id) and O(client_secret) either both as options, or both as environment variables. The variable of
+        O(client_secret) is E(PARTICLE_CLIENT_SECRET).
       - Defaults to the secret of the public client.
     type: str
   timeout:
     description:
-      - Time in seconds to wait for a response of the cloud.
-      - Defaults to the environment variable E(PARTICLE_TIMEOUT), or V(30) if it is not set.
+      - Time in seconds to wait for a response from the cloud.
+      - Defaults to the environment variable E(PARTICLE_TIMEOUT), or V(30) if the variable is not set.
     type: float
   validate_certs:
     description:
       - Whether to verify the TLS certificate of the cloud.
-      - Defaults to the environment variable E(PARTICLE_VALIDATE_CERTS), or V(true) if it is not set.
+      - Defaults to the environment variable E(PARTICLE_VALIDATE_CERTS), or V(true) if the variable is not set.
     type: bool
   ca_path:
     description:
-      - Path of a file with the certificates of the authorities that are trusted to sign the certificate of the cloud.
-      - Defaults to the environment variable E(PARTICLE_CA_PATH), or to the authorities that the Python library
-        C(requests) trusts if it is not set.
+      - Path of the CA bundle with which the TLS certificate of the cloud is verified. A CA bundle is a file with the
+        certificates of trusted certificate authorities.
+      - Defaults to the environment variable E(PARTICLE_CA_PATH). If the variable is not set either, the certificate
+        authorities that the Python library C(requests) trusts are used.
     type: path
   max_wait:
     description:
-      - Maximum time in seconds for which one request is repeated while the cloud responds that there are too many
-        requests (HTTP status 429 or 529).
-      - After this time, the request fails with error code V(rate_limited). It fails at once if the cloud asks for a
-        longer wait with the header C(Retry-After).
-      - Defaults to the environment variable E(PARTICLE_MAX_WAIT), or V(300) if it is not set.
+      - Maximum time in seconds to retry one request while the cloud refuses it because of too many requests (HTTP
+        status 429 or 529).
+      - After this time, the request fails with error code V(rate_limited). If the header C(Retry-After) of the response
+        asks for a longer wait, the request fails at once.
+      - Defaults to the environment variable E(PARTICLE_MAX_WAIT), or V(300) if the variable is not set.
     type: float
   budget_store:
     description:
@@ -112,10 +114,11 @@ options:
         same public IP address, because the rate limit of the cloud applies to each IP address.
       - Examples are V(redis://:password@redis.example.com:6379/0), V(rediss://redis.example.com) for TLS, and
         V(unix:///run/redis/redis.sock). The value is treated as a secret, because it may contain a password.
-      - The number at the end of the URL selects a database of the server. Use one database for each public IP address.
-      - If the server cannot be used, the task, lookup or inventory fails before its first request.
-      - Defaults to the environment variable E(PARTICLE_BUDGET_STORE). Without it, only the tasks of this user on this
-        machine share a request budget.
+      - The number at the end of the URL selects a database of the Redis server. Use one database for each public IP
+        address.
+      - If the Redis server cannot be used, the task, lookup or inventory fails before its first request.
+      - Defaults to the environment variable E(PARTICLE_BUDGET_STORE). Without a Redis server, only tasks of the same
+        user on the same machine share a request budget.
     type: str
 requirements:
   - requests >= 2.31
@@ -125,9 +128,10 @@ notes:
     token for an hour. Only M(meshfleet.particle.access_token) and M(meshfleet.particle.auth_doctor) obtain their own
     tokens. Refused credentials are not sent again for ten minutes, but corrected credentials are sent at once. See the
     L(guide to tokens,https://github.com/meshfleet/particle/blob/main/docs/guide_tokens.md).
-  - Tasks, lookups and inventories of the same operating system user share one request budget, which keeps them within
-    the rate limit of the cloud. E(PARTICLE_BUDGET_REQUESTS) and E(PARTICLE_BUDGET_SHARE) set it, see the
-    L(guide to large fleets,https://github.com/meshfleet/particle/blob/main/docs/guide_scaling.md).
+  - Tasks, lookups and inventories of the same operating system user share one request budget. The request budget keeps
+    them within the rate limit of the cloud. The environment variables E(PARTICLE_BUDGET_REQUESTS) and
+    E(PARTICLE_BUDGET_SHARE) set the budget, see the L(guide to large
+    fleets,https://github.com/meshfleet/particle/blob/main/docs/guide_scaling.md).
   - Proxies are taken from the environment variables E(HTTPS_PROXY), E(HTTP_PROXY) and E(NO_PROXY).
 seealso:
   - name: Troubleshooting guide
@@ -141,9 +145,9 @@ seealso:
     CREDENTIALS = r"""
 options: {}
 notes:
-  - Credentials are taken from the first of these sources that has any, and are never combined from several sources. The
-    sources are, in this order, the options O(access_token), or O(username) and O(password); the environment variables
-    for these options; O(token_file); and O(profile).
+  - Credentials are taken from the first source that contains credentials, and are never combined from several sources.
+    The order of the sources is (1) O(access_token), or O(username) and O(password), as options, (2) the environment
+    variables of these options, (3) O(token_file), and (4) O(profile).
 """
 
     ATTRIBUTES = r"""
@@ -167,7 +171,8 @@ options: {}
 notes:
   - The module always runs on the controller, so paths in its options are paths on the controller. C(delegate_to) has no
     effect, and C(async) is not supported.
-  - The C(PARTICLE_*) and proxy variables can also be set in C(environment) of a task or play.
+  - The environment variables C(PARTICLE_*) and the proxy variables can also be set with the keyword C(environment) of a
+    task or play.
 """
 
     DELEGATION = r"""
@@ -175,6 +180,8 @@ options: {}
 notes:
   - The module runs on the controller, with two exceptions. With C(delegate_to), it runs on the host that the task is
     delegated to, unless the connection to that host is C(local). With C(async), it runs on the target of the
-    connection. There it needs the requirements, and uses the paths and environment variables of that host.
-  - The C(PARTICLE_*) and proxy variables can also be set in C(environment) of a task or play.
+    connection. In both cases, the requirements must be installed on that host, and the paths and environment variables
+    of that host are used.
+  - The environment variables C(PARTICLE_*) and the proxy variables can also be set with the keyword C(environment) of a
+    task or play.
 """

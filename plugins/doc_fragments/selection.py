@@ -12,13 +12,13 @@ class ModuleDocFragment:
 options:
   products:
     description:
-      - Products whose devices to read, by id or slug.
+      - Ids or slugs of the products whose devices are read.
     type: list
     elements: str
     aliases: [product]
   organization:
     description:
-      - Organization whose devices to read, by id or slug. The devices of all its products are read.
+      - Id or slug of an organization. The devices of all its products are read.
     type: str
   account_devices:
     description:
@@ -32,10 +32,11 @@ options:
 options:
   filters:
     description:
-      - Select only devices that match all filters. A filter with a list of values matches if any of its values matches.
+      - Select only devices that match all filters. A filter with a list of values matches if any of the values matches.
       - To save requests, the cloud applies some filters to the device list of a product. These are O(filters.name),
         O(filters.quarantined=false), and the first of O(filters.ids), O(filters.serial_numbers), O(filters.groups) and
-        O(filters.networks) that has at most ten values. All other filters are applied after the list was read.
+        O(filters.networks) that has at most ten values. The module applies all other filters after it has read the
+        list.
     type: dict
     suboptions:
       ids:

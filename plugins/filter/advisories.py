@@ -15,8 +15,8 @@ description:
   - Each file contains a list C(advisories). An advisory has the keys C(id), C(title), C(affects) and optionally C(url).
     C(affects) is a list of rules. The advisory affects a device that matches any of its rules.
   - A rule has one or more of the conditions C(platforms), C(serial_number_prefixes), C(iccid_prefixes), C(device_os)
-    and C(mobile_country_codes). A device matches the rule if it meets all of them. Each condition is a list, and a
-    device meets it if any of the values matches. The guide to the report explains each condition.
+    and C(mobile_country_codes). A device matches the rule if it meets all conditions. Each condition is a list of
+    values. A device meets a condition if any of the values matches. The guide to the report explains each condition.
   - C(mobile_country_codes) needs the vitals of the devices, which
     O(meshfleet.particle.device_info#module:include=vitals) adds.
   - The filter makes no API request. The role C(meshfleet.particle.report) uses it to show advisories in the report.
@@ -27,7 +27,8 @@ options:
     elements: dict
     required: true
   files:
-    description: Contents of the YAML files with advisories, by file name. Error messages refer to these file names.
+    description:
+      - Contents of the YAML files with advisories, keyed by file name. Error messages refer to these file names.
     type: dict
     required: true
 positional: files
@@ -98,7 +99,8 @@ _value:
       elements: str
       sample: []
     missing:
-      description: Number of devices in RV(_value[].cannot_tell) for which a fact is unknown, by the name of the fact.
+      description:
+        - Number of devices in RV(_value[].cannot_tell) for which a fact is unknown, keyed by the name of the fact.
       type: dict
       sample:
         iccid: 3

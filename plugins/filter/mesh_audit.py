@@ -11,8 +11,9 @@ version_added: 0.1.0
 author:
   - meshfleet.particle contributors (@meshfleet)
 description:
-  - Returns the remaining networks and members of Particle Mesh, which Particle has retired, and the risks for them.
-  - Returns manifests with which M(meshfleet.particle.fleet) migrates the members to networks of backend V(ledger).
+  - Returns the remaining networks and members of Particle Mesh, and the risks for these networks and members. Particle
+    has retired Particle Mesh.
+  - Returns manifests with which M(meshfleet.particle.fleet) migrates the members to networks with backend V(ledger).
   - The filter makes no API request. The task file C(mesh_audit) of the role C(meshfleet.particle.provision) gathers the
     input, and applies the filter.
 options:
@@ -24,7 +25,7 @@ options:
   networks:
     description:
       - Networks of the Particle Mesh registry, as returned in RV(meshfleet.particle.network_info#module:networks).
-      - Omit it if the cloud no longer has the registry.
+      - Omit this option if the cloud no longer has the registry.
     type: list
     elements: dict
 positional: networks
@@ -150,7 +151,8 @@ _value:
       elements: str
       sample: [network barn has no gateway that is online]
     left_behind:
-      description: Members that networks of backend V(ledger) do not support.
+      description:
+        - Members that cannot be migrated, because networks with backend V(ledger) do not support their platform.
       type: list
       elements: dict
       contains:
@@ -187,8 +189,8 @@ _value:
           sample: field-logger-boron.yml
         needs:
           description:
-            - How to add the product to the manifest if it is unknown. M(meshfleet.particle.fleet) refuses the manifest
-              until then. V(null) if the product is known.
+            - How to add the missing product to the manifest. M(meshfleet.particle.fleet) refuses the manifest until the
+              product is added. V(null) if the product is known.
           type: str
 """
 

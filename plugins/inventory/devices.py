@@ -14,10 +14,10 @@ author:
 description:
   - Reads the devices of products and accounts from the Particle cloud, and adds each device as a host.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
-    products. With O(cache=true), a cached inventory needs neither the cloud nor credentials.
-  - The host variable C(particle) contains the facts of the device. They are the same as C(ansible_facts.particle) of
-    M(meshfleet.particle.device_facts).
-  - The options of this plugin may contain templates, for example lookups, except for the options of the cache.
+    products. With O(cache=true), an inventory that is read from the cache needs neither the cloud nor credentials.
+  - The host variable C(particle) contains the facts of the device. M(meshfleet.particle.device_facts) returns the same
+    facts as C(ansible_facts.particle).
+  - All options of this plugin except the cache options can contain templates, for example lookups.
   - The name of the inventory file must be C(particle.yml) or C(particle.yaml), or end with C(.particle.yml) or
     C(.particle.yaml).
   - Ansible does not log in to devices. The plugin therefore sets C(ansible_connection=local) for each host, and
@@ -34,7 +34,7 @@ extends_documentation_fragment:
   - inventory_cache
 options:
   plugin:
-    description: Name of this plugin, which marks the file as its inventory file.
+    description: Name of this plugin. It marks the file as an inventory file for this plugin.
     type: str
     required: true
     choices: [meshfleet.particle.devices]
@@ -44,8 +44,9 @@ options:
       - If the top level of the file contains neither O(products), O(organization), O(account_devices=true) nor
         credentials, only these accounts are read. Credentials in the environment do not count as credentials of the top
         level.
-      - An account without credentials uses those of the top level or of the environment. All other connection options
-        default to their values at the top level. The options of the same names there describe them in full.
+      - An account without credentials uses the credentials of the top level or of the environment. All other connection
+        options of an account default to their values at the top level. For full descriptions, see the options of the
+        same names at the top level.
       - A device of several accounts becomes one host, with the facts from the first of these accounts.
       - If one of the accounts cannot be read, the whole inventory file fails.
     type: list
@@ -69,7 +70,7 @@ options:
         type: str
       otp_secret:
         description: >-
-          Secret from which the one-time codes of an account with two-factor login are computed, for unattended logins.
+          Secret from which the one-time codes for two-factor login are computed. It allows unattended logins.
         type: str
       token_file:
         description: Path of the file in which M(meshfleet.particle.access_token) stores tokens.
@@ -84,31 +85,32 @@ options:
         description: Secret of the OAuth client.
         type: str
       timeout:
-        description: Time in seconds to wait for a response of the cloud.
+        description: Time in seconds to wait for a response from the cloud.
         type: float
       validate_certs:
         description: Whether to verify the TLS certificate of the cloud.
         type: bool
       ca_path:
         description: >-
-          Path of a file with the certificates of the authorities that are trusted to sign the certificate of the cloud.
+          Path of the CA bundle with which the TLS certificate of the cloud is verified. A CA bundle is a file with the
+          certificates of trusted certificate authorities.
         type: path
       max_wait:
         description: >-
-          Maximum time in seconds for which one request is repeated while the cloud responds that there are too many
-          requests (HTTP status 429 or 529).
+          Maximum time in seconds to retry one request while the cloud refuses it because of too many requests (HTTP
+          status 429 or 529).
         type: float
       budget_store:
         description: URL of a Redis server through which several machines share one request budget.
         type: str
       products:
-        description: Products whose devices to read, by id or slug.
+        description: Ids or slugs of the products whose devices are read.
         type: list
         elements: str
         aliases: [product]
       organization:
         description: >-
-          Organization whose devices to read, by id or slug. The devices of all its products are read.
+          Id or slug of an organization. The devices of all its products are read.
         type: str
       account_devices:
         description:
@@ -119,8 +121,8 @@ options:
   hostnames:
     description:
       - Attributes of a device from which its host name is taken, in order of preference.
-      - An attribute is skipped if the device does not have it, if several devices have the same value, or if a host or
-        group already has this name. The last resort is the id.
+      - An attribute is skipped if the device does not have this attribute, if several devices have the same value, or
+        if a host or group already has this name. If all attributes are skipped, the host name is the id.
     type: list
     elements: str
     choices: [name, id, serial_number]
@@ -141,8 +143,8 @@ options:
     default: []
   page_size:
     description:
-      - Number of devices to request at once from the device list of a product, at least V(1). The device list of the
-        account has no pages.
+      - Number of devices per page in the device list of a product, at least V(1). The device list of the account has no
+        pages.
     type: int
     default: 100
 seealso:

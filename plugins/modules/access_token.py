@@ -10,8 +10,8 @@ module: access_token
 short_description: Obtain, store, rotate and revoke access tokens
 version_added: 0.1.0
 description:
-  - Obtains an access token with the username and password of an account, or with another grant, and returns it.
-  - With O(token_file), stores the token in a file, and renews it before it expires.
+  - Obtains an access token with the username and password of an account, or with another grant, and returns the token.
+  - With O(token_file), stores the token in a file, and renews the token before it expires.
   - Rotates a stored token, or revokes tokens.
   - Most playbooks do not need this module, because all modules of this collection log in with O(username) and
     O(password) themselves.
@@ -25,19 +25,20 @@ attributes:
   check_mode:
     support: partial
     details:
-      - Changes no stored token. With O(state=present) and O(state=rotated), it may obtain a token, because the other
-        tasks of a play need one. It requests a lifetime of at most 15 minutes for this token and does not store it.
-      - With O(state=present), check mode returns the stored token if the task would return it. Otherwise it obtains
-        one.
-      - With O(state=rotated), check mode returns the stored token. If there is none, it obtains one.
-      - With O(state=absent), check mode revokes a token that check mode has obtained. For other tokens, it only reports
-        whether they would be revoked.
-      - With O(grant=refresh_token), check mode obtains no token, because that would use up the refresh token. If a
-        token would be obtained, the task reports a change, and RV(access_token) and the values that describe the token
-        are V(null).
+      - Check mode changes no stored token. With O(state=present) and O(state=rotated), check mode can obtain a token,
+        because the other tasks of a play need a token. This token has a requested lifetime of at most 15 minutes, and
+        is not stored.
+      - With O(state=present), check mode returns the stored token if the task would also return it outside check mode.
+        Otherwise, check mode obtains a token.
+      - With O(state=rotated), check mode returns the stored token. If no token is stored, check mode obtains a token.
+      - With O(state=absent), check mode revokes only a token that an earlier task obtained in check mode. For all other
+        tokens, check mode reports whether they would be revoked.
+      - With O(grant=refresh_token), check mode obtains no token, because that would use up the refresh token. If the
+        task would obtain a token outside check mode, the task reports a change, and RV(access_token) and the values
+        that describe the token are V(null).
   diff_mode:
     support: none
-    details: A token has no values that may be shown.
+    details: The module returns no difference, because all values of a token are secret.
   idempotent:
     support: partial
     details:
@@ -48,21 +49,21 @@ options:
   state:
     description:
       - State of the access token.
-      - V(present) returns the token stored in O(token_file), if the cloud accepts it and it does not expire soon (see
-        O(renew_before)). Otherwise it obtains and stores a new token, and revokes the old one. Without O(token_file),
-        it obtains a new token in every run.
-      - V(rotated) obtains a new token, verifies it, stores it in O(token_file) and then revokes the old one. Requires
+      - V(present) returns the token that is stored in O(token_file), if the cloud accepts this token and the token does
+        not expire soon (see O(renew_before)). Otherwise, the task obtains and stores a new token, and revokes the old
+        token. Without O(token_file), the task obtains a new token in every run.
+      - V(rotated) obtains a new token, verifies it, stores it in O(token_file) and then revokes the old token. Requires
         O(token_file). If a run is interrupted, the next run completes it.
-      - V(absent) revokes the tokens that O(which) selects, and removes them from O(token_file) if that is set. A token
-        that is already revoked or expired is not an error.
+      - V(absent) revokes the tokens that O(which) selects. If O(token_file) is set, these tokens are also removed from
+        the file. A token that is already revoked or expired is not an error.
     type: str
     choices: [present, rotated, absent]
     default: present
   access_token:
     description:
-      - Access token to revoke with O(state=absent). O(state=present) and O(state=rotated) ignore it.
+      - Access token to revoke with O(state=absent). O(state=present) and O(state=rotated) ignore this option.
       - Defaults to the environment variable E(PARTICLE_ACCESS_TOKEN), unless O(username) or O(password) is set as an
-        option. O(which=given) uses this option only, and not the environment variable.
+        option. With O(which=given), the environment variable is not used.
     type: str
   username:
     description:
@@ -81,16 +82,18 @@ options:
       - Id of the OAuth client that requests access tokens. Requires O(client_secret).
       - Required with O(grant=client_credentials) and O(grant=refresh_token), as an option or as the environment
         variable E(PARTICLE_CLIENT_ID).
-      - With O(grant=password), set it in the same place as O(username) and O(password), as an option or as the
-        environment variable E(PARTICLE_CLIENT_ID). It defaults to the public client V(particle).
+      - With O(grant=password), set O(username), O(password) and O(client_id) either all as options, or all as
+        environment variables. The variable of O(client_id) is E(PARTICLE_CLIENT_ID). The default is the public client
+        V(particle).
     type: str
   client_secret:
     description:
       - Secret of the OAuth client. Requires O(client_id).
       - Required with O(grant=client_credentials) and O(grant=refresh_token), as an option or as the environment
         variable E(PARTICLE_CLIENT_SECRET).
-      - With O(grant=password), set it in the same place as O(client_id), as an option or as the environment variable
-        E(PARTICLE_CLIENT_SECRET). It defaults to the secret of the public client.
+      - With O(grant=password), set O(client_id) and O(client_secret) either both as options, or both as environment
+        variables. The variable of O(client_secret) is E(PARTICLE_CLIENT_SECRET). The default is the secret of the
+        public client.
     type: str
   profile:
     description:
@@ -98,24 +101,25 @@ options:
       - With O(state=absent), the access token of this profile in C(~/.particle) is used if there are no other
         credentials. O(state=present) and O(state=rotated) ignore this option.
       - The token is sent only to the cloud of the profile.
-      - Defaults to the environment variable E(PARTICLE_PROFILE), or V(particle) if it is not set.
+      - Defaults to the environment variable E(PARTICLE_PROFILE), or V(particle) if the variable is not set.
     type: str
   token_file:
     description:
-      - Path of the file in which the token is stored and from which it is reused. Only its owner may have access to it
-        (mode 0600).
-      - A stored token is identified by O(api_url), its account, its OAuth client and O(purpose).
+      - Path of the file in which the token is stored, so that later runs can reuse it. The file must be accessible to
+        its owner only (mode 0600).
+      - A token in the file is identified by O(api_url), account, OAuth client and O(purpose).
       - With O(state=absent), revoked tokens are also removed from the file.
       - Defaults to the environment variable E(PARTICLE_TOKEN_FILE).
     type: path
   grant:
     description:
       - How a new token is obtained.
-      - V(password) uses O(username) and O(password), and for an account with two-factor login O(otp) or O(otp_secret).
-      - V(client_credentials) uses O(client_id) and O(client_secret), and no account.
-      - V(refresh_token) uses O(refresh_token), and O(client_id) and O(client_secret) of the OAuth client for which it
-        was issued. The cloud returns another refresh token for the next grant. If O(token_file) is set, it is stored
-        there.
+      - V(password) uses O(username) and O(password). If the account uses two-factor login, O(otp) or O(otp_secret) is
+        also required.
+      - V(client_credentials) uses O(client_id) and O(client_secret), but no account.
+      - V(refresh_token) uses O(refresh_token), O(client_id) and O(client_secret). The refresh token must have been
+        issued for this OAuth client. The cloud returns a new refresh token for the next grant. If O(token_file) is set,
+        the new refresh token is stored in this file.
       - V(session) is the two-step login of older clouds. It uses O(username), O(password), O(session_login_url) and
         O(session_token_url).
     type: str
@@ -128,12 +132,12 @@ options:
     type: str
   refresh_token:
     description:
-      - Refresh token for O(grant=refresh_token). It is valid for one grant.
+      - Refresh token for O(grant=refresh_token). It is valid for one grant only.
       - With O(token_file), set this option for the first run only. Later runs use the refresh token in the file.
     type: str
   session_login_url:
     description:
-      - URL, or path below O(api_url), of the first step of O(grant=session).
+      - URL for the first step of O(grant=session), or the path of this URL below O(api_url).
       - The module sends username and password as JSON in a POST request, and reads C(auth_token.token) from the
         response.
       - The module warns if the URL is not encrypted.
@@ -141,7 +145,7 @@ options:
     type: str
   session_token_url:
     description:
-      - URL, or path below O(api_url), of the second step of O(grant=session).
+      - URL for the second step of O(grant=session), or the path of this URL below O(api_url).
       - The module sends the token from the first step as a Bearer token in a GET request, and reads C(access_token)
         from the response.
       - The module warns if the URL is not encrypted.
@@ -160,14 +164,15 @@ options:
     type: str
   never_expires:
     description:
-      - Whether to request a token that never expires. It is safer to store a token in O(token_file) and to renew it.
+      - Whether to request a token that never expires. A token that is stored in O(token_file) and renewed regularly is
+        safer.
       - Cannot be combined with O(expires_in), O(expires_at), O(grant=refresh_token) or O(grant=session).
     type: bool
     default: false
   renew_before:
     description:
       - Number of remaining days below which O(state=present) replaces a stored token.
-      - Defaults to 7 days, or to a tenth of the lifetime of the token if that is less.
+      - Defaults to 7 days, or to a tenth of the lifetime of the token, whichever is less.
     type: float
   purpose:
     description:
@@ -183,26 +188,27 @@ options:
       - V(current) revokes the token that other tasks with the same options use. This is the token from
         O(access_token), O(token_file) or O(profile), or the token that tasks with O(username) and O(password) share.
       - V(all) revokes all tokens of the account, including the tokens of other users and programs. Requires
-        O(confirm=true). If O(token_file) is set, all stored tokens of O(username) for O(api_url) are removed from it.
-        Without O(password), only the token that the task itself used is removed.
+        O(confirm=true). If O(token_file) is set, all stored tokens of O(username) for O(api_url) are removed from this
+        file. Without O(password), only the token that the task itself used is removed from the file.
     type: str
     choices: [given, current, all]
     default: given
   confirm:
-    description: Whether O(which=all) may revoke all tokens of the account. Otherwise, O(which=all) fails.
+    description:
+      - Whether to allow O(which=all) to revoke all tokens of the account. If V(false), a task with O(which=all) fails.
     type: bool
     default: false
 notes:
   - With O(state=present) and O(state=rotated), credentials are taken from options, or else from environment variables,
     but never from O(token_file) or O(profile).
-  - With O(state=absent), credentials are taken from the first of these sources that has any, and are never combined
-    from several sources. The sources are, in this order, the options O(access_token), or O(username) and O(password);
-    the environment variables for these options; O(token_file); and O(profile).
+  - With O(state=absent), credentials are taken from the first source that contains credentials, and are never combined
+    from several sources. The order of the sources is (1) O(access_token), or O(username) and O(password), as options,
+    (2) the environment variables of these options, (3) O(token_file), and (4) O(profile).
   - With O(state=present) and O(state=rotated), Ansible hides the result of a successful task at every verbosity. The
-    registered variable holds the complete result. A failed task shows its result, which contains no secrets.
-  - Some self-hosted clouds revoke a token only with the username and password of its account. With such a cloud, set
-    O(username) and O(password) in addition to O(access_token). The URL of one request then contains the token, because
-    these clouds offer no other way.
+    registered variable contains the complete result. A failed task shows its result, which contains no secrets.
+  - Some self-hosted clouds require the username and password of the account to revoke a token. With such a cloud, set
+    O(username) and O(password) in addition to O(access_token). The module then sends one request with the token in the
+    URL, because these clouds support no other request.
 seealso:
   - module: meshfleet.particle.access_token_info
   - module: meshfleet.particle.auth_doctor
@@ -304,14 +310,14 @@ access_token:
   type: str
   sample: "(40 hexadecimal digits)"
 token_type:
-  description: Type of the token, which says how it is sent.
+  description: Type of the token. It determines how the token is sent to the cloud.
   returned: success, unless O(state=absent)
   type: str
   sample: bearer
 expires_in:
   description:
     - Lifetime of the token in seconds, counted from the time when it was obtained.
-    - V(0) if it never expires, and V(null) if the lifetime is not known.
+    - V(0) if the token never expires, and V(null) if the lifetime is not known.
   returned: success, unless O(state=absent)
   type: int
   sample: 3600
@@ -327,13 +333,13 @@ refresh_token:
   sample: "(40 hexadecimal digits)"
 fingerprint:
   description:
-    - The first 8 hexadecimal digits of the SHA-256 hash of the token, which distinguish tokens in logs.
+    - The first 8 hexadecimal digits of the SHA-256 hash of the token. Use them to distinguish tokens in logs.
     - V(null) if there is no token.
   returned: success
   type: str
   sample: 1f0c5d6e
 reused:
-  description: Whether the token comes from O(token_file), and was not obtained by this task.
+  description: Whether the token was read from O(token_file) instead of obtained by this task.
   returned: success, unless O(state=absent)
   type: bool
   sample: false
@@ -341,12 +347,12 @@ credentials_source:
   description:
     - Where the credentials come from. For display only. The credentials themselves are not returned.
     - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
-      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs none.
+      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs no credentials.
   returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
 cloud:
-  description: Requests that the task sent to the cloud, and the time that it waited.
+  description: Number of requests that the task sent to the cloud, and waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -374,8 +380,7 @@ cloud:
       sample: 0.0
     budget_wait_seconds:
       description:
-        - Time in seconds that the task waited for its request budget, so that it stays within the rate limit of the
-          cloud.
+        - Time in seconds that the task waited to stay within its request budget.
       type: float
       returned: always
       sample: 0.0

@@ -10,14 +10,14 @@ module: access_token_info
 short_description: List the current and the stored access tokens
 version_added: 0.1.0
 description:
-  - Returns when the current access token expires, for which OAuth client it was issued, and its scopes and
-    organizations.
-  - Returns the tokens in O(token_file) and how many days they are still valid.
-  - With O(list=true), returns the tokens that the cloud lists for the account. The Particle cloud no longer lists
-    tokens, so O(token_file) is the only list of tokens for this cloud. Self-hosted clouds may still list them.
+  - Returns the expiry time, the OAuth client, the scopes and the organizations of the current access token.
+  - Lists the tokens in O(token_file), and the number of days for which each token is still valid.
+  - With O(list=true), asks the cloud for a list of the tokens of the account. The Particle cloud no longer offers this
+    list, so O(token_file) is the only list of tokens for the Particle cloud. Some self-hosted clouds still offer the
+    list.
   - Does not return the tokens themselves. Each token has a fingerprint, which distinguishes it from other tokens.
   - Does not log in. With O(username) and O(password), the current token is the token that other tasks of the same user
-    with these credentials have obtained and share, if there is one.
+    have already obtained with these credentials. If there is no such token, RV(current) is V(null).
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -39,9 +39,9 @@ options:
   list:
     description:
       - Whether to ask the cloud for the list of tokens of the account.
-      - If the cloud does not return it, RV(listing_error) contains the reason, and the task does not fail.
-      - Requires O(username) and O(password), even if O(access_token) is set, and for an account with two-factor login
-        O(otp) or O(otp_secret).
+      - If the cloud does not return the list, RV(listing_error) contains the reason, and the task does not fail.
+      - Requires O(username) and O(password), even if O(access_token) is set. If the account uses two-factor login,
+        O(otp) or O(otp_secret) is also required.
     type: bool
     default: false
 seealso:
@@ -76,7 +76,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 current:
-  description: The current token. V(null) if there is none.
+  description: The current token. V(null) if there is no current token.
   returned: success
   type: dict
   contains:
@@ -96,7 +96,7 @@ current:
       returned: always
       sample: "2026-06-01T00:00:00.000Z"
     days_left:
-      description: Number of whole days until RV(current.expires_at). V(null) if that is V(null).
+      description: Number of whole days until RV(current.expires_at). V(null) if RV(current.expires_at) is V(null).
       type: int
       returned: always
       sample: 83
@@ -161,7 +161,7 @@ kept:
       returned: always
       sample: "2026-05-30T00:00:00Z"
     days_left:
-      description: Number of whole days until RV(kept[].expires_at). V(null) if that is V(null).
+      description: Number of whole days until RV(kept[].expires_at). V(null) if RV(kept[].expires_at) is V(null).
       type: int
       returned: always
       sample: 83
@@ -194,12 +194,12 @@ credentials_source:
   description:
     - Where the credentials come from. For display only. The credentials themselves are not returned.
     - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
-      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs none.
+      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs no credentials.
   returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
 cloud:
-  description: Requests that the task sent to the cloud, and the time that it waited.
+  description: Number of requests that the task sent to the cloud, and waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -227,8 +227,7 @@ cloud:
       sample: 0.0
     budget_wait_seconds:
       description:
-        - Time in seconds that the task waited for its request budget, so that it stays within the rate limit of the
-          cloud.
+        - Time in seconds that the task waited to stay within its request budget.
       type: float
       returned: always
       sample: 0.0

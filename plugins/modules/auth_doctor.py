@@ -11,9 +11,11 @@ short_description: Find out why a login or an access token does not work
 version_added: 0.1.0
 description:
   - Checks the credentials, the host, the TLS certificate, the clock, the login, the token, its scopes and the list of
-    tokens, in this order. Describes the failed check or, if none failed, the first warning, and how to correct it.
-  - Logs in at most once, because the cloud locks an IP address out for 30 minutes after ten refused logins in a row.
-  - Revokes the token that it has obtained. If the cloud refuses that, the check V(login) ends with a warning.
+    tokens, in this order. Describes the check that failed, and how to correct the problem. If no check failed,
+    describes the first warning.
+  - Logs in at most once, because the cloud blocks an IP address for 30 minutes after ten refused logins in a row.
+  - Revokes the token that the module has obtained. If the cloud refuses to revoke this token, the check V(login) ends
+    with a warning.
   - Succeeds even if it finds a problem, unless O(fail=true).
 author:
   - meshfleet.particle contributors (@meshfleet)
@@ -25,23 +27,24 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: The module may obtain a token and revoke it, also in check mode. It changes nothing else.
+    details: In check mode, too, the module can obtain a token and revoke this token. It changes nothing else.
   diff_mode:
     support: N/A
-    details: The module only makes checks.
+    details: The module only runs checks.
   idempotent:
     support: N/A
-    details: The module only makes checks.
+    details: The module only runs checks.
 options:
   product:
     description:
-      - Id or slug of a product. The check V(scopes) finds out whether the token can list its devices.
-      - Without a product, this check is skipped.
+      - Id or slug of a product. The check V(scopes) finds out whether the token can list the devices of this product.
+      - Without a product, the check V(scopes) is skipped.
     type: str
   list:
     description:
-      - Whether to make the check V(listing), which finds out whether the cloud lists the tokens of the account.
-      - Requires O(username) and O(password), and for an account with two-factor login O(otp) or O(otp_secret).
+      - Whether to run the check V(listing). It finds out whether the cloud returns a list of the tokens of the account.
+      - Requires O(username) and O(password). If the account uses two-factor login, O(otp) or O(otp_secret) is also
+        required.
     type: bool
     default: false
   fail:
@@ -83,7 +86,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 checks:
-  description: All checks, in the order in which they were made. After a failed check, the remaining ones are skipped.
+  description: All checks, in the order in which they were run. After a failed check, the remaining checks are skipped.
   returned: success
   type: list
   elements: dict
@@ -108,19 +111,19 @@ checks:
         Could not obtain an access token for jane@example.com: the account has two-factor login and needs a one-time
         code (HTTP 403: Multi-factor authentication required).
     hint:
-      description: How to correct the problem. Empty if there is none.
+      description: How to correct the problem. Empty if there is no hint.
       type: str
       returned: always
       sample: Give the one-time code as otp, or, for unattended runs, its secret as otp_secret.
 diagnosis:
   description:
-    - Message and hint of the failed check or, if none failed, of the first check with a warning.
-    - V(Everything is in order.) if there is no such check.
+    - Message and hint of the check that failed. If no check failed, message and hint of the first check with a warning.
+    - V(Everything is in order.) if no check failed or ended with a warning.
   returned: success
   type: str
   sample: Everything is in order.
 code:
-  description: Error code of the check that RV(diagnosis) describes. V(null) if there is none.
+  description: Error code of the check that RV(diagnosis) describes. V(null) if RV(diagnosis) describes no check.
   returned: success
   type: str
   sample: mfa_required
@@ -128,12 +131,12 @@ credentials_source:
   description:
     - Where the credentials come from. For display only. The credentials themselves are not returned.
     - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
-      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs none.
+      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs no credentials.
   returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
 cloud:
-  description: Requests that the task sent to the cloud, and the time that it waited.
+  description: Number of requests that the task sent to the cloud, and waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -161,8 +164,7 @@ cloud:
       sample: 0.0
     budget_wait_seconds:
       description:
-        - Time in seconds that the task waited for its request budget, so that it stays within the rate limit of the
-          cloud.
+        - Time in seconds that the task waited to stay within its request budget.
       type: float
       returned: always
       sample: 0.0

@@ -12,13 +12,13 @@ version_added: 0.1.0
 description:
   - Brings one device to its declared state, which covers its product, name, notes, device groups, firmware lock, claim
     and network.
-  - Requires exactly one of O(id), O(serial_number), O(iccid) and O(imei). Options that are not set leave the device
-    unchanged.
+  - Requires exactly one of O(id), O(serial_number), O(iccid) and O(imei). If the option for a property is not set, the
+    module does not change this property.
   - The options have the same meaning as the keys of a device in O(meshfleet.particle.fleet#module:devices).
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     product.
-  - Each task reads the cloud on its own, and the tasks of several hosts can run in parallel. To manage more than a few
-    devices, use M(meshfleet.particle.fleet), which needs much less time and far fewer requests.
+  - Each task sends separate requests to read the state of its device. Tasks of several hosts can run in parallel. To
+    manage more than a few devices, use M(meshfleet.particle.fleet), which needs much less time and far fewer requests.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -32,19 +32,19 @@ attributes:
   diff_mode:
     support: full
     details: >-
-      The parameters of networks and devices may be join keys. The difference therefore contains the names of changed
+      The parameters of networks and devices can be join keys. The difference therefore contains the names of changed
       parameters, but never their values.
   idempotent:
     support: full
 options:
   id:
-    description: Id of the device. It has 24 hexadecimal digits, and must be quoted if all of them are decimal.
+    description: Id of the device. It has 24 hexadecimal digits. Quote an id that consists of decimal digits only.
     type: str
   serial_number:
     description:
       - Serial number of the device, as printed on its label.
       - Without O(product), a device that the account has not claimed yet is looked up by its serial number. The cloud
-        allows 50 of these lookups per hour. After that, such a device is V(pending) until a later run.
+        allows 50 of these lookups per hour. If this limit is exceeded, the device is V(pending) until a later run.
     type: str
   iccid:
     description:
@@ -78,9 +78,9 @@ options:
     elements: str
   groups_mode:
     description:
-      - How to change the groups of the device if it declares O(groups).
+      - How to change the groups of the device if O(groups) is set.
       - V(add) adds the device to the declared groups, and keeps its other groups.
-      - V(exact) also removes the device from all groups that it does not declare. Groups of networks, whose names start
+      - V(exact) also removes the device from all groups that are not declared. Groups of networks, whose names start
         with C(mesh-), are not affected.
     type: str
     choices: [add, exact]
@@ -93,15 +93,16 @@ options:
     type: bool
   firmware_version:
     description:
-      - Version of the product firmware to which the device is locked, as a number, or V(unlocked). An unlocked device
-        follows the firmware releases of the product.
+      - Version number of the product firmware to lock the device to, or V(unlocked). An unlocked device follows the
+        firmware releases of the product.
       - Requires O(product).
     type: str
   claimed:
     description:
-      - Whether the account has claimed the device. V(true) claims the device, and V(false) gives up the claim.
+      - Whether the account should have a claim to the device. V(true) claims the device, and V(false) gives up the
+        claim.
       - Devices of a product do not need a claim. Without O(product), a device must be online to be claimed, and
-        V(false) cannot be combined with O(name) or O(notes), unless O(state=absent).
+        V(false) cannot be combined with O(name) or O(notes) if O(state=present).
     type: bool
   mesh:
     description:
@@ -125,14 +126,15 @@ options:
       state:
         description:
           - Whether the device is in a network. V(absent) removes the device from any network, and cannot be combined
-            with the other keys.
+            with other keys of C(mesh).
         type: str
         choices: [present, absent]
         default: present
   networks:
     description:
-      - Networks, as a mapping from the name of each network to its settings. They must include the network of O(mesh).
-      - The members of a network are both its gateways, which connect it to the cloud, and its nodes.
+      - Networks, as a mapping from the name of each network to its settings. The mapping must contain the network of
+        O(mesh).
+      - The members of a network are its gateways and its nodes. The gateways connect the network to the cloud.
       - If a network cannot be formed as declared, the task fails before the first write and reports all reasons.
     type: dict
     suboptions:
@@ -140,26 +142,28 @@ options:
         description:
           - Settings of one network. Replace C(<name>) by the name of the network. A network without settings is written
             as C({}).
-          - With backend V(ledger), the name has 1 to 32 of the characters C(a-z), C(0-9), C(_) and C(-), and is
-            neither C(gateway) nor C(node). With backend V(networks), it has 1 to 16 bytes.
+          - With backend V(ledger), the name has 1 to 32 of the characters C(a-z), C(0-9), C(_) and C(-), and must not
+            be C(gateway) or C(node). With backend V(networks), it has 1 to 16 bytes.
         type: dict
         suboptions:
           backend:
             description:
               - Backend that forms the network.
-              - V(ledger) is for devices of a product that run Device OS 6.1 or newer, with firmware that implements the
-                mesh contract of this collection.
-              - V(networks) is the registry of Particle Mesh networks. Particle has retired this registry, so this value
-                works only with a cloud that still offers it. Particle Mesh needs Device OS 1.5.x or older.
+              - V(ledger) requires a product, Device OS 6.1 or newer, and firmware that implements the mesh contract of
+                this collection.
+              - V(networks) is the registry of Particle Mesh networks. Particle has retired this registry, so
+                V(networks) works only with a cloud that still offers the registry. Particle Mesh needs Device OS 1.5.x
+                or older.
             type: str
             choices: [ledger, networks]
             default: ledger
           parameters:
             description:
-              - Parameters of the network. Results never show their values.
+              - Parameters of the network. The result of the task never shows the values of parameters.
               - With backend V(ledger), the parameters are sent to all members, and your firmware determines the keys,
-                for example C(channel). If they are left out, members keep their parameters, and a new member gets those
-                of the other members. If those differ, the task fails before the first write.
+                for example C(channel). If the parameters are left out, existing members keep their parameters, and new
+                members get the parameters of the existing members. If the parameters of the existing members differ, a
+                task that adds a member fails before the first write.
               - With backend V(networks), only the following keys are valid.
             type: dict
             suboptions:
@@ -178,15 +182,14 @@ options:
           gateways:
             description:
               - Ids of all gateways of the network, except for the device itself.
-              - A network that has nodes must have a gateway. If the device is a node, at least one gateway is therefore
-                required.
+              - A network that has nodes must have a gateway. If the device is a node, set at least one gateway here.
             type: list
             elements: str
             default: []
           state:
             description:
               - Whether the network should exist. V(absent) dissolves the network, so that all its members leave it,
-                including devices that are not declared. It cannot be combined with C(parameters) or C(gateways).
+                including devices that are not declared. V(absent) cannot be combined with C(parameters) or C(gateways).
             type: str
             choices: [present, absent]
             default: present
@@ -194,32 +197,34 @@ options:
     description:
       - State of the device.
       - V(present) brings the device to its declared state.
-      - V(absent) removes the device from its network, its device groups and the product. It gives up the claim only if
+      - V(absent) removes the device from its network, its device groups and the product. The claim is given up only if
         O(claimed=false) is set. Without O(product), O(claimed=false) is required.
     type: str
     choices: [present, absent]
     default: present
   confirm:
     description:
-      - Whether to allow changes that require a confirmation. If V(false), such changes fail the task before the first
-        write.
-      - Particle Mesh needs Device OS 1.5.x or older. Locking a mesh device to a firmware version requires a
-        confirmation if that version may bring a newer Device OS. This is the case if every device of the product that
-        runs the version has a newer Device OS, or if no device runs the version yet.
+      - Whether to allow changes that require a confirmation. If V(false), a task with such changes fails before the
+        first write.
+      - Particle Mesh needs Device OS 1.5.x or older. A firmware version can require a newer Device OS. A confirmation
+        is required to lock a device of a Particle Mesh network to a firmware version. No confirmation is required if a
+        device of the product already runs this firmware version with Device OS 1.5.x or older.
     type: bool
     default: false
   mesh_ledger:
     description:
-      - Name of the ledger from which members of networks with O(networks.<name>.backend=ledger) read how to join.
-      - It must be the name that your firmware uses, with at most 32 lower-case letters, digits and hyphens. A missing
-        ledger is created.
+      - Name of the ledger from which devices read how to join their network. Used only for networks with
+        O(networks.<name>.backend=ledger).
+      - Your firmware must use the same name. The name consists of at most 32 lower-case letters, digits and hyphens. A
+        missing ledger is created.
     type: str
     default: mesh
   mesh_status_ledger:
     description:
-      - Name of the ledger to which members of networks with O(networks.<name>.backend=ledger) report their state.
-      - It must be the name that your firmware uses, with at most 32 lower-case letters, digits and hyphens. A missing
-        ledger is created.
+      - Name of the ledger in which devices report their mesh state. Used only for networks with
+        O(networks.<name>.backend=ledger).
+      - Your firmware must use the same name. The name consists of at most 32 lower-case letters, digits and hyphens. A
+        missing ledger is created.
     type: str
     default: mesh-status
   verify:
@@ -230,8 +235,8 @@ options:
         failed.
       - V(online) also waits until the device reports that it has joined its network. A device that has not joined
         within O(verify_timeout) is V(pending), unless O(verify_strict=true).
-      - In check mode, V(online) reads the state of the device in its network once, and only if there is nothing to
-        change.
+      - In check mode, V(online) does not wait. If there is nothing to change, it reads the state of the device in its
+        network once.
     type: str
     choices: [none, read, online]
     default: read
@@ -254,7 +259,7 @@ seealso:
     description: How networks form, change and are verified.
     link: https://github.com/meshfleet/particle/blob/main/docs/guide_mesh.md
   - name: Mesh contract
-    description: What the firmware of devices must do in networks of backend V(ledger).
+    description: Requirements for the firmware of devices in networks with backend V(ledger).
     link: https://github.com/meshfleet/particle/blob/main/docs/mesh_contract.md
 """
 
@@ -372,12 +377,12 @@ device:
     status:
       description:
         - Status of the device.
-        - V(ok) means that it needed no change.
-        - V(changed) means that it was changed. In check mode, it would be changed.
+        - V(ok) means that the device needed no change.
+        - V(changed) means that the device was changed. In check mode, it means that the device would be changed.
         - V(failed) means that an error occurred, which RV(device.error) describes.
-        - V(pending) means that it is not in its declared state yet, but has not failed. For example, the run ended
-          early, or the device has not joined its network yet.
-        - A V(pending) device alone does not fail the task. If the run ended early, RV(error) contains the reason.
+        - V(pending) means that the device is not in its declared state yet, but has not failed. For example, the run
+          ended early, or the device has not joined its network yet.
+        - The task does not fail because of a V(pending) device. If the run ended early, RV(error) contains the reason.
       type: str
       returned: always
       sample: changed
@@ -391,7 +396,8 @@ device:
           after: barn-gateway
     mesh:
       description:
-        - State of the device in its network. V(null) if the state was not read, which needs O(verify=online).
+        - State of the device in its network. V(null) if the state was not read. The state is read only with
+          O(verify=online).
         - V(joined) means that the device is in the network with its declared role.
         - V(pending) means that the device has not reported yet that it has joined, for example because it is asleep.
         - V(lost) means that the device was in the network and is no longer in it.
@@ -408,12 +414,12 @@ credentials_source:
   description:
     - Where the credentials come from. For display only. The credentials themselves are not returned.
     - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
-      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs none.
+      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs no credentials.
   returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
 cloud:
-  description: Requests that the task sent to the cloud, and the time that it waited.
+  description: Number of requests that the task sent to the cloud, and waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -441,8 +447,7 @@ cloud:
       sample: 0.0
     budget_wait_seconds:
       description:
-        - Time in seconds that the task waited for its request budget, so that it stays within the rate limit of the
-          cloud.
+        - Time in seconds that the task waited to stay within its request budget.
       type: float
       returned: always
       sample: 0.0

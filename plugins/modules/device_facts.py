@@ -10,13 +10,12 @@ module: device_facts
 short_description: Gather facts about the device of each host
 version_added: 0.1.0
 description:
-  - Returns the facts of one device as C(ansible_facts.particle). They are the same as the host variable C(particle) of
-    the inventory plugin P(meshfleet.particle.devices#inventory).
+  - Returns the facts of one device as C(ansible_facts.particle). The inventory plugin
+    P(meshfleet.particle.devices#inventory) sets the same facts as the host variable C(particle).
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     products.
-  - All hosts of a run share one reading of the device lists. Further plays use the same reading until it is older than
-    O(max_age).
-  - If no list contains the device, the task fails with error code V(not_found).
+  - All hosts of a run share one copy of the device lists. Later plays use this copy until it is older than O(max_age).
+  - If no device list contains the device, the task fails with error code V(not_found).
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -38,25 +37,25 @@ attributes:
 options:
   id:
     description:
-      - Id of the device whose facts to gather. It has 24 hexadecimal digits, and must be quoted if all of them are
-        decimal.
+      - Id of the device whose facts to gather. It has 24 hexadecimal digits. Quote an id that consists of decimal
+        digits only.
     type: str
     required: true
   max_age:
     description:
-      - Maximum age in seconds of the device lists that hosts share. The first host that needs newer lists reads them
-        again, for all hosts.
+      - Maximum age in seconds of the device lists that hosts share. The first host that needs newer lists reads the
+        lists again for all hosts.
       - Set V(600) if gathering takes longer than 60 seconds, for example with many hundred hosts. Otherwise the lists
         are read several times.
-      - With V(0), every host reads the lists on its own.
-      - If a list changes while it is read, a device can be missing in it. A host that does not find its device in such
-        lists reads the lists again, unless they are less than three seconds old.
+      - With V(0), every host reads the lists separately.
+      - If a list changes in the cloud while it is read, a device can be missing from the copy. A host that does not
+        find its device in such a copy reads the lists again, unless the copy is less than three seconds old.
     type: int
     default: 60
 notes:
-  - As a task on the controller, the module starts no Python process for each host. Under C(gather_facts)
-    (C(ansible_facts_modules)), it runs on the target of the connection instead, so use C(ansible_connection=local)
-    there.
+  - As a task, the module runs on the controller, without a Python process for each host. If C(ansible_facts_modules)
+    contains the module, C(gather_facts) runs the module on the target of the connection. In this case, set
+    C(ansible_connection=local).
 seealso:
   - module: meshfleet.particle.device_info
   - plugin: meshfleet.particle.devices
@@ -110,8 +109,8 @@ ansible_facts:
   contains:
     particle:
       description:
-        - Facts about the device. They contain the attributes from the cloud under their names in the cloud, except for
-          the setup secret of the device, and the keys below.
+        - Facts about the device. They contain the keys below, and all attributes that the cloud returns, except the
+          setup secret of the device. The attributes have the same names as in the cloud.
       returned: success
       type: dict
       contains:
@@ -177,7 +176,7 @@ ansible_facts:
           returned: success
           sample: field-logger
         platform:
-          description: Name of the platform whose number is C(platform_id).
+          description: Name of the platform of the device.
           type: str
           returned: success
           sample: boron
@@ -189,19 +188,19 @@ ansible_facts:
         last_heard_age:
           description:
             - Seconds since the cloud last heard from the device. If that time is unknown, seconds since the last
-              handshake of the device. V(null) if both are unknown.
+              handshake of the device. V(null) if both times are unknown.
           type: int
           returned: success
           sample: 312
         presence:
           description:
             - Estimate of whether the device is online now. The cloud can take up to 46 minutes to notice that a
-              cellular device is offline. These 46 minutes are used for all devices, although the cloud notices it
-              within about a minute for devices that are not cellular.
+              cellular device is offline. For other devices, the cloud needs about a minute, but the estimate uses 46
+              minutes for all devices.
             - V(confirmed) means that the cloud shows the device as online and heard from it within the last minute.
             - V(probable) means that the cloud shows the device as online and heard from it within the last 46 minutes.
-            - V(stale) means that the cloud shows the device as online, but heard from it more than 46 minutes ago or
-              never.
+            - V(stale) means that the cloud shows the device as online, but has not heard from it within the last 46
+              minutes.
             - V(offline) means that the cloud shows the device as offline.
           type: str
           returned: success
@@ -214,12 +213,12 @@ ansible_facts:
           sample: [north, mesh-barn, mesh-gateway]
         mac:
           description:
-            - MAC address of the Wi-Fi interface, V(null) if the cloud does not know it.
+            - MAC address of the Wi-Fi interface. V(null) if the cloud does not know the address.
           type: str
           returned: success
           sample: "94:94:4A:00:00:01"
         mesh:
-          description: Network of the device and its role there, V(null) if the device is in no network.
+          description: Network and role of the device. V(null) if the device is in no network.
           type: dict
           returned: success
           contains:
@@ -242,12 +241,12 @@ credentials_source:
   description:
     - Where the credentials come from. For display only. The credentials themselves are not returned.
     - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
-      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs none.
+      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs no credentials.
   returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
 cloud:
-  description: Requests that the task sent to the cloud, and the time that it waited.
+  description: Number of requests that the task sent to the cloud, and waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -275,8 +274,7 @@ cloud:
       sample: 0.0
     budget_wait_seconds:
       description:
-        - Time in seconds that the task waited for its request budget, so that it stays within the rate limit of the
-          cloud.
+        - Time in seconds that the task waited to stay within its request budget.
       type: float
       returned: always
       sample: 0.0

@@ -14,8 +14,7 @@ description:
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     products.
   - Reads all pages of the device lists of the cloud. A product takes about one request for each hundred devices.
-  - Details that these lists do not contain need further requests, which are sent only with O(include) or
-    O(mac_variable).
+  - Further details need additional requests. These requests are sent only with O(include) or O(mac_variable).
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -39,9 +38,9 @@ options:
   include:
     description:
       - Additional details to return for each device.
-      - V(vitals) adds the last vitals of each device that is online. It takes one request per device.
-      - V(variables) adds the cloud variables that the option O(variables) names, for each device that is online. It
-        takes one request per device and variable.
+      - V(vitals) adds the most recent vitals of each device that is online. It takes one request per device.
+      - V(variables) adds the values of the cloud variables in O(variables), for each device that is online. It takes
+        one request per device and variable.
       - V(mesh) adds the state of each device that is a member of a network. It takes one request for each hundred
         members.
     type: list
@@ -59,20 +58,20 @@ options:
   mac_variable:
     description:
       - Name of the cloud variable in which the firmware provides the MAC address.
-      - The variable is read from each device that is online and has no MAC address in the cloud, which is the case for
-        most devices. It takes one request per device.
+      - For most devices, the cloud does not know the MAC address. The variable is read from each of these devices that
+        is online. It takes one request per device.
     type: str
   mesh_status_ledger:
     description:
-      - Name of the ledger to which members of networks of backend V(ledger) report their state. It is read if
-        O(include) contains V(mesh).
-      - It must be the name that your firmware uses, with at most 32 lower-case letters, digits and hyphens.
+      - Name of the ledger in which devices report their mesh state. Used only for networks with backend V(ledger), and
+        only if O(include) contains V(mesh).
+      - Your firmware must use the same name. The name consists of at most 32 lower-case letters, digits and hyphens.
     type: str
     default: mesh-status
   include_limit:
     description:
       - Maximum number of devices from which vitals and variables are read.
-      - If there are more such devices, the task fails before it reads from the first one.
+      - If there are more such devices, the task fails before it reads from the first device.
     type: int
     default: 100
   as_manifest:
@@ -80,8 +79,8 @@ options:
       - Whether to return RV(manifest), a manifest that declares the devices as they are now. With this manifest,
         M(meshfleet.particle.fleet) changes nothing.
       - Requires exactly one product, or the devices of the account only.
-      - The manifest does not contain the parameters of networks, because they can be join keys. Existing members keep
-        their parameters.
+      - The manifest does not contain the parameters of networks, because parameters can be join keys. Existing members
+        of the networks keep their parameters.
       - Devices that a manifest cannot declare, such as devices in quarantine, are left out with a warning.
     type: bool
     default: false
@@ -163,8 +162,8 @@ EXAMPLES = r"""
 RETURN = r"""
 devices:
   description:
-    - One mapping for each device. It contains the attributes from the cloud under their names in the cloud, except
-      for the setup secret of the device, and the keys below.
+    - One mapping for each device. It contains the keys below, and all attributes that the cloud returns, except the
+      setup secret of the device. The attributes have the same names as in the cloud.
   returned: success
   type: list
   elements: dict
@@ -231,7 +230,7 @@ devices:
       returned: success
       sample: field-logger
     platform:
-      description: Name of the platform whose number is C(platform_id).
+      description: Name of the platform of the device.
       type: str
       returned: success
       sample: boron
@@ -243,18 +242,19 @@ devices:
     last_heard_age:
       description:
         - Seconds since the cloud last heard from the device. If that time is unknown, seconds since the last handshake
-          of the device. V(null) if both are unknown.
+          of the device. V(null) if both times are unknown.
       type: int
       returned: success
       sample: 312
     presence:
       description:
         - Estimate of whether the device is online now. The cloud can take up to 46 minutes to notice that a cellular
-          device is offline. These 46 minutes are used for all devices, although the cloud notices it within about a
-          minute for devices that are not cellular.
+          device is offline. For other devices, the cloud needs about a minute, but the estimate uses 46 minutes for all
+          devices.
         - V(confirmed) means that the cloud shows the device as online and heard from it within the last minute.
         - V(probable) means that the cloud shows the device as online and heard from it within the last 46 minutes.
-        - V(stale) means that the cloud shows the device as online, but heard from it more than 46 minutes ago or never.
+        - V(stale) means that the cloud shows the device as online, but has not heard from it within the last 46
+          minutes.
         - V(offline) means that the cloud shows the device as offline.
       type: str
       returned: success
@@ -267,13 +267,13 @@ devices:
       sample: [north, mesh-barn, mesh-gateway]
     mac:
       description:
-        - MAC address of the Wi-Fi interface, from the cloud or else from O(mac_variable). V(null) if both do not
-          provide it.
+        - MAC address of the Wi-Fi interface, from the cloud or else from O(mac_variable). V(null) if neither provides
+          the address.
       type: str
       returned: success
       sample: "94:94:4A:00:00:01"
     mesh:
-      description: Network of the device and its role there, V(null) if the device is in no network.
+      description: Network and role of the device. V(null) if the device is in no network.
       type: dict
       returned: success
       contains:
@@ -289,8 +289,8 @@ devices:
           sample: gateway
         state:
           description:
-            - State of the device in its network. V(null) if the cloud has no reports of members, or the access token
-              is not allowed to read them.
+            - State of the device in its network. V(null) if the cloud has no reports of members, or if the access token
+              is not allowed to read the reports.
             - V(joined) means that the device is in the network with the role that the cloud shows.
             - V(pending) means that the device has not reported yet that it has joined, for example because it is
               asleep.
@@ -300,7 +300,7 @@ devices:
           returned: if O(include) contains V(mesh)
           sample: joined
     vitals:
-      description: Last vitals that the cloud has stored, V(null) if the device is offline or has none.
+      description: Most recent vitals that the cloud has stored. V(null) if the device is offline or has no vitals.
       type: dict
       returned: if O(include) contains V(vitals)
       sample:
@@ -317,8 +317,8 @@ devices:
         soil_pct: 41
     unread:
       description:
-        - Error codes of the details that could not be read from a device that is online. The keys are C(vitals) and the
-          names of variables.
+        - Error code for each detail that could not be read although the device is online. The keys are C(vitals) and
+          the names of variables.
       type: dict
       returned: if O(include) contains V(vitals) or V(variables), or with O(mac_variable)
       sample:
@@ -360,12 +360,12 @@ credentials_source:
   description:
     - Where the credentials come from. For display only. The credentials themselves are not returned.
     - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
-      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs none.
+      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs no credentials.
   returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
 cloud:
-  description: Requests that the task sent to the cloud, and the time that it waited.
+  description: Number of requests that the task sent to the cloud, and waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -393,8 +393,7 @@ cloud:
       sample: 0.0
     budget_wait_seconds:
       description:
-        - Time in seconds that the task waited for its request budget, so that it stays within the rate limit of the
-          cloud.
+        - Time in seconds that the task waited to stay within its request budget.
       type: float
       returned: always
       sample: 0.0

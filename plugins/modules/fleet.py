@@ -19,8 +19,8 @@ description:
     O(on_error), O(max_failures) and O(fail) change this.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     product.
-  - The task runs once for all hosts of a play. If the play has several hosts, the task fails unless it sets
-    C(run_once). For several manifests, use a loop.
+  - One task manages the whole fleet. In a play with several hosts, the task must set C(run_once), and fails otherwise.
+    For several manifests, use a loop.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -34,7 +34,7 @@ attributes:
   diff_mode:
     support: full
     details: >-
-      The parameters of networks and devices may be join keys. The difference therefore contains the names of changed
+      The parameters of networks and devices can be join keys. The difference therefore contains the names of changed
       parameters, but never their values.
   idempotent:
     support: full
@@ -42,12 +42,12 @@ options:
   manifest:
     description:
       - Path or content of the manifest, which declares the state of the fleet.
-      - A path names a YAML, JSON or CSV file. The module searches for it as M(ansible.builtin.copy) does, in C(files)
-        of the role and beside the playbook. The whole file may be encrypted with Ansible Vault. Files are not
+      - A path names a YAML, JSON or CSV file. The module searches for the file in C(files) of the role and beside the
+        playbook, like M(ansible.builtin.copy). The whole file may be encrypted with Ansible Vault. Files are not
         templated.
       - The content is a mapping. Its keys are O(product), O(groups_mode), O(unique_names), O(name_template),
-        O(networks) and O(devices), with the meaning of these options. Set each of them either in the manifest or in the
-        task, but not in both.
+        O(networks) and O(devices). The keys have the same meaning as the options with these names. Set each key either
+        in the manifest or in the task, but not in both.
       - A CSV file is a table with one row for each device. Its columns are keys of O(devices), and C(mesh.network),
         C(mesh.role) and C(mesh.parameters.NAME) for the keys of O(devices[].mesh). Groups are separated by semicolons,
         as in C(north;beta). Parameters are always strings. An empty cell declares nothing. Networks in the column
@@ -64,18 +64,19 @@ options:
       - Devices of the fleet.
       - Required here or in O(manifest), unless O(from_inventory=true). An empty list declares no devices.
       - Each device must have exactly one of the keys C(id), C(serial_number), C(iccid) and C(imei).
-      - If another key is left out, the module does not change that property of the device.
+      - All other keys are optional. If a key is left out, the module does not change this property of the device.
     type: list
     elements: raw
     suboptions:
       id:
-        description: Id of the device. It has 24 hexadecimal digits, and must be quoted if all of them are decimal.
+        description: Id of the device. It has 24 hexadecimal digits. Quote an id that consists of decimal digits only.
         type: str
       serial_number:
         description:
           - Serial number of the device, as printed on its label.
           - Without O(product), a device that the account has not claimed yet is looked up by its serial number. The
-            cloud allows 50 of these lookups per hour. After that, such a device is V(pending) until a later run.
+            cloud allows 50 of these lookups per hour. If this limit is exceeded, the device is V(pending) until a later
+            run.
         type: str
       iccid:
         description:
@@ -110,15 +111,16 @@ options:
         type: bool
       firmware_version:
         description:
-          - Version of the product firmware to which the device is locked, as a number, or V(unlocked). An unlocked
-            device follows the firmware releases of the product.
+          - Version number of the product firmware to lock the device to, or V(unlocked). An unlocked device follows the
+            firmware releases of the product.
           - Requires O(product).
         type: raw
       claimed:
         description:
-          - Whether the account has claimed the device. V(true) claims the device, and V(false) gives up the claim.
+          - Whether the account should have a claim to the device. V(true) claims the device, and V(false) gives up the
+            claim.
           - Devices of a product do not need a claim. Without O(product), a device must be online to be claimed, and
-            V(false) cannot be combined with O(devices[].name) or O(devices[].notes), unless O(state=absent).
+            V(false) cannot be combined with O(devices[].name) or O(devices[].notes) if O(state=present).
         type: bool
       mesh:
         description:
@@ -142,17 +144,17 @@ options:
           state:
             description:
               - Whether the device is in a network. V(absent) removes the device from any network, and cannot be
-                combined with the other keys.
+                combined with other keys of C(mesh).
             type: str
             choices: [present, absent]
             default: present
   networks:
     description:
       - Networks of the fleet, as a mapping from the name of each network to its settings.
-      - The members of a network are both its gateways, which connect it to the cloud, and its nodes.
-      - Gateways join before nodes. If a gateway is replaced, it leaves after its replacement has joined. Networks of
-        the types V(micro_wifi) and V(micro_cellular) (backend V(networks)) can have one gateway only, so there the old
-        gateway leaves first.
+      - The members of a network are its gateways and its nodes. The gateways connect the network to the cloud.
+      - Gateways join before nodes. If a gateway is replaced, the old gateway leaves after the new gateway has joined.
+        With backend V(networks), a network of type V(micro_wifi) or V(micro_cellular) can have one gateway only, so the
+        old gateway leaves first.
       - If a network cannot be formed as declared, the task fails before the first write and reports all reasons.
     type: dict
     suboptions:
@@ -160,26 +162,28 @@ options:
         description:
           - Settings of one network. Replace C(<name>) by the name of the network. A network without settings is written
             as C({}).
-          - With backend V(ledger), the name has 1 to 32 of the characters C(a-z), C(0-9), C(_) and C(-), and is
-            neither C(gateway) nor C(node). With backend V(networks), it has 1 to 16 bytes.
+          - With backend V(ledger), the name has 1 to 32 of the characters C(a-z), C(0-9), C(_) and C(-), and must not
+            be C(gateway) or C(node). With backend V(networks), it has 1 to 16 bytes.
         type: dict
         suboptions:
           backend:
             description:
               - Backend that forms the network.
-              - V(ledger) is for devices of a product that run Device OS 6.1 or newer, with firmware that implements the
-                mesh contract of this collection.
-              - V(networks) is the registry of Particle Mesh networks. Particle has retired this registry, so this value
-                works only with a cloud that still offers it. Particle Mesh needs Device OS 1.5.x or older.
+              - V(ledger) requires a product, Device OS 6.1 or newer, and firmware that implements the mesh contract of
+                this collection.
+              - V(networks) is the registry of Particle Mesh networks. Particle has retired this registry, so
+                V(networks) works only with a cloud that still offers the registry. Particle Mesh needs Device OS 1.5.x
+                or older.
             type: str
             choices: [ledger, networks]
             default: ledger
           parameters:
             description:
-              - Parameters of the network. Results never show their values.
+              - Parameters of the network. The result of the task never shows the values of parameters.
               - With backend V(ledger), the parameters are sent to all members, and your firmware determines the keys,
-                for example C(channel). If they are left out, members keep their parameters, and a new member gets those
-                of the other members. If those differ, the task fails before the first write.
+                for example C(channel). If the parameters are left out, existing members keep their parameters, and new
+                members get the parameters of the existing members. If the parameters of the existing members differ, a
+                task that adds a member fails before the first write.
               - With backend V(networks), only the following keys are valid.
             type: dict
             suboptions:
@@ -205,7 +209,7 @@ options:
           state:
             description:
               - Whether the network should exist. V(absent) dissolves the network, so that all its members leave it,
-                including devices that are not declared. It cannot be combined with C(parameters) or C(gateways).
+                including devices that are not declared. V(absent) cannot be combined with C(parameters) or C(gateways).
             type: str
             choices: [present, absent]
             default: present
@@ -213,8 +217,8 @@ options:
     description:
       - How to change the groups of devices that declare O(devices[].groups).
       - V(add) adds the devices to the declared groups, and keeps their other groups.
-      - V(exact) also removes the devices from all groups that they do not declare. Groups of networks, whose names
-        start with C(mesh-), are not affected.
+      - V(exact) also removes each device from all groups that are not declared for this device. Groups of networks,
+        whose names start with C(mesh-), are not affected.
       - The default is V(add).
     type: str
     choices: [add, exact]
@@ -232,31 +236,31 @@ options:
       - C({id}), C({serial_number}), C({iccid}), C({imei}), C({network}) and C({role}) are the declared values of the
         device. C({serial_number:6}) uses only the last six characters.
       - The template must contain C({index}) or an identifier. Literal braces are written as C({{) and C(}}). In a task,
-        mark such a template with C(!unsafe).
+        mark a template with literal braces as C(!unsafe).
     type: str
   state:
     description:
       - State of the devices.
       - V(present) brings the devices to their declared state.
-      - V(absent) removes the devices from their networks, their device groups and the product. It gives up the claim
+      - V(absent) removes the devices from their networks, their device groups and the product. The claim is given up
         only if O(devices[].claimed=false) is set. Without O(product), O(devices[].claimed=false) is required.
     type: str
     choices: [present, absent]
     default: present
   max_removals:
     description:
-      - Maximum number of devices that may be removed from the product, or whose claim may be given up, without
-        O(confirm=true). If there are more such devices, the task fails before the first write.
+      - Maximum number of removals without O(confirm=true). A device counts as a removal if it would be removed from the
+        product, or if its claim would be given up. If there are more removals, the task fails before the first write.
       - The default is a tenth of the declared devices, but at least V(1).
     type: int
   confirm:
     description:
-      - Whether to allow changes that require a confirmation. If V(false), such changes fail the task before the first
-        write.
-      - Removals require a confirmation if there are more of them than O(max_removals) allows.
-      - Particle Mesh needs Device OS 1.5.x or older. Locking a mesh device to a firmware version requires a
-        confirmation if that version may bring a newer Device OS. This is the case if every device of the product that
-        runs the version has a newer Device OS, or if no device runs the version yet.
+      - Whether to allow changes that require a confirmation. If V(false), a task with such changes fails before the
+        first write.
+      - Removals require a confirmation if their number exceeds O(max_removals).
+      - Particle Mesh needs Device OS 1.5.x or older. A firmware version can require a newer Device OS. A confirmation
+        is required to lock a device of a Particle Mesh network to a firmware version. No confirmation is required if a
+        device of the product already runs this firmware version with Device OS 1.5.x or older.
     type: bool
     default: false
   workers:
@@ -267,29 +271,31 @@ options:
     description:
       - Share of the rate limit that the task may use, above V(0) and at most V(1). The rest is left to other clients
         behind the same public IP address.
-      - If several tasks wait for the rate limit, tasks with a larger share are served first.
-      - Defaults to the environment variable E(PARTICLE_BUDGET_SHARE), or V(0.95) if it is not set.
+      - If several tasks wait because of the rate limit, the task with the largest share continues first.
+      - Defaults to the environment variable E(PARTICLE_BUDGET_SHARE), or V(0.95) if the variable is not set.
     type: float
   budget_requests:
     description:
-      - Rate limit of the cloud, as the number of requests that it allows each public IP address in five minutes. V(0)
+      - Rate limit of the cloud, as the maximum number of requests from one public IP address in five minutes. V(0)
         turns the limit off. The documented limit of the Particle cloud is V(10000).
       - For an account or cloud with another limit, set the environment variable rather than this option. Tasks share a
         request budget only if they have the same limit.
-      - Defaults to the environment variable E(PARTICLE_BUDGET_REQUESTS), or V(10000) if it is not set.
+      - Defaults to the environment variable E(PARTICLE_BUDGET_REQUESTS), or V(10000) if the variable is not set.
     type: int
   mesh_ledger:
     description:
-      - Name of the ledger from which members of networks with O(networks.<name>.backend=ledger) read how to join.
-      - It must be the name that your firmware uses, with at most 32 lower-case letters, digits and hyphens. A missing
-        ledger is created.
+      - Name of the ledger from which devices read how to join their network. Used only for networks with
+        O(networks.<name>.backend=ledger).
+      - Your firmware must use the same name. The name consists of at most 32 lower-case letters, digits and hyphens. A
+        missing ledger is created.
     type: str
     default: mesh
   mesh_status_ledger:
     description:
-      - Name of the ledger to which members of networks with O(networks.<name>.backend=ledger) report their state.
-      - It must be the name that your firmware uses, with at most 32 lower-case letters, digits and hyphens. A missing
-        ledger is created.
+      - Name of the ledger in which devices report their mesh state. Used only for networks with
+        O(networks.<name>.backend=ledger).
+      - Your firmware must use the same name. The name consists of at most 32 lower-case letters, digits and hyphens. A
+        missing ledger is created.
     type: str
     default: mesh-status
   verify:
@@ -299,7 +305,7 @@ options:
       - V(read) reads the changed devices again. A device that still differs from its declaration counts as failed.
       - V(online) also waits until the members of the networks report that they have joined. A member that has not
         joined within O(verify_timeout) is V(pending), unless O(verify_strict=true).
-      - In check mode, V(online) reads the states of the members once, and only if there is nothing to change.
+      - In check mode, V(online) does not wait. If there is nothing to change, it reads the states of the members once.
     type: str
     choices: [none, read, online]
     default: read
@@ -342,8 +348,8 @@ options:
     description:
       - Whether the task fails if a device has failed.
       - If V(false), the task still fails if the run ended early, or if something other than a device failed. With
-        O(from_inventory=true), it succeeds in these cases too, because M(meshfleet.particle.fleet_outcome) fails the
-        affected hosts.
+        O(from_inventory=true), the task succeeds in these cases, too, because M(meshfleet.particle.fleet_outcome) fails
+        the affected hosts.
       - If the task succeeds only because of this option, RV(error) contains the error.
       - An error before the first write always fails the task.
     type: bool
@@ -357,9 +363,10 @@ options:
     default: all
   lock:
     description:
-      - Whether only one run at a time may work on a product.
-      - V(run) allows one run at a time for each cloud and product, among all runs of this user on this machine. Another
-        run fails with error code V(run_in_progress). In check mode, there is no lock.
+      - Whether to prevent several runs from managing the same product at the same time.
+      - V(run) allows only one run at a time for each cloud and product. A second run fails with error code
+        V(run_in_progress). Only runs of the same user on the same machine use the same lock. In check mode, there is no
+        lock.
       - V(none) allows several runs at the same time, which must manage different devices.
       - Tasks with M(meshfleet.particle.device) ignore the lock.
     type: str
@@ -370,8 +377,9 @@ options:
       - Whether to show the progress of the writes, for example
         C(1,250/10,000 | 31/s | ETA 0:04:42 | 2 failed | 95 % of budget). Only devices that need a change are counted.
         The rate is the average since the first write.
-      - On a terminal, the line is updated in place, and disappears when the task ends. Otherwise, a new line is printed
-        every five seconds. The progress is printed to the standard error output, and is never logged.
+      - On a terminal, the progress is a line that is updated in place and disappears when the task ends. Otherwise, a
+        new line is printed every five seconds. The progress is printed to the standard error output, and is never
+        logged.
       - The progress is not shown in check mode, with C(no_log), under ansible-runner, and with callback plugins whose
         output is read by programs, such as C(ansible.posix.json) and C(ansible.posix.jsonl).
     type: bool
@@ -388,7 +396,7 @@ seealso:
     description: How networks form, change and are verified.
     link: https://github.com/meshfleet/particle/blob/main/docs/guide_mesh.md
   - name: Mesh contract
-    description: What the firmware of devices must do in networks of backend V(ledger).
+    description: Requirements for the firmware of devices in networks with backend V(ledger).
     link: https://github.com/meshfleet/particle/blob/main/docs/mesh_contract.md
   - name: Guide to large fleets
     description: How to provision a large fleet in several runs, and how many requests this takes.
@@ -590,12 +598,12 @@ devices:
     status:
       description:
         - Status of the device.
-        - V(ok) means that it needed no change.
-        - V(changed) means that it was changed. In check mode, it would be changed.
+        - V(ok) means that the device needed no change.
+        - V(changed) means that the device was changed. In check mode, it means that the device would be changed.
         - V(failed) means that an error occurred, which RV(devices[].error) describes.
-        - V(pending) means that it is not in its declared state yet, but has not failed. For example, the run ended
-          early, or the device has not joined its network yet.
-        - A V(pending) device alone does not fail the task. If the run ended early, RV(error) contains the reason.
+        - V(pending) means that the device is not in its declared state yet, but has not failed. For example, the run
+          ended early, or the device has not joined its network yet.
+        - The task does not fail because of a V(pending) device. If the run ended early, RV(error) contains the reason.
       type: str
       returned: always
       sample: changed
@@ -609,7 +617,8 @@ devices:
           after: barn-gateway
     mesh:
       description:
-        - State of the device in its network. V(null) if the state was not read, which needs O(verify=online).
+        - State of the device in its network. V(null) if the state was not read. The state is read only with
+          O(verify=online).
         - V(joined) means that the device is in the network with its declared role.
         - V(pending) means that the device has not reported yet that it has joined, for example because it is asleep.
         - V(lost) means that the device was in the network and is no longer in it.
@@ -624,7 +633,7 @@ devices:
       returned: always
 networks:
   description:
-    - Number of members of each declared network, by the name of the network.
+    - Numbers of members of each declared network, keyed by the name of the network.
     - C(gateways) and C(nodes) are the numbers of declared gateways and nodes.
     - C(joined), C(pending) and C(lost) are the numbers of members by their state, as in RV(devices[].mesh). Members
       that are in another network are included in C(pending). These numbers require O(verify=online). In check mode,
@@ -646,12 +655,12 @@ ended_early:
   sample: false
 hosts:
   description:
-    - Outcome of the device of each host that declares one, by the name of the host. It has the keys of RV(devices), and
-      C(run_error).
+    - Outcomes of the devices, keyed by host name. Only hosts that declare a device are included. Each outcome has the
+      keys of RV(devices), and C(run_error).
     - C(run_error) is the error of the run, with the keys of RV(error), if the host must fail although its device has
       not failed. It is V(null) otherwise.
     - If the run ended early, C(run_error) is set for the hosts whose device was not reached. It is set for all hosts if
-      the changes could not be verified, or if the failure does not concern the device of a host.
+      the changes could not be verified, or if something other than a device of a host failed.
   returned: with O(from_inventory=true), unless the task fails before the first write
   type: dict
   sample:
@@ -671,12 +680,12 @@ credentials_source:
   description:
     - Where the credentials come from. For display only. The credentials themselves are not returned.
     - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
-      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs none.
+      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs no credentials.
   returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
 cloud:
-  description: Requests that the task sent to the cloud, and the time that it waited.
+  description: Number of requests that the task sent to the cloud, and waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -704,8 +713,7 @@ cloud:
       sample: 0.0
     budget_wait_seconds:
       description:
-        - Time in seconds that the task waited for its request budget, so that it stays within the rate limit of the
-          cloud.
+        - Time in seconds that the task waited to stay within its request budget.
       type: float
       returned: always
       sample: 0.0

@@ -10,15 +10,15 @@ module: fleet_outcome
 short_description: Fail only the hosts whose device failed in a fleet run
 version_added: 0.1.0
 description:
-  - Returns to each host the outcome of its device, and fails the host if its device failed.
-  - The module needs the result of an earlier M(meshfleet.particle.fleet) task with
-    O(meshfleet.particle.fleet#module:from_inventory=true), which manages the devices of all hosts at once. A failure of
-    that task would fail all hosts, so it should set O(meshfleet.particle.fleet#module:fail=false).
-  - If that task failed before its first write and the play continues, for example because of C(ignore_errors), all
-    hosts fail with its error.
+  - Returns the outcome of the device of each host, and fails the hosts whose device failed.
+  - The module needs the result of an earlier M(meshfleet.particle.fleet) task, which manages the devices of all hosts
+    at once. Set O(meshfleet.particle.fleet#module:from_inventory=true) in the earlier task. Also set
+    O(meshfleet.particle.fleet#module:fail=false), because a failure of the earlier task fails all hosts.
+  - If the earlier task failed before its first write and the play continues, for example because of C(ignore_errors),
+    all hosts fail with the error of the earlier task.
   - If the run ended early, the hosts whose device was not reached fail with the error that ended the run. If the
-    changes could not be verified, or if the failure does not concern the device of a host, all hosts that declare a
-    device fail.
+    changes could not be verified, or if something other than a device of a host failed, all hosts that declare a device
+    fail.
   - The task reports a change for the hosts whose device was changed.
   - The module makes no API request and needs no credentials.
 author:
@@ -40,8 +40,9 @@ options:
   fleet:
     description:
       - Registered result of the M(meshfleet.particle.fleet) task.
-      - With hundreds of hosts or more, pass to each host only its part of C(hosts), as the last example does. Ansible
-        copies the value for each host, and the time to copy the whole result for all hosts grows quadratically.
+      - With hundreds of hosts or more, do not pass the whole result. For each host, pass only the entry of this host
+        from the key C(hosts), as the last example does. Ansible copies the value of this option for each host, so the
+        time to copy the whole result grows with the square of the number of hosts.
     type: dict
     required: true
 requirements:
@@ -71,7 +72,7 @@ EXAMPLES = r"""
   meshfleet.particle.fleet_outcome:
     fleet: "{{ fleet }}"
 
-- name: Do the same for thousands of hosts, and pass to each host only its own part
+- name: Do the same for thousands of hosts, and pass only the entry of each host
   meshfleet.particle.fleet_outcome:
     fleet: >-
       {{ {'hosts': {inventory_hostname: fleet.hosts[inventory_hostname] | default(none)}}
@@ -102,13 +103,13 @@ outcome:
     status:
       description:
         - Status of the device.
-        - V(ok) means that it needed no change.
-        - V(changed) means that it was changed. In check mode, it would be changed.
+        - V(ok) means that the device needed no change.
+        - V(changed) means that the device was changed. In check mode, it means that the device would be changed.
         - V(failed) means that an error occurred, which RV(outcome.error) describes.
-        - V(pending) means that it is not in its declared state yet, but has not failed. For example, the run ended
-          early, or the device has not joined its network yet.
-        - A V(pending) device alone does not fail the host. If the run ended early, RV(outcome.run_error) contains the
-          reason.
+        - V(pending) means that the device is not in its declared state yet, but has not failed. For example, the run
+          ended early, or the device has not joined its network yet.
+        - The host does not fail because of a V(pending) device. If the run ended early, RV(outcome.run_error) contains
+          the reason.
       type: str
       returned: if the host declares a device
       sample: changed
@@ -122,7 +123,7 @@ outcome:
           after: barn-gateway
     mesh:
       description:
-        - State of the device in its network. V(null) if the state was not read, which needs
+        - State of the device in its network. V(null) if the state was not read. The state is read only with
           O(meshfleet.particle.fleet#module:verify=online).
         - V(joined) means that the device is in the network with its declared role.
         - V(pending) means that the device has not reported yet that it has joined, for example because it is asleep.

@@ -14,12 +14,12 @@ description:
     to a server that you choose.
   - The module finds the webhook by its name. If several webhooks of the product have this name, the task changes
     nothing and fails.
-  - A setting whose option is not set remains unchanged. An empty value, V("") or V({}), removes the setting, so that
+  - If an option is not set, the setting remains unchanged. An empty value, V("") or V({}), removes the setting, so that
     the default of the cloud applies. A mapping replaces the complete setting. For example, a header that is not in
     O(headers) is removed.
   - The cloud replaces the complete webhook with every change. The module therefore reads the webhook first, and sends
-    the settings that the task does not set as it has read them. If the cloud masks one of these settings, the task
-    changes nothing and fails. Set that option in the task.
+    the settings that are not set in the task back unchanged. If the cloud masks one of these settings, the task changes
+    nothing and fails. In this case, set the option in the task.
   - If the response to a request is lost, the module reads the list of webhooks again, so that it does not create the
     webhook twice.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
@@ -37,10 +37,10 @@ attributes:
   diff_mode:
     support: full
     details:
-      - The values in O(json), O(form), O(body), O(query), O(headers) and O(auth) may be secret. The diff shows their
-        names, and marks the changed ones.
-      - Of these options, the diff shows a value only if it is a boolean or a webhook variable such as
-        C({{{PARTICLE_EVENT_VALUE}}}), which may follow the name of a scheme, as in C(Bearer {{{GRAFANA_TOKEN}}}).
+      - The values in O(json), O(form), O(body), O(query), O(headers) and O(auth) can be secret. The diff shows the
+        names of these values, and marks changed values.
+      - The diff shows a value of these options only if it is a boolean or a webhook variable such as
+        C({{{PARTICLE_EVENT_VALUE}}}). A scheme before the variable is also shown, as in C(Bearer {{{GRAFANA_TOKEN}}}).
   idempotent:
     support: partial
     details:
@@ -78,8 +78,8 @@ options:
     description:
       - URL to which the webhook sends its request. It may contain webhook variables such as
         C({{{PARTICLE_EVENT_VALUE}}}), see the notes.
-      - Results and diffs mask a username and password in the URL, and the values of its query. Other parts are shown,
-        so set a token in O(query), O(headers) or O(auth).
+      - Results and diffs mask a username and password in the URL, and the values of its query. The other parts of the
+        URL are shown, so set a token in O(query), O(headers) or O(auth).
       - Required to create a webhook.
     type: str
   method:
@@ -91,17 +91,20 @@ options:
       - Template of a JSON body, as a mapping or as text. Text does not have to be valid JSON before its webhook
         variables are filled in.
       - Text that is valid JSON is compared by its content, so its spaces and line breaks do not matter.
-      - Cannot be combined with O(form) or O(body), and removes them from the webhook.
+      - Cannot be combined with O(form) or O(body). If O(json) is set, the settings O(form) and O(body) are removed from
+        the webhook.
     type: raw
   form:
     description:
       - Template of a form, as a mapping with a value for each field.
-      - Cannot be combined with O(json) or O(body), and removes them from the webhook.
+      - Cannot be combined with O(json) or O(body). If O(form) is set, the settings O(json) and O(body) are removed from
+        the webhook.
     type: dict
   body:
     description:
-      - Template of the request body, for a body that is neither O(json) nor O(form).
-      - Cannot be combined with O(json) or O(form), and removes them from the webhook.
+      - Template of a request body that is neither JSON nor a form.
+      - Cannot be combined with O(json) or O(form). If O(body) is set, the settings O(json) and O(form) are removed from
+        the webhook.
     type: str
   query:
     description:
@@ -114,7 +117,7 @@ options:
       - The values are treated as secrets. The names are not case-sensitive.
     type: dict
   auth:
-    description: Username and password for HTTP Basic authentication. V({}) removes them.
+    description: Username and password for HTTP Basic authentication. V({}) removes the username and password.
     type: dict
     suboptions:
       username:
@@ -151,8 +154,8 @@ options:
     type: raw
   unchunked:
     description:
-      - Whether the cloud publishes a long response as one event, instead of parts of 512 bytes. The default of the
-        cloud is V(false).
+      - Whether the cloud publishes a long response as one event, instead of splitting it into parts of 512 bytes. The
+        default of the cloud is V(false).
     type: bool
   data_url_response_event:
     description:
@@ -161,23 +164,23 @@ options:
     type: bool
   update_secrets:
     description:
-      - When to write secrets that the cloud masks, which therefore cannot be compared. Secrets that the cloud shows are
-        always compared.
+      - When to write secrets that the cloud masks. The module cannot compare masked secrets with their declared values.
+        Secrets that the cloud shows are always compared.
       - V(on_create) writes the masked secrets when the webhook is created, and together with changes of other settings.
         A new value of a masked secret alone is not written.
-      - V(always) writes the masked secrets in every run. The task is then always changed. Without masked secrets, it
-        has no effect.
+      - V(always) writes the masked secrets in every run. The task then always reports a change. If the cloud masks no
+        secret, V(always) has no effect.
     type: str
     choices: [on_create, always]
     default: on_create
 notes:
   - Webhook variables such as C({{{PARTICLE_EVENT_VALUE}}}) are filled in by the cloud when the webhook sends its
-    request. Mark text that contains them with C(!unsafe), because Ansible would evaluate the braces as its own
-    template.
-  - If Ansible has to evaluate a part of the same text, quote the braces of the webhook variable, as in
-    C("{{ site }}/{{ '{{{PARTICLE_EVENT_NAME}}}' }}").
-  - The best place for a token is a secret of the Particle cloud. The webhook and the task then contain only its name,
-    as in C(!unsafe "Bearer {{{GRAFANA_TOKEN}}}").
+    request. Mark text that contains webhook variables with C(!unsafe), because Ansible would evaluate the braces as its
+    own template.
+  - If the same text also contains an Ansible template, quote the braces of the webhook variable, as in C("{{ site }}/{{
+    '{{{PARTICLE_EVENT_NAME}}}' }}").
+  - The best place for a token is a secret of the Particle cloud. The webhook and the task then contain only the name of
+    the secret, as in C(!unsafe "Bearer {{{GRAFANA_TOKEN}}}").
 seealso:
   - module: meshfleet.particle.fleet
 """
@@ -235,7 +238,7 @@ EXAMPLES = r"""
 RETURN = r"""
 integration:
   description:
-    - The webhook after the task. In check mode, the webhook as it would be. V(null) if there is none.
+    - The webhook after the task. In check mode, the webhook as it would be. V(null) if the webhook does not exist.
     - Secret values are masked. A setting that is not set is V(null), or the default of the cloud if it has one.
   returned: if the webhook was read
   type: dict
@@ -279,8 +282,7 @@ integration:
       sample:
     body:
       description:
-        - Template of the request body, for a body that is neither RV(integration.json) nor RV(integration.form). It is
-          masked, unless it is a webhook variable.
+        - Template of a request body that is neither JSON nor a form. It is masked, unless it is a webhook variable.
       type: str
       returned: always
       sample:
@@ -355,7 +357,9 @@ msg:
     The cloud does not show these secrets of webhook readings to the barn server, so they cannot be compared:
     headers.authorization. They were left as they are; set update_secrets to always to write them.
 diff:
-  description: Settings that change, by the name of the webhook, before and after the change. Secret values are masked.
+  description:
+    - Settings that change, keyed by the name of the webhook, with their values before and after the change. Secret
+      values are masked.
   returned: if the webhook was read
   type: dict
   contains:
@@ -377,12 +381,12 @@ credentials_source:
   description:
     - Where the credentials come from. For display only. The credentials themselves are not returned.
     - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
-      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs none.
+      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs no credentials.
   returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
 cloud:
-  description: Requests that the task sent to the cloud, and the time that it waited.
+  description: Number of requests that the task sent to the cloud, and waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -410,8 +414,7 @@ cloud:
       sample: 0.0
     budget_wait_seconds:
       description:
-        - Time in seconds that the task waited for its request budget, so that it stays within the rate limit of the
-          cloud.
+        - Time in seconds that the task waited to stay within its request budget.
       type: float
       returned: always
       sample: 0.0

@@ -11,17 +11,18 @@ short_description: Manage one network in the registry of Particle Mesh
 version_added: 0.1.0
 description:
   - Creates, changes or dissolves one network of the account in the registry of Particle Mesh networks.
-  - Particle has retired this registry, so the module works only with a cloud that still offers it. On any other cloud,
-    the task fails with error code V(unsupported) before the first write. Use M(meshfleet.particle.fleet) with backend
-    V(ledger) instead.
+  - Particle has retired this registry, so the module works only with a cloud that still offers the registry. On any
+    other cloud, the task fails with error code V(unsupported) before the first write. Use M(meshfleet.particle.fleet)
+    with backend V(ledger) instead.
   - Particle Mesh needs Device OS 1.5.x or older.
   - Needs credentials, for example O(access_token), or O(username) and O(password).
   - The registry only records which devices belong to a network. To form the network, the devices must also join it
     themselves, over USB or Bluetooth and with the password of the network.
-  - A device can be in one network only. A device that is in another network leaves it before it joins this one.
-  - Gateways join before nodes. With O(exact=true), a gateway that is replaced leaves after its replacement has joined.
-    Networks of the types V(micro_wifi) and V(micro_cellular) can have one gateway only, so there the old gateway leaves
-    first. With O(exact=false), the old gateway stays, and the task fails for a network of these two types.
+  - A device can be in one network only. A device in another network leaves that network before it joins this network.
+  - Gateways join before nodes. If a gateway is replaced with O(exact=true), the old gateway leaves after the new
+    gateway has joined. A network of type V(micro_wifi) or V(micro_cellular) can have one gateway only, so the old
+    gateway leaves first. With O(exact=false), the old gateway stays, and the task fails for a network of these two
+    types.
   - To manage networks together with the other settings of a fleet, use M(meshfleet.particle.fleet) with backend
     V(networks).
 author:
@@ -45,9 +46,8 @@ options:
     required: true
   gateways:
     description:
-      - Ids of the gateways, which connect the network to the cloud. An id must be quoted if all of its digits are
-        decimal.
-      - A network is created with its first gateway, and the registry confirms it when a gateway is online.
+      - Ids of the gateways, which connect the network to the cloud. Quote an id that consists of decimal digits only.
+      - A network is created with its first gateway, and the registry confirms the network when a gateway is online.
       - Required if O(state=present).
     type: list
     elements: str
@@ -55,13 +55,15 @@ options:
   members:
     description:
       - Ids of the nodes of the network, without its gateways. In other modules, members are both gateways and nodes.
-      - An id must be quoted if all of its digits are decimal.
+      - Quote an id that consists of decimal digits only.
       - Nodes may be devices that the account has not claimed yet.
     type: list
     elements: str
     default: []
   exact:
-    description: Whether to remove all devices from the network that are neither in O(gateways) nor in O(members).
+    description:
+      - Whether to remove undeclared devices from the network. A device is declared if its id is in O(gateways) or
+        O(members).
     type: bool
     default: false
   type:
@@ -69,8 +71,9 @@ options:
       - Type of a new network. This option has no effect on an existing network, because its type cannot be changed.
       - V(micro_wifi) and V(micro_cellular) allow at most 10 devices, of which one is the gateway. For the other types,
         O(limit) applies.
-      - The default depends on the declared devices. If they fit into a micro type, the type is V(micro_cellular) if the
-        gateway is cellular, else V(micro_wifi). If they do not fit, the type is V(large_site).
+      - The default depends on the declared devices. If the devices fit into a micro type, the type is V(micro_cellular)
+        for a cellular gateway, and V(micro_wifi) for any other gateway. If the devices do not fit, the type is
+        V(large_site).
     type: str
     choices: [micro_wifi, micro_cellular, high_availability, large_site]
   limit:
@@ -155,10 +158,10 @@ devices:
     status:
       description:
         - Status of the device.
-        - V(ok) means that it needed no change.
-        - V(changed) means that it was changed. In check mode, it would be changed.
+        - V(ok) means that the device needed no change.
+        - V(changed) means that the device was changed. In check mode, it means that the device would be changed.
         - V(failed) means that an error occurred, which RV(devices[].error) describes.
-        - V(pending) means that it was not changed because the task ended early.
+        - V(pending) means that the task ended early and did not change the device.
       type: str
       returned: always
       sample: changed
@@ -174,19 +177,19 @@ devices:
             network: barn
             role: node
     error:
-      description: Reason why the device failed, with the keys of RV(error). V(null) if it did not fail.
+      description: Reason why the device failed, with the keys of RV(error). V(null) if the device did not fail.
       type: dict
       returned: always
 credentials_source:
   description:
     - Where the credentials come from. For display only. The credentials themselves are not returned.
     - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
-      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs none.
+      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs no credentials.
   returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
 cloud:
-  description: Requests that the task sent to the cloud, and the time that it waited.
+  description: Number of requests that the task sent to the cloud, and waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -214,8 +217,7 @@ cloud:
       sample: 0.0
     budget_wait_seconds:
       description:
-        - Time in seconds that the task waited for its request budget, so that it stays within the rate limit of the
-          cloud.
+        - Time in seconds that the task waited to stay within its request budget.
       type: float
       returned: always
       sample: 0.0

@@ -11,11 +11,11 @@ short_description: List the networks in the registry of Particle Mesh
 version_added: 0.1.0
 description:
   - Lists the networks of the account in the registry of Particle Mesh networks, and the devices of each network.
-  - Particle has retired this registry, so the module works only with a cloud that still offers it. On any other cloud,
-    the task fails with error code V(unsupported).
+  - Particle has retired this registry, so the module works only with a cloud that still offers the registry. On any
+    other cloud, the task fails with error code V(unsupported).
   - Needs credentials, for example O(access_token), or O(username) and O(password).
-  - The registry does not contain networks of backend V(ledger). For these, M(meshfleet.particle.device_info) returns
-    the network of each device.
+  - The registry does not contain networks with backend V(ledger). To find these networks, use
+    M(meshfleet.particle.device_info), which returns the network of each device.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -36,8 +36,9 @@ attributes:
 options:
   name:
     description:
-      - Name of a network. Only this network is returned, or none if it does not exist.
-      - A network that no gateway has confirmed yet can only be found by its name, because it is missing from the list.
+      - Name of the only network to return. If the network does not exist, RV(networks) is empty.
+      - The list of networks contains only networks that a gateway has confirmed. To find any other network, set its
+        name.
     type: str
   members:
     description:
@@ -72,7 +73,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 networks:
-  description: Networks, each with the following keys and any others that the cloud returns.
+  description: List of networks. Each network has the keys below, and all further keys that the cloud returns.
   returned: success
   type: list
   elements: dict
@@ -144,12 +145,12 @@ credentials_source:
   description:
     - Where the credentials come from. For display only. The credentials themselves are not returned.
     - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
-      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs none.
+      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs no credentials.
   returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
 cloud:
-  description: Requests that the task sent to the cloud, and the time that it waited.
+  description: Number of requests that the task sent to the cloud, and waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -177,8 +178,7 @@ cloud:
       sample: 0.0
     budget_wait_seconds:
       description:
-        - Time in seconds that the task waited for its request budget, so that it stays within the rate limit of the
-          cloud.
+        - Time in seconds that the task waited to stay within its request budget.
       type: float
       returned: always
       sample: 0.0
