@@ -258,9 +258,9 @@ options:
       - Whether to allow changes that require a confirmation. If V(false), a task with such changes fails before the
         first write.
       - Removals require a confirmation if their number exceeds O(max_removals).
-      - Particle Mesh needs Device OS 1.5.x or older. A firmware version can require a newer Device OS. A confirmation
-        is required to lock a device of a Particle Mesh network to a firmware version. No confirmation is required if a
-        device of the product already runs this firmware version with Device OS 1.5.x or older.
+      - Locking a device of a Particle Mesh network to a firmware version requires a confirmation, because the firmware
+        version can require a Device OS that is newer than 1.5.x and does not support Particle Mesh. No confirmation is
+        required if a device of the product already runs this firmware version with Device OS 1.5.x or older.
     type: bool
     default: false
   workers:

@@ -140,7 +140,8 @@ class _Reader:
     """A converter from YAML nodes to plain data.
 
     :param json: whether the document is JSON.
-    :ivar lines: the line of each converted node, keyed by place. The first line of the file has number 1.
+    :ivar lines: the line number of each converted node, keyed by the path of the node in the document (:data:`Place`).
+        The first line of the file has number 1.
     """
 
     def __init__(self, loader: Any, *, json: bool) -> None:

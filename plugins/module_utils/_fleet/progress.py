@@ -148,7 +148,7 @@ class Lines:
         self._write(f"{line}\n")
 
     def clear(self) -> None:
-        """Do nothing, because complete lines do not disturb other output."""
+        """Do nothing, because this display prints only complete lines, so there is nothing to clear."""
 
 
 class ProgressThread:

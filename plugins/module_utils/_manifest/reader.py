@@ -403,7 +403,7 @@ class _Reader(ValueReader):
             if record.is_outside_cloud:
                 continue
             if self._absent and record.claimed is not False:
-                said = "a device of the account is removed only if it is unclaimed; declare claimed: false"
+                said = "a device of the account can only be removed by giving up its claim; declare claimed: false too"
                 self.add_mistake(place, said)
             elif record.claimed is False and record.fields and not self._absent:
                 said = f"is false, but an unclaimed device cannot have {' or '.join(record.fields)}"

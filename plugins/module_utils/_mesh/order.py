@@ -4,8 +4,8 @@
 
 Two rules must hold:
 
-* A gateway leaves a network after the nodes that stay have received the new list of gateways. Until then, these nodes
-  may know no other gateway.
+* A gateway leaves a network after the nodes that stay have received the new list of gateways. Until then, the
+  leaving gateway can be the only gateway that these nodes know.
 * If no gateway stays in a network, new gateways join first: before nodes join, before the nodes that stay receive the
   new list, and before the old gateways leave.
 

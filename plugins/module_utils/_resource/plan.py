@@ -87,7 +87,7 @@ def check_declared(kind: Kind, declared: Declared) -> None:
 
 
 def match_rows(kind: Kind, rows: Sequence[Row], keys: Collection[str]) -> dict[str, Row]:
-    """Return the rows of the resources with the given keys, keyed by resource key.
+    """Return a mapping from each of ``keys`` to the row of that resource, if there is such a row.
 
     :raises ParticleError: ``conflict`` when two rows have the same key.
     """

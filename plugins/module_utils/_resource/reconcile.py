@@ -113,7 +113,7 @@ class _Run:
         return Outcome(plan_changes(self._kind, rows, declared, update_secrets=self._update_secrets), rows)
 
     def _observe(self, keys: Collection[str]) -> dict[str, Row]:
-        """Read the list of resources. Return the rows of the resources with the given keys, keyed by resource key.
+        """Read the list of resources. Return a mapping from each of ``keys`` to the row of that resource, if any.
 
         If the list lacks fields, also read each resource with a separate request.
         """

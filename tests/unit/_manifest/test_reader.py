@@ -470,7 +470,7 @@ class TestClaims:
     def test_device_of_the_account_is_removed_only_if_unclaimed(self) -> None:
         with pytest.raises(ParticleError) as caught:
             read_manifest({"devices": [{"id": ONE}, {"id": TWO, "claimed": False}]}, absent=True)
-        assert "devices[0]: a device of the account is removed only if it is unclaimed" in caught.value.message
+        assert "devices[0]: a device of the account can only be removed by giving up its claim" in caught.value.message
         assert "devices[1]" not in caught.value.message
 
 

@@ -101,7 +101,8 @@ class TwoStepLogin:
             # The error responses of this flow are not documented. If the cloud refuses the first request, report a
             # wrong username or password.
             if error.status in (400, 401, 403) and bearer is None:
-                message = f"{error.message} With grant session, this means that the username or the password is wrong."
+                meaning = "With grant=session, this response means that the username or the password is wrong."
+                message = f"{error.message} {meaning}"
                 raise ParticleError("invalid_credentials", message, status=error.status, route=error.route) from None
             raise
         finally:

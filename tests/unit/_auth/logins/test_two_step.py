@@ -106,7 +106,7 @@ def test_refused_first_step_is_a_refused_login_and_not_retried(
     error = expect_refusal(http)
     assert (error.code, error.status, error.route) == ("invalid_credentials", status, "POST /session")
     assert error.message.startswith(f"Could not obtain an access token for {USERNAME}: ")
-    assert error.message.endswith("With grant session, this means that the username or the password is wrong.")
+    assert error.message.endswith("With grant=session, this response means that the username or the password is wrong.")
     assert len(scripted_cloud.requests) == 1
     assert http.usage.requests == 1
 
