@@ -35,6 +35,7 @@ def _build_parser() -> argparse.ArgumentParser:
         default="0",
         help="number of devices to manufacture, or a file with a JSON list of devices",
     )
+    parser.add_argument("--claimed", action="store_true", help="claim the manufactured devices for the first account")
     parser.add_argument(
         "--accounts", metavar="FILE", help="file with a JSON list of accounts; the first one owns the product"
     )
@@ -120,6 +121,7 @@ def _build_settings(arguments: argparse.Namespace) -> Settings:
         seed=arguments.seed,
         manufactured=manufactured,
         fleet=fleet,
+        claimed=arguments.claimed,
         accounts=read_accounts(arguments.accounts),
         limits=arguments.limits == "documented",
         mesh=arguments.mesh == "enabled",

@@ -70,8 +70,11 @@ class Settings:
 
     seed: int
     manufactured: int
+    """The number of manufactured devices."""
     fleet: tuple[dict[str, Any], ...]
     accounts: tuple[dict[str, Any], ...]
+    claimed: bool = False
+    """Whether the first account has claimed the manufactured devices."""
     limits: bool = False
     mesh: bool = False
     token_listing: bool = False

@@ -67,11 +67,14 @@ def _add_product(world: World, settings: Settings, random: Random) -> None:
 
 
 def _add_manufactured_devices(world: World, settings: Settings, now: float) -> None:
-    """Add manufactured devices. `settings.manufactured` is the number of devices."""
+    """Add the manufactured devices. If the settings say so, the first account has claimed these devices."""
+    owner = next(iter(world.accounts.by_username.values()))
     for device in manufacture_devices(settings.manufactured, settings.seed, now):
         if settings.mesh:
             device.system_firmware_version = MESH_DEVICE_OS
         world.devices.add(device)
+        if settings.claimed:
+            claim(device, owner)
 
 
 def _add_described_devices(world: World, settings: Settings, now: float) -> None:

@@ -34,7 +34,7 @@ HINTS: Mapping[str, str] = {
     "device_not_yours": "Check the id. If another account or product has the device, release it there first.",
     "platform_mismatch": "Use a device that has the platform of the product.",
     "conflict": "Compare the state in the cloud with your declaration, correct one of them, and run again.",
-    "invalid_manifest": "Correct these mistakes and run again; no request was sent.",
+    "invalid_manifest": "Correct the manifest and run again; no request was sent.",
     "unsupported": "Remove this from your declaration, or use a cloud that supports it.",
     "rate_limited": "Wait a few minutes and run again, or allow longer waits with max_wait.",
     "budget_exhausted": "Run again when the quota window has ended.",

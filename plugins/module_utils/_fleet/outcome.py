@@ -159,8 +159,10 @@ def build_failure(outcomes: Sequence[Outcome], stopped: ParticleError | None) ->
     if not failed:
         return None
     first = failed[0]
-    others = f"{_count_devices(pending)} pending" if pending else "all others are done"
-    message = f"{len(failed)} of {len(outcomes)} devices failed, {others}. {first.message}"
+    others = f", {_count_devices(pending)} pending" if pending else ", all others are done"
+    if len(failed) == len(outcomes):
+        others = ""
+    message = f"{len(failed)} of {len(outcomes)} devices failed{others}. {first.message}"
     if len(failed) > 1:
         message += " The errors of the other devices are in the result, under devices."
     return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)

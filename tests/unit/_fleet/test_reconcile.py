@@ -359,6 +359,13 @@ class TestFailedDevice:
         assert result["msg"].startswith("1 of 20 devices failed, all others are done. Could not set name")
         assert simulator.device(ids[19])["name"] == "unit-19"
 
+    def test_message_names_no_others_if_all_devices_fail(self, simulator: Simulator, ids: list[str]) -> None:
+        refusal = {"route": UPDATE, "effect": "status", "status": 403, "body": {"error": "No."}, "times": 20}
+        with user(simulator) as http:
+            simulator.set_faults([refusal])
+            result = run(http, named(ids))
+        assert result["msg"].startswith("20 of 20 devices failed. Could not set name")
+
     def test_device_refused_before_any_write_counts_for_max_failures(self, http: RecordingHttp, ids: list[str]) -> None:
         unclaimed, claimed = ids[:2]
         data = {"devices": [{"id": unclaimed, "name": "theirs"}, {"id": claimed, "claimed": True}]}

@@ -450,7 +450,7 @@ class TestMistakes:
             "devices[2].id",
             "devices[1].id",
         ]
-        assert error.hint == "Correct these mistakes and run again; no request was sent."
+        assert error.hint == "Correct the manifest and run again; no request was sent."
 
     def test_at_most_a_hundred_mistakes_are_shown(self) -> None:
         found = mistakes(manifest(*[{"id": "x"}] * 1000))

@@ -34,6 +34,12 @@ def test_fleet_flag_with_a_number_creates_unclaimed_borons(tmp_path: Path) -> No
     assert {(device["product"], device["owner"], device["online"]) for device in devices} == {(None, None, True)}
 
 
+def test_claimed_flag_gives_the_manufactured_devices_to_the_first_account(tmp_path: Path) -> None:
+    with started(tmp_path, "--fleet", "3", "--claimed") as (_unused, port):
+        devices = Cloud(build_url(port)).user(("demo@example.com", "demo-password")).get("/v1/devices")
+    assert len(devices) == 3
+
+
 def test_default_account_owns_the_documented_product(tmp_path: Path) -> None:
     with started(tmp_path) as (_unused, port):
         cloud = Cloud(build_url(port))
