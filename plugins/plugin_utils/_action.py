@@ -20,6 +20,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REQUESTS_IMPORT_ERROR
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import import_backends
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
     Work,
@@ -30,6 +31,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
 
 display = Display()
+
+import_backends()
 
 
 class ParticleAction(ActionBase):
