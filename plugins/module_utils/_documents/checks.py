@@ -19,16 +19,17 @@ class ValueReader:
     Use the returned values only if ``mistakes`` is empty.
 
     :param where: a function that returns a description of a place in the document, to show to the user.
+    :ivar describe: the function ``where``.
     :ivar mistakes: one sentence for each mistake.
     """
 
     def __init__(self, where: Where) -> None:
-        self._where = where
+        self.describe = where
         self.mistakes: list[str] = []
 
     def add_mistake(self, place: Place, text: str) -> None:
         """Add a mistake. ``text`` describes what is wrong at ``place``."""
-        self.mistakes.append(f"{self._where(place)}: {text}")
+        self.mistakes.append(f"{self.describe(place)}: {text}")
 
     def read_mapping(self, value: Any, place: Place, keys: tuple[str, ...]) -> Mapping[str, Any]:
         """Return ``value`` if it is a mapping, else add a mistake and return an empty mapping.
@@ -108,7 +109,7 @@ class ValueReader:
         first: dict[str, Place] = {}
         for place, value in found:
             if value in first:
-                self.add_mistake((*place, key), f"{value!r} is already used at {self._where((*first[value], key))}")
+                self.add_mistake((*place, key), f"{value!r} is already used at {self.describe((*first[value], key))}")
             else:
                 first[value] = place
 
