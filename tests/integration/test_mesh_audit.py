@@ -83,6 +83,9 @@ def test_audit_of_a_registered_mesh_writes_a_plan_that_migrates_it(tmp_path: Pat
         shown = run.result("Show the risks and the required steps")["msg"]
         assert any(re.fullmatch(r"device e00fce68\w+ is .* it would leave its mesh", risk) for risk in shown), shown
 
+        again, _unused = run_audit(cloud, provision_product=PRODUCT_SLUG, provision_mesh_plan=str(tmp_path))
+        assert [task.task for task in again.tasks if task.status == "changed"] == []
+
         # The module fleet accepts the plan, in check mode and in a real run.
         plan = tmp_path / f"{PRODUCT_SLUG}-boron.yml"
         assert sorted(yaml.safe_load(plan.read_text())) == ["devices", "networks", "product"]
