@@ -28,6 +28,42 @@ def provision(cloud: Simulator, manifest: dict[str, Any], *args: str, **variable
     )
 
 
+# Plays that run the role, each with the tag `fleet` in another place. The last one passes it on with `apply`.
+ROLE = {"name": "meshfleet.particle.provision"}
+TAGGED_PLAYS = [
+    {"name": "role", "roles": [{"role": ROLE["name"], "tags": ["fleet"]}]},
+    {"name": "play", "roles": [ROLE["name"]], "tags": ["fleet"]},
+    {"name": "block", "tasks": [{"block": [{"ansible.builtin.import_role": ROLE}], "tags": ["fleet"]}]},
+    {"name": "import_role", "tasks": [{"ansible.builtin.import_role": ROLE, "tags": ["fleet"]}]},
+    {
+        "name": "include_role",
+        "tasks": [{"ansible.builtin.include_role": {**ROLE, "apply": {"tags": ["fleet"]}}, "tags": ["always"]}],
+    },
+]
+
+
+def provision_with_tagged_plays(cloud: Simulator, folder: Path, *args: str, **variables: Any) -> PlaybookRun:
+    """Run all of `TAGGED_PLAYS`, and the playbook of the collection as a tagged import."""
+    plays = [{"hosts": "localhost", "gather_facts": False, **play} for play in TAGGED_PLAYS]
+    imported = {"ansible.builtin.import_playbook": "meshfleet.particle.provision", "tags": ["fleet"]}
+    (folder / "site.yml").write_text(json.dumps([*plays, imported]))
+    return run_playbook(
+        folder / "site.yml",
+        env=cloud_environment(cloud.url),
+        extra_vars={"provision_manifest": manifest_for(cloud), **variables},
+        args=args,
+    )
+
+
+def list_steps_of_plays(run: PlaybookRun) -> dict[str, set[str]]:
+    """Return the steps that wrote, planned or verified, keyed by the name of the play."""
+    steps: dict[str, set[str]] = {}
+    for record in run.tasks:
+        if record.status != "skipped":
+            steps.setdefault(record.play, set()).update({record.task} & {PLAN, APPLY, VERIFY, WRITE})
+    return steps
+
+
 def count_tokens(cloud: Simulator) -> tuple[int, int]:
     """Count the tokens that were granted and revoked."""
     return cloud.stats()["grants"], cloud.stats()["revocations"]
@@ -83,6 +119,37 @@ def test_all_tags_together_use_one_token(simulator: Simulator, tmp_path: Path) -
     assert count_tokens(simulator) == (1, 1)
     # The outcomes are those of the writes, not of the later verification.
     assert {line["status"] for line in read_lines(file)} == {"changed"}
+
+
+def test_inherited_tag_runs_the_steps_of_a_run_without_tags(simulator: Simulator, tmp_path: Path) -> None:
+    outcomes = {"provision_outcomes_file": str(tmp_path / "outcomes.jsonl")}
+    dry = provision_with_tagged_plays(simulator, tmp_path, "--tags", "fleet", "--check", **outcomes).succeeded()
+    steps = list_steps_of_plays(dry)
+    assert len(steps) == len(TAGGED_PLAYS) + 1
+    assert {name: found for name, found in steps.items() if found != {APPLY, WRITE}} == {}
+    assert (count_tokens(simulator), simulator.stats()["writes"]) == ((6, 6), 0)
+
+    provision_with_tagged_plays(simulator, tmp_path, "--tags", "fleet", **outcomes).succeeded()
+    assert {line["status"] for line in read_lines(tmp_path / "outcomes.jsonl")} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "steps"),
+    [
+        ("plan", {PLAN}),
+        ("fleet,plan", {PLAN}),
+        ("fleet,report", {APPLY}),
+        ("all,plan", {PLAN, APPLY}),
+    ],
+)
+def test_step_tags_select_steps_of_a_tagged_role(simulator: Simulator, tags: str, steps: set[str]) -> None:
+    play = {"hosts": "localhost", "gather_facts": False, **TAGGED_PLAYS[0]}
+    variables = {"provision_manifest": manifest_for(simulator)}
+    run = run_playbook(
+        [play], env=cloud_environment(simulator.url), extra_vars=variables, args=["--tags", tags, "--check"]
+    ).succeeded()
+    assert list_executed_tasks(run) & {PLAN, APPLY, VERIFY} == steps
+    assert count_tokens(simulator) == (1, 1)
 
 
 def test_fleet_is_applied_without_verification_if_verify_is_skipped(simulator: Simulator) -> None:
