@@ -97,6 +97,16 @@ options:
         firmware releases of the product.
       - Requires O(product).
     type: str
+  approval:
+    description:
+      - Whether the product accepts the device.
+      - V(approved) imports a device that is in quarantine or was denied. Without this option, such a device fails with
+        error code V(quarantined), because naming a device must not approve it.
+      - V(denied) keeps the device out of the product, and can only be combined with an identifier. A device that the
+        product does not list needs no change.
+      - Requires O(product).
+    type: str
+    choices: [approved, denied]
   claimed:
     description:
       - Whether the account should have a claim to the device. V(true) claims the device, and V(false) gives up the

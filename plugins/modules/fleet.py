@@ -115,6 +115,17 @@ options:
             firmware releases of the product.
           - Requires O(product).
         type: raw
+      approval:
+        description:
+          - Whether the product accepts the device.
+          - V(approved) imports a device that is in quarantine or was denied. Without this key, such a device fails with
+            error code V(quarantined), because naming a device must not approve it.
+          - V(denied) keeps the device out of the product, and can only be combined with an identifier. Denying a device
+            that the product has accepted counts as a removal, see O(max_removals). A device that the product does not
+            list needs no change.
+          - Requires O(product).
+        type: str
+        choices: [approved, denied]
       claimed:
         description:
           - Whether the account should have a claim to the device. V(true) claims the device, and V(false) gives up the
@@ -250,7 +261,8 @@ options:
   max_removals:
     description:
       - Maximum number of removals without O(confirm=true). A device counts as a removal if it would be removed from the
-        product, or if its claim would be given up. If there are more removals, the task fails before the first write.
+        product, if its claim would be given up, or if its product would no longer accept it. If there are more
+        removals, the task fails before the first write.
       - The default is a tenth of the declared devices, but at least V(1).
     type: int
   confirm:
@@ -464,6 +476,15 @@ EXAMPLES = r"""
         firmware_version: 42
       - id: e00fce68aabbccddeeff0023
         firmware_version: unlocked
+
+- name: Let a device in quarantine into the product, and keep another device out
+  meshfleet.particle.fleet:
+    product: field-logger
+    devices:
+      - id: e00fce68aabbccddeeff0022
+        approval: approved
+      - id: e00fce68aabbccddeeff0023
+        approval: denied
 
 - name: Remove a device from its network and from all groups
   meshfleet.particle.fleet:

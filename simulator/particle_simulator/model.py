@@ -241,6 +241,11 @@ class Product:
     org: Organization | None = None
     quarantine: bool = True
     """Whether a device that was not imported must wait for approval when it connects with firmware of this product."""
+    removed: set[str] = field(default_factory=set)
+    """The ids of the devices that were removed from the product and not imported again.
+
+    Such a device is denied when it connects with firmware of this product (endpoints.yml: device_deny_quarantined).
+    """
 
     @property
     def top_owner(self) -> Owner | None:

@@ -29,6 +29,7 @@ def unclaim(device: Device) -> None:
 def add_to_product(device: Device, product: Product) -> None:
     """Add a device to a product."""
     device.product = product
+    product.removed.discard(device.id)
     product.devices[device.id] = device
     product.sorted_devices.clear()
 
@@ -39,6 +40,7 @@ def remove_from_product(device: Device) -> None:
         return
     assign_groups(device, ())
     device.product.devices.pop(device.id, None)
+    device.product.removed.add(device.id)
     device.product.sorted_devices.clear()
     device.product = None
     device.development = device.quarantined = device.denied = False

@@ -163,6 +163,13 @@ def remove_product_device(http: Http, product: str, device: str) -> None:
     http.send(Request("DELETE /v1/products/:p/devices/:id", action, {"p": product, "id": device}))
 
 
+def deny_product_device(http: Http, product: str, device: str) -> None:
+    """Keep a device out of a product until it is imported again (endpoints.yml: device_deny_quarantined)."""
+    action = f"deny device {device} access to product {product}"
+    path_params = {"p": product, "id": device}
+    http.send(Request("DELETE /v1/products/:p/devices/:id", action, path_params, json={"deny": True}))
+
+
 def change_group_of_devices(http: Http, product: str, group: str, change: str, devices: Sequence[str]) -> None:
     """Add devices to a group, or remove devices from a group (endpoints.yml: product_devices_batch_groups).
 

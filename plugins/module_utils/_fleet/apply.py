@@ -22,6 +22,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices im
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import create_group, list_groups
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
     change_group_of_devices,
+    deny_product_device,
     import_devices,
     remove_product_device,
     unclaim_product_device,
@@ -266,6 +267,8 @@ class _Writes:
             yield lambda: unclaim_device(self._http, device.id)
         elif device.unclaims:
             yield lambda: unclaim_product_device(self._http, self._target.required_product.id, device.id)
+        if device.denies:
+            yield lambda: deny_product_device(self._http, self._target.required_product.id, device.id)
         if device.removes:
             yield lambda: remove_product_device(self._http, self._target.required_product.id, device.id)
 

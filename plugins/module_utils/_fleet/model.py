@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import Value
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
+    APPROVED,
+    Value,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
     Identifier,
 )
@@ -45,12 +49,15 @@ class Observed:
     :param ids: the device ids of devices that are not declared by their id, keyed by the declared identifier.
     :param account: the username of the account. ``None`` unless the manifest declares ``claimed`` for devices of a
         product.
+    :param unapproved: the declared devices that the product lists but does not accept: ``quarantined`` or ``denied``,
+        keyed by device id. These devices are not in ``devices``.
     """
 
     devices: Mapping[str, ObservedDevice]
     groups: frozenset[str] = frozenset()
     ids: Mapping[Identifier, str] = field(default_factory=dict)
     account: str | None = None
+    unapproved: Mapping[str, str] = field(default_factory=dict)
 
 
 Change = tuple[Any, Any]
@@ -64,6 +71,7 @@ class DevicePlan:
     :param id: the device id. While the device id is unknown, this is the identifier that declares the device.
     :param changes: the changes, keyed by field name, as shown to the user.
     :param removes: whether the device leaves the product.
+    :param denies: whether the product must stop accepting the device.
     :param mesh: the writes for the network of the device, as the mesh backends have planned them.
     :param declared_by: the identifier that declares the device; ``None`` if the manifest declares the device by its id.
     """
@@ -74,6 +82,7 @@ class DevicePlan:
     claims: bool = False
     unclaims: bool = False
     removes: bool = False
+    denies: bool = False
     add_groups: frozenset[str] = frozenset()
     remove_groups: frozenset[str] = frozenset()
     fields: Mapping[str, Value] = field(default_factory=dict)
@@ -95,6 +104,12 @@ class DevicePlan:
         """Whether the device needs any write."""
         return bool(self.changes)
 
+    @property
+    def is_removal(self) -> bool:
+        """Whether the device leaves the product, is unclaimed, or is no longer accepted by its product."""
+        loses_approval = self.denies and self.changes["approval"][0] == APPROVED
+        return self.removes or self.unclaims or loses_approval
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -105,7 +120,8 @@ class Plan:
 
     :param create_groups: the device groups to create.
     :param setup: writes that create resources of networks.
-    :param refusals: the devices that no write can bring to their declared state, each with the reason in words.
+    :param refusals: the errors of the devices that no write can bring to their declared state, keyed by
+        :attr:`DeviceRecord.id`.
     :param created_names: names of the resources that ``setup`` creates, by kind, as shown to the user.
     :param claim_user: username of the account that claims devices of a product.
     :param teardown: writes that remove resources of networks.
@@ -115,7 +131,7 @@ class Plan:
     create_groups: tuple[str, ...]
     setup: tuple[SharedWrite, ...]
     devices: tuple[DevicePlan, ...]
-    refusals: Mapping[str, str]
+    refusals: Mapping[str, ParticleError]
     created_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     claim_user: str | None = None
     teardown: tuple[SharedWrite, ...] = ()

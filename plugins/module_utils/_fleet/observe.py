@@ -26,7 +26,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
+    APPROVED,
     list_fields,
+    list_put_fields,
+    observe_approval,
     observe_fields,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
@@ -73,14 +76,13 @@ def observe_product(target: Target, manifest: Manifest) -> Observed:
     :raises ParticleError: ``unsupported`` when the manifest requires device groups, but the cloud has no device groups.
     """
     rows = read_rows_by_id(target, _build_filters(manifest.devices), keep=_list_row_keys())
-    # A quarantined device is not in the product yet. An import approves the device.
-    members = {device: row for device, row in rows.items() if not row.get("quarantined")}
-    ids = _find_ids_in_product(target, members, manifest.devices)
+    ids = _find_ids_in_product(target, rows, manifest.devices)
     declared = {
         ids.get(record.declared_by, record.id) if record.declared_by else record.id: record
         for record in manifest.devices
     }
-    members = {device: row for device, row in members.items() if device in declared}
+    approvals = {device: observe_approval(row) for device, row in rows.items() if device in declared}
+    members = {device: rows[device] for device, approval in approvals.items() if approval == APPROVED}
     if not manifest.absent:
         silent = [device for device, row in members.items() if _list_required_keys(declared[device]) - set(row)]
         members |= _read_one_by_one(target, silent, members)
@@ -91,6 +93,7 @@ def observe_product(target: Target, manifest: Manifest) -> Observed:
         _list_groups(target) if uses_groups else frozenset(),
         ids,
         _get_username(target.http) if any(record.claimed in claims for record in manifest.devices) else None,
+        {device: approval for device, approval in approvals.items() if approval != APPROVED},
     )
 
 
@@ -106,14 +109,19 @@ def _find_ids_in_product(
     """
     ids = find_ids(rows.values(), records)
     missing = {record.declared_by.kind for record in records if record.declared_by and record.declared_by not in ids}
-    # Each row of the list has the serial number, but may lack other identifiers (endpoints.yml: product_devices_list).
-    missing -= {"serial_number"}
-    bare = [
-        device
-        for device, row in rows.items()
-        if row.get("cellular") is not False and any(kind not in row for kind in missing)
-    ]
+    bare = [device for device, row in rows.items() if _may_have_more_identifiers(row, missing)]
     return {**ids, **find_ids(_read_one_by_one(target, bare, rows).values(), records)}
+
+
+def _may_have_more_identifiers(row: Mapping[str, Any], missing: Set[str]) -> bool:
+    """Return whether reading a device on its own may show one of the ``missing`` identifiers that its row lacks.
+
+    The row of an approved device always has the serial number (endpoints.yml: product_devices_list). The row of an
+    unapproved device may lack it. Only cellular devices have an ICCID and an IMEI.
+    """
+    if observe_approval(row) == APPROVED:
+        missing = missing - {"serial_number"}
+    return any(kind not in row and (kind == "serial_number" or row.get("cellular") is not False) for kind in missing)
 
 
 def _read_one_by_one(
@@ -134,7 +142,7 @@ def _read_one_by_one(
     # The response for a device may be empty, so the keys of the response are added to the list row.
     # The list row and the response may both lack a field that only devices of a product have. In that case, the device
     # has no value for the field.
-    unset: dict[str, Any] = dict.fromkeys(field.cloud_name for field in list_fields(product_only=True))
+    unset: dict[str, Any] = dict.fromkeys(field.cloud_name for field in list_put_fields() if field.product_only)
     return {device: unset | rows[device] | read for device, read in zip(devices, single, strict=True)}
 
 
@@ -192,7 +200,7 @@ def read_rows_by_id(
 
 def _list_required_keys(record: DeviceRecord) -> set[str]:
     """Return the keys that the row of a device must have before the changes to this device can be planned."""
-    fields = {field.cloud_name for field in list_fields() if field.name in record.fields}
+    fields = {field.cloud_name for field in list_put_fields() if field.name in record.fields}
     return {*fields, "groups"} if _has_groups(record) else fields
 
 

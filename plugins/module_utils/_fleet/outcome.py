@@ -99,7 +99,7 @@ def build_result(run: Run, plan: Plan, states: Mapping[str, str] | None, *, chec
 def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mode: bool) -> list[Outcome]:
     """Return one outcome for each declared device, in the order of the manifest."""
     plans = {device.key: device for device in plan.devices}
-    errors = {**run.state.find_errors(), **run.build_refusals(plan)}
+    errors = {**run.state.find_errors(), **plan.refusals}
     waiting = run.state.find_errors(WriteState.WAITING)
     outcomes = []
     for record in run.manifest.devices:

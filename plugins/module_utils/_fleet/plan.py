@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     Change,
     DevicePlan,
@@ -17,7 +18,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
     ObservedDevice,
     Plan,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import is_different
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
+    APPROVED,
+    DENIED,
+    QUARANTINED,
+    is_different,
+    list_put_fields,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord, Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
@@ -37,17 +44,21 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
 
     :param mesh: the plan that the mesh backends have made for ``manifest``.
     """
-    refused: dict[str, str] = {}
+    refused: dict[str, ParticleError] = {}
     plans: list[DevicePlan] = []
     for record in _sort_records(manifest):
         device, member = observed.devices.get(record.id), mesh.members.get(record.id)
         if record.is_outside_cloud:
             plans.append(_plan_outside_cloud(record, member))
-        elif reason := _find_obstacle(record, device, manifest, observed):
-            refused[record.id] = reason
+        elif error := _find_obstacle(record, device, manifest, observed):
+            refused[record.id] = error
+        elif manifest.absent:
+            plans.append(_plan_removal(record, device, manifest, member))
+        elif record.fields.get("approval") == DENIED:
+            plans.append(_plan_denial(record, device, observed))
         else:
-            plan_one = _plan_removal if manifest.absent else _plan_device
-            plans.append(plan_one(record, device, manifest, member))
+            plan = _plan_device(record, device, manifest, member)
+            plans.append(_plan_approval(plan, observed.unapproved.get(record.id)))
     needed = {group for plan in plans for group in plan.add_groups}
     return Plan(
         tuple(sorted(needed - observed.groups)),
@@ -63,8 +74,28 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
 
 def _find_obstacle(
     record: DeviceRecord, device: ObservedDevice | None, manifest: Manifest, observed: Observed
+) -> ParticleError | None:
+    """Return the error of a device that no write can bring to its declared state; ``None`` if there is no obstacle."""
+    approval = observed.unapproved.get(record.id)
+    if approval is not None and not manifest.absent and "approval" not in record.fields:
+        return _build_quarantine_error(record, approval, manifest)
+    if reason := _find_claim_obstacle(record, device, manifest, observed):
+        return ParticleError("device_not_yours", f"Device {record.key} {reason}.")
+    return None
+
+
+def _build_quarantine_error(record: DeviceRecord, approval: str, manifest: Manifest) -> ParticleError:
+    """Return the error of a device that its product does not accept, and whose record does not declare ``approval``."""
+    state = "is in quarantine in" if approval == QUARANTINED else "was denied by"
+    message = f"Device {record.key} {state} product {manifest.product}, so it was not imported."
+    hint = "Declare approval: approved for the device to let it into the product, or approval: denied to keep it out."
+    return ParticleError("quarantined", message, hint=hint)
+
+
+def _find_claim_obstacle(
+    record: DeviceRecord, device: ObservedDevice | None, manifest: Manifest, observed: Observed
 ) -> str | None:
-    """Return the reason why no write can bring a device to its declared state; ``None`` if there is no reason."""
+    """Return the reason why the declared claim of a device is impossible; ``None`` if there is no reason."""
     if manifest.product is not None:
         concerned = record.claimed is False or (record.claimed and not manifest.absent)
         foreign = device is not None and device.owner not in (None, observed.account)
@@ -98,7 +129,11 @@ def _plan_device(
     if record.claimed is not None and record.claimed is not owned:
         changes["claimed"] = (owned, record.claimed)
     observed_fields = device.fields if device else {}
-    fields = {name: value for name, value in record.fields.items() if is_different(value, observed_fields.get(name))}
+    fields = {
+        field.name: record.fields[field.name]
+        for field in list_put_fields()
+        if field.name in record.fields and is_different(record.fields[field.name], observed_fields.get(field.name))
+    }
     changes.update({name: (observed_fields.get(name), value) for name, value in fields.items()})
     has = device.groups if device else frozenset()
     own = frozenset(group for group in has if not group.startswith(RESERVED_GROUPS))
@@ -122,6 +157,27 @@ def _plan_device(
         mesh=member,
         declared_by=record.declared_by,
     )
+
+
+def _plan_approval(plan: DevicePlan, approval: str | None) -> DevicePlan:
+    """Return the plan of a device, in which the import of an unapproved device is shown as an approval.
+
+    An import approves a device that the product does not accept (endpoints.yml: device_approve_quarantined).
+
+    :param approval: ``quarantined`` or ``denied``; ``None`` if the product accepts the device or does not list it.
+    """
+    if approval is None:
+        return plan
+    changes = {name: change for name, change in plan.changes.items() if name != "product"}
+    return replace(plan, changes={"approval": (approval, APPROVED), **changes})
+
+
+def _plan_denial(record: DeviceRecord, device: ObservedDevice | None, observed: Observed) -> DevicePlan:
+    """Plan the denial of a device. A device that the product does not list needs no write."""
+    approval = observed.unapproved.get(record.id) if device is None else APPROVED
+    denies = approval in (QUARANTINED, APPROVED)
+    changes: dict[str, Change] = {"approval": (approval, DENIED)} if denies else {}
+    return DevicePlan(record.id, changes, denies=denies, declared_by=record.declared_by)
 
 
 def _plan_outside_cloud(record: DeviceRecord, member: MemberPlan | None) -> DevicePlan:
@@ -188,8 +244,8 @@ def keep_only_import(device: DevicePlan) -> DevicePlan:
 
 
 def list_removals(plan: Plan) -> tuple[str, ...]:
-    """Return the keys of the devices that leave the product or are unclaimed."""
-    return tuple(device.key for device in plan.devices if device.removes or device.unclaims)
+    """Return the keys of the devices that leave the product, are unclaimed, or lose their approval."""
+    return tuple(device.key for device in plan.devices if device.is_removal)
 
 
 def batch_group_changes(plans: Iterable[DevicePlan], size: int) -> list[tuple[str, str, tuple[str, ...]]]:

@@ -154,14 +154,7 @@ class Run:
         most = self.bounds.max_failures
         return None if most is None else most - self.state.count_devices(WriteState.FAILED)
 
-    def build_refusals(self, plan: Plan) -> dict[str, ParticleError]:
-        """Return the refusals of a plan as errors, keyed by device."""
-        return {
-            device: ParticleError("device_not_yours", f"Device {device} {reason}.")
-            for device, reason in plan.refusals.items()
-        }
-
     def note_refusals(self, plan: Plan) -> None:
         """Mark each device in ``plan.refusals`` as failed."""
-        for device, error in self.build_refusals(plan).items():
+        for device, error in plan.refusals.items():
             self.state.mark_device(device, WriteState.FAILED, error)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the device fields that a PUT request sets, with one row for each field. Private to this collection.
+"""Define the fields of a device, with one row for each field. Private to this collection.
 
 To add a field, add a row to ``DEVICE_FIELDS``. The row defines how the field is checked in a manifest, converted from a
 CSV cell, compared with the cloud, sent in the body of the PUT request and exported. The row also defines the option of
@@ -24,6 +24,9 @@ Value: TypeAlias = "str | bool | int"
 UNLOCKED = "unlocked"
 """The value of ``firmware_version`` for a device that follows the firmware releases of its product, instead of being
 locked to a version."""
+
+APPROVED, DENIED, QUARANTINED = "approved", "denied", "quarantined"
+"""Whether a product accepts a device. A quarantined device waits for approval, so no manifest declares this value."""
 
 _FLAG_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -152,23 +155,43 @@ class FirmwareLock(ValueKind):
         return value != UNLOCKED
 
 
-TEXT, FILLED_TEXT, FLAG, FIRMWARE_LOCK = Text(), Text(may_be_blank=False), Flag(), FirmwareLock()
+class Approval(ValueKind):
+    """Whether a product accepts a device: :data:`APPROVED` or :data:`DENIED`."""
+
+    option: ClassVar[Mapping[str, Any]] = {"type": "str", "choices": [APPROVED, DENIED]}
+
+    def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
+        """Return the declared word. Report a mistake if ``value`` is neither :data:`APPROVED` nor :data:`DENIED`."""
+        return reader.read_choice(value, place, (APPROVED, DENIED))
+
+    def from_cloud(self, shown: object) -> Value | None:
+        """Return :data:`DENIED` if ``shown``, the value of ``denied`` in the cloud, is true."""
+        return DENIED if shown is True else APPROVED
+
+    def is_exported(self, value: Value | None) -> bool:
+        """Return false: an export contains approved devices only."""
+        return False
+
+
+TEXT, FILLED_TEXT, FLAG, FIRMWARE_LOCK, APPROVAL = Text(), Text(may_be_blank=False), Flag(), FirmwareLock(), Approval()
 
 
 @dataclass(frozen=True)
 class DeviceField:
-    """A device field that a PUT request sets.
+    """A field of a device.
 
     :param name: the key in a manifest, the column of a table and the option of module ``device``.
     :param cloud_name: the key in the rows of the cloud's lists and in the body of the PUT request.
     :param kind: the kind of the field's values.
     :param product_only: whether only devices of a product have the field.
+    :param is_put: whether a PUT request sets the field. The plan of a device has a write of its own for other fields.
     """
 
     name: str
     cloud_name: str
     kind: ValueKind
     product_only: bool = False
+    is_put: bool = True
 
 
 DEVICE_FIELDS: tuple[DeviceField, ...] = (
@@ -176,6 +199,7 @@ DEVICE_FIELDS: tuple[DeviceField, ...] = (
     DeviceField("notes", "notes", TEXT),
     DeviceField("development", "development", FLAG, product_only=True),
     DeviceField("firmware_version", "desired_firmware_version", FIRMWARE_LOCK, product_only=True),
+    DeviceField("approval", "denied", APPROVAL, product_only=True, is_put=False),
 )
 
 
@@ -186,6 +210,11 @@ def list_fields(*, product_only: bool | None = None) -> tuple[DeviceField, ...]:
         ``None`` for all fields.
     """
     return tuple(field for field in DEVICE_FIELDS if product_only in (None, field.product_only))
+
+
+def list_put_fields() -> tuple[DeviceField, ...]:
+    """Return the device fields that a PUT request sets."""
+    return tuple(field for field in DEVICE_FIELDS if field.is_put)
 
 
 def check_fields(reader: ValueReader, device: Mapping[str, Any], place: Place) -> dict[str, Value]:
@@ -211,10 +240,26 @@ def read_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def observe_fields(row: Mapping[str, object]) -> dict[str, Value | None]:
-    """Return the device fields in a row of the cloud's lists, with names and values that a manifest would contain."""
+    """Return the fields that a PUT request sets, as a row of the cloud's lists shows them.
+
+    The result has the names and values that a manifest would contain.
+    """
     return {
-        field.name: field.kind.from_cloud(row[field.cloud_name]) for field in DEVICE_FIELDS if field.cloud_name in row
+        field.name: field.kind.from_cloud(row[field.cloud_name])
+        for field in list_put_fields()
+        if field.cloud_name in row
     }
+
+
+def observe_approval(row: Mapping[str, object]) -> str:
+    """Return :data:`APPROVED`, :data:`DENIED` or :data:`QUARANTINED` for a row of a product's device list.
+
+    A cloud without quarantine does not show the flags ``quarantined`` and ``denied`` (endpoints.yml:
+    device_deny_quarantined).
+    """
+    if row.get("denied") is True:
+        return DENIED
+    return QUARANTINED if row.get("quarantined") is True else APPROVED
 
 
 def is_different(declared: Value, observed: Value | None) -> bool:

@@ -54,7 +54,7 @@ def export_manifest(
     members = (_find_membership(product, devices[device]) for device in taken)
     lost = {found[1].network for found in members if found is not None} - networks.keys()
     for count, what in (
-        (len(waiting), "quarantined or denied devices, because declaring them would approve them"),
+        (len(waiting), "quarantined or denied devices, because the product does not accept them"),
         (len(odd), "devices with ids that a manifest cannot contain"),
         (len(unsaid), "device groups with names that a manifest cannot contain"),
         (len(lost), "networks without a gateway, or with a name that a manifest cannot contain"),

@@ -18,6 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_f
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, format_place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
+    DENIED,
     check_fields,
     list_fields,
 )
@@ -143,6 +144,8 @@ class _Reader(ValueReader):
         self._refuse_same_devices(devices)
         if product is None:
             self._check_claims(devices)
+        if not self._absent:
+            self._check_denials(devices)
         if "name_template" in top:
             devices = self._name_devices(devices, top["name_template"], product)
         if unique:
@@ -217,8 +220,8 @@ class _Reader(ValueReader):
     def _name_devices(self, devices: Devices, template: Any, product: str | None) -> Devices:
         """Return the devices, and give each device without a declared name a name from ``template``.
 
-        A device gets no name if the Particle cloud does not know the device. A device of the account also gets no name
-        if the device declares ``claimed: false``.
+        A device gets no name if the Particle cloud does not know the device, or if the device declares ``approval:
+        denied``. A device of the account also gets no name if the device declares ``claimed: false``.
         """
         try:
             parts = read_template(self.read_text(template, ("name_template",)))
@@ -232,7 +235,10 @@ class _Reader(ValueReader):
         of_account = product is None
         return [
             (place, record)
-            if "name" in record.fields or record.is_outside_cloud or (of_account and record.claimed is False)
+            if "name" in record.fields
+            or record.is_outside_cloud
+            or (of_account and record.claimed is False)
+            or record.fields.get("approval") == DENIED
             else (place, self._name_device(place, record, parts))
             for place, record in devices
         ]
@@ -263,3 +269,14 @@ class _Reader(ValueReader):
             elif record.claimed is False and record.fields and not self._absent:
                 said = f"is false, but an unclaimed device cannot have {' or '.join(record.fields)}"
                 self.add_mistake((*place, "claimed"), said)
+
+    def _check_denials(self, devices: Devices) -> None:
+        """Report the other declarations of each device that declares ``approval: denied``."""
+        for place, record in devices:
+            others = [name for name in record.fields if name != "approval"]
+            others += ["groups"] if record.groups is not None else []
+            others += ["claimed"] if record.claimed is not None else []
+            others += ["mesh"] if record.has_mesh_declaration else []
+            if record.fields.get("approval") == DENIED and others:
+                said = f"is {DENIED}, which cannot be combined with {', '.join(others)}: the product ignores the device"
+                self.add_mistake((*place, "approval"), said)

@@ -98,6 +98,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "development": st.booleans(),
     "firmware_version": st.sampled_from((7, "unlocked")),
     "claimed": st.booleans(),
+    "approval": st.just("approved"),
 }
 PARAMETERS = st.dictionaries(
     st.sampled_from(("channel", "key", "peers")),
@@ -178,10 +179,10 @@ def write_start_state(http: RecordingHttp, start: Mapping[str, Any]) -> None:
 
 UNAVAILABLE = {
     key
-    for device in (IN_OTHER_PRODUCT, FOREIGN, IN_PRODUCT_AND_FOREIGN, UNKNOWN)
+    for device in (IN_OTHER_PRODUCT, FOREIGN, IN_PRODUCT_AND_FOREIGN, UNKNOWN, QUARANTINED)
     for key in (device, *build_labels(device).values())
 }
-"""Identifiers of the devices that the account cannot get."""
+"""Identifiers of the devices that the account cannot get, or only with a declared approval."""
 
 
 @st.composite
@@ -206,7 +207,7 @@ def product_manifests(draw: st.DrawFn) -> dict[str, Any]:
     networks: dict[str, Any] = {
         name: {"parameters": draw(PARAMETERS)} for name in draw(st.sets(st.sampled_from(NETWORKS)))
     }
-    devices = draw(records("name", "notes", "groups", "development", "firmware_version", "claimed"))
+    devices = draw(records("name", "notes", "groups", "development", "firmware_version", "claimed", "approval"))
     role = st.sampled_from(("gateway", "node"))
     membership = {"network": st.sampled_from(sorted(networks)), "role": role}
     joining = [st.fixed_dictionaries(membership, optional={"parameters": PARAMETERS})] * bool(networks)
@@ -288,7 +289,8 @@ def test_product_reaches_the_declared_state_and_nothing_else_changes(
     def is_refused(device: str, record: Mapping[str, Any]) -> bool:
         claimed = record.get("claimed")
         foreign = device == IN_PRODUCT_AND_FOREIGN and (claimed is False or (claimed is True and not absent))
-        return device in unavailable or foreign
+        unapproved = device == QUARANTINED and not absent and "approval" not in record
+        return device in unavailable or foreign or unapproved
 
     assert_declared_state_is_reached(
         cloud, start, manifest, faults, absent=absent, is_refused=is_refused, repeated_route=IMPORT

@@ -142,7 +142,7 @@ class TestProductClaims:
         scripted_cloud.answer("POST", DEVICES, **answer)
         script(scripted_cloud, [row(one, owner="somebody@example.com")])
         with client(scripted_cloud.url) as http:
-            result = run(http, declare_devices([one], claimed=True))
+            result = run(http, declare_devices([one], claimed=True, approval="approved"))
         assert errors(result) == {one: "device_not_yours"}
         assert result["error"]["message"].endswith("is claimed by another account.")
 

@@ -177,12 +177,13 @@ class TestProduct:
         assert (found["name"], found["notes"], found["groups"]) == ("kept", "kept", ["north"])
         assert result["changed"] is False
 
-    def test_a_quarantined_device_is_approved_by_its_import(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_declared_approval_is_an_import(self, scripted_cloud: ScriptedCloud) -> None:
         script(scripted_cloud, [row(ONE, quarantined=True), row(TWO)])
         scripted_cloud.answer("POST", DEVICES)  # the answer may be empty; the list is then read again
         scripted_cloud.answer("POST", DEVICES, json={"updated": 1})
         with client(scripted_cloud.url) as http:
-            result = run(http, {"product": PRODUCT, "devices": [{"id": ONE}, {"id": TWO}]}, verify="none")
+            devices = [{"id": ONE, "approval": "approved"}, {"id": TWO}]
+            result = run(http, {"product": PRODUCT, "devices": devices}, verify="none")
             assert http.imported == [[ONE], [ONE]]
         assert statuses(result) == {ONE: "changed", TWO: "ok"}
 

@@ -158,6 +158,16 @@ def test_device_with_the_firmware_is_approved_at_once_without_quarantine(demo: U
     assert demo.cloud.change_device(BORON, firmware_product_id=31337)["quarantined"] is False
 
 
+def test_removed_device_that_returns_is_denied_until_it_is_imported(demo: User) -> None:
+    demo.bring_in(BORON)
+    demo.call("DELETE", f"{DEVICES}/{BORON}")
+    demo.cloud.change_device(BORON, firmware_product_id=31337)
+    found = demo.get(f"{DEVICES}/{BORON}")
+    assert (found["denied"], found["quarantined"]) == (True, False)
+    demo.bring_in(BORON)
+    assert demo.get(f"{DEVICES}/{BORON}")["denied"] is False
+
+
 def test_firmware_does_not_add_a_device_of_another_platform(demo: User) -> None:
     demo.cloud.change_device(WIFI, firmware_product_id=31337)
     assert demo.cloud.device(WIFI)["product"] is None
