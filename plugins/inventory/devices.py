@@ -23,8 +23,12 @@ description:
   - Ansible does not log in to devices. The plugin therefore sets C(ansible_connection=local) for each host, and
     C(ansible_python_interpreter) to the Python that runs Ansible.
   - Values from the cloud are not trusted, and are never evaluated as templates. Names of hosts contain only letters,
-    digits, C(_), C(.) and C(-). A device never gets the name C(localhost), or the name of a group or of a host from
-    another inventory source.
+    digits, C(_), C(.) and C(-). A device never gets the name C(localhost), or the name of a host from an earlier
+    inventory source.
+  - No device gets the name of a group, including the groups from O(groups) and O(keyed_groups) and the groups of
+    earlier inventory sources. Otherwise, a host pattern with this name would select both the device and the group. Such
+    a device is called by its id, and a warning names it. In the templates of O(groups) and O(keyed_groups),
+    C(inventory_hostname) is the name that the device would have if these groups did not exist.
 extends_documentation_fragment:
   - meshfleet.particle.connection.credentials
   - meshfleet.particle.connection
@@ -215,7 +219,6 @@ from ansible import constants
 from ansible.errors import AnsibleParserError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible.template import trust_as_template
 from ansible.utils.display import Display
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -230,8 +233,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather i
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventory_names import (
     GROUP_KEYS,
     HOSTNAMES,
-    build_host_groups,
-    build_host_names,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
     FILTER_SPEC,
@@ -243,7 +244,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selectio
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REQUESTS_IMPORT_ERROR
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import (
     can_list_members,
-    find_identity,
     list_options,
     list_secret_options,
 )
@@ -267,6 +267,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
     find_secrets,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._inventory_hosts import (
+    ConstructedGroups,
+    InventoryHosts,
+)
 
 display = Display()
 
@@ -281,9 +285,6 @@ SPEC = build_argument_spec(
     **list_options(LISTING),
 )
 
-# Only this constant is trusted as a template; texts from the cloud never are.
-_INTERPRETER = trust_as_template("{{ ansible_playbook_python }}")
-
 Devices = dict[str, dict[str, Any]]
 
 
@@ -291,6 +292,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     """The inventory plugin ``devices``. It adds a host for each selected device of the cloud."""
 
     NAME = "meshfleet.particle.devices"
+    inventory: Any  # while templates are evaluated, a record instead of Ansible's inventory
 
     def verify_file(self, path: str) -> bool:
         """Return whether the file name has an ending that this plugin accepts."""
@@ -368,43 +370,27 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return gathered
 
     def _add_hosts(self, devices: Devices, options: dict[str, Any]) -> None:
-        inventory = self.inventory
-        groups = build_host_groups(devices, options["group_by"])
-        taken: dict[str, str | None] = dict.fromkeys([*inventory.groups, *groups])
-        for name, host in inventory.hosts.items():
-            known = host.vars.get("particle")
-            taken[name] = _get_key(known) if isinstance(known, dict) else None
-        names = build_host_names(devices, options["hostnames"], taken)
-        for device, facts in devices.items():
-            name = names[device]
-            inventory.add_host(name)
-            # Set variables on the host, not through the inventory, which would tag every value with its source file.
-            # That takes five times as long as everything else. These values have no file, and untagged is untrusted.
-            host = inventory.hosts[name]
-            host.set_variable("particle", facts)
-            host.set_variable("ansible_connection", "local")
-            host.set_variable("ansible_python_interpreter", _INTERPRETER)
-        for group, members in groups.items():
-            inventory.add_group(group)
-            for device in members:
-                inventory.add_child(group, names[device])
-        self._construct({names[device]: {"particle": facts} for device, facts in devices.items()})
+        hosts = InventoryHosts(self.inventory, devices, options["hostnames"], options["group_by"])
+        constructed = hosts.start_record()
+        self._construct(constructed, devices)
+        for warning in hosts.add(constructed):
+            display.warning(warning)
 
-    def _construct(self, variables: dict[str, dict[str, Any]]) -> None:
+    def _construct(self, constructed: ConstructedGroups, devices: Devices) -> None:
+        """Record the groups and variables that ``compose``, ``groups`` and ``keyed_groups`` create."""
         compose, groups, keyed = (self.get_option(name) for name in ("compose", "groups", "keyed_groups"))
         if not (compose or groups or keyed):
             return
-        strict = self.get_option("strict")
-        for name, of_host in variables.items():
-            self._set_composite_vars(compose, of_host, name, strict=strict)
-            self._add_host_to_composed_groups(groups, of_host, name, strict=strict)
-            self._add_host_to_keyed_groups(keyed, of_host, name, strict=strict)
-
-
-def _get_key(facts: dict[str, Any]) -> str | None:
-    """Return the id of a device, or the identifier of a mesh member that is not a device of the Particle cloud."""
-    own = find_identity(facts)
-    return facts.get("id") if own is None else own[1]
+        inventory, strict = self.inventory, self.get_option("strict")
+        self.inventory = constructed
+        try:
+            for device, facts in devices.items():
+                name, variables = constructed.drafts[device], {"particle": facts}
+                self._set_composite_vars(compose, variables, name, strict=strict)
+                self._add_host_to_composed_groups(groups, variables, name, strict=strict)
+                self._add_host_to_keyed_groups(keyed, variables, name, strict=strict)
+        finally:
+            self.inventory = inventory
 
 
 def _check_options(options: dict[str, Any]) -> Filters:

@@ -293,7 +293,8 @@ class TestHostileNames:
     @pytest.mark.parametrize("name", ["localhost", "all", "ungrouped", "platform_boron", "127.0.0.1"])
     def test_reserved_name_is_replaced_by_the_device_id(self, cloud: Simulator, tmp_path: Path, name: str) -> None:
         rename_device(cloud, device_id(3), name)
-        inventory = read_cloud_inventory(cloud, tmp_path, group_by=["platform"])
+        file = write_inventory(tmp_path, group_by=["platform"])
+        inventory = read_inventory(file, cloud_environment(cloud.url), home=tmp_path)
         assert name not in inventory.hosts
         assert inventory.hosts[device_id(3)]["particle"]["name"] == name
 

@@ -44,8 +44,8 @@ AREAS = {
     "facts": Area(
         unit="_facts/* plugin_utils/*",
         integration=(
-            "device_facts device_info event_query inventory_cache inventory_cost inventory_devices inventory_run "
-            "report where_modules_run"
+            "device_facts device_info event_query inventory_cache inventory_cost inventory_devices "
+            "inventory_names inventory_run report where_modules_run"
         ),
     ),
     "fleet": Area(

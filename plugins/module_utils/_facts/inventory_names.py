@@ -30,20 +30,24 @@ _MAX_LENGTH = 253
 
 
 def build_host_names(
-    devices: Mapping[str, Facts], preference: Sequence[str], taken: Mapping[str, str | None]
+    devices: Mapping[str, Facts],
+    preference: Sequence[str],
+    taken: Mapping[str, str | None],
+    groups: Set[str] = frozenset(),
 ) -> dict[str, str]:
     """Return the host name of each device, keyed by device id.
 
     The name comes from the first fact in ``preference`` that gives the device a unique name. If no fact gives a unique
-    name, the name is the device id. An id that does not have the form of Particle device ids is replaced by ``device-``
-    and a hash. If two devices would get the same name, neither device gets the name. The result therefore does not
-    depend on the order of the devices.
+    name, the name is the device id. An id that does not have the form of Particle device ids, or that is the name of a
+    group, is replaced by ``device-`` and a hash. If two devices would get the same name, neither device gets the name.
+    The result therefore does not depend on the order of the devices.
 
     :param preference: names of facts; an earlier fact takes precedence.
-    :param taken: mapping from the names of existing hosts and groups to device ids. The value is ``None`` for a name
-        that belongs to no device.
+    :param taken: mapping from the names of existing hosts to device ids. The value is ``None`` for a name that belongs
+        to no device.
+    :param groups: the names of all groups. No device gets one of these names.
     """
-    last = {device: device if DEVICE_ID.match(device) else f"device-{_hash_text(device, 24)}" for device in devices}
+    last = {device: _build_last_name(device, groups) for device in devices}
     kept = _RESERVED_HOSTS | set(last.values())
     names: dict[str, str] = {}
     for attribute in preference:
@@ -57,9 +61,34 @@ def build_host_names(
         often = Counter(wished.values())
         given = kept | set(names.values())
         for device, name in wished.items():
-            if name and often[name] == 1 and name not in given and taken.get(name, device) == device:
+            is_free = name not in given and name not in groups and taken.get(name, device) == device
+            if name and often[name] == 1 and is_free:
                 names[device] = name
     return {device: names.get(device, last[device]) for device in devices}
+
+
+def find_names_of_groups(
+    devices: Mapping[str, Facts], preference: Sequence[str], groups: Set[str], names: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the host names that devices did not get because groups have these names, keyed by device id.
+
+    :param names: the result of :func:`build_host_names` for the same devices, preference and groups.
+    """
+    attributes = list(itertools.takewhile(lambda attribute: attribute != "id", preference))
+    found: dict[str, str] = {}
+    for device, facts in devices.items():
+        wished = [*(_build_host_name(str(facts.get(attribute) or "")) for attribute in attributes), device]
+        for name in wished:
+            if name == names[device]:
+                break
+            if name in groups:
+                found.setdefault(device, name)
+    return found
+
+
+def _build_last_name(device: str, groups: Set[str]) -> str:
+    """Return the host name of a device to which no fact gives a name."""
+    return device if DEVICE_ID.match(device) and device not in groups else f"device-{_hash_text(device, 24)}"
 
 
 def _build_host_name(text: str) -> str:
