@@ -319,6 +319,7 @@ error:
 import time
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import check_device_id
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import GatheredFacts, gather_facts
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import SOURCE_SPEC, read_sources
@@ -343,9 +344,7 @@ SPEC = build_argument_spec(
 
 def device_facts(task: Task) -> dict[str, Any]:
     """Return the facts of one device, from the cloud or from stored facts that are at most ``max_age`` seconds old."""
-    device, sources = task.options["id"].strip().lower(), read_sources(task.options)
-    if not device:
-        raise ParticleError("invalid_option", "id is empty.", hint="Set id to the id of the device of this host.")
+    device, sources = check_device_id(task.options["id"], "id"), read_sources(task.options)
     with task.open_session() as http:
         folder = ensure_folder(task.environment, "Facts", "use device_info", of_login=True)
         whose = (http.connection.api_url, http.token, str(sources.account), sources.organization or "")

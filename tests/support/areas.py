@@ -54,8 +54,8 @@ AREAS = {
             "_fleet/batches _fleet/lifecycle _fleet/paced_fleet _fleet/plan _fleet/progress _fleet/reconcile"
         ),
         integration=(
-            "approval bad_input budget budget_store check_mode fleet_cost kill manifest_forms outcome_cost progress "
-            "provision provision_steps role_options slices"
+            "approval bad_input budget budget_store check_mode declarations fleet_cost kill manifest_forms "
+            "outcome_cost progress provision provision_steps role_options slices"
         ),
     ),
     "mesh": Area(

@@ -5,12 +5,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
+
+# The control characters of Unicode, and the two characters that separate lines and paragraphs.
+_CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+_BOOLEAN_WORDS = ("true", "false", "yes", "no", "on", "off", "1", "0")
+
+STRING_FILTER = "the filter '| string' if it comes from a template"
+BOOL_FILTER = "the filter '| bool' if it comes from a template"
 
 
 class ValueReader:
@@ -57,14 +66,30 @@ class ValueReader:
         """Return ``value`` if it is a string, else add a mistake and return an empty string."""
         if isinstance(value, str):
             return str(value)
-        advice = "; put it in quotes" if value is not None and not isinstance(value, (Mapping, list)) else ""
-        self.add_mistake(place, f"must be a string, got {describe_type(value)}{advice}")
+        self.add_mistake(place, f"must be a string, got {describe_type(value)}{advise_quotes(value)}")
         return ""
+
+    def read_line(self, value: Any, place: Place) -> str:
+        """Return ``value`` if it is a string without control characters, else add a mistake.
+
+        The message shows a number or boolean, so ``value`` must not be a secret. A string with control characters is
+        returned nevertheless; for a value of another type, an empty string is returned.
+        """
+        if not isinstance(value, str):
+            shown = f"the number {value}" if describe_type(value) == "a number" else describe_type(value)
+            self.add_mistake(place, f"must be a string, got {shown}{advise_quotes(value)}")
+            return ""
+        found = find_control_character(value)
+        if found is not None:
+            self.add_mistake(place, f"contains the control character U+{ord(found):04X}; remove it")
+        return str(value)
 
     def read_boolean(self, value: Any, place: Place) -> bool:
         """Return ``value`` if it is true or false, else add a mistake and return false."""
         if not isinstance(value, bool):
-            self.add_mistake(place, f"must be true or false, got {describe_type(value)}")
+            is_word = isinstance(value, str) and value.strip().lower() in _BOOLEAN_WORDS
+            advice = f"; remove the quotes, or add {BOOL_FILTER}" if is_word else ""
+            self.add_mistake(place, f"must be true or false, got {describe_type(value)}{advice}")
         return value is True
 
     def read_choice(self, value: Any, place: Place, choices: tuple[str, ...]) -> str:
@@ -77,8 +102,8 @@ class ValueReader:
 
     def read_device_id(self, value: Any, place: Place) -> str | None:
         """Return ``value`` in lower case if it is a device id, else add a mistake and return ``None``."""
-        if isinstance(value, int) and not isinstance(value, bool):
-            self.add_mistake(place, f"{value} is read as a number: put the device id in quotes")
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            self.add_mistake(place, f"{value} is read as a number: put the device id in quotes, or add {STRING_FILTER}")
             return None
         text = value.strip().lower() if isinstance(value, str) else ""
         if not DEVICE_ID.match(text):
@@ -112,6 +137,23 @@ class ValueReader:
                 self.add_mistake((*place, key), f"{value!r} is already used at {self.describe((*first[value], key))}")
             else:
                 first[value] = place
+
+
+def find_control_character(text: str) -> str | None:
+    """Return the first control character of ``text``, such as a line break, or ``None``."""
+    found = _CONTROL_CHARACTER.search(text)
+    return None if found is None else found[0]
+
+
+def advise_quotes(value: Any) -> str:
+    """Return the end of a message about a value that must be a string.
+
+    The end tells the user how to declare a number, a boolean or a date as a string. It is empty for other values.
+    """
+    if value is None or isinstance(value, (str, Mapping, list, tuple)):
+        return ""
+    cause = " (YAML reads words such as yes, no, on and off as true or false)" if isinstance(value, bool) else ""
+    return f"{cause}; put it in quotes, or add {STRING_FILTER}"
 
 
 def describe_type(value: Any) -> str:

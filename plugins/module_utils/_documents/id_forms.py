@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+
 DEVICE_ID = re.compile(r"[0-9a-f]{24}\Z")
 """Form of a device id in lower case (endpoints.yml: device_id)."""
 
@@ -16,3 +18,18 @@ GROUP_NAME = re.compile(r"[a-z0-9_-]+\Z")
 SERIAL_NUMBER = re.compile(r"[A-Z0-9-]{4,40}\Z")
 ICCID = re.compile(r"[0-9]{18,22}\Z")
 IMEI = re.compile(r"[0-9]{14,16}\Z")
+
+
+def check_device_id(text: str, option: str) -> str:
+    """Return a device id in lower case and without surrounding spaces.
+
+    :param text: the value of a module option.
+    :param option: the name of the option, for messages.
+    :raises ParticleError: ``invalid_option`` when ``text`` is not a device id.
+    """
+    device = text.strip().lower()
+    if DEVICE_ID.match(device):
+        return device
+    message = f"{option}: {text!r} is not a device id (24 hexadecimal digits)." if device else f"{option} is empty."
+    hint = f"Set {option} to a device id in quotes."
+    raise ParticleError("invalid_option", message, hint=hint)

@@ -12,8 +12,9 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import PLATFORMS, parse_platform
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names, suggest_similar
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
 _TEXT_LIST: Mapping[str, Any] = {"type": "list", "elements": "str"}
@@ -154,6 +155,9 @@ class Filters:
         )
 
 
+_MAX_SHOWN = 10
+
+
 def _is_among(value: Any, wanted: frozenset[Any] | None) -> bool:
     return wanted is None or (isinstance(value, (str, int)) and value in wanted)
 
@@ -170,6 +174,9 @@ def read_filters(options: Mapping[str, Any]) -> Filters:
             mistakes.append(f"{name} is empty")
         elif isinstance(value, list) and any(not str(item).strip() for item in value):
             mistakes.append(f"{name} has an empty entry")
+    wrong = [value for value in given.get("ids") or () if value.strip() and not DEVICE_ID.match(value.strip().lower())]
+    if wrong:
+        mistakes.append(f"{list_names(wrong, _MAX_SHOWN)}: not a valid device id (24 hexadecimal digits)")
     platforms = {str(value): parse_platform(str(value)) for value in given.get("platforms") or ()}
     unknown = [value for value, platform in platforms.items() if platform is None]
     if unknown:

@@ -10,12 +10,16 @@ errors-and-limits.md, section 7)
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import (
+    ValueReader,
+    find_control_character,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 
 Value: TypeAlias = "str | bool | int"
@@ -27,6 +31,11 @@ locked to a version."""
 
 APPROVED, DENIED, QUARANTINED = "approved", "denied", "quarantined"
 """Whether a product accepts a device. A quarantined device waits for approval, so no manifest declares this value."""
+
+_MAX_VERSION = 65535
+"""The largest version number: a binary stores it in 16 bits (firmware-and-events.md, section 2)."""
+
+_DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 _FLAG_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -51,13 +60,6 @@ class ValueKind(ABC):
         """
         return cell
 
-    def from_option(self, option: Any) -> Any:
-        """Convert an option value of module ``device``.
-
-        If the value is not valid, return the value unchanged. ``check`` then reports the mistake.
-        """
-        return option
-
     @abstractmethod
     def from_cloud(self, shown: object) -> Value | None:
         """Convert a value that the cloud shows. Return ``None`` if the device has no value."""
@@ -76,16 +78,19 @@ class Text(ValueKind):
     """A string value.
 
     :param may_be_blank: whether an empty string, or a string of spaces only, is valid.
+    :param is_one_line: whether line breaks and other control characters are not valid.
     """
 
     may_be_blank: bool = True
+    is_one_line: bool = False
 
     def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
         """Return the declared string, and report a mistake if the value is not valid.
 
-        The value must be a string. If ``may_be_blank`` is false, the string must not be blank.
+        The value must be a string. If ``may_be_blank`` is false, the string must not be blank. If ``is_one_line`` is
+        true, the string must not contain a control character.
         """
-        text = reader.read_text(value, place)
+        text = reader.read_line(value, place) if self.is_one_line else reader.read_text(value, place)
         if isinstance(value, str) and self._is_missing(text):
             reader.add_mistake(place, "is empty")
         return text
@@ -96,7 +101,9 @@ class Text(ValueKind):
 
     def is_exported(self, value: Value | None) -> bool:
         """Return whether ``value`` is a string that is not empty and that a manifest can declare."""
-        return bool(value) and not self._is_missing(str(value))
+        text = str(value or "")
+        has_control_character = self.is_one_line and find_control_character(text) is not None
+        return bool(text) and not self._is_missing(text) and not has_control_character
 
     def _is_missing(self, text: str) -> bool:
         return not self.may_be_blank and not text.strip()
@@ -128,19 +135,18 @@ class FirmwareLock(ValueKind):
     """A firmware version number, or :data:`UNLOCKED`. The cloud represents :data:`UNLOCKED` as null."""
 
     def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
-        """Return the declared version. Report a mistake if the value is neither a number nor :data:`UNLOCKED`."""
-        if value != UNLOCKED and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-            reader.add_mistake(place, f"must be a version number or {UNLOCKED}, got {value!r}")
-        return value if isinstance(value, int) else UNLOCKED
+        """Return the declared version, also if it is a string of digits.
 
-    def from_cell(self, cell: str) -> Any:
-        """Convert a string of digits into a number; return any other string unchanged."""
-        return int(cell) if cell.isascii() and cell.isdigit() else cell
-
-    def from_option(self, option: Any) -> Any:
-        """Convert a string of digits into a number; return any other string unchanged."""
-        # The option has type str, because it may hold a word. Ansible therefore converts a number into a string.
-        return int(option) if option.isdecimal() else option
+        Report a mistake if the value is neither a version number nor :data:`UNLOCKED`.
+        """
+        # Cells of tables, options of module device and many results of templates are strings.
+        number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+        if number == UNLOCKED:
+            return UNLOCKED
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= _MAX_VERSION:
+            reader.add_mistake(place, f"must be a version number from 0 to {_MAX_VERSION} or {UNLOCKED}, got {value!r}")
+            return UNLOCKED
+        return number
 
     def from_cloud(self, shown: object) -> Value | None:
         """Return the version number that the cloud shows, or :data:`UNLOCKED` for any other value."""
@@ -151,8 +157,8 @@ class FirmwareLock(ValueKind):
         return None if value == UNLOCKED else value
 
     def is_exported(self, value: Value | None) -> bool:
-        """Return whether ``value`` locks the device to a firmware version."""
-        return value != UNLOCKED
+        """Return whether ``value`` locks the device to a firmware version that a manifest can declare."""
+        return isinstance(value, int) and 0 <= value <= _MAX_VERSION
 
 
 class Approval(ValueKind):
@@ -173,7 +179,8 @@ class Approval(ValueKind):
         return False
 
 
-TEXT, FILLED_TEXT, FLAG, FIRMWARE_LOCK, APPROVAL = Text(), Text(may_be_blank=False), Flag(), FirmwareLock(), Approval()
+TEXT, NAME = Text(), Text(may_be_blank=False, is_one_line=True)
+FLAG, FIRMWARE_LOCK, APPROVAL = Flag(), FirmwareLock(), Approval()
 
 
 @dataclass(frozen=True)
@@ -195,7 +202,7 @@ class DeviceField:
 
 
 DEVICE_FIELDS: tuple[DeviceField, ...] = (
-    DeviceField("name", "name", FILLED_TEXT),
+    DeviceField("name", "name", NAME),
     DeviceField("notes", "notes", TEXT),
     DeviceField("development", "development", FLAG, product_only=True),
     DeviceField("firmware_version", "desired_firmware_version", FIRMWARE_LOCK, product_only=True),
@@ -232,11 +239,7 @@ def check_fields(reader: ValueReader, device: Mapping[str, Any], place: Place) -
 
 def read_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the device fields in the options of module ``device``, with the values that a manifest would contain."""
-    return {
-        field.name: field.kind.from_option(options[field.name])
-        for field in DEVICE_FIELDS
-        if options.get(field.name) is not None
-    }
+    return {field.name: options[field.name] for field in DEVICE_FIELDS if options.get(field.name) is not None}
 
 
 def observe_fields(row: Mapping[str, object]) -> dict[str, Value | None]:

@@ -67,7 +67,9 @@ class MembershipReader:
         extra: Mapping[str, Any] = {}
         if role == GATEWAY:
             self._has_gateway.add(str(name))
-        if not isinstance(name, str) or name not in self._networks:
+        if isinstance(name, (bool, int, float)):
+            self._reader.read_line(name, (*place, "network"))
+        elif not isinstance(name, str) or name not in self._networks:
             known = f"declared are {', '.join(self._networks)}" if self._networks else "no networks are declared"
             self._reader.add_mistake(
                 (*place, "network"),

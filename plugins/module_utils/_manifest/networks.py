@@ -43,7 +43,10 @@ def _read_network(reader: ValueReader, name: Any, item: Any, place: Place) -> Ne
     rules = get_rules(str(declared))
     network = reader.read_mapping({} if item is None else item, place, (*_NETWORK_KEYS, *rules.network_keys))
     backend = reader.read_choice(network.get("backend", DEFAULT_BACKEND), (*place, "backend"), tuple(BACKENDS))
-    rules.check_name(reader, name, place)
+    if isinstance(name, str):
+        rules.check_name(reader, name, place)
+    else:
+        reader.read_line(name, place)
     state = reader.read_choice(network.get("state", "present"), (*place, "state"), ("present", "absent"))
     if state == "absent":
         for key in ("parameters", "gateways"):

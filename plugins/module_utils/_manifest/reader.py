@@ -11,7 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader, describe_type
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import (
+    ValueReader,
+    advise_quotes,
+    describe_type,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import (
     GROUP_NAME,
 )
@@ -159,9 +163,10 @@ class _Reader(ValueReader):
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if not isinstance(value, str) or not value.strip():
-            self.add_mistake(("product",), f"must be the id or slug of a product, got {describe_type(value)}")
+            said = f"must be the id or slug of a product, got {describe_type(value)}{advise_quotes(value)}"
+            self.add_mistake(("product",), said)
             return None
-        return value.strip()
+        return self.read_line(value.strip(), ("product",))
 
     def _read_device(
         self, value: Any, place: Place, networks: Mapping[str, Network], memberships: MembershipReader
@@ -203,11 +208,11 @@ class _Reader(ValueReader):
     def _read_groups(self, value: Any, place: Place) -> frozenset[str]:
         groups = self.read_list(value, place)
         for index, group in enumerate(groups):
-            name = self.read_text(group, (*place, index))
+            name = group if isinstance(group, str) else self.read_line(group, (*place, index))
             if isinstance(group, str) and not GROUP_NAME.match(name):
                 self.add_mistake((*place, index), f"{group!r} is not a valid group name: use only a-z, 0-9, _ and -")
             elif name.startswith(RESERVED_GROUPS):
-                self.add_mistake((*place, index), f"{group} is reserved: declare the device's mesh instead")
+                self.add_mistake((*place, index), f"{group!r} is reserved: declare the device's mesh instead")
         return frozenset(str(group) for group in groups)
 
     # --- checks that need all devices ---
@@ -224,7 +229,7 @@ class _Reader(ValueReader):
         denied``. A device of the account also gets no name if the device declares ``claimed: false``.
         """
         try:
-            parts = read_template(self.read_text(template, ("name_template",)))
+            parts = read_template(self.read_line(template, ("name_template",)))
         except ValueError as error:
             if isinstance(template, str):
                 self.add_mistake(("name_template",), str(error))

@@ -41,7 +41,7 @@ def test_columns_are_read_like_the_keys_of_a_manifest() -> None:
                 "notes": "north wall",
                 "groups": ["north", "beta"],
                 "development": False,
-                "firmware_version": 42,
+                "firmware_version": "42",
                 "claimed": True,
                 "mesh": {"network": "barn", "role": "gateway"},
             }

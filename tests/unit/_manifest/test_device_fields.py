@@ -40,6 +40,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reade
 from support.scripted import ScriptedCloud
 
 ONE = device_id(1)
+QUOTES = "; put it in quotes, or add the filter '| string' if it comes from a template"
+LOCK = "here.firmware_version: must be a version number from 0 to 65535 or unlocked, got "
+BOOL = "; remove the quotes, or add the filter '| bool' if it comes from a template"
 PUT = "PUT /v1/products/:p/devices/:id"
 FULL_ROW = {"name": "barn", "notes": "north wall", "development": True, "desired_firmware_version": 42, "online": True}
 
@@ -101,11 +104,35 @@ def test_is_different_treats_missing_text_as_empty(declared: Value, observed: Va
         ({"name": "barn", "notes": " ", "development": True, "firmware_version": 0}, None),
         ({"firmware_version": "unlocked", "colour": 1}, None),
         ({"name": " "}, "here.name: is empty"),
-        ({"name": 7}, "here.name: must be a string, got a number; put it in quotes"),
-        ({"development": "no"}, "here.development: must be true or false, got a string"),
-        ({"firmware_version": -1}, "here.firmware_version: must be a version number or unlocked, got -1"),
-        ({"firmware_version": True}, "here.firmware_version: must be a version number or unlocked, got True"),
-        ({"firmware_version": "7"}, "here.firmware_version: must be a version number or unlocked, got '7'"),
+        ({"name": 7}, "here.name: must be a string, got the number 7" + QUOTES),
+        ({"development": "no"}, "here.development: must be true or false, got a string" + BOOL),
+        (
+            {"firmware_version": -1},
+            LOCK + "-1",
+        ),
+        (
+            {"firmware_version": True},
+            LOCK + "True",
+        ),
+        (
+            {"firmware_version": "latest"},
+            LOCK + "'latest'",
+        ),
+        (
+            {"firmware_version": 65536},
+            LOCK + "65536",
+        ),
+        (
+            {"firmware_version": "65536"},
+            LOCK + "'65536'",
+        ),
+        (
+            {"firmware_version": 42.0},
+            LOCK + "42.0",
+        ),
+        ({"name": "a\nb"}, "here.name: contains the control character U+000A; remove it"),
+        ({"name": "b\u0007"}, "here.name: contains the control character U+0007; remove it"),
+        ({"notes": "a\nb"}, None),
     ],
 )
 def test_invalid_field_is_reported_with_its_place(declared: dict[str, Any], mistake: str | None) -> None:
@@ -118,8 +145,14 @@ def test_invalid_field_is_reported_with_its_place(declared: dict[str, Any], mist
 
 def test_only_given_options_become_declared_fields() -> None:
     options = {"name": "7", "notes": None, "development": False, "firmware_version": "42", "id": ONE}
-    assert read_options(options) == {"name": "7", "development": False, "firmware_version": 42}
-    assert read_options({"firmware_version": "latest"}) == {"firmware_version": "latest"}
+    assert read_options(options) == {"name": "7", "development": False, "firmware_version": "42"}
+
+
+@pytest.mark.parametrize("version", [42, "42"])
+def test_version_may_be_a_number_or_a_string_of_digits(version: Any) -> None:
+    reader = ValueReader(format_place)
+    assert check_fields(reader, {"firmware_version": version}, ()) == {"firmware_version": 42}
+    assert reader.mistakes == []
 
 
 @pytest.mark.parametrize(
@@ -192,7 +225,8 @@ class TestAdditionalRow:
 
     def test_table_has_a_column_for_the_field(self, sample: Sample) -> None:
         data, _unused = parse_device_table(f"id,site_label\n{ONE},{sample.cell}\n", "fleet.csv")
-        assert data["devices"] == [{"id": ONE, "site_label": sample.value}]
+        (record,) = read_manifest({"product": PRODUCT, **data}).devices
+        assert record.fields == {"site_label": sample.value}
 
     def test_field_is_observed_compared_and_written(self, sample: Sample, scripted_cloud: ScriptedCloud) -> None:
         script(scripted_cloud, [row(ONE, siteLabel=sample.shown)])
@@ -233,7 +267,7 @@ class TestAdditionalRow:
 
     def test_module_device_has_an_option_for_the_field(self, sample: Sample) -> None:
         assert run_module("device")["SPEC"]["site_label"] == sample.option
-        assert read_options({"site_label": sample.given}) == {"site_label": sample.value}
+        assert read_options({"site_label": sample.given}) == {"site_label": sample.given}
 
     def test_field_without_its_row_is_unknown(self) -> None:
         assert "devices[0].site_label: unknown key" in refusal(product_manifest(site_label="north")).message
