@@ -209,8 +209,6 @@ organization: acme
 account_devices: true
 """
 
-import hashlib
-import json
 import os
 import time
 from typing import Any
@@ -256,10 +254,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._module import 
     carry_out_work,
     describe_missing_library,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
-    find_api_url,
-    read_non_secret_options,
-)
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import (
     CREDENTIALS,
     SECRETS,
@@ -267,6 +261,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
     find_secrets,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._inventory_cache import CacheOrigin, InventoryCache
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._inventory_hosts import (
     ConstructedGroups,
     InventoryHosts,
@@ -357,16 +352,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if not self.get_option("cache"):
             return _read_accounts(options, filters)
         try:
-            key, recipe = self.get_cache_key(path), _hash_settings(options, path)
+            origin = CacheOrigin(path, options, _list_account_options(options))
         except ParticleError as error:
             raise AnsibleParserError(f"{error.message} {error.hint}") from None
-        if cache:
-            kept = _unpack_cache(self._cache.get(key), recipe)
-            if kept is not None:
-                return kept
+        name, key = self.get_option("cache_plugin"), self.get_cache_key(path)
+        store = InventoryCache(self._cache, name, key, origin, display.warning)
+        kept = store.load() if cache else None
+        if kept is not None:
+            return kept
         gathered = _read_accounts(options, filters)
         if all(part.complete for part in gathered):
-            self._cache[key] = _pack_cache(gathered, recipe)
+            store.store(gathered)
         return gathered
 
     def _add_hosts(self, devices: Devices, options: dict[str, Any]) -> None:
@@ -468,50 +464,3 @@ def _run_task(task: Task, work: Work) -> dict[str, Any]:
     if result.get("failed"):
         raise AnsibleParserError(result["msg"])
     return result
-
-
-def _hash_settings(options: dict[str, Any], path: str) -> str:
-    """Return a hash of everything that decides which devices are read: file path, cloud URLs, and options.
-
-    Secrets are not included.
-
-    :raises ParticleError: when the URL of a cloud is invalid.
-    """
-    clouds = [find_api_url(part, os.environ, now=time.time()) for part in _list_account_options(options)]
-    left_out = (*SECRETS, *list_secret_options(), "hostnames", "group_by")
-    asked = {name: value for name, value in options.items() if name not in left_out}
-    asked["accounts"] = [
-        {name: value for name, value in account.items() if name not in SECRETS} for account in options["accounts"]
-    ]
-    return _hash_value([path, clouds, asked])
-
-
-def _hash_value(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _hash_environment() -> dict[str, str]:
-    """Return a hash of each option that is set by an environment variable, except secrets.
-
-    A later run may use the cached inventory without the environment variables for the login. An option that is not set
-    in the later run is therefore not compared.
-    """
-    return {name: _hash_value(value) for name, value in read_non_secret_options(os.environ).items()}
-
-
-def _pack_cache(gathered: list[GatheredFacts], recipe: str) -> dict[str, Any]:
-    # Store one JSON text: caches interpret keys like __ansible_type, and users of the cloud choose some of these keys.
-    content = [{"skew": part.skew, "pages": part.pages, "devices": dict(part.devices)} for part in gathered]
-    return {"recipe": recipe, "whose": _hash_environment(), "content": json.dumps(content)}
-
-
-def _unpack_cache(kept: Any, recipe: str) -> list[GatheredFacts] | None:
-    """Return the cached devices; ``None`` if the cache is empty or was written by a run with other options."""
-    if not isinstance(kept, dict) or kept.get("recipe") != recipe:
-        return None
-    if any(kept["whose"].get(name) != value for name, value in _hash_environment().items()):
-        return None
-    return [
-        GatheredFacts(part["devices"], (), {}, part["pages"], True, part["skew"])
-        for part in json.loads(kept["content"])
-    ]

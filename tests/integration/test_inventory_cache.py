@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+import os
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.fleet_files import device_id, write_fleet_file
-from support.inventories import read_cloud_inventory, read_inventory, rename_device, write_inventory
+from support.inventories import Inventory, read_cloud_inventory, read_inventory, rename_device, write_inventory
 from support.playbooks import run_playbook
 from support.plays import cloud_environment
 from support.simulator import PASSWORD, PRODUCT_ID, USERNAME, Simulator, running_simulator
@@ -146,12 +149,135 @@ def test_cache_contains_no_secret(cloud: Simulator, tmp_path: Path) -> None:
         assert secret not in entries[0]
 
 
-def test_invalid_cache_entry_is_replaced(cloud: Simulator, tmp_path: Path) -> None:
+def damage_payload(change: Callable[[dict[str, Any]], Any]) -> Callable[[str], str]:
+    """Return a function that changes the content of a cache file in the way in which `change` changes the entry."""
+
+    def damage(text: str) -> str:
+        file = json.loads(text)
+        entry = json.loads(file["__payload__"])
+        return json.dumps({"__payload__": json.dumps(change(entry))})
+
+    return damage
+
+
+def damage_row(entry: dict[str, Any]) -> dict[str, Any]:
+    content = json.loads(entry["content"])
+    content[0]["devices"][device_id(1)] = {"name": 5, "mesh": [], "groups": "x"}
+    return {**entry, "content": json.dumps(content)}
+
+
+DAMAGES: list[Callable[[str], str]] = [
+    lambda text: text[: len(text) // 2],
+    lambda text: "",
+    lambda text: "[1]",
+    lambda text: json.dumps({"recipe": "x", "content": "y"}),
+    lambda text: json.dumps({"__payload__": "["}),
+    damage_payload(lambda entry: []),
+    damage_payload(lambda entry: {"recipe": entry["recipe"], "whose": {}, "content": entry["content"]}),
+    damage_payload(lambda entry: {**entry, "content": "[5]"}),
+    damage_payload(lambda entry: {**entry, "content": 5}),
+    damage_payload(lambda entry: {**entry, "whose": []}),
+    damage_payload(lambda entry: {**entry, "accounts": []}),
+    damage_payload(damage_row),
+]
+
+
+def test_damaged_cache_is_replaced_with_a_warning(cloud: Simulator, tmp_path: Path) -> None:
+    options = cache_options(tmp_path)
+    files = [write_inventory(tmp_path, f"fleet-{number}", **options) for number in range(len(DAMAGES))]
+    sources = [argument for file in files[1:] for argument in ("-i", str(file))]
+
+    def read() -> Inventory:
+        return read_inventory(files[0], cloud_environment(cloud.url), *sources, "--list", home=tmp_path)
+
+    read().succeeded()
+    requests = cloud.stats()["by_route"][LIST]
+    for damage, file in zip(DAMAGES, sorted((tmp_path / "cache").iterdir()), strict=True):
+        file.write_text(damage(file.read_text()))
+    inventory = read()
+    assert len(inventory.hosts) == SIZE
+    assert " ".join(inventory.stderr.split()).count("is damaged or cannot be read") == len(DAMAGES)
+    assert cloud.stats()["by_route"][LIST] == 2 * requests
+    assert len(read().succeeded().hosts) == SIZE
+    assert cloud.stats()["by_route"][LIST] == 2 * requests
+
+
+def test_cache_file_is_private_whatever_the_umask(cloud: Simulator, tmp_path: Path) -> None:
+    options = cache_options(tmp_path, cache_prefix="fleet_")
+    before = os.umask(0)
+    try:
+        read_cloud_inventory(cloud, tmp_path, **options)
+    finally:
+        os.umask(before)
+    (file,) = (tmp_path / "cache").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.name.startswith("fleet_")
+    requests = cloud.stats()["requests"]
+    assert len(read_cloud_inventory(cloud, tmp_path, **options).hosts) == SIZE
+    assert cloud.stats()["requests"] == requests
+
+
+def test_cache_that_cannot_be_written_causes_a_warning(cloud: Simulator, tmp_path: Path) -> None:
     options = cache_options(tmp_path)
     read_cloud_inventory(cloud, tmp_path, **options)
     (file,) = (tmp_path / "cache").iterdir()
-    file.write_text(json.dumps({"recipe": "x", "content": "y"}))
-    assert len(read_cloud_inventory(cloud, tmp_path, **options).hosts) == SIZE
+    file.unlink()
+    file.mkdir()
+    inventory = read_inventory(write_inventory(tmp_path, **options), cloud_environment(cloud.url), home=tmp_path)
+    assert len(inventory.hosts) == SIZE
+    assert "cannot be cached: Is a directory." in " ".join(inventory.stderr.split())
+
+
+class TestAccounts:
+    """Tests that the cache of one access token is not used with another one."""
+
+    OWNERS = (USERNAME, "workshop@example.com")
+
+    @pytest.fixture
+    def two_accounts(self, tmp_path: Path) -> Iterator[Simulator]:
+        accounts = [{"username": name, "password": PASSWORD} for name in self.OWNERS]
+        owned = [{"id": device_id(n), "name": f"of-{n}", "owner": name} for n, name in enumerate(self.OWNERS)]
+        (tmp_path / "accounts.json").write_text(json.dumps(accounts))
+        (tmp_path / "fleet.json").write_text(json.dumps(owned))
+        files = ("--fleet", str(tmp_path / "fleet.json"), "--accounts", str(tmp_path / "accounts.json"))
+        with running_simulator(*files) as cloud:
+            yield cloud
+
+    def read_hosts(self, cloud: Simulator, folder: Path, options: dict[str, Any], **env: str) -> set[str]:
+        file = write_inventory(folder, **cache_options(folder, **{"account_devices": True, **options}))
+        return set(read_inventory(file, {"PARTICLE_API_URL": cloud.url, **env}, home=folder).succeeded().hosts)
+
+    def test_cache_of_one_token_is_not_used_with_another(self, two_accounts: Simulator, tmp_path: Path) -> None:
+        cloud = two_accounts
+        first, second = (cloud.access_token(owner) for owner in self.OWNERS)
+        in_environment = [
+            self.read_hosts(cloud, tmp_path, {}, **env)
+            for env in ({"PARTICLE_ACCESS_TOKEN": first}, {"PARTICLE_ACCESS_TOKEN": second}, {})
+        ]
+        assert in_environment == [{"of-0"}, {"of-1"}, {"of-1"}]
+        in_file = [self.read_hosts(cloud, tmp_path, {"access_token": token}) for token in (first, second, second)]
+        assert in_file == [{"of-0"}, {"of-1"}, {"of-1"}]
+        further = [
+            self.read_hosts(cloud, tmp_path, {"account_devices": False, "accounts": [account]})
+            for account in (
+                {"access_token": first, "account_devices": True},
+                {"access_token": second, "account_devices": True},
+            )
+        ]
+        assert further == [{"of-0"}, {"of-1"}]
+        (entry,) = (path.read_text() for path in (tmp_path / "cache").iterdir())
+        for token in (first, second):
+            assert token not in entry
+            assert hashlib.sha256(token.encode()).hexdigest()[:16] not in entry
+
+    def test_cache_of_one_cli_login_is_not_used_with_another(self, two_accounts: Simulator, tmp_path: Path) -> None:
+        (tmp_path / ".particle").mkdir()
+        found = []
+        for owner in self.OWNERS:
+            profile = {"access_token": two_accounts.access_token(owner), "apiUrl": two_accounts.url}
+            (tmp_path / ".particle" / "particle.config.json").write_text(json.dumps(profile))
+            found.append(self.read_hosts(two_accounts, tmp_path, {}))
+        assert found == [{"of-0"}, {"of-1"}]
 
 
 def test_incomplete_list_causes_a_warning_and_is_not_cached(cloud: Simulator, tmp_path: Path) -> None:

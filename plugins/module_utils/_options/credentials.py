@@ -12,7 +12,7 @@ the environment.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
 _NON_SECRET_OPTIONS = ("username", "token_file", "profile")
 
 TASK, ENVIRONMENT, NO_SOURCE = "the task's options", "the environment", "nowhere"
+PROFILE = "the login of the official command line tool"
 """The names that messages use for sources of credentials. For a token file, messages show the path of the file."""
 
 
@@ -137,8 +138,7 @@ def read_settings(
             if read_option(options, environment, "api_url") is None:
                 own = {**options, "api_url": profile.api_url or DEFAULT_API_URL}
                 connection, warnings = read_connection(own, environment)
-            source = "the login of the official command line tool"
-            return Settings(connection, ReadyToken(profile.access_token), source, token_file, warnings)
+            return Settings(connection, ReadyToken(profile.access_token), PROFILE, token_file, warnings)
     return Settings(connection, None, NO_SOURCE, token_file, warnings)
 
 
@@ -152,6 +152,36 @@ def find_api_url(options: Mapping[str, Any], environment: Mapping[str, str], *, 
         return read_settings(options, environment, now=now).connection.api_url
     except ParticleError:
         return read_connection(options, environment)[0].api_url
+
+
+@dataclass(frozen=True)
+class Account:
+    """The account that credentials belong to.
+
+    :param identity: the strings that distinguish the account from other accounts: an access token, or a username and an
+        OAuth client.
+    :param is_default_profile: whether the credentials come from the official command line tool, and no option names the
+        profile.
+    """
+
+    identity: tuple[str, ...] = field(repr=False)
+    is_default_profile: bool
+
+
+def find_account(options: Mapping[str, Any], environment: Mapping[str, str], *, now: float) -> Account | None:
+    """Return the account that the options select, or ``None`` if no usable credentials are given.
+
+    :param now: seconds since 1970.
+    """
+    try:
+        settings = read_settings(options, environment, now=now)
+    except ParticleError:
+        return None
+    if settings.login is None:
+        return None
+    is_default = settings.source == PROFILE and read_option(options, environment, "profile") is None
+    secret = settings.login.access_token if isinstance(settings.login, ReadyToken) else ""
+    return Account((settings.connection.api_url, *settings.login.display_names, secret), is_default)
 
 
 def read_non_secret_options(environment: Mapping[str, str]) -> dict[str, str]:
