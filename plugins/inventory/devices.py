@@ -89,7 +89,9 @@ options:
         description: Secret of the OAuth client.
         type: str
       timeout:
-        description: Time in seconds to wait for a response from the cloud.
+        description: >-
+          Time in seconds to wait for a response from the cloud. A request may spend five times as long on the network
+          in all, including its retries.
         type: float
       validate_certs:
         description: Whether to verify the TLS certificate of the cloud.

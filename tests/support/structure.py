@@ -40,6 +40,7 @@ RANKS: dict[tuple[str, ...], int] = {
     ("module_utils", "_local"): 2,
     ("module_utils", "_documents"): 2,
     ("module_utils", "_errors"): 1,
+    ("module_utils", "_bounds"): 0,
     ("doc_fragments",): 0,
 }
 

@@ -69,9 +69,9 @@ def test_plugins_have_no_import_cycle() -> None:
     assert find_import_cycle(PLUGINS) == []
 
 
-def test_module_utils_has_only_packages_and_the_frame_of_modules() -> None:
+def test_module_utils_has_only_packages_bounds_and_the_frame() -> None:
     files = {path.name for path in (PLUGINS / "module_utils").iterdir() if path.is_file()}
-    assert files <= {"__init__.py", "_module.py"}
+    assert files <= {"__init__.py", "_bounds.py", "_module.py"}
 
 
 def test_no_package_has_more_than_sixteen_files() -> None:

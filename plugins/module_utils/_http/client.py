@@ -9,27 +9,42 @@ a cloud is sent by :meth:`Http.send`.
 from __future__ import annotations
 
 import contextlib
-import json as jsonlib
-import os
 import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import (
+    MAX_ANSWER_BYTES,
+    MAX_REFUSAL_BYTES,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import build_refusal, read_refusal
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.bounded import (
+    ACCEPTED_ENCODING,
+    BoundExceeded,
+    Deadline,
+    build_adapter,
+    read_body,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK, Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.failures import (
+    PROXY_LOGIN_REQUIRED,
     build_ambiguous_write,
+    build_bound_error,
     build_network_error,
+    build_proxy_login_error,
     withhold_text,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import find_proxies
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import find_proxy
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import (
+    Response,
+    build_refused_request,
+    parse_response,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import (
     Retry,
     Retryable,
@@ -40,7 +55,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.usage imp
 
 try:
     import requests
-    import requests.adapters
     import requests.auth
     import urllib3
     import urllib3.exceptions
@@ -62,20 +76,6 @@ A larger number is refused, because it is most likely a typing error.
 _MAX_SLEEP_SECONDS = 1.0
 REFUSED_TOKEN_CODES = ("token_invalid", "token_expired")
 """The error codes for an access token that the cloud does not accept."""
-_OK = 200
-_RATE_LIMIT_STATUSES = (429, 529)
-_TEMPORARY_STATUSES = (408, 500, 502, 503, 504)
-
-
-@dataclass(frozen=True)
-class Response:
-    """A successful HTTP response.
-
-    :param data: the parsed JSON body; ``None`` if the body was empty.
-    """
-
-    status: int
-    data: Any
 
 
 class Http:
@@ -115,6 +115,7 @@ class Http:
         """
         self._token: str | None = None
         self.budget = budget or Budget(clock=clock.monotonic)
+        self._monotonic = clock.monotonic
         self._lock = threading.Lock()
         self._budget_wait = Stopwatch(self.usage, "budget_wait_seconds", clock.monotonic)
         self._throttled = Stopwatch(self.usage, "throttled_seconds", clock.monotonic)
@@ -123,13 +124,15 @@ class Http:
         # Do not let `requests` read the environment: for every request, it would let REQUESTS_CA_BUNDLE override
         # ca_path, and replace our Authorization header with an entry of ~/.netrc. Only the proxies are read, once.
         self._session.trust_env = False
-        environment = os.environ if connection.environment is None else connection.environment
-        self._session.proxies = find_proxies(connection.api_url, environment)
-        adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=workers, pool_block=True)
-        self._session.mount(connection.api_url, adapter)
+        proxy = find_proxy(connection.api_url, connection.environment)
+        self._session.proxies = {} if proxy is None else {"all": proxy.url}
+        self._proxy_mistake = None if proxy is None else proxy.find_mistake()
+        self._session.mount(connection.api_url, build_adapter(workers))
         if not connection.validate_certs:  # read_connection has already warned the user
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._session.headers.update({"User-Agent": "meshfleet.particle", "Accept": "application/json"})
+        self._session.headers.update(
+            {"User-Agent": "meshfleet.particle", "Accept": "application/json", "Accept-Encoding": ACCEPTED_ENCODING}
+        )
 
     def use_token(self, token: str | None) -> None:
         """Send ``token`` as Bearer token in all further requests. With ``None``, send no token."""
@@ -156,9 +159,12 @@ class Http:
         """Send a request and return the successful response. Retry the request after a failure if a retry is safe.
 
         :raises ParticleError: when the request fails; ``ambiguous_write`` when a write has an unknown result and a
-            retry is not safe.
+            retry is not safe; ``invalid_option`` when a variable for the proxy is not valid.
         """
-        policy = RetryPolicy(request.action, self.connection.max_wait)
+        if self._proxy_mistake is not None:
+            raise self._proxy_mistake
+        deadline = Deadline(self.connection.timeout, self._monotonic)
+        policy = RetryPolicy(request.action, self.connection.max_wait, deadline)
         if request.basic is not None:
             return self._send_with_retries(request, _build_basic_auth(*request.basic), policy)
         return self._send_with_live_token(request, policy)
@@ -184,26 +190,26 @@ class Http:
         """
         while True:
             try:
-                return self._send_within_budget(request, auth)
+                return self._send_within_budget(request, auth, policy.deadline)
             except Retryable as failure:
                 rule = request.retry_rule
                 may_repeat = rule is Retry.SAFE or (rule is Retry.UNSENT and failure.unsent)
-                if not may_repeat and not failure.unsent and request.is_write and rule is not Retry.NEVER:
+                if not may_repeat and not failure.unsent and request.can_be_ambiguous:
                     raise build_ambiguous_write(failure.error, request.action) from None
                 if not may_repeat:
                     raise failure.error from None
                 self._wait_before_retry(failure, policy.compute_pause(failure))
 
-    def _send_within_budget(self, request: Request, auth: Any) -> Response:
+    def _send_within_budget(self, request: Request, auth: Any, deadline: Deadline) -> Response:
         """Wait until the budget allows the request, then count and send the request."""
         self.before_request()
         self._wait_for_budget(request.route)
         with self._lock:
             self.usage.requests += 1
             self.usage.writes += request.is_write
-        return self._send_once(request, auth)
+        return self._send_once(request, auth, deadline)
 
-    def _send_once(self, request: Request, auth: Any) -> Response:
+    def _send_once(self, request: Request, auth: Any, deadline: Deadline) -> Response:
         """Send one HTTP request, without retries, and return the response.
 
         :param auth: the authentication object for `requests`; ``None`` for a request without authentication.
@@ -211,46 +217,45 @@ class Http:
         :raises ParticleError: when the request fails and a retry cannot succeed.
         """
         connection, route, action = self.connection, request.route, request.action
+        status: int | None = None
         try:
-            response = self._session.request(
-                request.method,
-                connection.api_url + request.path,
-                params=request.query,
-                json=request.json,
-                data=request.form,
-                files=None if request.file is None else {"file": ("devices.txt", request.file, "text/plain")},
-                auth=auth,
-                timeout=connection.timeout,
-                # The environment cannot override ``verify``, because ``trust_env`` is off.
-                verify=(connection.ca_path or True) if connection.validate_certs else False,
-                allow_redirects=False,  # a redirect could send the token to another host
-            )
-        except requests.RequestException as error:
+            with deadline.run_attempt(), self._open_response(request, auth) as response:
+                status = response.status_code
+                body = read_body(response, MAX_ANSWER_BYTES if status < 300 else MAX_REFUSAL_BYTES)
+        except BoundExceeded as error:
+            raise build_bound_error(error, request, status) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise build_network_error(error, connection, route, action) from None
         except OSError:  # `requests` raises this error before it sends the request if ca_path cannot be read
             message = f"Could not {action}: ca_path {connection.ca_path} cannot be read."
             raise ParticleError("tls_untrusted", message, route=route) from None
         if "Date" in response.headers:
             self.last_date = (response.headers["Date"], self.now())
-        if response.status_code >= 300:
-            raise self._build_refusal(response, request)
-        return self._parse_response(response.status_code, response.content, request)
-
-    def _build_refusal(self, response: requests.Response, request: Request) -> Exception:
-        """Return the error for a refused request.
-
-        :returns: a :class:`Retryable` if a retry may succeed, else a :class:`ParticleError`.
-        """
-        status = response.status_code
         redact = withhold_text if request.private else self.redact
-        refusal = build_refusal(status, response.content, route=request.route, action=request.action, redact=redact)
-        if refusal.code in ("invalid_credentials", "not_a_cloud", "unsupported"):
-            return refusal
-        if status in (*_RATE_LIMIT_STATUSES, *_TEMPORARY_STATUSES):
-            wait = parse_retry_after(response.headers.get("Retry-After"), self.now())
-            too_fast = status in _RATE_LIMIT_STATUSES
-            return Retryable(refusal, unsent=too_fast, wait=wait, rate_limited=too_fast)
-        return refusal
+        if status == PROXY_LOGIN_REQUIRED:
+            raise build_proxy_login_error(connection, route, action)
+        if status >= 300:
+            waits = response.raw.headers.getlist("Retry-After")
+            raise build_refused_request(status, body, request, redact, parse_retry_after(waits, self.now()))
+        return parse_response(status, body, request, redact)
+
+    def _open_response(self, request: Request, auth: Any) -> requests.Response:
+        """Send one HTTP request, and return the response, whose body has not been read yet."""
+        connection = self.connection
+        return self._session.request(
+            request.method,
+            connection.api_url + request.path,
+            params=request.query,
+            json=request.json,
+            data=request.form,
+            files=None if request.file is None else {"file": ("devices.txt", request.file, "text/plain")},
+            auth=auth,
+            timeout=connection.timeout,
+            # The environment cannot override ``verify``, because ``trust_env`` is off.
+            verify=(connection.ca_path or True) if connection.validate_certs else False,
+            allow_redirects=False,  # a redirect could send the token to another host
+            stream=True,
+        )
 
     def _wait_for_budget(self, route: str) -> None:
         """Wait until the budget allows a request to ``route``. The budget then counts the request."""
@@ -273,32 +278,6 @@ class Http:
             if self._token == refused_token:
                 self.use_token(self.renew(refused_token))
         return True
-
-    def _parse_response(self, status: int, body: bytes, request: Request) -> Response:
-        """Parse the body of an HTTP response with a success status.
-
-        :raises Retryable: when the body is not complete JSON.
-        :raises ParticleError: when the body reports an error, or is a web page.
-        """
-        route, action = request.route, request.action
-        if not body.strip() and not (status == _OK and route.startswith("GET ")):
-            return Response(status, None)
-        try:
-            data = jsonlib.loads(body)  # also fails for an empty body, which is an error after a GET
-        except (ValueError, RecursionError):
-            if read_refusal(body).form == "html":
-                raise build_refusal(status, body, route=route, action=action, redact=self.redact) from None
-            garbled = ParticleError(
-                "bad_response",
-                f"Could not {action}: the response is not complete JSON (HTTP {status}).",
-                status=status,
-                route=route,
-            )
-            raise Retryable(garbled, unsent=False) from None
-        if isinstance(data, dict) and data.get("ok") is False:
-            redact = withhold_text if request.private else self.redact
-            raise build_refusal(status, body, route=route, action=action, redact=redact)
-        return Response(status, data)
 
     def _wait_before_retry(self, failure: Retryable, wait: float) -> None:
         """Wait for ``wait`` seconds before a retry, and count the retry.

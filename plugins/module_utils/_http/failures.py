@@ -7,7 +7,10 @@ from __future__ import annotations
 import urllib.parse
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.bounded import BoundExceeded
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import find_proxy
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retryable
 
 try:
@@ -16,40 +19,86 @@ try:
 except ImportError:  # reported by _module, which can fail the task
     pass
 
+PROXY_LOGIN_REQUIRED = 407
+"""The HTTP status with which a proxy asks for a username and a password."""
 
-def build_network_error(error: requests.RequestException, connection: Connection, route: str, action: str) -> Exception:
-    """Return the error for a request that got no response.
 
+def build_network_error(error: Exception, connection: Connection, route: str, action: str) -> Exception:
+    """Return the error for a request that got no complete response.
+
+    :param error: an exception of `requests` or `urllib3`.
     :returns: a :class:`Retryable` if a retry may succeed, else a :class:`ParticleError`.
     """
     host = urllib.parse.urlsplit(connection.api_url).netloc
-    if isinstance(error, requests.exceptions.SSLError):
-        cause = f"{host} and this machine have no TLS version in common"
-        words = str(error).lower()  # only the message of the error tells why the TLS handshake failed
-        if "certificate verify failed" in words:
-            cause = f"the certificate of {host} is not trusted"
-        elif "no certificate or crl found" in words:
-            cause = f"ca_path {connection.ca_path} contains no certificate"
-        return ParticleError("tls_untrusted", f"Could not {action}: {cause}.", route=route)
+    if isinstance(error, (requests.exceptions.SSLError, urllib3.exceptions.SSLError)):
+        cause, hint = _explain_tls_failure(str(error).lower(), host, connection)
+        return ParticleError("tls_untrusted", f"Could not {action}: {cause}.", hint=hint, route=route)
     if isinstance(error, requests.exceptions.InvalidURL):
         return ParticleError("not_a_cloud", f"Could not {action}: {host} is not a valid address.", route=route)
     unsent = isinstance(error, requests.exceptions.ConnectTimeout) or _has_no_connection(error)
-    if isinstance(error, requests.exceptions.ProxyError):
-        # `requests` raises this error only if the proxy cannot be reached or refuses to connect to the host.
-        unsent, cause = True, f"the proxy cannot be reached, or does not connect to {host}"
+    proxy = find_proxy(connection.api_url, connection.environment)
+    if isinstance(error, requests.exceptions.ProxyError) or (unsent and proxy is not None):
+        # `requests` raises ProxyError only if the proxy cannot be reached or refuses to connect to the host.
+        if f" {PROXY_LOGIN_REQUIRED} " in str(error):
+            return build_proxy_login_error(connection, route, action)
+        name = "the proxy" if proxy is None else f"the proxy that {proxy.variable} sets"
+        unsent, cause = True, f"{name} cannot be reached, or does not connect to {host}"
     elif unsent:
         cause = f"no connection to {host}"
-    elif isinstance(error, requests.exceptions.Timeout):
+    elif isinstance(error, (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)):
         cause = f"{host} did not answer within {connection.timeout:g} seconds"
     else:
         cause = f"{host} closed the connection before it answered"
     return Retryable(ParticleError("unreachable", f"Could not {action}: {cause}.", route=route), unsent=unsent)
 
 
-def _has_no_connection(error: requests.RequestException) -> bool:
+def _explain_tls_failure(words: str, host: str, connection: Connection) -> tuple[str, str | None]:
+    """Return the cause of a failed TLS handshake, and the hint; ``None`` for the hint of the error code.
+
+    :param words: the message of the error in lower case. Only this message tells why the TLS handshake failed.
+    """
+    if "mismatch" in words or "doesn't match" in words:
+        hint = "Correct the host in api_url: it must be one of the names in the certificate."
+        return f"the certificate that {host} sends belongs to another host", hint
+    if "has expired" in words or "not yet valid" in words:
+        hint = "Check this machine's clock, and ask the operator of the cloud for a valid certificate."
+        return f"the certificate of {host} has expired, or is not valid yet", hint
+    if "certificate verify failed" in words:
+        return f"the certificate of {host} is not trusted", None
+    if "no certificate or crl found" in words:
+        return f"ca_path {connection.ca_path} contains no certificate", None
+    return f"{host} and this machine have no TLS version in common", None
+
+
+def _has_no_connection(error: Exception) -> bool:
     """Return whether the connection could not be opened. In this case, no part of the request was sent."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(reason, urllib3.exceptions.NewConnectionError)
+
+
+def build_proxy_login_error(connection: Connection, route: str, action: str) -> ParticleError:
+    """Return the error for a proxy that asks for a username and a password. A retry cannot succeed."""
+    proxy = find_proxy(connection.api_url, connection.environment)
+    variable = "https_proxy" if proxy is None else proxy.variable
+    if proxy is not None and proxy.has_login:
+        cause = f"the proxy does not accept the username and the password in {variable}"
+        hint = f"Correct the username and the password in {variable}; write special characters as percent codes."
+    else:
+        cause = "the proxy requires a username and a password"
+        hint = f"Set {variable} to a URL with both, for example http://user:password@proxy.example.com:3128."
+    message = f"Could not {action}: {cause} (HTTP {PROXY_LOGIN_REQUIRED})."
+    return ParticleError("unreachable", message, hint=hint, status=PROXY_LOGIN_REQUIRED, route=route)
+
+
+def build_bound_error(error: BoundExceeded, request: Request, status: int | None = None) -> ParticleError:
+    """Return the error for a response that exceeds a bound. The request must not be retried.
+
+    :param status: the HTTP status of the response, if it has arrived.
+    """
+    code, route = error.code, request.route
+    found = ParticleError(code, f"Could not {request.action}: {error.cause}.", status=status, route=route)
+    is_refused = status is not None and 300 <= status < 500
+    return build_ambiguous_write(found, request.action) if request.can_be_ambiguous and not is_refused else found
 
 
 def withhold_text(text: str) -> str:

@@ -71,6 +71,11 @@ class Request:
         """Return whether the request may change the fleet."""
         return self.method != "GET" if self.writes is None else self.writes
 
+    @property
+    def can_be_ambiguous(self) -> bool:
+        """Return whether the request may have changed the fleet although no valid response has arrived."""
+        return self.is_write and self.retry_rule is not Retry.NEVER
+
 
 def _fill_path(template: str, values: Mapping[str, object]) -> str:
     """Replace the placeholders of a path template, such as ``:id``, with percent-encoded values.

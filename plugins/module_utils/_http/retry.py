@@ -7,11 +7,18 @@ from __future__ import annotations
 import email.utils
 import enum
 import random
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
+if TYPE_CHECKING:
+    from ansible_collections.meshfleet.particle.plugins.module_utils._http.bounded import Deadline
+
 _MAX_ATTEMPTS = 5
 _MAX_PAUSE_SECONDS = 30.0
+_LONGEST_WAIT_SECONDS = 1e9
+"""The longest wait that is told apart, about thirty years."""
 
 
 class Retry(enum.Enum):
@@ -53,11 +60,13 @@ class RetryPolicy:
     :param action: the attempted action, which follows "Could not" in error messages.
     :param max_wait: the maximum number of seconds for each pause before a retry. If the cloud refuses too many
         requests, all pauses for this reason together are also limited to ``max_wait`` seconds.
+    :param deadline: the time that all attempts may spend on the network.
     """
 
-    def __init__(self, action: str, max_wait: float) -> None:
+    def __init__(self, action: str, max_wait: float, deadline: Deadline) -> None:
         self._doing = action
         self._max_wait = max_wait
+        self.deadline = deadline
         self._failures = 0
         self._refusals = 0
         self._waited = 0.0
@@ -66,17 +75,22 @@ class RetryPolicy:
     def compute_pause(self, failure: Retryable) -> float:
         """Return the seconds to wait before a retry.
 
+        The pause is at least as long as the cloud asks for, and at least as long as without such a request: a cloud
+        that is overloaded may ask for no pause at all, or name a date that has passed.
+
         :raises ParticleError: ``rate_limited`` when the wait would be longer than ``max_wait``; the error of
-            ``failure`` after the last allowed attempt.
+            ``failure`` after the last allowed attempt, and when the deadline has passed.
         """
         if failure.wait is not None and failure.wait > self._max_wait:
             raise _build_wait_error(failure.error, self._doing, failure.wait, self._max_wait) from None
-        if failure.rate_limited and failure.wait != 0:
+        if self.deadline.compute_left() <= 0:
+            raise failure.error from None
+        if failure.rate_limited:
             return self._compute_busy_pause(failure)
         self._failures += 1
         if self._failures == _MAX_ATTEMPTS:
             raise failure.error from None
-        return min(_draw_pause(self._failures), self._max_wait) if failure.wait is None else failure.wait
+        return max(min(_draw_pause(self._failures), self._max_wait), failure.wait or 0.0)
 
     def _compute_busy_pause(self, failure: Retryable) -> float:
         """Return the seconds to wait after the cloud refused the request because of too many requests.
@@ -88,27 +102,33 @@ class RetryPolicy:
         """
         left = self._max_wait - self._waited
         self._refusals += 1
-        pause = min(_draw_pause(self._refusals), left) if failure.wait is None else failure.wait
+        pause = max(min(_draw_pause(self._refusals), left), failure.wait or 0.0)
         if left <= 0 or pause > left:
             raise _build_busy_error(failure.error, self._doing, self._waited, self._max_wait) from None
         self._waited += pause
         return pause
 
 
-def parse_retry_after(header: str | None, now: float) -> float | None:
-    """Return the seconds to wait according to a Retry-After header, or ``None`` if the header is missing or invalid.
+def parse_retry_after(headers: Iterable[str], now: float) -> float | None:
+    """Return the seconds to wait according to the Retry-After headers of a response.
 
-    :param header: a number of seconds, or a date.
+    :param headers: the values of the headers. Each value is a number of seconds, or a date.
     :param now: seconds since 1970.
+    :returns: the longest wait that a header asks for, 0 for a date that has passed; ``None`` if no header is valid.
     """
-    if not header:
-        return None
-    if header.strip().isdecimal():
-        return float(header)
+    waits = [wait for header in headers if (wait := _parse_wait(header, now)) is not None]
+    return max(waits, default=None)
+
+
+def _parse_wait(header: str, now: float) -> float | None:
+    text = header.strip()
+    if text.isascii() and text.isdecimal():
+        return min(float(text[:20]), _LONGEST_WAIT_SECONDS)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - now)
-    except (ValueError, OverflowError):
+        moment = email.utils.parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError, TypeError, IndexError):
         return None
+    return min(max(0.0, moment - now), _LONGEST_WAIT_SECONDS)
 
 
 def _draw_pause(number: int) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import email.utils
 import json
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +30,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import find_proxies
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import find_proxy
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 from support.scripted import ScriptedCloud
@@ -155,7 +156,8 @@ def test_unreachable_proxy_is_retried_even_for_a_post(
     error = catch_error(http, "POST")
     assert error.code == "unreachable"
     assert (
-        error.message == "Could not test device x: the proxy cannot be reached, or does not connect to cloud.invalid."
+        error.message == "Could not test device x: the proxy that http_proxy sets cannot be reached, "
+        "or does not connect to cloud.invalid."
     )
     assert http.usage.requests == ATTEMPTS
 
@@ -252,9 +254,9 @@ def test_refusal_is_not_retried(http: Http, scripted_cloud: ScriptedCloud, metho
 # Waits
 
 
-def format_date_in(seconds: float, clock: TurnedClock) -> str:
-    """Return the date in so many seconds in the format of HTTP headers."""
-    return email.utils.formatdate(clock.now + seconds, usegmt=True)
+def format_date(seconds: float) -> str:
+    """Return a date of the turned clock, which begins at 0, in the format of HTTP headers."""
+    return email.utils.formatdate(seconds, usegmt=True)
 
 
 @pytest.mark.parametrize("status", [503, *RATE_LIMIT_STATUSES])
@@ -268,31 +270,47 @@ def test_retry_after_in_seconds_is_followed(
 
 
 def test_retry_after_as_a_date_is_followed(http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock) -> None:
-    scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": format_date_in(120, clock)})
+    scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": format_date(120)})
     scripted_cloud.answer("GET", PATH, json={})
     send(http)
     assert sum(clock.slept) == 120
 
 
-def test_retry_after_in_the_past_causes_no_wait(http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock) -> None:
-    scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": format_date_in(-60, clock)})
-    scripted_cloud.answer("GET", PATH, json={})
-    send(http)
-    assert sum(clock.slept) == 0
-    assert http.usage.retries == 1
-
-
 @pytest.mark.parametrize(
-    "header", ["", "soon", "-1", "1.5", "\xb2", "Wed, 99 Foo 2026", "Wed, 01 Jan 99999 00:00:00 GMT"]
+    "header",
+    [
+        *("", "0", "00", "soon", "-1", "1.5", "NaN", "inf", "\xb2"),
+        *("Wed, 99 Foo 2026", "Wed, 01 Jan 99999 00:00:00 GMT", format_date(-60)),
+    ],
 )
-def test_unreadable_retry_after_causes_the_default_pause(
-    http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock, header: str
+@pytest.mark.parametrize("status", [503, *RATE_LIMIT_STATUSES])
+def test_retry_after_without_a_wait_causes_the_default_pause(
+    http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock, header: str, status: int
 ) -> None:
-    scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": header}).answer("GET", PATH, json={})
+    scripted_cloud.answer("GET", PATH, status, headers={"Retry-After": header}).answer("GET", PATH, json={})
     send(http)
     (slept,) = clock.slept
     assert 0.5 <= slept <= 1
-    assert http.usage.throttled_seconds == slept
+
+
+def test_longest_of_several_retry_after_headers_is_followed(
+    http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock
+) -> None:
+    scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": "0", "retry-after": "90", "RETRY-AFTER": "soon"})
+    scripted_cloud.answer("GET", PATH, json={})
+    send(http)
+    assert sum(clock.slept) == 90
+
+
+@pytest.mark.parametrize("header", ["9" * 30, "9" * 5000, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_absurdly_long_retry_after_is_refused_with_a_number(
+    http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock, header: str
+) -> None:
+    scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": header})
+    error = catch_error(http)
+    assert error.code == "rate_limited"
+    assert "asks to wait 1000000000 seconds" in error.message
+    assert clock.slept == []
 
 
 @pytest.mark.parametrize("method", SAFE_METHODS)
@@ -301,7 +319,7 @@ def test_unreadable_retry_after_causes_the_default_pause(
 def test_retry_after_longer_than_max_wait_fails_at_once(
     http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock, method: str, status: int, dated: bool
 ) -> None:
-    header = format_date_in(3600, clock) if dated else "301"
+    header = format_date(3600) if dated else "301"
     scripted_cloud.answer(method, PATH, status, headers={"Retry-After": header})
     error = catch_error(http, method)
     assert (error.code, error.status) == ("rate_limited", status)
@@ -391,10 +409,11 @@ def test_work_ended_during_a_retry_wait_sends_no_more_requests(
     assert len(scripted_cloud.requests) == 1
 
 
-def test_retry_after_of_zero_seconds_ends_after_five_attempts(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_repeated_retry_after_of_zero_is_retried_until_max_wait(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": "0"}, repeat=True)
     assert catch_error(http).code == "rate_limited"
-    assert len(scripted_cloud.requests) == ATTEMPTS
+    assert http.usage.requests > ATTEMPTS
+    assert http.usage.throttled_seconds == pytest.approx(300)
 
 
 def test_rate_limit_of_the_simulator_is_waited_out(no_proxies: None) -> None:
@@ -679,8 +698,70 @@ def test_proxies_are_read_from_the_given_environment_only(
     ],
 )
 def test_proxy_is_read_from_the_usual_variables(environment: dict[str, str], proxy: str | None) -> None:
-    url = "http://cloud.example.com"
-    assert requests.utils.select_proxy(url, find_proxies(url, environment)) == proxy
+    found = find_proxy("http://cloud.example.com", environment)
+    assert (None if found is None else found.url) == proxy
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://",
+        "http://:3128",
+        "http://proxy:port",
+        "http://[::1",
+        "ftp://proxy:21",
+        "://",
+        "http://a b:1",
+        "http://p:0",
+    ],
+)
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy"])
+def test_invalid_proxy_variable_is_named_before_the_first_request(
+    make_client: Callable[..., Http], variable: str, value: str
+) -> None:
+    error = catch_error(http := make_client("http://cloud.invalid", environment={variable: value}), "POST")
+    assert error.code == "invalid_option"
+    assert error.message == f"The variable {variable} does not contain a valid URL of a proxy."
+    assert error.hint.startswith(f"Correct {variable}")
+    assert http.usage.requests == 0
+
+
+def test_invalid_proxy_variable_for_another_scheme_is_ignored(
+    make_client: Callable[..., Http], scripted_cloud: ScriptedCloud
+) -> None:
+    scripted_cloud.answer("GET", PATH, json={})
+    assert send(make_client(scripted_cloud.url, environment={"https_proxy": "ftp://"})) == {}
+
+
+@pytest.mark.parametrize("scheme", ["socks4", "socks5", "socks5h", "SOCKS5"])
+def test_socks_proxy_without_pysocks_is_named(
+    make_client: Callable[..., Http], monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "socks", None)
+    error = catch_error(make_client("http://cloud.invalid", environment={"all_proxy": f"{scheme}://user:pw@p:1080"}))
+    assert error.code == "invalid_option"
+    assert "all_proxy names a SOCKS proxy" in error.message
+    assert "Install PySocks" in error.hint
+    assert "pw" not in error.message + error.hint
+
+
+@pytest.mark.parametrize("login", ["", "jo:s3cret@"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_proxy_that_requires_a_password_is_named_and_not_retried(
+    make_client: Callable[..., Http], scripted_cloud: ScriptedCloud, scheme: str, login: str
+) -> None:
+    answer = {"body": "<html>Please log in</html>", "headers": {"Proxy-Authenticate": "Basic"}}
+    scripted_cloud.answer("POST", PATH, 407, **answer)
+    scripted_cloud.answer("CONNECT", "443", 407, **answer)  # the "path" of cloud.invalid:443
+    proxy = scripted_cloud.url.replace("http://", f"http://{login}")
+    http = make_client(f"{scheme}://cloud.invalid", environment={f"{scheme}_proxy": proxy})
+    error = catch_error(http, "POST")
+    assert (error.code, error.status) == ("unreachable", 407)
+    assert "proxy" in error.message
+    assert ("does not accept the username" if login else "requires a username") in error.message
+    assert f"{scheme}_proxy" in error.hint
+    assert "s3cret" not in error.message + error.hint
+    assert len(scripted_cloud.requests) == 1
 
 
 @pytest.mark.parametrize("name", ["no_proxy", "NO_PROXY"])
@@ -700,12 +781,15 @@ def test_proxy_is_read_from_the_usual_variables(environment: dict[str, str], pro
         ("http://cloud.example.com", "10.0.0.0/8", False),
         ("http://10.1.2.3", "nonsense/8", False),
         ("http://[::1]:8080", "::1", True),
+        ("http://[::1]:8080", "[::1]", True),
+        ("http://[::1]:8080", "[::1]:8080", True),
+        ("http://[::1]:8080", "[::2]", False),
         ("http://[fd00::1]", "fd00::/8", True),
     ],
 )
 def test_no_proxy_variable_excludes_hosts(name: str, url: str, exceptions: str, direct: bool) -> None:
     environment = {"http_proxy": "http://p:1", name: exceptions}
-    assert (find_proxies(url, environment) == {}) is direct
+    assert (find_proxy(url, environment) is None) is direct
 
 
 # Paths and host names

@@ -136,9 +136,15 @@ def test_certificate_is_trusted_if_ca_path_has_its_authority(
     assert make_client(tls_cloud.url, ca_path=str(tls_cloud.certificate)).send(Request(ROUTE, "list")).data == []
 
 
-def test_a_certificate_for_another_host_is_refused(make_client: Callable[..., Http], tls_cloud: TlsCloud) -> None:
+def test_certificate_for_another_host_is_refused_without_ca_path(
+    make_client: Callable[..., Http], tls_cloud: TlsCloud
+) -> None:
     http = make_client(f"https://localhost:{tls_cloud.port}", ca_path=str(tls_cloud.certificate))
-    assert catch_error(http).code == "tls_untrusted"
+    error = catch_error(http)
+    assert error.code == "tls_untrusted"
+    assert "belongs to another host" in error.message
+    assert "api_url" in error.hint
+    assert "ca_path" not in error.hint
 
 
 def test_disabled_validation_accepts_any_certificate_without_warning(

@@ -1,0 +1,56 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Define the bounds of what the collection reads from a cloud and from files. Private to this collection.
+
+A server that does not follow the protocol, and a file that is not what its name says, must not keep a task busy forever
+or use up the memory. docs/guide_security.md describes these bounds for users.
+"""
+
+from __future__ import annotations
+
+TIMEOUTS_PER_REQUEST = 5
+"""How many times ``timeout`` all attempts of one request may spend on the network together.
+
+A cloud that does not respond at all uses up ``timeout`` seconds in each of the five attempts.
+"""
+
+MAX_HEAD_BYTES = 1_000_000
+"""The maximum size of all status lines and headers before the body of a response."""
+
+MAX_ANSWER_BYTES = 64_000_000
+"""The maximum size of the decoded body of a response. An account with 50 000 claimed devices needs about 40 MB."""
+
+MAX_ANSWER_VALUES = 1_500_000
+"""The maximum number of values in the JSON of a response. In memory, a value needs up to a hundred bytes."""
+
+MAX_REFUSAL_BYTES = 1_000_000
+"""The maximum size of the decoded body of an error response."""
+
+MAX_PAGES = 100_000
+"""The maximum number of pages of a list. No account has a list of this length."""
+
+MAX_POOR_PAGES = 20
+"""How many pages of a list may contain no new row, beside as many pages as those that contain new rows.
+
+A list that becomes shorter while it is read has a few such pages at its end.
+"""
+
+MAX_MANIFEST_BYTES = 64_000_000
+"""The maximum size of a manifest. A manifest of 100 000 devices with all fields needs about 30 MB."""
+
+MAX_MANIFEST_NODES = 5_000_000
+"""The maximum number of keys and values in a manifest, after each alias has been replaced by the value it stands for.
+
+A manifest of 100 000 devices with all fields has about three million.
+"""
+
+MAX_PRIVATE_FILE_BYTES = 16_000_000
+"""The maximum size of a token file, a profile, and of the files that the collection keeps for itself."""
+
+MAX_TOKEN_LENGTH = 4096
+"""The maximum number of characters of an access token. Servers refuse headers of more than about 8 KB."""
+
+
+def format_size(size: int) -> str:
+    """Return a number of bytes in words, such as ``64 MB``."""
+    return f"{size / 1_000_000:g} MB"

@@ -1,0 +1,98 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turn the status and the body of an HTTP response into data or an error. Private to this collection."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import (
+    MAX_ANSWER_VALUES,
+    MAX_REFUSAL_BYTES,
+    format_size,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import build_refusal, read_refusal
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.bounded import BoundExceeded
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.failures import build_bound_error
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retryable
+
+_OK = 200
+_RATE_LIMIT_STATUSES = (429, 529)
+_TEMPORARY_STATUSES = (408, 500, 502, 503, 504)
+
+
+@dataclass(frozen=True)
+class Response:
+    """A successful HTTP response.
+
+    :param data: the parsed JSON body; ``None`` if the body was empty.
+    """
+
+    status: int
+    data: Any
+
+
+def parse_response(status: int, body: bytes, request: Request, redact: Callable[[str], str]) -> Response:
+    """Parse the body of an HTTP response with a success status.
+
+    :param redact: a function that masks the secrets in the error message of the cloud.
+    :raises Retryable: when the body is not complete JSON.
+    :raises ParticleError: when the body reports an error, is a web page or contains too many values.
+    """
+    route, action = request.route, request.action
+    _check_value_count(body, request)
+    if (not body or body.isspace()) and not (status == _OK and route.startswith("GET ")):
+        return Response(status, None)
+    try:
+        data = jsonlib.loads(body)  # also fails for an empty body, which is an error after a GET
+    except (ValueError, RecursionError):
+        start = body[:MAX_REFUSAL_BYTES]
+        if read_refusal(start).form == "html":
+            raise build_refusal(status, start, route=route, action=action, redact=redact) from None
+        garbled = ParticleError(
+            "bad_response",
+            f"Could not {action}: the response is not complete JSON (HTTP {status}).",
+            status=status,
+            route=route,
+        )
+        raise Retryable(garbled, unsent=False) from None
+    if isinstance(data, dict) and data.get("ok") is False:
+        if len(body) > MAX_REFUSAL_BYTES:
+            cause = f"the response reports an error in more than {format_size(MAX_REFUSAL_BYTES)}"
+            raise build_bound_error(BoundExceeded("bad_response", cause), request)
+        raise build_refusal(status, body, route=route, action=action, redact=redact)
+    return Response(status, data)
+
+
+def _check_value_count(body: bytes, request: Request) -> None:
+    """Check that the JSON in a body does not need too much memory.
+
+    :raises ParticleError: ``bad_response`` when the body may contain more than :data:`MAX_ANSWER_VALUES` values.
+    """
+    # Every value of JSON follows one of these characters. Text that contains commas is counted, too.
+    if len(body) > MAX_ANSWER_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MAX_ANSWER_VALUES:
+        cause = f"the response contains more than {MAX_ANSWER_VALUES} values, the most that are read"
+        raise build_bound_error(BoundExceeded("bad_response", cause), request)
+
+
+def build_refused_request(
+    status: int, body: bytes, request: Request, redact: Callable[[str], str], wait: float | None
+) -> Exception:
+    """Return the error for a refused request.
+
+    :param redact: a function that masks the secrets in the error message of the cloud.
+    :param wait: for how many seconds the cloud asks to wait; ``None`` if the cloud names no time.
+    :returns: a :class:`Retryable` if a retry may succeed, else a :class:`ParticleError`.
+    """
+    refusal = build_refusal(status, body, route=request.route, action=request.action, redact=redact)
+    if refusal.code in ("invalid_credentials", "not_a_cloud", "unsupported"):
+        return refusal
+    if status in (*_RATE_LIMIT_STATUSES, *_TEMPORARY_STATUSES):
+        too_fast = status in _RATE_LIMIT_STATUSES
+        return Retryable(refusal, unsent=too_fast, wait=wait, rate_limited=too_fast)
+    return refusal

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A request ends by its own bounds: its seconds in all, the size of its headers, and the size of its body."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import socket
+import threading
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from turned_clock import TurnedClock, conversation
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import (
+    MAX_ANSWER_BYTES,
+    MAX_ANSWER_VALUES,
+    MAX_HEAD_BYTES,
+    MAX_REFUSAL_BYTES,
+    TIMEOUTS_PER_REQUEST,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+from support.hostile import HEAD, PacedClock, hostile_server
+from support.scripted import ScriptedCloud
+
+TIMEOUT = 60.0
+STEP = 10.0
+LOOKS = int(TIMEOUT * TIMEOUTS_PER_REQUEST / STEP)
+"""How often a request may look at the paced clock before its deadline."""
+MANY = 100_000
+BUFFERS = 16_000_000
+"""More than the buffers of a connection on loopback hold."""
+MEMORY = 300_000_000
+
+PATH = "/v1/devices/x"
+Pieces = Callable[[], Iterator[bytes]]
+
+
+def send(http: Http, method: str = "GET", **arguments: Any) -> Any:
+    return http.send(Request(f"{method} /v1/devices/:id", "test device x", {"id": "x"}, **arguments)).data
+
+
+def catch_error(http: Http, method: str = "GET", **arguments: Any) -> ParticleError:
+    with pytest.raises(ParticleError) as caught:
+        send(http, method, **arguments)
+    http.close()
+    return caught.value
+
+
+def drip_body() -> Iterator[bytes]:
+    yield HEAD + b"Content-Length: %d\r\n\r\n" % MANY
+    yield from itertools.repeat(b" ", MANY)
+
+
+def drip_chunks() -> Iterator[bytes]:
+    yield HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    yield from itertools.repeat(b"1\r\n \r\n", MANY)
+
+
+def drip_headers() -> Iterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\nX-Slow: "
+    yield from itertools.repeat(b"a", MANY)
+
+
+def drip_interim_answers() -> Iterator[bytes]:
+    yield from itertools.repeat(b"HTTP/1.1 100 Continue\r\n\r\n", MANY)
+
+
+def drip_redirect() -> Iterator[bytes]:
+    yield b"HTTP/1.1 302 Found\r\nLocation: /v1/devices/x\r\nContent-Length: %d\r\n\r\n" % MANY
+    yield from itertools.repeat(b" ", MANY)
+
+
+def drip_compressed() -> Iterator[bytes]:
+    yield HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % MANY
+    yield from (bytes([byte]) for byte in gzip.compress(bytes(MANY))[:100])
+    yield from itertools.repeat(b"\0", MANY)
+
+
+@pytest.mark.parametrize(
+    "pieces", [drip_body, drip_chunks, drip_headers, drip_interim_answers, drip_redirect, drip_compressed]
+)
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+def test_dripped_answer_ends_at_the_deadline(no_proxies: None, pieces: Pieces, method: str) -> None:
+    clock = PacedClock(STEP)
+    with hostile_server(pieces, clock=clock) as server:
+        http = Http(Connection(server.url, timeout=TIMEOUT), clock=Clock(clock.sleep, clock, clock))
+        error = catch_error(http, method)
+    assert error.code == ("unreachable" if method == "GET" else "ambiguous_write")
+    assert "the response was not complete after 300 seconds" in error.message
+    assert "5 times timeout" in error.message
+    assert server.connections == 1
+    assert server.sent < 1000 + 30 * LOOKS
+
+
+def test_all_attempts_share_the_seconds_of_a_request(no_proxies: None) -> None:
+    def break_off() -> Iterator[bytes]:
+        yield HEAD + b"Content-Length: 100\r\n\r\n"
+        yield from itertools.repeat(b" ", 10)
+
+    clock = PacedClock(STEP * 2)
+    with hostile_server(break_off, clock=clock) as server:
+        http = Http(Connection(server.url, timeout=TIMEOUT), clock=Clock(lambda seconds: None, clock, clock))
+        assert catch_error(http).code == "unreachable"
+    assert 1 <= server.connections < 5
+    assert server.sent < 100 * LOOKS
+
+
+def test_slow_upload_ends_at_the_deadline(no_proxies: None) -> None:
+    clock = PacedClock(STEP)
+    received = 0
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+
+        def read_all() -> None:
+            nonlocal received
+            connection, _unused = listener.accept()
+            connection.settimeout(20)
+            with connection:
+                while data := connection.recv(65536):
+                    received += len(data)
+
+        thread = threading.Thread(target=read_all)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        http = Http(Connection(url, timeout=TIMEOUT), clock=Clock(clock.sleep, clock, clock))
+        error = catch_error(http, "POST", file=bytes(50_000_000))
+        thread.join()
+    assert error.code == "ambiguous_write"
+    assert received <= 16_384 * LOOKS
+
+
+def test_slow_tls_handshake_ends_by_the_timeout(no_proxies: None, clock: TurnedClock) -> None:
+    def drip_handshake() -> Iterator[bytes]:
+        yield b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"  # the start of a record of 16 KB with a server hello
+        pause = threading.Event()
+        for _unused in range(2000):
+            pause.wait(0.02)
+            yield b"\x03"
+
+    with hostile_server(drip_handshake, greets=True) as server:
+        url = f"https://127.0.0.1:{server.port}"
+        error = catch_error(conversation(url, clock, timeout=0.2))
+    assert error.code in ("unreachable", "tls_untrusted")
+    assert server.finished == 0
+    assert 1 <= server.connections <= 5
+
+
+def test_connection_is_kept_after_a_complete_answer(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    body = gzip.compress(b'{"id": "x"}')
+    scripted_cloud.answer("GET", PATH, body=body, headers={"Content-Encoding": "gzip"}, repeat=True)
+    for _unused in range(20):
+        assert send(http) == {"id": "x"}
+    assert scripted_cloud.connections == 1
+    assert scripted_cloud.requests[0].headers["Accept-Encoding"] == "gzip"
+
+
+# Sizes
+
+
+def repeat_to(size: int, piece: bytes) -> Iterator[bytes]:
+    return itertools.repeat(piece, size // len(piece) + 1)
+
+
+def send_huge_body() -> Iterator[bytes]:
+    yield HEAD + b"Content-Length: 1000000000\r\n\r\n"
+    yield from repeat_to(1_000_000_000, b" " * 65536)
+
+
+def send_endless_chunks() -> Iterator[bytes]:
+    yield HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    yield from repeat_to(1_000_000_000, b"10000\r\n" + b" " * 65536 + b"\r\n")
+
+
+def send_endless_body() -> Iterator[bytes]:
+    yield HEAD + b"Connection: close\r\n\r\n"
+    yield from repeat_to(1_000_000_000, b" " * 65536)
+
+
+def send_endless_chunk_line() -> Iterator[bytes]:
+    yield HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;"
+    yield from repeat_to(1_000_000_000, b"x" * 65536)
+
+
+def send_huge_refusal() -> Iterator[bytes]:
+    yield b"HTTP/1.1 400 Bad Request\r\nContent-Length: 1000000000\r\n\r\n"
+    yield from repeat_to(1_000_000_000, b" " * 65536)
+
+
+def send_endless_interim_answers() -> Iterator[bytes]:
+    yield from repeat_to(500_000_000, b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+
+def send_bomb() -> Iterator[bytes]:
+    bomb = make_bomb(200_000_000)
+    yield HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+    yield bomb
+
+
+def make_bomb(size: int) -> bytes:
+    """Return a gzip file that holds so many blanks."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    return b"".join(packer.compress(b" " * 1_000_000) for _unused in range(size // 1_000_000)) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "bound", "number"),
+    [
+        (send_huge_body, MAX_ANSWER_BYTES, "64 MB"),
+        (send_endless_chunks, MAX_ANSWER_BYTES, "64 MB"),
+        (send_endless_body, MAX_ANSWER_BYTES, "64 MB"),
+        (send_huge_refusal, MAX_REFUSAL_BYTES, "1 MB"),
+        (send_endless_interim_answers, MAX_HEAD_BYTES, "1 MB"),
+        (send_bomb, MAX_REFUSAL_BYTES, "64 MB"),
+    ],
+)
+def test_too_large_answer_is_a_bad_response_with_the_number(
+    no_proxies: None, clock: TurnedClock, pieces: Pieces, bound: int, number: str
+) -> None:
+    with hostile_server(pieces) as server:
+        peak, error = measure_memory(lambda: catch_error(conversation(server.url, clock, timeout=60)))
+    assert error.code == "bad_response"
+    assert number in error.message
+    assert server.connections == 1
+    assert server.sent < bound + BUFFERS
+    assert peak < MEMORY
+
+
+def test_endless_line_in_a_chunked_body_ends(no_proxies: None, clock: TurnedClock) -> None:
+    with hostile_server(send_endless_chunk_line) as server:
+        error = catch_error(conversation(server.url, clock, timeout=60))
+    assert error.code in ("bad_response", "unreachable")  # some versions of urllib3 limit the line themselves
+    assert server.sent < server.connections * (MAX_ANSWER_BYTES + BUFFERS)
+
+
+def test_answer_of_too_many_values_is_a_bad_response(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    scripted_cloud.answer("GET", PATH, body="[" + "[]," * MAX_ANSWER_VALUES + "[]]")
+    error = catch_error(http)
+    assert error.code == "bad_response"
+    assert f"more than {MAX_ANSWER_VALUES} values" in error.message
+
+
+@pytest.mark.parametrize("form", ['{"ok": false, "error": "%s"}', "<html>%s</html>", "%s"])
+@pytest.mark.parametrize("status", [200, 400, 429, 503])
+def test_long_refusal_needs_little_memory(http: Http, scripted_cloud: ScriptedCloud, form: str, status: int) -> None:
+    scripted_cloud.answer("GET", PATH, status, body=form % ("long " * 400_000), repeat=True)
+    peak, error = measure_memory(lambda: catch_error(http))
+    assert error.code in ("bad_response", "not_a_cloud")
+    assert len(error.message) < 1000
+    assert peak < MEMORY / 10
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "deflate", "gzip, gzip", "x" * 1000])
+def test_compression_that_was_not_requested_is_a_bad_response(
+    http: Http, scripted_cloud: ScriptedCloud, encoding: str
+) -> None:
+    scripted_cloud.answer("GET", PATH, body=b"\x00" * 100, headers={"Content-Encoding": encoding})
+    error = catch_error(http)
+    assert error.code == "bad_response"
+    assert "which was not requested" in error.message
+    assert len(error.message) < 200
+
+
+def test_damaged_compression_is_retried(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    scripted_cloud.answer("GET", PATH, body=b"no gzip", headers={"Content-Encoding": "gzip"})
+    scripted_cloud.answer("GET", PATH, json={"id": "x"})
+    assert send(http) == {"id": "x"}
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, "bad_response"), (200, "ambiguous_write"), (503, "ambiguous_write")]
+)
+def test_write_with_a_too_large_answer_is_ambiguous_unless_refused(
+    http: Http, scripted_cloud: ScriptedCloud, status: int, code: str
+) -> None:
+    size = MAX_ANSWER_BYTES if status == 200 else MAX_REFUSAL_BYTES
+    scripted_cloud.answer("POST", PATH, status, body=b" " * (size + 1))
+    assert catch_error(http, "POST").code == code
+
+
+def measure_memory(work: Callable[[], ParticleError]) -> tuple[int, ParticleError]:
+    tracemalloc.start()
+    try:
+        error = work()
+        return tracemalloc.get_traced_memory()[1], error
+    finally:
+        tracemalloc.stop()
