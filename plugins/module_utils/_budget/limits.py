@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
@@ -51,7 +51,8 @@ class Allowance:
     :param share: the share of each limit that may be used.
     """
 
-    limits: Mapping[str, Limit] = DOCUMENTED_LIMITS
+    # Python 3.11 refuses a default that has no hash.
+    limits: Mapping[str, Limit] = field(default_factory=lambda: DOCUMENTED_LIMITS)
     share: float = DEFAULT_SHARE
 
 
