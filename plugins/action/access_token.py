@@ -30,6 +30,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.creden
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import ACCOUNT
 from ansible_collections.meshfleet.particle.plugins.modules.access_token import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._role_options import RoleOptions, find_module_defaults
+
+_ALLOWED_WITH_PRIVATE = {"state": ("present", "absent"), "grant": ("password",), "which": ("given",)}
 
 
 class ActionModule(ParticleAction):
@@ -39,8 +42,11 @@ class ActionModule(ParticleAction):
 
     def work(self, task: Task) -> dict[str, Any]:
         """Log in for state ``present`` or ``rotated``, or revoke tokens for state ``absent``."""
+        _check_private(task.options)
         if task.options["state"] == "absent":
             return _revoke_tokens(task)
+        if task.options["private"]:
+            return {**_obtain_private_token(task), "_ansible_no_log": True}
         # The other grants need no username and password, and accept one without the other.
         needs_account = task.options["grant"] in ("password", "session")
         settings = task.read_settings(ACCOUNT if needs_account else ())
@@ -58,9 +64,40 @@ class ActionModule(ParticleAction):
         # Hide the result from all output; the registered variable stays complete.
         return {**result, "_ansible_no_log": True}
 
+    def _merge_role_options(self, role: RoleOptions) -> dict[str, Any]:
+        """Return the options of the task, so that the task logs in where the modules of the role would log in."""
+        defaults = find_module_defaults(self._task.module_defaults, role.modules, self._templar.template)
+        return role.merge({**self._task.args, **defaults})
+
+
+def _check_private(options: Mapping[str, Any]) -> None:
+    """Check the options that cannot be combined with ``private``.
+
+    :raises ParticleError: ``invalid_option`` when another option cannot be combined with ``private``.
+    """
+    given = {name: options[name] for name, allowed in _ALLOWED_WITH_PRIVATE.items() if options[name] not in allowed}
+    if options["private"] and given:
+        said = " and ".join(f"{name} {value}" for name, value in given.items())
+        raise ParticleError("invalid_option", f"private cannot be combined with {said}.", hint="Leave one of them out.")
+
+
+def _obtain_private_token(task: Task) -> dict[str, Any]:
+    """Obtain a token if the other tasks would log in with username and password; otherwise, change nothing."""
+    settings = task.read_settings()
+    if settings.login is None and not settings.problems:
+        return {"changed": False}
+    login = settings.require_login()
+    if isinstance(login, ReadyToken):
+        return {"changed": False}
+    tokens = _open_tokens(task, settings)
+    account, client = login.display_names
+    label = Label(settings.connection.api_url, account, client, task.options["purpose"])
+    result = tokens.ensure_present(login, label, _read_lifetime(task.options), None, check_mode=task.check_mode)
+    return {**result, "api_url": settings.connection.api_url}
+
 
 def _open_tokens(task: Task, settings: Settings) -> Tokens:
-    kept = TokenStore(settings.token_file) if settings.token_file else None
+    kept = TokenStore(settings.token_file) if settings.token_file and not task.options["private"] else None
     return Tokens(task.connect(settings), task.open_sessions(), kept, task.warn)
 
 

@@ -180,6 +180,17 @@ options:
         different purposes.
     type: str
     default: ""
+  private:
+    description:
+      - Whether the token is for this run only. It is not stored in O(token_file), and it is not shared with other runs.
+      - With O(state=present), the task obtains a token only if other tasks with the same options would log in with
+        username and password. If they would use a token from O(access_token), the environment, O(token_file) or
+        O(profile), or if there are no credentials, the task obtains no token, and does not return RV(access_token).
+      - With O(state=absent), the task revokes the token in O(access_token), and does not look into O(token_file).
+      - Cannot be combined with O(state=rotated), or with another O(grant) than V(password), or with another O(which)
+        than V(given).
+    type: bool
+    default: false
   which:
     description:
       - Tokens that O(state=absent) revokes.
@@ -200,7 +211,8 @@ options:
     default: false
 notes:
   - With O(state=present) and O(state=rotated), credentials are taken from options, or else from environment variables,
-    but never from O(token_file) or O(profile).
+    but never from O(token_file) or O(profile). With O(private=true), the task looks at these two as well, to find out
+    whether a token is needed.
   - With O(state=absent), credentials are taken from the first source that contains credentials, and are never combined
     from several sources. The order of the sources is (1) O(access_token), or O(username) and O(password), as options,
     (2) the environment variables of these options, (3) O(token_file), and (4) O(profile).
@@ -241,6 +253,12 @@ EXAMPLES = r"""
       meshfleet.particle.access_token:
         state: absent
         access_token: "{{ token.access_token }}"
+
+- name: Obtain a token for this run, unless a token is given anyway
+  meshfleet.particle.access_token:
+    private: true
+    expires_in: 3600
+  register: token
 
 - name: Store a token in a file, and renew it before it expires
   meshfleet.particle.access_token:
@@ -306,9 +324,14 @@ access_token:
   description:
     - The access token. It is in the registered variable, but is not shown in the output.
     - V(null) in check mode if O(grant=refresh_token) would obtain a token.
-  returned: success, unless O(state=absent)
+  returned: success, unless O(state=absent), or O(private=true) and no token is needed
   type: str
   sample: "(40 hexadecimal digits)"
+api_url:
+  description: URL of the API of the cloud that issued the token.
+  returned: with O(private=true), if a token was obtained
+  type: str
+  sample: https://api.particle.io
 token_type:
   description: Type of the token. It determines how the token is sent to the cloud.
   returned: success, unless O(state=absent)
@@ -441,6 +464,7 @@ SPEC = build_argument_spec(
     never_expires={"type": "bool", "default": False},
     renew_before={"type": "float"},
     purpose={"type": "str", "default": ""},
+    private={"type": "bool", "default": False},
     which={"type": "str", "choices": ["given", "current", "all"], "default": "given"},
     confirm={"type": "bool", "default": False},
 )

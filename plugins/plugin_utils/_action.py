@@ -29,6 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._module import 
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import find_secrets
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._role_options import RoleOptions, read_role_options
 
 display = Display()
 
@@ -51,9 +52,22 @@ class ParticleAction(ActionBase):
         """
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Validate the options, carry out the work and return its result."""
+        """Add the options of the role that the task belongs to, then run the task and return its result."""
         self._task_vars = task_vars or {}
-        result: dict[str, Any] = super().run(tmp, task_vars)
+        role = read_role_options(self._task_vars, self._templar.template, type(self).__module__.rpartition(".")[2])
+        if role is not None:
+            self._task.args = self._merge_role_options(role)
+        return self._run_task(super().run(tmp, task_vars))
+
+    def _merge_role_options(self, role: RoleOptions) -> dict[str, Any]:
+        """Return the options of the task, with those that the variables of the role give to this module."""
+        return role.merge(self._task.args)
+
+    def _run_task(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Validate the options, carry out the work and return its result.
+
+        :param result: the result of the base class, to which the result of the work is added.
+        """
         if REQUESTS_IMPORT_ERROR is not None:
             return {**result, "failed": True, "msg": describe_missing_library(), "exception": REQUESTS_IMPORT_ERROR}
         validation = ArgumentSpecValidator(dict(self.SPEC)).validate(dict(self._task.args))
@@ -97,11 +111,13 @@ class ModuleAction(ParticleAction):
 
     _supports_async = True
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _run_task(self, result: dict[str, Any]) -> dict[str, Any]:
         """Do the work on the controller, or run the module on another host or in the background."""
         if not self._is_run_elsewhere():
-            return super().run(tmp, task_vars)
-        elsewhere: dict[str, Any] = self._execute_module(task_vars=task_vars, wrap_async=bool(self._task.async_val))
+            return super()._run_task(result)
+        elsewhere: dict[str, Any] = self._execute_module(
+            task_vars=self._task_vars, wrap_async=bool(self._task.async_val)
+        )
         return elsewhere
 
     def work(self, task: Task) -> dict[str, Any]:

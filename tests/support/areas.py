@@ -35,7 +35,10 @@ class Area:
 AREAS = {
     "auth": Area(
         unit="_auth/* _auth/logins/* _errors/* _http/* _local/* _options/* lookup/* modules/* module",
-        integration="auth_doctor missing_library real_server real_server_itself redirects secrets suggestions tokens",
+        integration=(
+            "auth_doctor connection_sources missing_library real_server real_server_itself redirects secrets "
+            "suggestions tokens"
+        ),
     ),
     "devices": Area(
         unit="_fleet/devices_by_label",

@@ -15,7 +15,6 @@ import yaml
 
 from support.paths import ROOT
 
-GROUP = "group/meshfleet.particle.particle"
 SAME = ("type", "elements", "choices", "default")
 NOT_PART_OF_AUDIT = "The audit looks at a whole product or account, and at nothing else."
 
@@ -106,12 +105,16 @@ def walk(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def find_arguments(entry: EntryPoint, module: str) -> dict[str, str]:
-    """Return the arguments of a module by option, from module defaults and from each task that calls it."""
+    """Return the arguments of a module by option, from the options of the role and from each task that calls it."""
     given: dict[str, str] = {}
-    name = f"meshfleet.particle.{module}"
+    listed = f"{entry.role}_module_options"
+    connection = read_yaml(entry.role, "vars", "main")[f"{entry.role}_connection"]
     for task in walk(read_yaml(entry.role, "tasks", entry.name)):
-        defaults = task.get("module_defaults", {})
-        for arguments in (defaults.get(GROUP), defaults.get(name), task.get(name)):
+        of_role = task.get("vars", {}).get(listed, {})
+        if of_role:
+            assert of_role["particle"] == f"{{{{ {entry.role}_connection }}}}"
+            assert set(of_role) == {"particle", *entry.modules} & set(of_role)
+        for arguments in (connection, of_role.get(module), task.get(f"meshfleet.particle.{module}")):
             for option, value in (arguments or {}).items():
                 given[option] = f"{given.get(option, '')} {value}"
     return given
@@ -139,7 +142,7 @@ def test_role_passes_every_option_to_its_modules(entry: EntryPoint) -> None:
     for module in entry.modules:
         given = find_arguments(entry, module)
         wanted = {name for name in module_spec(module) if name not in entry.withheld}
-        assert {name for name in wanted if f"{entry.role}_{name} " not in given.get(name, "")} == set()
+        assert {name for name in wanted if not re.search(rf"\b{entry.role}_{name}\b", given.get(name, ""))} == set()
 
 
 @pytest.mark.parametrize("role", ["provision", "report"])

@@ -1,0 +1,88 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pass the variables of a role to the modules that the tasks of the role call. Private to this collection.
+
+A role lists in its variable ``<role>_module_options`` which options its variables set, for example
+``{"particle": {"api_url": …}, "fleet": {"product": …}}``. The options below ``particle`` are for all modules, and the
+options below the name of a module are for this module.
+
+``module_defaults`` in a block of the role could not do this: they replace those of the play as a whole, and a task
+option that is omitted also drops the default. The options of ``<role>_module_options`` are added to those of the play
+instead. An option that is undefined or an empty string keeps the value that ``module_defaults`` gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import build_shared_spec
+
+Template = Callable[[Any], Any]
+"""A function that evaluates the templates in a value."""
+
+Options = dict[str, Any]
+
+COLLECTION = "meshfleet.particle"
+ALL_MODULES = "particle"
+"""The key of the options for all modules. The action group of the collection has the same name."""
+
+
+@dataclass(frozen=True)
+class RoleOptions:
+    """The options that the variables of a role give to a module.
+
+    :param given: the options by name.
+    :param modules: the names of the modules for which the role lists options.
+    """
+
+    given: Options = field(repr=False)
+    modules: tuple[str, ...]
+
+    def merge(self, args: Mapping[str, Any]) -> Options:
+        """Return the options of a task with those that the role gives.
+
+        :param args: the options of the task, including those from ``module_defaults``.
+        """
+        # Within one source, an access token takes precedence over a password. The variables of the role are a source
+        # of their own: a token from module_defaults may belong to another account.
+        has_login = "username" in self.given or "password" in self.given
+        kept = {name: value for name, value in args.items() if not (has_login and name == "access_token")}
+        return {**kept, **self.given}
+
+
+def read_role_options(variables: Mapping[str, Any], template: Template, module: str) -> RoleOptions | None:
+    """Return the options that the variables of the current role give to a module.
+
+    Options that are ``None`` or an empty string are left out, because a survey returns an empty string for a question
+    that was not answered.
+
+    :param variables: the variables of the task.
+    :returns: ``None`` if the task belongs to no role, or if the role lists no options.
+    """
+    listed = variables.get(f"{variables.get('role_name')}_module_options")
+    if listed is None:
+        return None
+    given = {**template(listed.get(ALL_MODULES, {})), **template(listed.get(module, {}))}
+    return RoleOptions(
+        {name: value for name, value in given.items() if value is not None and value != ""},
+        tuple(name for name in listed if name != ALL_MODULES),
+    )
+
+
+def find_module_defaults(layers: Iterable[Mapping[str, Any]], modules: Iterable[str], template: Template) -> Options:
+    """Return the connection options that ``module_defaults`` set for single modules of the collection.
+
+    Options that ``module_defaults`` set for action groups are not included.
+
+    :param layers: the ``module_defaults`` of a task, from the play to the task.
+    :param modules: the names of the modules. If several of them have a default for an option, the first one is used.
+    """
+    defaults: dict[str, Any] = {}
+    for layer in layers:
+        defaults.update(layer)
+    found: Options = {}
+    for module in modules:
+        found = {**(template(defaults.get(f"{COLLECTION}.{module}")) or {}), **found}
+    return {name: value for name, value in found.items() if name in build_shared_spec()}

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Test that connection options hold wherever they are set, and that no other cloud receives a request or a password.
+
+Each test has two simulators. The environment names the second one, and an account that exists only there. A content of
+the collection that does not see an option therefore sends a request to the second simulator, which counts it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.paths import ROOT
+from support.playbooks import PlaybookRun, run_playbook
+from support.plays import cloud_environment
+from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
+
+GROUP = "group/meshfleet.particle.particle"
+ROLES = ("provision", "report", "audit")
+ACCOUNT = {"username": USERNAME, "password": PASSWORD}
+OTHER_USER = "other@example.com"
+DEVICE = "e00fce68aabbccddeeff0022"
+
+MODULES: dict[str, dict[str, Any]] = {
+    "access_token": {"expires_in": 600},
+    "access_token_info": {},
+    "auth_doctor": {},
+    "device": {"product": PRODUCT_SLUG, "id": DEVICE, "state": "absent"},
+    "device_facts": {"product": PRODUCT_SLUG, "id": DEVICE},
+    "device_info": {"product": PRODUCT_SLUG},
+    "fleet": {"product": PRODUCT_SLUG, "devices": []},
+    "integration": {"product": PRODUCT_SLUG, "name": "sink", "state": "absent"},
+    "network": {"name": "barn", "state": "absent"},
+    "network_info": {},
+}
+"""Options with which each module sends a request, keyed by the name of the module."""
+
+EXPECTED_FAILURES = {"device_facts": "not_found", "network": "unsupported", "network_info": "unsupported"}
+"""The errors of modules in a cloud that lacks the device and the registry of Particle Mesh."""
+
+
+@pytest.fixture(scope="module")
+def _other_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    accounts = tmp_path_factory.mktemp("other") / "accounts.json"
+    accounts.write_text(json.dumps([{"username": OTHER_USER, "password": PASSWORD}]))
+    with running_simulator("--accounts", str(accounts)) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def other(_other_process: Simulator) -> Simulator:
+    """A second cloud, with another account. No test may send it a request."""
+    _other_process.reset()
+    return _other_process
+
+
+def other_environment(other: Simulator) -> dict[str, str]:
+    """Return the environment variables that name the second cloud and its account."""
+    return cloud_environment(other.url, OTHER_USER)
+
+
+def role_task(role: str, folder: Path, **variables: Any) -> dict[str, Any]:
+    """Return a task that runs one of the roles, or the audit, on an empty declaration."""
+    prefix = "report" if role == "report" else "provision"
+    own: dict[str, Any] = {
+        "provision": {"provision_manifest": {"product": PRODUCT_SLUG, "devices": []}},
+        "report": {"report_products": [PRODUCT_SLUG], "report_dest": str(folder / "report")},
+        "audit": {"provision_product": PRODUCT_SLUG},
+    }[role]
+    include = {"name": f"meshfleet.particle.{prefix}", **({"tasks_from": "mesh_audit"} if role == "audit" else {})}
+    given = {f"{prefix}_{name}": value for name, value in variables.items()}
+    return {"name": f"Role {role}", "ansible.builtin.include_role": include, "vars": {**own, **given}}
+
+
+def module_task(module: str, **options: Any) -> dict[str, Any]:
+    """Return a task that calls a module with its options in `MODULES`."""
+    return {
+        "name": f"Module {module}",
+        f"meshfleet.particle.{module}": {**MODULES[module], **options},
+        "ignore_errors": True,
+    }
+
+
+def play(tasks: list[dict[str, Any]], **keywords: Any) -> dict[str, Any]:
+    """Return a play on localhost."""
+    return {"hosts": "localhost", "gather_facts": False, "tasks": tasks, **keywords}
+
+
+def count_grants_and_revocations(cloud: Simulator) -> tuple[int, int]:
+    return cloud.stats()["grants"], cloud.stats()["revocations"]
+
+
+def find_failures(run: PlaybookRun) -> dict[str, str]:
+    """Return the error code of each failed task, keyed by the name of the task."""
+    failed = (task for task in run.tasks if task.status == "failed")
+    return {task.task.removeprefix("Module "): str((task.result.get("error") or {}).get("code")) for task in failed}
+
+
+def test_module_defaults_of_the_play_reach_all_modules_and_roles(
+    simulator: Simulator, other: Simulator, tmp_path: Path
+) -> None:
+    runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
+    # fleet_outcome sends no request.
+    assert {*MODULES, "fleet_outcome"} == set(runtime["action_groups"]["particle"])
+    lookup = {
+        "name": "Lookup",
+        "ansible.builtin.set_fact": {
+            "token": "{{ lookup('meshfleet.particle.access_token', api_url=url, username=user, password=secret) }}"
+        },
+    }
+    tasks = [*map(module_task, MODULES), *(role_task(role, tmp_path) for role in ROLES), lookup]
+    run = run_playbook(
+        [play(tasks, module_defaults={GROUP: {"api_url": simulator.url, **ACCOUNT}})],
+        env=other_environment(other),
+        extra_vars={"url": simulator.url, "user": USERNAME, "secret": PASSWORD},
+    ).succeeded()
+    assert find_failures(run).items() >= EXPECTED_FAILURES.items()
+    # The lookup shares its login with the modules and the report. The module access_token, the doctor and each entry
+    # point of the role provision obtain a token of their own; the role and the doctor revoke theirs.
+    assert count_grants_and_revocations(simulator) == (5, 3)
+    assert other.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize("level", ["play", "block", "single modules"])
+def test_roles_ask_the_cloud_of_the_module_defaults(
+    simulator: Simulator, other: Simulator, tmp_path: Path, level: str
+) -> None:
+    connection = {"api_url": simulator.url, **ACCOUNT}
+    modules = ("fleet", "device_info", "network_info", "access_token_info")
+    single = {f"meshfleet.particle.{name}": connection for name in modules}
+    defaults = single if level == "single modules" else {GROUP: connection}
+    tasks = [role_task(role, tmp_path) for role in ROLES]
+    if level == "block":
+        plays = [play([{"block": tasks, "module_defaults": defaults}])]
+    else:
+        plays = [play(tasks, module_defaults=defaults)]
+    run_playbook(plays, env=other_environment(other)).succeeded()
+    # The roles provision and audit revoke their tokens; the report shares its login.
+    assert (count_grants_and_revocations(simulator), other.stats()["requests"]) == ((3, 2), 0)
+
+
+def test_static_roles_inherit_the_module_defaults(simulator: Simulator, other: Simulator, tmp_path: Path) -> None:
+    defaults = {GROUP: {"api_url": simulator.url, **ACCOUNT}}
+    provision, report = role_task("provision", tmp_path), role_task("report", tmp_path)
+    imported = {
+        "ansible.builtin.import_role": provision["ansible.builtin.include_role"],
+        "vars": provision["vars"],
+    }
+    listed = [{"role": "meshfleet.particle.report", "vars": report["vars"]}]
+    plays = [play([imported], module_defaults=defaults, roles=listed)]
+    run_playbook(plays, env=other_environment(other)).succeeded()
+    assert (count_grants_and_revocations(simulator), other.stats()["requests"]) == ((2, 1), 0)
+
+
+def test_variables_of_a_role_take_precedence_over_module_defaults(
+    simulator: Simulator, other: Simulator, tmp_path: Path
+) -> None:
+    defaults = {"api_url": other.url, "access_token": "of-the-other-cloud", "timeout": 0}
+    own = {"api_url": simulator.url, "timeout": 5, **ACCOUNT}
+    tasks = [role_task(role, tmp_path, **own) for role in ROLES]
+    levels = {GROUP: defaults, "meshfleet.particle.fleet": defaults, "meshfleet.particle.device_info": defaults}
+    run_playbook([play(tasks, module_defaults=levels)]).succeeded()
+    assert (count_grants_and_revocations(simulator), other.stats()["requests"]) == ((3, 2), 0)
