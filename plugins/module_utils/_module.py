@@ -116,7 +116,7 @@ class Task:
 
     def open_sessions(self) -> SessionStore:
         """Return the store of shared logins. The path of its file is determined when the store is first used."""
-        return SessionStore(lambda: locate_session_file(self.environment))
+        return SessionStore(lambda: locate_session_file(self.environment), warn=self.warn)
 
     def connect(self, settings: Settings) -> Http:
         """Return an HTTP client that is not logged in. The task result reports the usage of this client as ``cloud``.

@@ -40,7 +40,7 @@ class InventoryCache:
     :param cache: Ansible's ``CachePluginAdjudicator``, the cache that the inventory file configures.
     :param name: the name of the cache plugin.
     :param key: the key of the entry.
-    :param origin: what decides which devices are read.
+    :param origin: the conditions that decide which devices are read.
     :param warn: function that shows a warning to the user.
     """
 
@@ -83,7 +83,7 @@ class InventoryCache:
 
 
 class CacheOrigin:
-    """What decides which devices are read: the file, its options, the clouds and the accounts.
+    """The conditions that decide which devices are read: the file, its options, the clouds and the accounts.
 
     :param path: the path of the inventory file.
     :param options: the options of the inventory file.

@@ -23,6 +23,7 @@ from typing import TypeVar
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login, Memory
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_file import SessionFile
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import REFUSED_LOGIN
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
@@ -39,6 +40,7 @@ OUTAGE_SECONDS = 30
 
 _MAX_LOGIN_SECONDS = 900.0  # maximum wait for another process to log in; its login may wait for the budget or cloud
 _MARGIN_SECONDS = 60
+_TOLERANCE_SECONDS = 1.0  # for rounding, and for small corrections of the clock
 _SLOTS = 64  # number of lock files, which are never removed; two logins may share a lock file by chance
 _MAX_LIFETIME = 90 * 86400  # longest lifetime of a check mode token, if the cloud ignores the requested lifetime
 Identity = tuple[str, ...]
@@ -70,15 +72,26 @@ class SessionStore:
     :param place: the path of the file, or a function that returns the path. The function is called when the file is
         first needed.
     :param clock: a function that returns the seconds since 1970.
+    :param warn: a function that shows a warning to the user.
     """
 
-    def __init__(self, place: Path | Callable[[], Path], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        place: Path | Callable[[], Path],
+        clock: Callable[[], float] = time.time,
+        warn: Callable[[str], None] = lambda warning: None,
+    ) -> None:
         self._place = place
         self._clock = clock
+        self._warn = warn
 
     @functools.cached_property
     def _path(self) -> Path:
         return self._place if isinstance(self._place, Path) else self._place()
+
+    @functools.cached_property
+    def _file(self) -> SessionFile:
+        return SessionFile(self._path, self._warn)
 
     def get_token(self, identity: Identity, obtain: ObtainGrant, *, refused_token: str | None = None) -> str:
         """Return the shared access token of a login. If no valid shared token exists, log in and share the new token.
@@ -129,7 +142,7 @@ class SessionStore:
         """Remove the revoked access token ``token`` from the file, so that no process uses the token again."""
         if not self._has_file():
             return
-        with private_file.lock_file(self._path) as file:
+        with self._file.lock() as file:
             for memory in file.data.get("logins", {}).values():
                 if memory.get("token") == token:
                     del memory["token"], memory["ends"]
@@ -138,9 +151,9 @@ class SessionStore:
 
     def note_check_mode(self, token: str) -> None:
         """Record that check mode obtained ``token``. In check mode, only recorded tokens are revoked."""
-        with private_file.lock_file(self._path) as file:
+        with self._file.lock() as file:
             notes = file.data.setdefault("check_mode", {})
-            file.data["check_mode"] = {name: end for name, end in notes.items() if end > self._clock()}
+            file.data["check_mode"] = {name: end for name, end in notes.items() if self._is_ahead(end, _MAX_LIFETIME)}
             file.data["check_mode"][_hash_token(token)] = self._clock() + _MAX_LIFETIME
             file.save()
 
@@ -148,7 +161,7 @@ class SessionStore:
         """Return whether check mode obtained ``token``."""
         if not self._has_file():
             return False
-        notes: dict[str, float] = private_file.read_file(self._path).get("check_mode", {})
+        notes: dict[str, float] = self._file.read().get("check_mode", {})
         return _hash_token(token) in notes
 
     def _has_file(self) -> bool:
@@ -164,7 +177,9 @@ class SessionStore:
         :returns: ``None`` if the token is missing, refused or about to expire.
         """
         token = memory.get("token")
-        if token is None or token == refused_token or memory["ends"] <= self._clock() + _MARGIN_SECONDS:
+        if token is None or token == refused_token:
+            return None
+        if memory["ends"] <= self._clock() + _MARGIN_SECONDS or not self._is_ahead(memory["ends"], SESSION_SECONDS):
             return None
         return str(token)
 
@@ -174,14 +189,14 @@ class SessionStore:
         :raises ParticleError: when the login fails, or when the same login failed a short time ago.
         """
         refusal = memory.get("refusal")
-        if refusal is not None and refusal["until"] > self._clock():
+        if refusal is not None and self._is_ahead(refusal["until"], _compute_refusal_seconds(refusal["code"])):
             raise self._build_repeated_refusal(refusal)
         memory.pop("refusal", None)
         try:
             return obtain(memory)
         except ParticleError as error:
-            seconds = OUTAGE_SECONDS if error.code == "unreachable" else REFUSAL_SECONDS
             if error.code in REFUSED_LOGIN or error.code == "unreachable":
+                seconds = _compute_refusal_seconds(error.code)
                 memory["refusal"] = {**error.as_result(), "until": self._clock() + seconds}
             raise
 
@@ -221,9 +236,9 @@ class SessionStore:
 
     def _hash_identity(self, identity: Identity) -> str:
         """Return the key under which the file stores a login. The key is a salted hash and reveals no secret."""
-        salt = private_file.read_file(self._path).get("salt")
+        salt = self._file.read().get("salt")
         if salt is None:
-            with private_file.lock_file(self._path) as file:
+            with self._file.lock() as file:
                 salt = file.data.setdefault("salt", secrets.token_hex(16))
                 file.save()
         message = "\0".join(identity).encode(errors="surrogatepass")
@@ -232,7 +247,7 @@ class SessionStore:
     def _read_memory(self, key: str) -> Memory:
         """Return the stored data of a login, or an empty mapping if the data is missing or has expired."""
         # Reading needs no lock, because every write replaces the whole file in one step.
-        memory: Memory = private_file.read_file(self._path).get("logins", {}).get(key, {})
+        memory: Memory = self._file.read().get("logins", {}).get(key, {})
         return {} if self._has_expired(memory) else memory
 
     def _write_memory(self, key: str, before: Memory, memory: Memory) -> None:
@@ -241,7 +256,7 @@ class SessionStore:
         Unchanged values are not written to the file. Otherwise, an access token that another process has just removed
         from the file would be stored again.
         """
-        with private_file.lock_file(self._path) as file:
+        with self._file.lock() as file:
             logins: dict[str, Memory] = file.data.setdefault("logins", {})
             for old in [name for name, login in logins.items() if self._has_expired(login)]:
                 del logins[old]
@@ -252,8 +267,20 @@ class SessionStore:
             file.save()
 
     def _has_expired(self, memory: Memory) -> bool:
+        """Return whether nothing in the stored data of a login applies any more."""
         ends = (memory.get("ends", 0), memory.get("refusal", {}).get("until", 0), memory.get("keep_until", 0))
-        return bool(max(ends) <= self._clock())
+        return not any(self._is_ahead(end, SESSION_SECONDS) for end in ends)
+
+    def _is_ahead(self, moment: float, seconds: float) -> bool:
+        """Return whether a stored moment is in the future, but not by more than the longest possible time.
+
+        A moment further ahead was stored when the clock was wrong.
+        """
+        return 0 < moment - self._clock() <= seconds + _TOLERANCE_SECONDS
+
+
+def _compute_refusal_seconds(code: str) -> int:
+    return OUTAGE_SECONDS if code == "unreachable" else REFUSAL_SECONDS
 
 
 def _hash_token(token: str) -> str:

@@ -14,7 +14,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +22,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 
 _LOCK_SECONDS = 120.0
 _POLL_SECONDS = 0.02
+
+
+class DamagedFileError(ParticleError):
+    """A file of this collection does not have the expected content. The code of the error is ``unsafe_file``."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__("unsafe_file", f"{path} is damaged: {problem}.", hint="Restore or remove it.")
 
 
 class PrivateFile:
@@ -82,30 +89,67 @@ def ensure_folder(environment: Mapping[str, str], what: str, otherwise: str, *, 
     variable = "XDG_RUNTIME_DIR" if of_login and environment.get("XDG_RUNTIME_DIR") else "XDG_CACHE_HOME"
     folder = Path(environment.get(variable) or "~/.cache") / "meshfleet.particle"
     try:
-        folder = folder.expanduser()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        facts = folder.stat()
-        usable = facts.st_uid == os.geteuid() and not facts.st_mode & 0o022 and os.access(folder, os.W_OK | os.X_OK)
-        reason = "other users can write to it"
+        folder = Path(os.path.abspath(folder.expanduser()))
+        problem = _create_folder(folder)
     except OSError as error:
-        usable, reason = False, str(error.strerror)
+        problem = str(error.strerror)
     except RuntimeError:
-        usable, reason = False, "HOME is not set, and this user has no home folder"
-    if not usable:
-        message = f"{what} are shared through {folder}, which cannot be used: {reason}."
+        problem = "HOME is not set, and this user has no home folder"
+    if problem is not None:
+        message = f"{what} are shared through {folder}, which cannot be used: {problem}."
         raise ParticleError("unsafe_file", message, hint=f"Set {variable} to a folder of your own, or {otherwise}.")
     return folder
 
 
+def _create_folder(folder: Path) -> str | None:
+    """Create a folder and its missing parents, and return why other users could change its content, else ``None``.
+
+    :param folder: an absolute path.
+    :raises OSError: when the folder cannot be created or examined.
+    """
+    # Each parent is checked before the next folder is created in it. Otherwise, a symbolic link of another user could
+    # make this function create folders anywhere.
+    for parent in reversed(folder.parents):
+        if not os.path.lexists(parent):
+            parent.mkdir(mode=0o700, exist_ok=True)
+        target = parent.resolve() if parent.is_symlink() else parent
+        for place in (parent, target, *target.parents):
+            problem = _find_risk(place)
+            if problem is not None:
+                return problem
+    if not os.path.lexists(folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    facts = folder.lstat()
+    if stat.S_ISLNK(facts.st_mode):
+        return "it is a symbolic link"
+    if not stat.S_ISDIR(facts.st_mode):
+        return "it is not a folder"
+    if facts.st_uid != os.geteuid() or facts.st_mode & 0o022:
+        return "other users can write to it"
+    return None if os.access(folder, os.W_OK | os.X_OK) else "this user cannot write to it"
+
+
+def _find_risk(place: Path) -> str | None:
+    """Return why other users could replace what is in a folder, or ``None`` if they cannot."""
+    facts = place.lstat()
+    if facts.st_uid not in (0, os.geteuid()):
+        return f"{place} belongs to another user"
+    # In a folder with the sticky bit, such as /tmp, users can replace only their own files.
+    if stat.S_ISDIR(facts.st_mode) and facts.st_mode & 0o002 and not facts.st_mode & stat.S_ISVTX:
+        return f"other users can write to {place}"
+    return None
+
+
 @contextlib.contextmanager
-def lock_file(path: Path) -> Iterator[PrivateFile]:
+def lock_file(path: Path, read: Callable[[Path], dict[str, Any]] | None = None) -> Iterator[PrivateFile]:
     """Lock a file and yield its content. If the file does not exist yet, the content is empty.
 
+    :param read: the function that reads the file; by default :func:`read_file`.
     :raises ParticleError: ``unsafe_file`` when other users can read the file, or when the file is damaged or not
         writable; ``run_in_progress`` when another process holds the lock for minutes.
     """
     with hold_lock(path.with_name(path.name + ".lock"), str(path)):
-        yield PrivateFile(path, read_file(path))
+        yield PrivateFile(path, (read or read_file)(path))
 
 
 @contextlib.contextmanager
@@ -134,7 +178,8 @@ def hold_lock(path: Path, what: str, seconds: float | None = None) -> Iterator[N
 def read_file(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file, or an empty mapping if the file does not exist. The file is not locked.
 
-    :raises ParticleError: ``unsafe_file`` when other users can read the file, or when the file is damaged.
+    :raises ParticleError: ``unsafe_file`` when other users can read the file.
+    :raises DamagedFileError: when the file does not contain a JSON object.
     """
     file = open_file(path)
     if file is None:
@@ -145,8 +190,7 @@ def read_file(path: Path) -> dict[str, Any]:
         except (ValueError, RecursionError):
             data = None
     if not isinstance(data, dict):
-        message = f"{path} is damaged: it does not contain a JSON object."
-        raise ParticleError("unsafe_file", message, hint="Restore or remove it.")
+        raise DamagedFileError(path, "it does not contain a JSON object")
     return data
 
 

@@ -22,7 +22,11 @@ from token_cloud import mode, run_child, write_private
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
-from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import lock_file, read_file
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import (
+    ensure_folder,
+    lock_file,
+    read_file,
+)
 from support.counts import count
 from support.paths import COLLECTIONS
 from support.processes import running
@@ -355,3 +359,72 @@ def test_reading_needs_no_lock(path: Path) -> None:
     save(path, secret="old")
     with lock_file(path):
         assert read_file(path) == {"secret": "old"}
+
+
+# The folder of this collection
+
+
+def find_folder(cache: Path) -> Path:
+    return ensure_folder({"XDG_CACHE_HOME": str(cache)}, "Logins", "give an access_token")
+
+
+def refuse_folder(cache: Path) -> str:
+    with pytest.raises(ParticleError) as caught:
+        find_folder(cache)
+    assert caught.value.code == "unsafe_file"
+    return caught.value.message
+
+
+def test_folder_and_its_missing_parents_are_private(tmp_path: Path) -> None:
+    folder = find_folder(tmp_path / "a" / "b")
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder.parent, folder.parent.parent)] == [0o700] * 3
+    assert find_folder(tmp_path / "a" / "b") == folder
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_symbolic_link_in_place_of_the_folder_is_refused(tmp_path: Path, exists: bool) -> None:
+    target = tmp_path / "target"
+    if exists:
+        target.mkdir(0o700)
+    (tmp_path / "meshfleet.particle").symlink_to(target)
+    assert refuse_folder(tmp_path).endswith("which cannot be used: it is a symbolic link.")
+    assert target.exists() is exists
+
+
+def test_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "meshfleet.particle").touch()
+    assert refuse_folder(tmp_path).endswith("which cannot be used: it is not a folder.")
+
+
+def test_parent_may_be_a_link_of_the_same_user(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "cache").symlink_to(tmp_path / "disk")
+    assert find_folder(tmp_path / "cache").is_dir()
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "target of a link"])
+def test_parent_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    foreign, cache = tmp_path / "foreign", tmp_path / "foreign" / "cache"
+    if kind == "folder":
+        foreign.mkdir()
+    elif kind == "link":
+        (tmp_path / "etc").mkdir()
+        foreign.symlink_to(tmp_path / "etc")
+    else:
+        foreign.mkdir()
+        cache = tmp_path / "cache"
+        cache.symlink_to(foreign)
+    if os.geteuid() == 0:
+        os.chown(foreign, 12345, 12345, follow_symlinks=False)
+    else:  # without root, all files of this user become files of another user
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert "belongs to another user." in refuse_folder(cache)
+    assert not list(foreign.iterdir())
+
+
+def test_parent_that_all_users_can_write_to_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    assert refuse_folder(tmp_path / "open").endswith(f"other users can write to {tmp_path / 'open'}.")
+    (tmp_path / "open").chmod(0o1777)
+    assert find_folder(tmp_path / "open").is_dir()
