@@ -67,7 +67,8 @@ options:
       - Name of a profile of the Particle CLI, the official command line tool.
       - If there are no other credentials, the access token of this profile in C(~/.particle) is used.
       - The token is sent only to the cloud of the profile.
-      - Defaults to the environment variable E(PARTICLE_PROFILE), or V(particle) if the variable is not set.
+      - Defaults to the environment variable E(PARTICLE_PROFILE). If the variable is not set either, the default is the
+        active profile of the tool, or V(particle) if no profile is active.
     type: str
   client_id:
     description:

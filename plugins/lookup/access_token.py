@@ -16,6 +16,8 @@ description:
   - With O(username) and O(password), the lookup logs in once. All hosts, forks and tasks of the same user share the
     token for an hour, even if the lookup is evaluated many times.
   - Needs credentials, for example O(access_token), or O(username) and O(password).
+  - The keyword C(environment) of a play, block or task sets environment variables for the lookup, too. The keyword
+    C(module_defaults) does not concern lookups.
 extends_documentation_fragment:
   - meshfleet.particle.connection.credentials
   - meshfleet.particle.connection
@@ -98,7 +100,6 @@ _raw:
   elements: str
 """
 
-import os
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
@@ -109,6 +110,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REQUESTS_IMPORT_ERROR
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, describe_missing_library
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import build_shared_spec
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._environment import build_environment
 
 display = Display()
 
@@ -128,7 +130,11 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         # Pass only given options. The task reads the environment itself, because it uses a source of credentials whole.
         options = {name: kwargs.get(name) for name in build_shared_spec()}
-        task = Task(options, False, display.warning, display.v, environment=os.environ)
+        # Ansible passes the keyword environment of the play, the block and the task as a variable of this name.
+        environment = build_environment(
+            (variables or {}).get("environment"), lambda value: self._templar.template(value)
+        )
+        task = Task(options, False, display.warning, display.v, environment=environment)
         try:
             with task.open_session() as http:
                 return [http.token]

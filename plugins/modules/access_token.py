@@ -101,7 +101,8 @@ options:
       - With O(state=absent), the access token of this profile in C(~/.particle) is used if there are no other
         credentials. O(state=present) and O(state=rotated) ignore this option.
       - The token is sent only to the cloud of the profile.
-      - Defaults to the environment variable E(PARTICLE_PROFILE), or V(particle) if the variable is not set.
+      - Defaults to the environment variable E(PARTICLE_PROFILE). If the variable is not set either, the default is the
+        active profile of the tool, or V(particle) if no profile is active.
     type: str
   token_file:
     description:

@@ -8,7 +8,6 @@ result are those of the module.
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -29,6 +28,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._module import 
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import find_secrets
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._environment import build_environment
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._role_options import RoleOptions, read_role_options
 
 display = Display()
@@ -80,7 +80,7 @@ class ParticleAction(ActionBase):
             bool(self._task.check_mode),
             display.warning,
             display.v,
-            environment=self._build_environment(),
+            environment=build_environment(self._task.environment, self._templar.template),
         )
         return {**result, **carry_out_work(task, self.work)}
 
@@ -90,14 +90,6 @@ class ParticleAction(ActionBase):
             find_secrets(self._task.args, [name for name, option in self.SPEC.items() if option.get("no_log")])
         )
         return redact
-
-    def _build_environment(self) -> Mapping[str, str]:
-        """Return the environment variables of this process, overridden by the task's ``environment``."""
-        merged = dict(os.environ)
-        for layer in self._task.environment or []:
-            given = self._templar.template(layer)
-            merged.update({name: str(value) for name, value in (given or {}).items()})
-        return merged
 
 
 class ModuleAction(ParticleAction):

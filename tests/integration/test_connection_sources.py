@@ -167,3 +167,66 @@ def test_variables_of_a_role_take_precedence_over_module_defaults(
     levels = {GROUP: defaults, "meshfleet.particle.fleet": defaults, "meshfleet.particle.device_info": defaults}
     run_playbook([play(tasks, module_defaults=levels)]).succeeded()
     assert (count_grants_and_revocations(simulator), other.stats()["requests"]) == ((3, 2), 0)
+
+
+@pytest.mark.parametrize("level", ["play", "block"])
+def test_roles_and_lookups_see_the_environment_keyword(
+    simulator: Simulator, other: Simulator, tmp_path: Path, level: str
+) -> None:
+    lookup = {"ansible.builtin.set_fact": {"token": "{{ lookup('meshfleet.particle.access_token') }}"}}
+    tasks = [module_task("device_info"), lookup, *(role_task(role, tmp_path) for role in ROLES)]
+    keyword = {"environment": cloud_environment(simulator.url)}
+    plays = [play(tasks, **keyword)] if level == "play" else [play([{"block": tasks, **keyword}])]
+    run_playbook(plays, env=other_environment(other)).succeeded()
+    # The task, the lookup and the report share a login; the roles provision and audit revoke theirs.
+    assert (count_grants_and_revocations(simulator), other.stats()["requests"]) == ((3, 2), 0)
+
+
+def test_access_token_in_the_environment_keyword_is_not_revoked(
+    simulator: Simulator, other: Simulator, tmp_path: Path
+) -> None:
+    environment = {"PARTICLE_API_URL": simulator.url, "PARTICLE_ACCESS_TOKEN": simulator.access_token()}
+    before = count_grants_and_revocations(simulator)
+    tasks = [role_task(role, tmp_path) for role in ROLES]
+    run_playbook([play(tasks, environment=environment)], env=other_environment(other)).succeeded()
+    assert (count_grants_and_revocations(simulator), other.stats()["requests"]) == (before, 0)
+
+
+def test_lookup_in_the_environment_keyword_sees_the_environment_of_the_process(simulator: Simulator) -> None:
+    token = "{{ lookup('meshfleet.particle.access_token') }}"
+    plays = [play([module_task("device_info")], environment={"PARTICLE_ACCESS_TOKEN": token})]
+    run = run_playbook(plays, env=cloud_environment(simulator.url)).succeeded()
+    assert run.result("Module device_info")["credentials_source"] == "the environment"
+    assert count_grants_and_revocations(simulator) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--skip-tags", "token"],
+        ["--start-at-task", "meshfleet.particle.provision : Bring the fleet to its declared state"],
+    ],
+    ids=["skipped tag", "start at a task"],
+)
+def test_role_without_its_token_step_leaves_the_shared_login_alive(simulator: Simulator, arguments: list[str]) -> None:
+    run_playbook(
+        "meshfleet.particle.provision",
+        env=cloud_environment(simulator.url),
+        extra_vars={"provision_manifest": {"product": PRODUCT_SLUG, "devices": []}},
+        args=arguments,
+    ).succeeded()
+    assert count_grants_and_revocations(simulator) == (1, 0)
+
+
+def test_active_profile_of_the_official_tool_is_used(simulator: Simulator, other: Simulator, tmp_path: Path) -> None:
+    folder = tmp_path / ".particle"
+    folder.mkdir()
+    for name, cloud in (("particle", other), ("staging", simulator)):
+        user = USERNAME if cloud is simulator else OTHER_USER
+        login = {"access_token": cloud.access_token(user), "apiUrl": cloud.url}
+        (folder / f"{name}.config.json").write_text(json.dumps(login))
+    (folder / "profile.json").write_text('{"name": "staging"}')
+    before, asked = count_grants_and_revocations(simulator), other.stats()["requests"]
+    tasks = [module_task("device_info"), *(role_task(role, tmp_path) for role in ROLES)]
+    run_playbook([play(tasks)], env={"HOME": str(tmp_path)}).succeeded()
+    assert (count_grants_and_revocations(simulator), other.stats()["requests"]) == (before, asked)

@@ -22,8 +22,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ba
     Login,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cli_profile import (
-    DEFAULT_PROFILE,
     Profile,
+    read_active_name,
     read_profile,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
@@ -136,8 +136,7 @@ def read_settings(
         profile = _read_profile_login(options, environment, connection)
         if profile is not None:
             if read_option(options, environment, "api_url") is None:
-                own = {**options, "api_url": profile.api_url or DEFAULT_API_URL}
-                connection, warnings = read_connection(own, environment)
+                connection, warnings = _read_profile_connection(options, environment, profile)
             return Settings(connection, ReadyToken(profile.access_token), PROFILE, token_file, warnings)
     return Settings(connection, None, NO_SOURCE, token_file, warnings)
 
@@ -292,7 +291,7 @@ def _read_profile_login(
         if chosen:
             raise
         return None
-    profile = read_profile(str(chosen or DEFAULT_PROFILE), home)
+    profile = read_profile(str(chosen or read_active_name(home)), home)
     if profile is None:
         if chosen:
             message = f"The profile {chosen} contains no login of the official command line tool."
@@ -301,6 +300,23 @@ def _read_profile_login(
     own = (profile.api_url or DEFAULT_API_URL).rstrip("/")
     # A token must never be sent to a cloud that did not issue this token.
     return profile if read_option(options, environment, "api_url") is None or own == connection.api_url else None
+
+
+def _read_profile_connection(
+    options: Mapping[str, Any], environment: Mapping[str, str], profile: Profile
+) -> tuple[Connection, tuple[str, ...]]:
+    """Return the connection to the cloud of a profile, and warnings for the user.
+
+    :raises ParticleError: ``not_a_cloud`` when the URL in the profile is not valid. The message names the file.
+    """
+    try:
+        return read_connection({**options, "api_url": profile.api_url or DEFAULT_API_URL}, environment)
+    except ParticleError as error:
+        if error.code != "not_a_cloud":
+            raise
+        message = error.message.replace("api_url", f"apiUrl in the profile {profile.path}", 1)
+        hint = "Correct apiUrl, log in again with the official command line tool, or give credentials in other options."
+        raise ParticleError(error.code, message, hint=hint) from None
 
 
 def _build_login(values: Mapping[str, str | None], source: str) -> Login | None:

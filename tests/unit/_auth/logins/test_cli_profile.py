@@ -12,7 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cli_profile import Profile, read_profile
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cli_profile import (
+    Profile,
+    read_active_name,
+    read_profile,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
@@ -41,17 +45,18 @@ def load_settings(home: Path, **options: str) -> Settings:
 @pytest.mark.parametrize(
     ("keys", "profile"),
     [
-        ({}, Profile("tools-token", None, None)),
-        ({"username": "demo@example.com"}, Profile("tools-token", "demo@example.com", None)),
-        ({"apiUrl": SELF_HOSTED}, Profile("tools-token", None, SELF_HOSTED)),
-        ({"username": 7, "apiUrl": None, "lastUpdated": 1}, Profile("tools-token", None, None)),
+        ({}, (None, None)),
+        ({"username": "demo@example.com"}, ("demo@example.com", None)),
+        ({"apiUrl": SELF_HOSTED}, (None, SELF_HOSTED)),
+        ({"username": 7, "apiUrl": None, "lastUpdated": 1}, (None, None)),
+        ({"apiUrl": ""}, (None, None)),
     ],
 )
 def test_token_username_and_cloud_are_read_from_the_profile(
-    tmp_path: Path, keys: dict[str, Any], profile: Profile
+    tmp_path: Path, keys: dict[str, Any], profile: tuple[str | None, str | None]
 ) -> None:
-    write_profile(tmp_path, **keys)
-    assert read_profile("particle", tmp_path) == profile
+    path = write_profile(tmp_path, **keys)
+    assert read_profile("particle", tmp_path) == Profile("tools-token", *profile, path)
     assert "tools-token" not in repr(profile)
 
 
@@ -61,9 +66,7 @@ def test_token_username_and_cloud_are_read_from_the_profile(
         '{"username": "demo@example.com"}',
         '{"access_token": null}',
         '{"access_token": ""}',
-        '{"access_token": 7}',
-        "[]",
-        '"text"',
+        "null",
     ],
 )
 def test_profile_without_an_access_token_counts_as_logged_out(tmp_path: Path, content: str) -> None:
@@ -75,16 +78,41 @@ def test_missing_profile_counts_as_logged_out(tmp_path: Path) -> None:
     assert read_profile("particle", tmp_path) is None
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"access_token": "tools-token"'])
-def test_unreadable_profile_is_reported_without_its_content(tmp_path: Path, content: str) -> None:
-    path = write_profile(tmp_path, content=content)
+DAMAGED = [
+    ("", "it is not valid JSON (Expecting value at line 1, column 1)"),
+    ('{\n"access_token": "tools-token"', "it is not valid JSON (Expecting ',' delimiter at line 2, column 30)"),
+    (b"\xff\xfe{", "it is not encoded in UTF-8"),
+    ("[]", "it must contain a JSON object, got a list"),
+    ('"tools-token"', "it must contain a JSON object, got a string"),
+    ("[" * 100_000, "it is not valid JSON"),
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        *DAMAGED,
+        ('{"access_token": 7}', "access_token must be a string, got a number"),
+        ('{"access_token": {"tools-token": 1}}', "access_token must be a string, got an object"),
+        ('{"access_token": "tools-token", "apiUrl": ["x"]}', "apiUrl must be a string, got a list"),
+        ('{"access_token": "tools-token", "apiUrl": true}', "apiUrl must be a string, got true or false"),
+    ],
+)
+def test_damaged_profile_is_reported_without_its_content(tmp_path: Path, content: str | bytes, reason: str) -> None:
+    path = write_profile(tmp_path)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ParticleError) as caught:
         read_profile("particle", tmp_path)
-    assert (caught.value.code, caught.value.message) == ("unsafe_file", f"The profile in {path} cannot be read.")
-    assert (
-        caught.value.hint == "Log in again with the official command line tool, or give credentials in other options."
-    )
+    expected = f"The profile in {path} cannot be read: {reason}."
+    assert (caught.value.code, caught.value.message) == ("unsafe_file", expected)
+    assert "Log in again with the official command line tool" in caught.value.hint
     assert "tools-token" not in f"{caught.value.as_failure()}"
+
+
+def test_folder_in_place_of_a_profile_is_reported(tmp_path: Path) -> None:
+    (tmp_path / ".particle" / "particle.config.json").mkdir(parents=True)
+    with pytest.raises(ParticleError, match="cannot be read: Is a directory"):
+        read_profile("particle", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +191,7 @@ def test_profile_with_an_invalid_cloud_url_is_refused(tmp_path: Path, url: str) 
     with pytest.raises(ParticleError) as caught:
         load_settings(tmp_path)
     assert caught.value.code == "not_a_cloud"
+    assert f"apiUrl in the profile {tmp_path}/.particle/particle.config.json" in caught.value.message
     assert "s3cret" not in f"{caught.value.as_failure()}"
 
 
@@ -176,6 +205,60 @@ def test_chosen_profile_is_used(tmp_path: Path) -> None:
     assert load_settings(tmp_path, profile="staging").login == ReadyToken("staging")
     environment = {"HOME": str(tmp_path), "PARTICLE_PROFILE": "staging"}
     assert read_settings({}, environment, now=0.0).login == ReadyToken("staging")
+
+
+def write_active_name(home: Path, content: str | bytes) -> Path:
+    """Write the file in which the official command line tool stores the name of the active profile."""
+    path = home / ".particle" / "profile.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_active_profile_is_used_unless_another_is_chosen(tmp_path: Path) -> None:
+    write_profile(tmp_path, access_token="customary")
+    write_profile(tmp_path, "staging", access_token="staging", apiUrl=SELF_HOSTED)
+    write_active_name(tmp_path, '{"name": "staging"}')
+    active = load_settings(tmp_path)
+    assert (active.login, active.connection.api_url) == (ReadyToken("staging"), SELF_HOSTED)
+    assert load_settings(tmp_path, profile="particle").login == ReadyToken("customary")
+    environment = {"HOME": str(tmp_path), "PARTICLE_PROFILE": "particle"}
+    assert read_settings({}, environment, now=0.0).login == ReadyToken("customary")
+
+
+def test_active_profile_without_a_login_is_not_replaced_by_another(tmp_path: Path) -> None:
+    write_profile(tmp_path, access_token="customary")
+    write_active_name(tmp_path, '{"name": "staging"}')
+    assert load_settings(tmp_path).login is None
+
+
+@pytest.mark.parametrize("content", ["null", "{}", '{"name": null}', '{"name": ""}', '{"name": "particle"}'])
+def test_default_profile_is_active_unless_another_is_named(tmp_path: Path, content: str) -> None:
+    assert read_active_name(tmp_path) == "particle"
+    write_active_name(tmp_path, content)
+    assert read_active_name(tmp_path) == "particle"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        *DAMAGED,
+        ('{"name": 5}', "name must be a string, got a number"),
+        ('{"name": "../other"}', "name must be a valid profile name, got '../other'"),
+    ],
+)
+def test_damaged_name_of_the_active_profile_is_reported(tmp_path: Path, content: str | bytes, reason: str) -> None:
+    write_profile(tmp_path)
+    path = write_active_name(tmp_path, content)
+    with pytest.raises(ParticleError) as caught:
+        load_settings(tmp_path)
+    expected = f"The profile in {path} cannot be read: {reason}."
+    assert (caught.value.code, caught.value.message) == ("unsafe_file", expected)
+
+
+def test_damaged_profile_does_not_matter_with_other_credentials(tmp_path: Path) -> None:
+    write_active_name(tmp_path, "{")
+    assert load_settings(tmp_path, access_token="given").login == ReadyToken("given")
 
 
 def test_chosen_profile_without_a_login_is_an_error(tmp_path: Path) -> None:
