@@ -29,10 +29,10 @@ MAX_REFUSAL_BYTES = 1_000_000
 MAX_PAGES = 100_000
 """The maximum number of pages of a list. No account has a list of this length."""
 
-MAX_POOR_PAGES = 20
-"""How many pages of a list may contain no new row, beside as many pages as those that contain new rows.
+SPARE_PAGES = 20
+"""How many pages of a list may be read beyond twice the number that its different rows would fill.
 
-A list that becomes shorter while it is read has a few such pages at its end.
+A list that becomes shorter while it is read has a few empty pages at its end.
 """
 
 MAX_MANIFEST_BYTES = 64_000_000

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import Listing
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import DEVICE_ROWS, extract_rows
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
@@ -17,7 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry imp
 def list_account_devices(http: Http) -> Listing:
     """Return all devices that the account has claimed (endpoints.yml: devices_list). The list has only one page."""
     request = Request("GET /v1/devices", "list the devices of the account")
-    return Listing(tuple(extract_rows(http.send(request).data, ("devices",), request)), 1, True)
+    return Listing(tuple(extract_rows(http.send(request).data, DEVICE_ROWS, request)), 1, True)
 
 
 SERIAL_NUMBER_ROUTE = "GET /v1/serial_numbers/:serial"
@@ -29,13 +30,13 @@ def look_up_serial_number(http: Http, serial_number: str) -> str:
     The account does not need to have claimed the device. The cloud allows 50 requests to this route per account and
     hour.
 
-    :raises ParticleError: ``bad_response`` when the response contains no id.
+    :raises ParticleError: ``bad_response`` when the response contains no device id.
     """
     action = f"look up serial number {serial_number}"
     data = http.send(Request(SERIAL_NUMBER_ROUTE, action, {"serial": serial_number})).data
     # The documentation and Particle's clients spell this key differently.
     found = (data.get("deviceID") or data.get("device_id")) if isinstance(data, dict) else None
-    if not isinstance(found, str):
+    if not isinstance(found, str) or not DEVICE_ID.match(found.lower()):
         raise ParticleError(
             "bad_response", f"Could not {action}: the response contains no id.", status=200, route=SERIAL_NUMBER_ROUTE
         )

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import RowForm, extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
@@ -12,8 +12,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.request i
 def list_groups(http: Http, product: str) -> frozenset[str]:
     """Return the names of all device groups of a product (endpoints.yml: groups_list)."""
     request = Request("GET /v1/products/:p/groups", f"list the device groups of product {product}", {"p": product})
-    rows = extract_rows(http.send(request).data, ("groups",), request)
-    return frozenset(str(row.get("name")) for row in rows)
+    rows = extract_rows(http.send(request).data, RowForm(("groups",), ("name",)), request)
+    return frozenset(row["name"] for row in rows)
 
 
 def create_group(http: Http, product: str, name: str) -> None:

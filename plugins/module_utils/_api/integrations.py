@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import RowForm, extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
@@ -17,7 +17,7 @@ def list_integrations(http: Http, product: str) -> list[dict[str, Any]]:
     """Return all integrations of a product, without secrets and templates (endpoints.yml: integrations_list)."""
     action = f"list the integrations of product {product}"
     request = Request("GET /v1/products/:p/integrations", action, {"p": product})
-    return extract_rows(http.send(request).data, ("integrations", "webhooks"), request)
+    return extract_rows(http.send(request).data, RowForm(("integrations", "webhooks")), request)
 
 
 def get_integration(http: Http, product: str, integration: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import Listing, ListOptions, read_pages
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import RowForm
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
@@ -22,7 +23,8 @@ _ACTIONS = {"GET": "read", "PUT": "write", "DELETE": "remove"}
 def list_ledgers(http: Http, org: str | None) -> Listing:
     """Return the definitions of all ledgers of an organisation or of the account (endpoints.yml: ledgers_list)."""
     route, path_params = _build_route("GET", org)
-    return read_pages(http, Request(route, "list the ledgers", path_params), ("ledgers", "ledger_definitions"))
+    form = RowForm(("ledgers", "ledger_definitions"), ("name",))
+    return read_pages(http, Request(route, "list the ledgers", path_params), form)
 
 
 def create_ledger(http: Http, org: str | None, definition: Mapping[str, str]) -> None:
@@ -43,7 +45,7 @@ def list_instances(http: Http, org: str | None, ledger: str) -> Listing:
     route, path_params = _build_route("GET", org, "/:name/instances")
     action = f"list the instances of ledger {ledger}"
     request = Request(route, action, {**path_params, "name": ledger}, private=True)
-    return read_pages(http, request, ("instances",), ListOptions(keep={"scope", "data"}))
+    return read_pages(http, request, RowForm(("instances",), ("scope.value",)), ListOptions(keep={"scope", "data"}))
 
 
 def get_instance(http: Http, org: str | None, ledger: str, device: str) -> dict[str, Any]:

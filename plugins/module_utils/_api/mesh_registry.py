@@ -10,13 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import MAX_PAGES, PAGE_SIZE
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import PAGE_SIZE, PageCount
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import RowForm, extract_rows
+from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import MAX_PAGES
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
+_ROWS = RowForm()
 _NETWORK = "/v1/networks/:idOrName"
 
 ADD_DEVICE = "add-device"
@@ -38,6 +40,8 @@ def find_network(http: Http, name: str) -> dict[str, Any] | None:
     """Return a network by its name, or ``None`` if the network does not exist (mesh_get).
 
     A network that no gateway has confirmed yet is also returned.
+
+    :raises ParticleError: ``bad_response`` when the response contains no network.
     """
     route = f"GET {_NETWORK}"
     try:
@@ -46,7 +50,10 @@ def find_network(http: Http, name: str) -> dict[str, Any] | None:
         if error.status == 404:
             return None
         raise
-    return data if isinstance(data, dict) and data.get("id") else None
+    if not isinstance(data, dict) or _ROWS.read_identity(data) is None:
+        message = f"Could not read mesh network {name}: the response contains no network with an id."
+        raise ParticleError("bad_response", message, status=200, route=route)
+    return data
 
 
 def list_members(http: Http, network: str, name: str) -> list[dict[str, Any]]:
@@ -111,17 +118,19 @@ def _build_device_fields(device: str) -> dict[str, str]:
 
 
 def _read_pages(http: Http, request: Request) -> list[dict[str, Any]]:
-    """Return the rows of all pages of a list, except rows without an id.
+    """Return the rows of all pages of a list.
 
     The responses do not contain the number of pages. The last page is the first page that is not full or contains no
     new row.
     """
     rows: dict[str, dict[str, Any]] = {}
+    count = PageCount(request)
     for page in range(1, MAX_PAGES + 1):
         query = {"page": str(page), "per_page": str(PAGE_SIZE)}
-        found = extract_rows(http.send(replace(request, query=query)).data, (), request)
+        found = extract_rows(http.send(replace(request, query=query)).data, _ROWS, request)
         known = len(rows)
-        rows |= {str(row["id"]): row for row in found if row.get("id")}
+        rows |= {row["id"]: row for row in found}
+        count.add_page([row["id"] for row in found])
         if len(found) < PAGE_SIZE or len(rows) == known:
             break
     return list(rows.values())

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Set
+import threading
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import RowForm, extract_rows
+from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import MAX_PAGES, SPARE_PAGES
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
@@ -17,9 +19,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.request i
 
 PAGE_SIZE = 100
 """The default number of rows in a page."""
-MAX_PAGES = 100_000
-"""The maximum number of pages of a list. No account has a list of this length. Without a maximum, a response that
-announces far too many pages would keep the run busy forever."""
 
 
 @dataclass(frozen=True)
@@ -72,22 +71,54 @@ class ListOptions:
 DEFAULT_OPTIONS = ListOptions()
 
 
-def read_pages(http: Http, request: Request, keys: tuple[str, ...], options: ListOptions = DEFAULT_OPTIONS) -> Listing:
+class PageCount:
+    """A count of the pages and the rows of a list. It ends the reading of a list that announces more than it has.
+
+    Several threads can use the same count.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._lock = threading.Lock()
+        self._pages = 0
+        self._usual = 1
+        self._known: set[str] = set()
+
+    def add_page(self, identities: Iterable[str]) -> None:
+        """Count a page, and the rows on it that no other page had.
+
+        :raises ParticleError: ``bad_response`` when the pages are far more than their rows would fill.
+        """
+        with self._lock:
+            self._known.update(identities)
+            self._pages += 1
+            if self._pages == 1:
+                self._usual = max(1, len(self._known))
+            if self._pages <= SPARE_PAGES + 2 * len(self._known) / self._usual:
+                return
+        message = (
+            f"Could not {self._request.action}: {self._pages} pages contain only {len(self._known)} different rows, "
+            "and the cloud announces more pages."
+        )
+        raise ParticleError("bad_response", message, status=200, route=self._request.route)
+
+
+def read_pages(http: Http, request: Request, form: RowForm, options: ListOptions = DEFAULT_OPTIONS) -> Listing:
     """Return the rows of all pages of a list. Read the first page, and then the other pages in parallel.
 
     :param request: the request for the list, without page number and page size.
-    :param keys: the possible keys of the list in a response. The documentation and Particle's client use different
-        keys.
-    :raises ParticleError: ``bad_response`` when a response contains no list, or when the first response announces more
-        than :data:`MAX_PAGES` pages.
+    :raises ParticleError: ``bad_response`` when a response contains no list of valid rows, when the first response
+        announces more than :data:`MAX_PAGES` pages, or when the pages have far fewer rows than announced.
     """
+    count = PageCount(request)
 
     def read_page(page: int) -> tuple[list[dict[str, Any]], int]:
         # The documentation says perPage, but Particle's client sends per_page (endpoints.yml: paging_styles).
         size = str(options.page_size)
         query = {**(request.query or {}), "page": str(page), "perPage": size, "per_page": size}
         data = http.send(replace(request, query=query)).data
-        rows = extract_rows(data, keys, request)
+        rows = extract_rows(data, form, request)
+        count.add_page(identity for row in rows if (identity := form.read_identity(row)) is not None)
         if options.keep is not None:
             rows = [{key: value for key, value in row.items() if key in options.keep} for row in rows]
         meta = data.get("meta") if isinstance(data, dict) else None

@@ -15,10 +15,17 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging imp
     ListOptions,
     read_pages,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows, list_texts
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import (
+    DEVICE_ROWS,
+    RowForm,
+    extract_rows,
+    list_texts,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+
+_PRODUCT_ROWS = RowForm(("products",), is_numbered=True)
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ def get_product(http: Http, product: str) -> Product:
     found = data.get("product") if isinstance(data, dict) else None
     if isinstance(found, list) and found:  # in an early recorded response, the product is the item of a list
         found = found[0]
-    if not isinstance(found, dict) or "id" not in found:
+    if not isinstance(found, dict) or _PRODUCT_ROWS.read_identity(found) is None:
         message = f"Could not {action}: the response contains no product."
         raise ParticleError("bad_response", message, status=200, route=route)
     return _parse_product(found)
@@ -64,8 +71,8 @@ def list_products(http: Http, org: str) -> tuple[Product, ...]:
     :param org: the id or slug of the organisation.
     """
     request = Request("GET /v1/orgs/:org/products", f"list the products of organisation {org}", {"org": org})
-    rows = extract_rows(http.send(request).data, ("products",), request)
-    return tuple(_parse_product(row) for row in rows if "id" in row)
+    rows = extract_rows(http.send(request).data, _PRODUCT_ROWS, request)
+    return tuple(map(_parse_product, rows))
 
 
 def _parse_product(row: Mapping[str, Any]) -> Product:
@@ -95,7 +102,7 @@ def list_product_devices(
         {"p": product},
         query={"sortAttr": "deviceId", "sortDir": "asc", **(filters or {})},
     )
-    return read_pages(http, request, ("devices",), options)
+    return read_pages(http, request, DEVICE_ROWS, options)
 
 
 def probe_product_devices(http: Http, product: str) -> None:

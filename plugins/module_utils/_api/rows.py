@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -12,21 +14,61 @@ if TYPE_CHECKING:  # code that sends no requests imports this file, and must not
     from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
 
-def extract_rows(data: Any, keys: tuple[str, ...], request: Request) -> list[dict[str, Any]]:
-    """Return the rows of a response.
+@dataclass(frozen=True)
+class RowForm:
+    """The form of the rows of a list.
 
-    The response is a list of rows, or a mapping that contains a list of rows under one of ``keys``.
+    :param keys: the possible keys of the list in a response. Sources of the facts use different keys.
+    :param identity: the possible places of the value that identifies a row; ``scope.value`` is a key inside ``scope``.
+    :param is_numbered: whether a number identifies a row, too.
+    """
+
+    keys: tuple[str, ...] = ()
+    identity: tuple[str, ...] = ("id",)
+    is_numbered: bool = False
+
+    def read_identity(self, row: Mapping[str, Any]) -> str | None:
+        """Return the value that identifies a row, or ``None`` if the row has no usable value."""
+        for path in self.identity:
+            value: Any = row
+            for name in path.split("."):
+                value = value.get(name) if isinstance(value, Mapping) else None
+            if self.is_numbered and isinstance(value, int) and not isinstance(value, bool):
+                return str(value)
+            if isinstance(value, str) and value.strip():
+                return value
+        return None
+
+
+DEVICE_ROWS = RowForm(("devices",))
+"""The form of lists of devices (endpoints.yml: devices_list, product_devices_list)."""
+
+
+def extract_rows(data: Any, form: RowForm, request: Request) -> list[dict[str, Any]]:
+    """Return the rows of a response. The response is a list of rows, or a mapping that contains a list of rows.
+
+    A row that nothing identifies is an error. If such rows were left out, a device that the cloud has would seem to be
+    missing, and the run would try to add it.
 
     :raises ParticleError: ``bad_response`` when the response contains no list, or when an item of the list is not a
-        mapping.
+        mapping or has no usable identity.
     """
     found: Any = data
     if isinstance(data, dict):
-        found = next((data[key] for key in keys if key in data), None)
-    if isinstance(found, list) and all(isinstance(row, dict) for row in found):
-        return found
-    message = f"Could not {request.action}: the response contains no list."
-    raise ParticleError("bad_response", message, status=200, route=request.route)
+        found = next((data[key] for key in form.keys if key in data), None)
+    if not isinstance(found, list):
+        raise _build_row_error("the response contains no list", request)
+    for number, row in enumerate(found, 1):
+        if not isinstance(row, dict):
+            raise _build_row_error(f"item {number} of the list is not an object", request)
+        if form.read_identity(row) is None:
+            name = " or ".join(form.identity)
+            raise _build_row_error(f"item {number} of the list has no usable {name}", request)
+    return found
+
+
+def _build_row_error(cause: str, request: Request) -> ParticleError:
+    return ParticleError("bad_response", f"Could not {request.action}: {cause}.", status=200, route=request.route)
 
 
 def list_texts(value: Any) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import RowForm, extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
@@ -112,7 +112,7 @@ def list_account_tokens(http: Http, username: str, password: str, otp: str | Non
         data = http.send(request).data
     except ParticleError as error:
         raise _explain_refused_listing(error, username) from None
-    rows = extract_rows(data, ("tokens",), request)
+    rows = extract_rows(data, RowForm(("tokens",), ("token", "accessToken")), request)
     for row in rows:
         http.redact.add_secret(_get_either(row, "token", "accessToken"))
     return [

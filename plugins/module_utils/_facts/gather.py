@@ -104,7 +104,7 @@ def add_members(gathered: GatheredFacts, rows: Iterable[Mapping[str, Any]]) -> G
 
 
 def _index_by_id(listing: Listing) -> Iterator[tuple[str, dict[str, Any]]]:
-    return ((str(row["id"]), row) for row in listing.rows if row.get("id"))
+    return ((row["id"], row) for row in listing.rows)
 
 
 def _merge_rows(row: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

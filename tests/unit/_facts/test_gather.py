@@ -171,10 +171,10 @@ class TestAccount:
         assert facts["mesh"] == {"network": "barn", "role": "gateway"}
         assert (facts["notes"], facts["product"], facts["owner"]) == ("here", PRODUCT, None)
 
-    def test_rows_without_an_id_are_skipped(self, scripted_cloud: ScriptedCloud) -> None:
-        scripted_cloud.answer("GET", "/v1/devices", json=[{"name": "ghost"}, {"id": None}, {"id": ""}])
-        with client(scripted_cloud.url) as http:
-            assert gather_all(http, ACCOUNT_SOURCE).devices == {}
+    def test_row_without_an_id_is_a_bad_response(self, scripted_cloud: ScriptedCloud) -> None:
+        scripted_cloud.answer("GET", "/v1/devices", json=[{"name": "ghost"}])
+        with client(scripted_cloud.url) as http, pytest.raises(ParticleError, match="has no usable id"):
+            gather_all(http, ACCOUNT_SOURCE)
 
 
 class TestOrganization:

@@ -262,12 +262,10 @@ class TestShowNetworks:
             (device,) = show_networks(http, None, members=True)["networks"][0]["devices"]
         assert (device["platform"], device["state"], device["role"]) == (platform, state, "node")
 
-    def test_network_without_id_is_skipped(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_network_without_id_is_a_bad_response(self, scripted_cloud: ScriptedCloud) -> None:
         scripted_cloud.answer("GET", "/v1/networks", json=[{"name": "barn"}, {"id": "5c", "name": "shed"}])
-        scripted_cloud.answer("GET", "/v1/networks/5c/devices", json=[])
-        with client(scripted_cloud.url) as http:
-            result = show_networks(http, None, members=True)
-        assert result["networks"] == [{"id": "5c", "name": "shed", "devices": []}]
+        with client(scripted_cloud.url) as http, pytest.raises(ParticleError, match="has no usable id"):
+            show_networks(http, None, members=True)
 
     def test_cloud_without_the_registry_is_reported_as_unsupported(self, simulator: Simulator) -> None:
         with user(simulator) as http:

@@ -122,12 +122,11 @@ class TestObservation:
         observe(http, {"barn": BARN})
         assert len(scripted_cloud.seen("GET", NETWORKS)) == 2
 
-    def test_rows_without_id_are_ignored(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
-        scripted_cloud.answer("GET", NETWORKS, json=[{"name": "barn"}, build_network_row("shed", SHED_ID)])
-        scripted_cloud.answer("GET", f"{NETWORKS}/barn", 404, json={})
+    def test_member_without_id_is_a_bad_response(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        scripted_cloud.answer("GET", NETWORKS, json=[build_network_row("shed", SHED_ID)])
         scripted_cloud.answer("GET", f"{NETWORKS}/{SHED_ID}/devices", json=[{"id": ONE}, {"name": "no id"}])
-        seen = observe(http, {"barn": BARN, "shed": Network("shed", (ONE,), backend="networks")})
-        assert {name: set(found.roles) for name, found in seen.networks.items()} == {"shed": {ONE}}
+        with pytest.raises(ParticleError, match="item 2 of the list has no usable id"):
+            observe(http, {"shed": Network("shed", (ONE,), backend="networks")})
 
 
 class TestRetiredRegistry:

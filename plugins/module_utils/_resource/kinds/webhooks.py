@@ -30,7 +30,7 @@ def _list_webhooks(target: Target) -> list[dict[str, Any]]:
     webhooks.
     """
     rows = list_integrations(target.http, target.required_product.id)
-    return [row for row in rows if "id" in row and row.get("integration_type", _TYPE) == _TYPE]
+    return [row for row in rows if row.get("integration_type", _TYPE) == _TYPE]
 
 
 def _read_webhook(target: Target, row: Row) -> dict[str, Any]:
