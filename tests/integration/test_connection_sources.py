@@ -192,7 +192,7 @@ def test_access_token_in_the_environment_keyword_is_not_revoked(
     assert (count_grants_and_revocations(simulator), other.stats()["requests"]) == (before, 0)
 
 
-def test_lookup_in_the_environment_keyword_sees_the_environment_of_the_process(simulator: Simulator) -> None:
+def test_lookup_in_the_environment_keyword_sees_only_the_process(simulator: Simulator) -> None:
     token = "{{ lookup('meshfleet.particle.access_token') }}"
     plays = [play([module_task("device_info")], environment={"PARTICLE_ACCESS_TOKEN": token})]
     run = run_playbook(plays, env=cloud_environment(simulator.url)).succeeded()
