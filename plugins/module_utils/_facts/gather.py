@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -87,7 +86,7 @@ def gather_facts(
         read_through,
         sum(listing.pages for listing in listings),
         all(listing.complete for listing in listings),
-        compute_skew(http),
+        http.clock_skew or 0.0,
     )
 
 
@@ -110,20 +109,6 @@ def _index_by_id(listing: Listing) -> Iterator[tuple[str, dict[str, Any]]]:
 def _merge_rows(row: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Merge two rows of the same device. If a value in ``row`` is missing or empty, use the value in ``other``."""
     return {**other, **{key: value for key, value in row.items() if value not in (None, "") or key not in other}}
-
-
-def compute_skew(http: Http) -> float:
-    """Return how many seconds the clock of the cloud is ahead of the clock of this machine.
-
-    The time of the cloud is the Date header of the last response. If this header is missing or not valid, the result is
-    0.
-    """
-    if http.last_date is None:
-        return 0.0
-    try:
-        return email.utils.parsedate_to_datetime(http.last_date[0]).timestamp() - http.last_date[1]
-    except ValueError:
-        return 0.0
 
 
 def select_devices(gathered: GatheredFacts, filters: Filters, now: float) -> dict[str, dict[str, Any]]:

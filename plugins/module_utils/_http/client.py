@@ -9,6 +9,7 @@ a cloud is sent by :meth:`Http.send`.
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import threading
 import traceback
 from collections.abc import Callable
@@ -143,6 +144,21 @@ class Http:
     def token(self) -> str:
         """Return the access token in use, or an empty string if no token is in use."""
         return self._token or ""
+
+    @property
+    def clock_skew(self) -> float | None:
+        """Return how many seconds the clock of the cloud is ahead of the clock of this machine.
+
+        The time of the cloud is the Date header of the last response. If this header is missing or not valid, the
+        result is ``None``.
+        """
+        if self.last_date is None:
+            return None
+        parsed = email.utils.parsedate_tz(self.last_date[0])
+        try:
+            return None if parsed is None else email.utils.mktime_tz(parsed) - self.last_date[1]
+        except (ValueError, OverflowError):
+            return None
 
     def get_delay(self, route: str) -> float:
         """Return the number of seconds that a request sent now would have to wait for the rate limit of ``route``.
