@@ -52,9 +52,9 @@ def compute_seconds_until(moment: Any, now: float) -> float | None:
     """
     try:
         end = datetime.datetime.fromisoformat(moment)
-    except (TypeError, ValueError):
+        return (end if end.tzinfo else end.replace(tzinfo=datetime.UTC)).timestamp() - now
+    except (TypeError, ValueError, OverflowError):
         return None
-    return (end if end.tzinfo else end.replace(tzinfo=datetime.UTC)).timestamp() - now
 
 
 def read_expiry(facts: Mapping[str, Any], now: float) -> str | None:

@@ -18,17 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_entry import LABEL_FIELDS, find_problem
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
     compute_expiry,
     compute_fingerprint,
     compute_seconds_until,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 
 Entry = dict[str, Any]
 
-_LABEL_FIELDS = ("api_url", "account", "client", "purpose")
 _SHOWN_FIELDS = ("fingerprint", "purpose", "account", "api_url", "client", "obtained_at", "expires_at")
 
 
@@ -43,7 +42,7 @@ class Label:
 
     def matches(self, entry: Entry) -> bool:
         """Return whether ``entry`` has this label."""
-        return all(entry.get(name) == getattr(self, name) for name in _LABEL_FIELDS)
+        return all(entry.get(name) == getattr(self, name) for name in LABEL_FIELDS)
 
 
 @dataclass
@@ -92,7 +91,7 @@ class TokenStore:
         with private_file.lock_file(self._path) as file:
             found = next((entry for entry in self._read_entries(file.data) if label.matches(entry)), None)
             yield LockedEntry(
-                file, found if found is not None else {name: getattr(label, name) for name in _LABEL_FIELDS}
+                file, found if found is not None else {name: getattr(label, name) for name in LABEL_FIELDS}
             )
 
     def find_usable_token(self, api_url: str, username: str | None, now: float) -> str | None:
@@ -147,19 +146,13 @@ class TokenStore:
     def _read_entries(self, data: dict[str, Any]) -> list[Entry]:
         """Return the entries in ``data``, the parsed content of the token file.
 
-        :raises ParticleError: ``unsafe_file`` when ``data`` is not the content of a token file.
+        :raises DamagedFileError: when ``data`` is not the content of a token file.
         """
         entries = data.get("tokens", [])
-        if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
-            message = f"{self._path} is not a token file, or is damaged."
-            raise ParticleError("unsafe_file", message, hint="Restore or remove it.")
-        return entries
-
-
-def _is_entry(entry: Any) -> bool:
-    if not isinstance(entry, dict) or not all(isinstance(entry.get(name), str) for name in _LABEL_FIELDS):
-        return False
-    return entry.get("expires_at") is None or compute_seconds_until(entry["expires_at"], 0.0) is not None
+        problem = find_problem(entries)
+        if problem is not None:
+            raise private_file.DamagedFileError(self._path, problem)
+        return list(entries)
 
 
 def build_entry(grant: Grant, now: float) -> Entry:

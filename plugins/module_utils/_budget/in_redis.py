@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 import urllib.parse
@@ -45,21 +46,28 @@ local function last(ring, number)
   return read(ring.key, 1 + (ring.given - number) % ring.size)
 end
 
--- The clock was set back: what seems to lie ahead counts as now.
+-- The clock was set back, or the value is damaged: what seems to lie ahead, or is not a number, counts as now.
 local function set_back(ring)
   for place = 1, math.min(ring.given, ring.size) do
-    if read(ring.key, place) > now then write(ring.key, place, now) end
+    if not (read(ring.key, place) <= now) then write(ring.key, place, now) end
   end
+end
+
+-- The number of all requests. A number that cannot be true counts as 0.
+local function read_given(key)
+  local given = read(key, 0)
+  return given >= 0 and given < 2 ^ 53 and given == math.floor(given) and given or 0
 end
 
 local rings, delay = {}, 0
 for index, key in ipairs(KEYS) do
   local ring = {
-    key = key, given = read(key, 0),
+    key = key, given = read_given(key),
     size = tonumber(ARGV[3 * index]), room = tonumber(ARGV[3 * index + 1]), seconds = tonumber(ARGV[3 * index + 2])
   }
-  if ring.given > 0 and last(ring, 1) > now then set_back(ring) end
+  if ring.given > 0 and not (last(ring, 1) <= now) then set_back(ring) end
   if ring.given >= ring.room then
+    if not (last(ring, ring.room) <= now) then set_back(ring) end
     delay = math.max(delay, last(ring, ring.room) + ring.seconds - now)
   end
   rings[index] = ring
@@ -84,6 +92,18 @@ if ARGV[1] == 'take' and delay == 0 then
 end
 return string.format('%.17g', delay)
 """
+
+# Errors of a Redis server that is reached, but cannot store the budget, and how to correct them. The library replaces
+# the first word of some messages by a class of exceptions.
+_STATES = {
+    "OOM|OutOfMemoryError": ("its memory is full", "Free memory on the Redis server, or raise its maxmemory."),
+    "READONLY|ReadOnlyError": ("it is a replica", "Give the URL of the primary server in budget_store."),
+    "MASTERDOWN|MasterDownError": ("it is a replica without its primary server", "Check the primary server."),
+    "NOREPLICAS": ("it has too few replicas to accept writes", "Check the replicas of the Redis server."),
+    "MISCONF": ("it cannot save to its disk", "Check the disk and the log of the Redis server."),
+    "BUSY": ("it is busy with a script of another program", "Run again later."),
+    "WRONGTYPE": ("another program uses the keys of the budget", "Give another database number in budget_store."),
+}
 
 
 class RedisLog:
@@ -170,6 +190,8 @@ class RedisLog:
         if self._is_temporary(error):
             why, code = "it does not answer", "unreachable"
             hint = "Check that Redis runs and can be reached, then run again; writes already made are kept."
+        elif state := self._find_state(error):
+            (why, hint), code = state, "unreachable"
         elif isinstance(error, self._redis.RedisError):
             why, code = "it refuses the login, or a command that the budget requires", "invalid_option"
             hint = "Check the user and its permissions, the password, and the database number in budget_store."
@@ -177,3 +199,10 @@ class RedisLog:
             why, code, hint = "budget_store is not a valid Redis URL", "invalid_option", "Correct budget_store."
         message = f"The Redis server at {self._where} cannot be used as budget_store: {why}."
         return ParticleError(code, message, hint=hint)
+
+    def _find_state(self, error: Exception) -> tuple[str, str] | None:
+        """Return why a Redis server that was reached cannot store the budget, and a hint; ``None`` for other errors."""
+        if not isinstance(error, self._redis.RedisError):
+            return None
+        text = f"{type(error).__name__} {error}"
+        return next((state for words, state in _STATES.items() if re.search(rf"\b({words})\b", text)), None)

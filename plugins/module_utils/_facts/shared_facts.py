@@ -5,7 +5,8 @@
 Each host needs the facts of one device, but one request to the cloud lists a hundred devices. The first process locks a
 file and reads the whole fleet. This process stores the facts, or the error, in a second file for the other processes.
 The second file contains no secrets. The first line of this file maps each device to the offset of its facts, so that a
-process can read the facts of one device without parsing the whole file.
+process can read the facts of one device without parsing the whole file. Hashes of the first line and of the facts show
+whether the file is damaged.
 """
 
 from __future__ import annotations
@@ -107,33 +108,38 @@ class Snapshot:
         contain the device.
         """
         # A damaged file is treated like a missing file: the fleet is read again.
-        with contextlib.suppress(ParticleError, ValueError, LookupError, TypeError):
+        with contextlib.suppress(ParticleError):
             file = private_file.open_file(self._path)
             if file is not None:
                 with file:
-                    head: dict[str, Any] = json.loads(file.readline())
+                    digest, _unused, first = file.readline().rstrip(b"\n").partition(b" ")
+                    if digest != _hash_bytes(first).encode():
+                        return {}, None
+                    head: dict[str, Any] = json.loads(first)
                     place = head["places"].get(device)
                     if place is None:
                         return head, None
-                    file.seek(place[0], 1)
-                    facts: dict[str, Any] = json.loads(file.read(place[1]))
-                    return head, facts
+                    start, length, expected = place
+                    file.seek(start, 1)
+                    line = file.read(length)
+                    if _hash_bytes(line) == expected:
+                        return head, json.loads(line)
         return {}, None
 
     def _build_result(self, facts: Mapping[str, Any] | None, complete: bool, skew: float, age: float) -> DeviceRead:
         return DeviceRead(None if facts is None else add_presence(facts, self._now() + skew), complete, age)
 
     def _store(self, head: Mapping[str, Any], devices: Mapping[str, Mapping[str, Any]]) -> None:
-        places: dict[str, tuple[int, int]] = {}
+        places: dict[str, tuple[int, int, str]] = {}
         lines: list[bytes] = []
         start = 0
         for device, facts in devices.items():
             line = json.dumps(facts).encode()
-            places[device] = (start, len(line))
+            places[device] = (start, len(line), _hash_bytes(line))
             lines.append(line)
             start += len(line)
         first = json.dumps({"read_at": self._now(), **head, "places": places}).encode()
-        private_file.replace_file(self._path, b"".join((first, b"\n", *lines)))
+        private_file.replace_file(self._path, b"".join((_hash_bytes(first).encode(), b" ", first, b"\n", *lines)))
 
     def _delete_old_files(self) -> None:
         """Delete all stored files that are older than :data:`_KEPT_SECONDS`, including the files of other fleets."""
@@ -141,6 +147,10 @@ class Snapshot:
             with contextlib.suppress(OSError):
                 if self._now() - path.stat().st_mtime > _KEPT_SECONDS:
                     path.unlink()
+
+
+def _hash_bytes(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _build_repeated_error(error: Mapping[str, Any], left: float) -> ParticleError:

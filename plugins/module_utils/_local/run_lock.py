@@ -50,16 +50,16 @@ def hold_run_lock(folder: Path, api_url: str, product: str | None) -> Iterator[N
 
 
 def _read_holder(lock: int) -> dict[str, Any]:
+    """Return ``{pid, since}`` of the process that holds the lock, or an empty mapping if the file does not tell."""
     try:
         holder = json.loads(os.pread(lock, 1000, 0))
-    except ValueError:
+        datetime.datetime.fromisoformat(holder["since"])
+        return {"pid": int(holder["pid"]), "since": holder["since"]}
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
         return {}
-    return holder if isinstance(holder, dict) else {}
 
 
 def _build_error(holder: dict[str, Any], product: str | None) -> ParticleError:
     what = f"product {product}" if product else "the account's own devices"
-    who = (
-        f"process {holder['pid']}, since {holder['since']}" if {"pid", "since"} <= holder.keys() else "another process"
-    )
+    who = f"process {holder['pid']}, since {holder['since']}" if holder else "another process"
     return ParticleError("run_in_progress", f"Another run is working on {what}: {who}.")

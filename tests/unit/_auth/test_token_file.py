@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from token_cloud import DAY, USERNAME, mode, token, write_private
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
@@ -21,6 +25,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_fil
     compute_seconds_left,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
+from support.counts import FULL_EXAMPLES, QUICK_EXAMPLES, count
 
 URL = "https://cloud.example.com"
 LABEL = Label(URL, USERNAME, "particle", "nightly report")
@@ -228,3 +234,68 @@ def test_damaged_file_is_refused_and_not_quoted(store: TokenStore, path: Path, t
         with pytest.raises(ParticleError, match="is damaged") as caught:
             use_file()
         assert (caught.value.code, "s3cret" in str(caught.value.as_failure())) == ("unsafe_file", False)
+
+
+VALID = {"api_url": URL, "account": USERNAME, "client": "particle", "purpose": ""}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(["access_token", "refresh_token"], JSON | st.just("a\r\nb") | st.just(token(1))),
+        **dict.fromkeys(["expires_at", "obtained_at"], JSON | st.just("2030-01-01T00:00:00Z")),
+        **dict.fromkeys(["token_type", "fingerprint", "expires_in", "previous"], JSON),
+    },
+)
+ENTRY = st.builds(
+    lambda fields, begun: {**VALID, **fields, **begun}, FIELDS, st.just({}) | st.builds(dict, next=FIELDS)
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"access_token": 5}, "tokens[1].access_token must be a token without spaces and line breaks, got a number."),
+        ({"access_token": "s3cret\r\n"}, "tokens[1].access_token must be a token without spaces and line breaks, got"),
+        ({"expires_in": "x"}, "tokens[1].expires_in must be a number of seconds, got another string."),
+        ({"expires_in": -1}, "tokens[1].expires_in must be a number of seconds, got a number."),
+        ({"expires_at": "9999-99"}, "tokens[1].expires_at must be an ISO 8601 time, got another string."),
+        ({"refresh_token": ["s3cret"]}, "tokens[1].refresh_token must be a token"),
+        ({"next": {"expires_in": 5}}, "tokens[1].next must be an object with access_token, got an object."),
+        ({"next": {"access_token": None}}, "tokens[1].next.access_token must be a token"),
+        ({"previous": "s3cret"}, "tokens[1].previous must be a list, got another string."),
+        ({"previous": [token(1), {}]}, "tokens[1].previous[1] must be a token"),
+        ({"account": None}, "tokens[1].account must be a string, got nothing."),
+    ],
+)
+def test_damage_is_named_with_its_place_and_left_unchanged(
+    store: TokenStore, path: Path, fields: dict[str, Any], problem: str
+) -> None:
+    write_private(path, {"tokens": [VALID, {**VALID, **fields}]})
+    before = path.read_bytes()
+    with pytest.raises(ParticleError) as caught, store.lock_entry(LABEL) as locked:
+        locked.save()
+    assert caught.value.code == "unsafe_file"
+    assert f"{path} is damaged: {problem}" in caught.value.message
+    assert "s3cret" not in str(caught.value.as_failure())
+    assert path.read_bytes() == before
+
+
+@settings(max_examples=count(quick=QUICK_EXAMPLES, full=FULL_EXAMPLES), deadline=None)
+@given(st.fixed_dictionaries({}, optional={"tokens": JSON | st.lists(ENTRY | JSON, max_size=2)}) | JSON)
+def test_any_content_is_read_or_refused_and_never_overwritten(content: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "tokens.json")
+        write_private(path, content)
+        before, store = path.read_bytes(), TokenStore(path)
+        for use in (
+            lambda: store.find_usable_token(URL, None, 0.0),
+            lambda: store.list_entries(0.0),
+            lambda: store.forget_entries(lambda entry: False),
+        ):
+            with contextlib.suppress(private_file.DamagedFileError):
+                use()
+        assert path.read_bytes() == before

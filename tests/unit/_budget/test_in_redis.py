@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -166,6 +167,27 @@ def test_clock_set_back_delays_by_one_window(store: RedisServer, clock: TurnedCl
     assert count_burst(budget) == 10
 
 
+IMPOSSIBLE = [float("nan"), float("inf"), float("-inf"), 1e300, 2_000_000.0]
+
+
+@pytest.mark.parametrize("number", [*IMPOSSIBLE, -1.0, 10.5, 10.0])
+@pytest.mark.parametrize("moment", IMPOSSIBLE)
+def test_impossible_values_delay_by_one_window_at_most(
+    store: RedisServer, clock: TurnedClock, number: float, moment: float
+) -> None:
+    clock.now = 1_000_000.0
+    budget = make_budget(store, clock=clock)
+    budget.take_place(LIST)
+    with store.client() as client:
+        client.set(store.keys()[0], struct.pack("<11d", number, *[moment] * 10))
+    assert 0 <= budget.take_place(LIST) <= WINDOW
+    assert 0 <= budget.get_used_share() <= 1
+    clock.sleep(WINDOW)
+    assert count_burst(budget) <= 10
+    clock.sleep(WINDOW)
+    assert count_burst(budget) == 10
+
+
 # Records in Redis
 
 
@@ -296,3 +318,33 @@ def test_run_that_loses_its_store_ends_as_unreachable(
     assert budget.get_used_share() is None
     assert {device["status"] for device in result["devices"]} <= {"changed", "failed", "pending"}
     assert simulator.stats()["throttled"] == 0
+
+
+@pytest.mark.parametrize(
+    ("prepare", "state", "hint"),
+    [
+        (lambda client, key: client.config_set("maxmemory", 1), "its memory is full", "raise its maxmemory"),
+        (lambda client, key: client.replicaof("localhost", "1"), "it is a replica", "the primary server"),
+        (
+            lambda client, key: client.lpush(key, "x"),
+            "another program uses the keys of the budget",
+            "another database number",
+        ),
+    ],
+    ids=["full", "replica", "other type"],
+)
+def test_server_that_cannot_store_is_not_called_a_wrong_password(
+    own_store: RedisServer, no_retries: None, prepare: Callable[[Any, str], Any], state: str, hint: str
+) -> None:
+    budget = make_budget(own_store)
+    budget.take_place(LIST)
+    (key,) = own_store.keys()
+    own_store.empty()
+    with own_store.client() as client:
+        prepare(client, key)
+    with pytest.raises(ParticleError) as caught:
+        budget.take_place(LIST)
+    assert caught.value.code == "unreachable"
+    assert caught.value.message.endswith(f"{state}.")
+    assert hint in caught.value.hint
+    assert "password" not in caught.value.hint

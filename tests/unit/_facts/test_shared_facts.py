@@ -164,6 +164,15 @@ def test_fleet_is_read_again_when_the_snapshot_is_damaged(fleet: Fleet, content:
     assert fleet.reads == 2
 
 
+def test_damage_at_any_place_never_changes_the_facts(fleet: Fleet) -> None:
+    facts = fleet.get_facts(ONE)
+    intact = fleet.file.read_bytes()
+    for place in range(0, len(intact), 7):
+        for changed in (intact[:place], intact[:place] + bytes([intact[place] ^ 1]) + intact[place + 1 :]):
+            fleet.file.write_bytes(changed)
+            assert fleet.get_facts(ONE) == facts
+
+
 def test_snapshot_that_others_can_read_is_replaced(fleet: Fleet) -> None:
     fleet.get_facts(ONE)
     fleet.file.chmod(0o644)
