@@ -68,6 +68,7 @@ class Task:
     :param say: a function that shows a message to the user if Ansible runs with ``-v``.
     :param redact: the object that masks the secrets of the task.
     :param http: the HTTP client for the cloud; ``None`` until the task connects.
+    :param deprecate: a function that shows a deprecation to the user.
     """
 
     options: Mapping[str, Any] = field(repr=False)
@@ -77,6 +78,7 @@ class Task:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     redact: Redactor = field(default_factory=Redactor, repr=False)
     http: Http | None = field(default=None, repr=False)
+    deprecate: Callable[[str], None] = lambda text: None
     credentials_source: str | None = None
     """Name of the source of the credentials; ``None`` until the credentials are read."""
 

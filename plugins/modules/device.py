@@ -88,13 +88,20 @@ options:
   development:
     description:
       - Whether the device is a development device. A development device gets neither the firmware releases of the
-        product nor the version in O(firmware_version).
+        product nor the version in O(firmware_lock).
       - Requires O(product).
     type: bool
-  firmware_version:
+  firmware_lock:
     description:
       - Version number of the product firmware to lock the device to, or V(unlocked). An unlocked device follows the
         firmware releases of the product.
+      - If the product does not have this version, the task fails before the first write. The message names the versions
+        of the product.
+      - Requires O(product).
+    type: str
+  firmware_version:
+    description:
+      - Deprecated name of O(firmware_lock). Use O(firmware_lock) instead.
       - Requires O(product).
     type: str
   approval:
@@ -293,14 +300,14 @@ EXAMPLES = r"""
   meshfleet.particle.device:
     product: field-logger
     serial_number: P046AB123456789
-    firmware_version: 42
+    firmware_lock: 42
 
 - name: Let the device follow the firmware releases of its product
   meshfleet.particle.device:
     product: field-logger
     serial_number: P046AB123456789
     development: false
-    firmware_version: unlocked
+    firmware_lock: unlocked
 
 - name: Make a device the gateway of a network
   meshfleet.particle.device:

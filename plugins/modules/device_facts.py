@@ -152,11 +152,17 @@ ansible_facts:
         firmware_version:
           description:
             - Version of the product firmware that the device runs. V(null) if the cloud does not know it.
-            - This is not the version to which O(meshfleet.particle.device#module:firmware_version) locks a device. The
-              cloud returns that version as C(desired_firmware_version).
+            - RV(ansible_facts.particle.firmware_lock) is the version to which the device is locked.
           type: int
           returned: success
           sample: 42
+        firmware_lock:
+          description:
+            - Version of the product firmware to which the device is locked. V(unlocked) if the device follows the
+              firmware releases of the product. V(null) for a device that is in the device list of the account only.
+          type: raw
+          returned: success
+          sample: unlocked
         system_firmware_version:
           description: Version of Device OS that the device runs. V(null) if the cloud does not know it.
           type: str

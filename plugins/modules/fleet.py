@@ -106,13 +106,16 @@ options:
       development:
         description:
           - Whether the device is a development device. A development device gets neither the firmware releases of the
-            product nor the version in O(devices[].firmware_version).
+            product nor the version in O(devices[].firmware_lock).
           - Requires O(product).
         type: bool
-      firmware_version:
+      firmware_lock:
         description:
           - Version number of the product firmware to lock the device to, or V(unlocked). An unlocked device follows the
             firmware releases of the product.
+          - If the product does not have this version, the task fails before the first write. The message names the
+            versions of the product.
+          - The former name C(firmware_version) is deprecated.
           - Requires O(product).
         type: raw
       approval:
@@ -473,9 +476,9 @@ EXAMPLES = r"""
     product: field-logger
     devices:
       - id: e00fce68aabbccddeeff0022
-        firmware_version: 42
+        firmware_lock: 42
       - id: e00fce68aabbccddeeff0023
-        firmware_version: unlocked
+        firmware_lock: unlocked
 
 - name: Let a device in quarantine into the product, and keep another device out
   meshfleet.particle.fleet:

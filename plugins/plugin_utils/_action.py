@@ -33,6 +33,9 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._role_options i
 
 display = Display()
 
+REMOVAL_VERSION = "1.0.0"
+"""The version of the collection that removes what is deprecated now."""
+
 import_backends()
 
 
@@ -81,6 +84,7 @@ class ParticleAction(ActionBase):
             display.warning,
             display.v,
             environment=build_environment(self._task.environment, self._templar.template),
+            deprecate=_show_deprecation,
         )
         return {**result, **carry_out_work(task, self.work)}
 
@@ -90,6 +94,10 @@ class ParticleAction(ActionBase):
             find_secrets(self._task.args, [name for name, option in self.SPEC.items() if option.get("no_log")])
         )
         return redact
+
+
+def _show_deprecation(text: str) -> None:
+    display.deprecated(text, version=REMOVAL_VERSION, collection_name="meshfleet.particle")
 
 
 class ModuleAction(ParticleAction):

@@ -49,6 +49,8 @@ def reconcile_task(
     members = [record.mesh for record in manifest.devices if record.mesh is not None]
     secrets = find_declared_secrets(manifest.networks, members) + find_secrets(task.options, list_secret_options())
     task.redact.add_secrets(secrets)
+    for deprecation in manifest.deprecations:
+        task.deprecate(task.redact(deprecation))
     with Mesh(task.options) as mesh, task.open_client(needs_login=manifest.needs_login) as http:
         http.before_request = _build_parent_check(os.getppid())
         result = reconcile(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from particle_simulator.describe import describe_world
 from particle_simulator.errors import Refusal, bad_request, plain_error
 from particle_simulator.messages import Reply, json_reply, refusal_reply
 from particle_simulator.model import Device, format_time
+from particle_simulator.resources import Firmware
 from particle_simulator.world import World
 
 if TYPE_CHECKING:
@@ -177,16 +179,35 @@ _DEVICE_CHANGES: dict[str, Callable[[World, Any], Callable[[Device], None]]] = {
 
 
 def _change_product(simulation: Simulation, target: str, content: Any) -> Any:
-    """Change the setting `quarantine` of a product.
+    """Change the setting `quarantine` of a product, or give the product firmware.
 
-    If the setting is true, a device that was not imported must wait for approval.
+    If the setting is true, a device that was not imported must wait for approval. The key `firmware` is a list of
+    version numbers. A version that the product does not have yet is added without a binary.
     """
     product = simulation.world.products.find(target)
     if product is None:
         raise plain_error(404, f"product {target} does not exist")
-    changes = _check_object(content, {"quarantine"})
+    changes = _check_object(content, {"firmware", "quarantine"})
+    for version in _check_versions(changes.get("firmware", [])):
+        product.resources.firmware.setdefault(version, _build_firmware(simulation.world, version))
     product.quarantine = _check_flag("quarantine", changes.get("quarantine", product.quarantine))
-    return {"id": product.id, "quarantine": product.quarantine}
+    return {"id": product.id, "quarantine": product.quarantine, "firmware": sorted(product.resources.firmware)}
+
+
+def _build_firmware(world: World, version: int) -> Firmware:
+    """Build a firmware version without a binary."""
+    return Firmware(
+        id=secrets.token_hex(12),
+        version=version,
+        title=f"v{version}",
+        description="",
+        name=f"v{version}.bin",
+        binary=b"",
+        mandatory=False,
+        uploaded_by="",
+        uploaded_on=world.now(),
+        updated_at=world.now(),
+    )
 
 
 # ---------------------------------------------------------------------- reading
@@ -200,6 +221,12 @@ def _check_object(content: Any, keys: set[str]) -> dict[str, Any]:
     if not isinstance(content, dict) or not content or set(content) - keys:
         raise bad_request(f"the body must be a JSON object with some of the keys {', '.join(sorted(keys))}")
     return content
+
+
+def _check_versions(value: Any) -> list[int]:
+    if not isinstance(value, list) or not all(type(version) is int and version >= 0 for version in value):
+        raise bad_request("firmware must be a list of version numbers")
+    return value
 
 
 def _check_flag(name: str, value: Any) -> bool:

@@ -61,6 +61,7 @@ def tenant(cloud: Simulator, tmp_path: Path) -> Tenant:
         timeout=TIMEOUT,
     )
     slug = answer.json()["product"]["slug"]
+    cloud.add_firmware(7, product=slug)
     return Tenant(USERNAME, CLIENT_OPTIONS, slug, tuple(cloud.state()["devices"]), tmp_path)
 
 

@@ -35,13 +35,13 @@ def fleet(**options: Any) -> dict[str, Any]:
 def test_numbers_from_templates_are_read_alike_or_refused(simulator: Simulator) -> None:
     device = simulator.state()["devices"][0]["id"]
     values = {"num": 7, "ver": "42", "id1": device}
-    templates = {"id": "{{ id1 }}", "name": "{{ num }}", "firmware_version": "{{ ver }}"}
+    templates = {"id": "{{ id1 }}", "name": "{{ num }}", "firmware_lock": "{{ ver }}"}
     of_product = {"product": PRODUCT_SLUG}
     run = run_tasks(
         simulator,
         {
             "Number as a name": fleet(devices=[templates]) | {"vars": values},
-            "Version beyond 16 bits": fleet(devices=[{"id": device, "firmware_version": 65536}]),
+            "Version beyond 16 bits": fleet(devices=[{"id": device, "firmware_lock": 65536}]),
             "Control characters": fleet(devices=[{"id": device, "name": "a\nb\u0007"}]),
             "Control characters of one device": {"meshfleet.particle.device": {"id": device, "name": "a\nb"}},
             "No device id": {"meshfleet.particle.device_facts": {"id": "barn", **of_product}},
@@ -54,8 +54,8 @@ def test_numbers_from_templates_are_read_alike_or_refused(simulator: Simulator) 
     number = run.result("Number as a name")
     assert "devices[0].name: must be a string, got the number 7" in number["msg"]
     assert "| string" in number["msg"]
-    assert "firmware_version" not in number["msg"]
-    version = "firmware_version: must be a version number from 0 to 65535 or unlocked, got 65536"
+    assert "firmware_lock" not in number["msg"]
+    version = "firmware_lock: must be a version number from 0 to 65535 or unlocked, got 65536"
     assert version in run.result("Version beyond 16 bits")["msg"]
     character = "name: contains the control character U+000A; remove it"
     assert character in run.result("Control characters")["msg"]

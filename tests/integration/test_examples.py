@@ -132,6 +132,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
             for mesh in ("retired", "enabled")
         )
         for each in (reader, mesh_reader):
+            each.cloud.add_firmware(42)
             prepare(each)
         commands = [example for example in RUN if example.kind in READ]
         failures = {e.name: READ[e.kind](reader, e) for e in commands if BEFORE_PLAYS in e.text}

@@ -114,12 +114,12 @@ def test_key_in_both_manifest_and_task_is_refused(simulator: Simulator, option: 
 
 def test_invalid_table_is_reported_by_line_before_any_request(simulator: Simulator, tmp_path: Path) -> None:
     table = tmp_path / "fleet.csv"
-    table.write_text("id,firmware_version,mesh.network\nnope,fortytwo,barn\n")
+    table.write_text("id,firmware_lock,mesh.network\nnope,fortytwo,barn\n")
     result = run_task(
         "fleet", {"manifest": str(table), "product": PRODUCT_SLUG}, cloud_environment(simulator.url)
     ).result(TASK)
     assert "fleet.csv:2 id: 'nope' is not a device id" in result["msg"]
-    assert "fleet.csv:2 firmware_version: must be a version number" in result["msg"]
+    assert "fleet.csv:2 firmware_lock: must be a version number" in result["msg"]
     assert simulator.stats()["requests"] == 0
 
 

@@ -54,15 +54,16 @@ AREAS = {
     "fleet": Area(
         unit=(
             "_api/* _budget/* _documents/* _manifest/* _fleet/apply _fleet/declared_state_property _fleet/fault_storm "
-            "_fleet/batches _fleet/lifecycle _fleet/paced_fleet _fleet/plan _fleet/progress _fleet/reconcile"
+            "_fleet/batches _fleet/checks/firmware_versions _fleet/lifecycle _fleet/paced_fleet _fleet/plan "
+            "_fleet/progress _fleet/reconcile"
         ),
         integration=(
-            "approval bad_input budget budget_store check_mode declarations fleet_cost kill manifest_forms "
-            "outcome_cost progress provision provision_steps role_options slices"
+            "approval bad_input budget budget_store check_mode declarations firmware_lock fleet_cost kill "
+            "manifest_forms outcome_cost progress provision provision_steps role_options slices"
         ),
     ),
     "mesh": Area(
-        unit="_mesh/* _fleet/firmware_guard _fleet/mesh_moments _fleet/mesh_runs _fleet/registry_network",
+        unit="_mesh/* _fleet/checks/firmware_guard _fleet/mesh_moments _fleet/mesh_runs _fleet/registry_network",
         integration="demo_picture mesh mesh_audit network",
     ),
     "product": Area(

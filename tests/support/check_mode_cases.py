@@ -132,7 +132,7 @@ def build_barn(tenant: Tenant) -> dict[str, Any]:
                 "notes": "north wall",
                 "groups": ["north", "beta"],
                 "development": True,
-                "firmware_version": 7,
+                "firmware_lock": 7,
                 "mesh": {"network": "barn", "role": "node" if index else "gateway"},
             }
             for index, id in enumerate(tenant.ids)
@@ -158,7 +158,7 @@ def build_moved_fleet(tenant: Tenant) -> dict[str, Any]:
                 "mesh": {"network": "barn", "role": "gateway", "parameters": {"key": "its-own"}},
             },
             {"id": two, "notes": "", "development": False, "mesh": {"network": "shed", "role": "gateway"}},
-            {"id": three, "name": "moved", "firmware_version": "unlocked", "mesh": {"network": "shed"}},
+            {"id": three, "name": "moved", "firmware_lock": "unlocked", "mesh": {"network": "shed"}},
             {"id": four, "groups": [], "mesh": {"state": "absent"}},
         ],
     }

@@ -148,8 +148,8 @@ def _join(device: State, record: Record, *, product: bool) -> None:
     device.update({field: record[field] or None for field in ("name", "notes") if field in record})
     if "development" in record:
         device["development"] = record["development"]
-    if "firmware_version" in record:
-        version = record["firmware_version"]
+    if "firmware_lock" in record:
+        version = record["firmware_lock"]
         device["desired_firmware_version"] = None if version == "unlocked" else version
 
 

@@ -74,6 +74,10 @@ class Simulator:
         """Change a device, for example with `powered=False`. The device id `*` changes all devices."""
         self._admin("POST", f"devices/{device_id}", json=changes)
 
+    def add_firmware(self, *versions: int, product: str = PRODUCT_SLUG) -> None:
+        """Give a product firmware versions."""
+        self._admin("POST", f"products/{product}", json={"firmware": list(versions)})
+
     def access_token(self, username: str = USERNAME) -> str:
         """Log in with `username` and the password `PASSWORD`, and return a new access token."""
         form = {"grant_type": "password", "username": username, "password": PASSWORD}

@@ -177,6 +177,7 @@ def script(
     """Script the answers to all reads of one product; they may be repeated."""
     cloud.answer("GET", f"/v1/products/{PRODUCT}", json={"product": {"id": 31337, "slug": PRODUCT}}, repeat=True)
     cloud.answer("GET", DEVICES, json={"devices": list(devices), "meta": {"total_pages": 1}}, repeat=True)
+    cloud.answer("GET", f"{BASE}/firmware", json=[{"version": version} for version in (41, 42)], repeat=True)
     cloud.answer("GET", GROUPS, json={"groups": [{"name": name} for name in groups]}, repeat=True)
     cloud.answer("GET", "/v1/ledgers", json={"ledgers": list(ledgers)}, repeat=True)
     return cloud.answer("GET", INSTANCES, json={"instances": list(instances)}, repeat=True)

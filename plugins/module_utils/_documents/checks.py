@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
@@ -40,16 +40,19 @@ class ValueReader:
         """Add a mistake. ``text`` describes what is wrong at ``place``."""
         self.mistakes.append(f"{self.describe(place)}: {text}")
 
-    def read_mapping(self, value: Any, place: Place, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    def read_mapping(
+        self, value: Any, place: Place, keys: tuple[str, ...], deprecated: Collection[str] = ()
+    ) -> Mapping[str, Any]:
         """Return ``value`` if it is a mapping, else add a mistake and return an empty mapping.
 
         :param keys: the valid keys. Any other key is a mistake.
+        :param deprecated: keys that are valid too, but that no message recommends.
         """
         if not isinstance(value, Mapping):
             self.add_mistake(place, f"must be a mapping, got {describe_type(value)}; valid keys are {', '.join(keys)}")
             return {}
         for key in value:
-            if key not in keys:
+            if key not in keys and key not in deprecated:
                 self.add_mistake(
                     (*place, str(key)), f"unknown key{suggest_similar(key, keys)}; valid keys are {', '.join(keys)}"
                 )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import get_platform_name
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import observe_fields
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_membership
 
 # Keys of a row that do not become facts. With mobile_secret, any person near the device could take it over. The other
@@ -22,6 +23,7 @@ _DEFAULT_KEYS = (
     "serial_number",
     "iccid",
     "firmware_version",
+    "firmware_lock",
     "system_firmware_version",
     "last_heard",
     "notes",
@@ -53,12 +55,21 @@ def build_facts(row: Mapping[str, Any], product: str | None = None) -> dict[str,
     if not facts["system_firmware_version"]:
         # In some lists the value is a number that is not a version (errors-and-limits.md, section 7).
         facts["system_firmware_version"] = device_os if isinstance(device_os, str) and "." in device_os else None
+    facts["firmware_lock"] = _read_lock(row)
     facts["platform"] = get_platform_name(row.get("platform_id"))
     facts["online"] = bool(row.get("connected") if online is None else online)
     facts["mac"] = row.get("mac_wifi") or None
     facts["mesh"] = _read_mesh(row)
     facts["product"] = product or _read_product(row)
     return facts
+
+
+def _read_lock(row: Mapping[str, Any]) -> Any:
+    """Return the firmware lock in the form in which a manifest declares the lock, or ``None`` if the row shows none.
+
+    Only the lists of products show the lock.
+    """
+    return observe_fields(row).get("firmware_lock")
 
 
 def _read_product(row: Mapping[str, Any]) -> str | None:

@@ -9,9 +9,12 @@ from dataclasses import replace
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.firmware_guard import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.firmware_guard import (
     find_locks_of_mesh_members,
     refuse_locks_that_end_mesh,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.firmware_versions import (
+    refuse_unknown_versions,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.labels import resolve_ids
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, Plan
@@ -44,6 +47,7 @@ def plan_fleet(run: Run) -> Plan:
     raise_refusals(mesh)
     plan = make_plan(run.manifest, run.observed, mesh)
     _refuse_many_removals(run, plan)
+    refuse_unknown_versions(run.target, plan)
     locks = find_locks_of_mesh_members(plan, run.manifest, run.observed)
     if locks and run.target.product is not None and not run.bounds.confirm:
         refuse_locks_that_end_mesh(run.target, locks)

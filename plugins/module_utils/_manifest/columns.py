@@ -17,6 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.devic
     FLAG,
     ValueKind,
     list_fields,
+    list_former_names,
 )
 
 # Prefix of the columns for parameters of one member. An example is a key that is printed beside a serial number.
@@ -38,6 +39,7 @@ def parse_device_table(text: str, name: str) -> tuple[dict[str, Any], Where]:
     """
     table = parse_table(text, name, _find_mistake)
     kinds = {"claimed": FLAG, **{field.name: field.kind for field in list_fields()}}
+    kinds.update({former: kinds[name] for former, name in list_former_names().items()})
     devices = [_read_device(row, kinds) for row in table.rows]
     named = [device["mesh"].get("network") for device in devices if "mesh" in device]
     networks: dict[str, Any] = {network: {} for network in named if network is not None}

@@ -26,7 +26,7 @@ Value: TypeAlias = "str | bool | int"
 """A field value in the form in which a manifest declares the field."""
 
 UNLOCKED = "unlocked"
-"""The value of ``firmware_version`` for a device that follows the firmware releases of its product, instead of being
+"""The value of ``firmware_lock`` for a device that follows the firmware releases of its product, instead of being
 locked to a version."""
 
 APPROVED, DENIED, QUARANTINED = "approved", "denied", "quarantined"
@@ -191,6 +191,7 @@ class DeviceField:
     :param cloud_name: the key in the rows of the cloud's lists and in the body of the PUT request.
     :param kind: the kind of the field's values.
     :param product_only: whether only devices of a product have the field.
+    :param former_name: a deprecated name of the field, which is still valid in a manifest and for module ``device``.
     :param is_put: whether a PUT request sets the field. The plan of a device has a write of its own for other fields.
     """
 
@@ -198,14 +199,25 @@ class DeviceField:
     cloud_name: str
     kind: ValueKind
     product_only: bool = False
+    former_name: str | None = None
     is_put: bool = True
+
+    def find_name(self, device: Mapping[str, Any]) -> str | None:
+        """Return the name by which a mapping contains the field: ``name``, ``former_name``, or ``None``."""
+        return next((name for name in (self.name, self.former_name) if name in device), None)
 
 
 DEVICE_FIELDS: tuple[DeviceField, ...] = (
     DeviceField("name", "name", NAME),
     DeviceField("notes", "notes", TEXT),
     DeviceField("development", "development", FLAG, product_only=True),
-    DeviceField("firmware_version", "desired_firmware_version", FIRMWARE_LOCK, product_only=True),
+    DeviceField(
+        "firmware_lock",
+        "desired_firmware_version",
+        FIRMWARE_LOCK,
+        product_only=True,
+        former_name="firmware_version",  # the name of the version that a device runs, which is not the lock
+    ),
     DeviceField("approval", "denied", APPROVAL, product_only=True, is_put=False),
 )
 
@@ -224,22 +236,37 @@ def list_put_fields() -> tuple[DeviceField, ...]:
     return tuple(field for field in DEVICE_FIELDS if field.is_put)
 
 
+def list_former_names() -> dict[str, str]:
+    """Return the current name of each field that has a deprecated name, keyed by the deprecated name."""
+    return {field.former_name: field.name for field in DEVICE_FIELDS if field.former_name is not None}
+
+
 def check_fields(reader: ValueReader, device: Mapping[str, Any], place: Place) -> dict[str, Value]:
     """Check and return the fields that a device declares. Report mistakes to ``reader``.
 
     :param device: the device in the parsed manifest.
     :param place: the path of the device in the manifest.
     """
-    return {
-        field.name: field.kind.check(reader, device[field.name], (*place, field.name))
-        for field in DEVICE_FIELDS
-        if field.name in device
-    }
+    checked = {}
+    for field in DEVICE_FIELDS:
+        if (name := field.find_name(device)) is None:
+            continue
+        checked[field.name] = field.kind.check(reader, device[name], (*place, name))
+        if name == field.name and field.former_name in device:
+            reader.add_mistake(
+                (*place, str(field.former_name)), f"is the deprecated name of {name}; declare only {name}"
+            )
+    return checked
 
 
 def read_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the device fields in the options of module ``device``, with the values that a manifest would contain."""
-    return {field.name: options[field.name] for field in DEVICE_FIELDS if options.get(field.name) is not None}
+    return {
+        name: options[name]
+        for field in DEVICE_FIELDS
+        for name in (field.name, field.former_name)
+        if name is not None and options.get(name) is not None
+    }
 
 
 def observe_fields(row: Mapping[str, object]) -> dict[str, Value | None]:
@@ -294,4 +321,9 @@ def export_fields(facts: Mapping[str, object], *, product_only: bool) -> dict[st
 
 def build_option_specs() -> dict[str, Mapping[str, Any]]:
     """Return the argument spec of module ``device`` for all device fields."""
-    return {field.name: field.kind.option for field in DEVICE_FIELDS}
+    return {
+        name: field.kind.option
+        for field in DEVICE_FIELDS
+        for name in (field.name, field.former_name)
+        if name is not None
+    }

@@ -88,6 +88,7 @@ class Manifest:
     :param devices: the declared devices in the order of the manifest.
     :param absent: whether the declared devices must be removed from the fleet.
     :param needs_login: whether a run with this manifest needs the Particle cloud.
+    :param deprecations: a sentence for each deprecated name that the manifest uses.
     """
 
     product: str | None
@@ -96,6 +97,7 @@ class Manifest:
     devices: tuple[DeviceRecord, ...]
     absent: bool = False
     needs_login: bool = True
+    deprecations: tuple[str, ...] = ()
 
     @property
     def cloud_part(self) -> Manifest:

@@ -25,6 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.devic
     DENIED,
     check_fields,
     list_fields,
+    list_former_names,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.identifiers import (
     get_identifier_kind,
@@ -125,6 +126,8 @@ class _Reader(ValueReader):
         self._absent = absent
         self._ordered = ordered
         self._device_keys, self._product_keys = list_device_keys(), _list_product_keys()
+        self._former_names = list_former_names()
+        self._deprecated: dict[str, list[Place]] = {}
         self.product_only: list[str] = []
 
     def read(self, data: Any) -> Manifest:
@@ -157,7 +160,15 @@ class _Reader(ValueReader):
         networks = memberships.complete_networks(devices, absent=self._absent)
         records = tuple(record for _unused, record in devices)
         needs_login = product is not None or _needs_login(networks, records)
-        return Manifest(product, mode == "exact", networks, records, self._absent, needs_login)
+        deprecations = tuple(self._describe_deprecation(name, places) for name, places in self._deprecated.items())
+        return Manifest(product, mode == "exact", networks, records, self._absent, needs_login, deprecations)
+
+    def _describe_deprecation(self, name: str, places: Sequence[Place]) -> str:
+        """Return the sentence about a deprecated name, which describes the first of its places."""
+        more = len(places) - 1
+        others = f" (and at {more} other {'place' if more == 1 else 'places'})" if more else ""
+        said = f"{name} is deprecated as the name of {self._former_names[name]}"
+        return f"{self.describe(places[0])}{others}: {said}; rename the key."
 
     def _read_product(self, value: Any) -> str | None:
         if isinstance(value, int) and not isinstance(value, bool):
@@ -172,7 +183,7 @@ class _Reader(ValueReader):
         self, value: Any, place: Place, networks: Mapping[str, Network], memberships: MembershipReader
     ) -> tuple[Place, DeviceRecord] | None:
         before = len(self.mistakes)
-        device = self.read_mapping(value, place, self._device_keys)
+        device = self.read_mapping(value, place, self._device_keys, self._former_names)
         if not isinstance(value, Mapping):
             return None
         identities = read_mesh_identities(self, device, place, networks, needs_mesh=not self._absent)
@@ -190,7 +201,9 @@ class _Reader(ValueReader):
             mesh, leaves = memberships.read(device["mesh"], (*place, "mesh"))
         if mesh is not None and identities:
             mesh = replace(mesh, extra={**mesh.extra, **identities})
-        for key in self._product_keys:
+        for name in (name for name in self._former_names if name in device):
+            self._deprecated.setdefault(name, []).append((*place, name))
+        for key in (*self._product_keys, *self._former_names):
             if key in device:
                 self.product_only.append(f"{self.describe((*place, key))}: {key}")
         if identity is None:

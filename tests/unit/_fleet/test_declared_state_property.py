@@ -96,7 +96,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "notes": TEXTS,
     "groups": GROUP_SETS,
     "development": st.booleans(),
-    "firmware_version": st.sampled_from((7, "unlocked")),
+    "firmware_lock": st.sampled_from((7, "unlocked")),
     "claimed": st.booleans(),
     "approval": st.just("approved"),
 }
@@ -207,7 +207,7 @@ def product_manifests(draw: st.DrawFn) -> dict[str, Any]:
     networks: dict[str, Any] = {
         name: {"parameters": draw(PARAMETERS)} for name in draw(st.sets(st.sampled_from(NETWORKS)))
     }
-    devices = draw(records("name", "notes", "groups", "development", "firmware_version", "claimed", "approval"))
+    devices = draw(records("name", "notes", "groups", "development", "firmware_lock", "claimed", "approval"))
     role = st.sampled_from(("gateway", "node"))
     membership = {"network": st.sampled_from(sorted(networks)), "role": role}
     joining = [st.fixed_dictionaries(membership, optional={"parameters": PARAMETERS})] * bool(networks)
@@ -341,6 +341,7 @@ def assert_declared_state_is_reached(
     :param repeated_route: the only write that the third run may send, for refused devices.
     """
     cloud.reset()
+    cloud.add_firmware(7)
     with user(cloud) as http:
         write_start_state(http, start)
     before = normalize_state(cloud.state())

@@ -63,8 +63,8 @@ class TestFields:
         for device in (one, two):
             scripted_cloud.answer("PUT", f"{DEVICES}/{device}", json={})
         data = declare_devices([one, two])
-        data["devices"][0]["firmware_version"] = 42
-        data["devices"][1]["firmware_version"] = "unlocked"
+        data["devices"][0]["firmware_lock"] = 42
+        data["devices"][1]["firmware_lock"] = "unlocked"
         with client(scripted_cloud.url) as http:
             result = run(http, data, verify="none")
             bodies = [request.json for request in http.sent if request.route == PUT]
@@ -73,11 +73,11 @@ class TestFields:
             "{'desired_firmware_version': None}",
         ]
         assert result["diff"] == {
-            "before": {one: {"firmware_version": "unlocked"}, two: {"firmware_version": 42}},
-            "after": {one: {"firmware_version": 42}, two: {"firmware_version": "unlocked"}},
+            "before": {one: {"firmware_lock": "unlocked"}, two: {"firmware_lock": 42}},
+            "after": {one: {"firmware_lock": 42}, two: {"firmware_lock": "unlocked"}},
         }
 
-    @pytest.mark.parametrize("more", [{"development": False}, {"firmware_version": "unlocked"}])
+    @pytest.mark.parametrize("more", [{"development": False}, {"firmware_lock": "unlocked"}])
     def test_default_value_is_not_written_when_the_cloud_omits_the_field(
         self, scripted_cloud: ScriptedCloud, more: dict[str, Any]
     ) -> None:
@@ -95,7 +95,7 @@ class TestFields:
             result = run(http, {"devices": [{"id": one, "name": "a", "notes": "b"}]}, verify="none")
         assert (result["changed"], result["summary"]["failed"]) == (True, 1)
 
-    @pytest.mark.parametrize("more", [{"development": True}, {"firmware_version": 1}])
+    @pytest.mark.parametrize("more", [{"development": True}, {"firmware_lock": 1}])
     def test_product_field_of_an_account_device_is_refused(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str], more: dict[str, Any]
     ) -> None:

@@ -29,7 +29,7 @@ def mistakes(text: str) -> list[str]:
 
 def test_columns_are_read_like_the_keys_of_a_manifest() -> None:
     text = (
-        "serial_number,name,notes,groups,development,firmware_version,claimed,mesh.network,mesh.role\n"
+        "serial_number,name,notes,groups,development,firmware_lock,claimed,mesh.network,mesh.role\n"
         "P046AB1,a,north wall,north;beta,no,42,yes,barn,gateway\n"
     )
     data, _unused = parse_device_table(text, "fleet.csv")
@@ -41,7 +41,7 @@ def test_columns_are_read_like_the_keys_of_a_manifest() -> None:
                 "notes": "north wall",
                 "groups": ["north", "beta"],
                 "development": False,
-                "firmware_version": "42",
+                "firmware_lock": "42",
                 "claimed": True,
                 "mesh": {"network": "barn", "role": "gateway"},
             }
@@ -102,8 +102,8 @@ def test_quoted_cell_may_contain_line_breaks_commas_and_quotes() -> None:
 
 
 def test_firmware_version_may_be_unlocked() -> None:
-    data, _unused = parse_device_table(f"id,firmware_version\n{ONE},unlocked\n", "t.csv")
-    assert data["devices"][0]["firmware_version"] == "unlocked"
+    data, _unused = parse_device_table(f"id,firmware_lock\n{ONE},unlocked\n", "t.csv")
+    assert data["devices"][0]["firmware_lock"] == "unlocked"
 
 
 def test_mistakes_have_their_line_even_after_a_cell_of_two_lines() -> None:

@@ -41,7 +41,7 @@ from support.scripted import ScriptedCloud
 
 ONE = device_id(1)
 QUOTES = "; put it in quotes, or add the filter '| string' if it comes from a template"
-LOCK = "here.firmware_version: must be a version number from 0 to 65535 or unlocked, got "
+LOCK = "here.firmware_lock: must be a version number from 0 to 65535 or unlocked, got "
 BOOL = "; remove the quotes, or add the filter '| bool' if it comes from a template"
 PUT = "PUT /v1/products/:p/devices/:id"
 FULL_ROW = {"name": "barn", "notes": "north wall", "development": True, "desired_firmware_version": 42, "online": True}
@@ -52,7 +52,7 @@ def test_observed_fields_have_the_names_of_the_manifest() -> None:
         "name": "barn",
         "notes": "north wall",
         "development": True,
-        "firmware_version": 42,
+        "firmware_lock": 42,
     }
 
 
@@ -67,9 +67,9 @@ def test_omitted_fields_are_not_observed() -> None:
         ({"name": 7}, {"name": "7"}),
         ({"development": None}, {"development": False}),
         ({"development": "yes"}, {"development": False}),
-        ({"desired_firmware_version": None}, {"firmware_version": "unlocked"}),
-        ({"desired_firmware_version": True}, {"firmware_version": "unlocked"}),
-        ({"desired_firmware_version": 0}, {"firmware_version": 0}),
+        ({"desired_firmware_version": None}, {"firmware_lock": "unlocked"}),
+        ({"desired_firmware_version": True}, {"firmware_lock": "unlocked"}),
+        ({"desired_firmware_version": 0}, {"firmware_lock": 0}),
     ],
 )
 def test_unusual_values_of_the_cloud_are_normalized(shown: dict[str, Any], observed: dict[str, Any]) -> None:
@@ -77,7 +77,7 @@ def test_unusual_values_of_the_cloud_are_normalized(shown: dict[str, Any], obser
 
 
 def test_put_body_has_the_field_names_of_the_cloud() -> None:
-    fields: dict[str, Value] = {"name": "barn", "notes": "", "development": False, "firmware_version": 42}
+    fields: dict[str, Value] = {"name": "barn", "notes": "", "development": False, "firmware_lock": 42}
     assert build_put_body(fields) == {"name": "barn", "notes": "", "development": False, "desired_firmware_version": 42}
 
 
@@ -86,7 +86,7 @@ def test_put_body_keeps_the_order_of_the_fields() -> None:
 
 
 def test_unlocked_removes_the_lock_but_is_also_a_valid_device_name() -> None:
-    fields: dict[str, Value] = {"name": "unlocked", "firmware_version": "unlocked"}
+    fields: dict[str, Value] = {"name": "unlocked", "firmware_lock": "unlocked"}
     assert build_put_body(fields) == {"name": "unlocked", "desired_firmware_version": None}
 
 
@@ -101,33 +101,33 @@ def test_is_different_treats_missing_text_as_empty(declared: Value, observed: Va
 @pytest.mark.parametrize(
     ("declared", "mistake"),
     [
-        ({"name": "barn", "notes": " ", "development": True, "firmware_version": 0}, None),
-        ({"firmware_version": "unlocked", "colour": 1}, None),
+        ({"name": "barn", "notes": " ", "development": True, "firmware_lock": 0}, None),
+        ({"firmware_lock": "unlocked", "colour": 1}, None),
         ({"name": " "}, "here.name: is empty"),
         ({"name": 7}, "here.name: must be a string, got the number 7" + QUOTES),
         ({"development": "no"}, "here.development: must be true or false, got a string" + BOOL),
         (
-            {"firmware_version": -1},
+            {"firmware_lock": -1},
             LOCK + "-1",
         ),
         (
-            {"firmware_version": True},
+            {"firmware_lock": True},
             LOCK + "True",
         ),
         (
-            {"firmware_version": "latest"},
+            {"firmware_lock": "latest"},
             LOCK + "'latest'",
         ),
         (
-            {"firmware_version": 65536},
+            {"firmware_lock": 65536},
             LOCK + "65536",
         ),
         (
-            {"firmware_version": "65536"},
+            {"firmware_lock": "65536"},
             LOCK + "'65536'",
         ),
         (
-            {"firmware_version": 42.0},
+            {"firmware_lock": 42.0},
             LOCK + "42.0",
         ),
         ({"name": "a\nb"}, "here.name: contains the control character U+000A; remove it"),
@@ -144,22 +144,22 @@ def test_invalid_field_is_reported_with_its_place(declared: dict[str, Any], mist
 
 
 def test_only_given_options_become_declared_fields() -> None:
-    options = {"name": "7", "notes": None, "development": False, "firmware_version": "42", "id": ONE}
-    assert read_options(options) == {"name": "7", "development": False, "firmware_version": "42"}
+    options = {"name": "7", "notes": None, "development": False, "firmware_lock": "42", "id": ONE}
+    assert read_options(options) == {"name": "7", "development": False, "firmware_lock": "42"}
 
 
 @pytest.mark.parametrize("version", [42, "42"])
 def test_version_may_be_a_number_or_a_string_of_digits(version: Any) -> None:
     reader = ValueReader(format_place)
-    assert check_fields(reader, {"firmware_version": version}, ()) == {"firmware_version": 42}
+    assert check_fields(reader, {"firmware_lock": version}, ()) == {"firmware_lock": 42}
     assert reader.mistakes == []
 
 
 @pytest.mark.parametrize(
     ("facts", "exported"),
     [
-        (FULL_ROW, {"name": "barn", "notes": "north wall", "development": True, "firmware_version": 42}),
-        ({"name": " ", "notes": " ", "desired_firmware_version": 0}, {"notes": " ", "firmware_version": 0}),
+        (FULL_ROW, {"name": "barn", "notes": "north wall", "development": True, "firmware_lock": 42}),
+        ({"name": " ", "notes": " ", "desired_firmware_version": 0}, {"notes": " ", "firmware_lock": 0}),
         ({"name": None, "notes": "", "development": False, "desired_firmware_version": None}, {}),
         ({}, {}),
     ],
@@ -168,7 +168,7 @@ def test_export_omits_the_values_of_a_new_device(facts: dict[str, Any], exported
     anywhere, in_product = (export_fields(facts, product_only=product_only) for product_only in (False, True))
     assert {**anywhere, **in_product} == exported
     assert set(anywhere) <= {"name", "notes"}
-    assert set(in_product) <= {"development", "firmware_version"}
+    assert set(in_product) <= {"development", "firmware_lock"}
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class TestDeviceExport:
                     "notes": "north wall\nsecond line",
                     "groups": ["north"],
                     "development": True,
-                    "firmware_version": 42,
+                    "firmware_lock": 42,
                     "mesh": {"network": "barn", "role": "gateway"},
                 }
             ],
@@ -139,11 +139,12 @@ def test_exported_manifest_of_any_fleet_can_be_read(found: list[dict[str, Any]],
 
 def test_run_with_the_exported_manifest_writes_nothing(simulator: Simulator) -> None:
     ids = ids_of(simulator)
+    simulator.add_firmware(7)
     with user(simulator) as http:
         declared = barn(ids, join_key="hush")
         for index, device in enumerate(declared["devices"]):
             device.update(groups=["north", "south"][: index % 3], notes="" if index % 2 else "north wall")
-            device.update(development=index % 4 == 0, firmware_version="unlocked" if index % 5 else 7)
+            device.update(development=index % 4 == 0, firmware_lock="unlocked" if index % 5 else 7)
             device["mesh"]["parameters"] = {"join_key": "hush-hush"} if index % 6 == 0 else {}
         run(http, declared)
         found = gather_facts(http, Sources((PRODUCT,), None, False), [{}])

@@ -145,8 +145,8 @@ class TestDeclarations:
 
     @pytest.mark.parametrize("version", [0, 42, "unlocked"])
     def test_device_may_be_locked_to_a_firmware_version_or_unlocked(self, version: Any) -> None:
-        (record,) = read_manifest(manifest({"id": ONE, "firmware_version": version, "development": True})).devices
-        assert record.fields == {"firmware_version": version, "development": True}
+        (record,) = read_manifest(manifest({"id": ONE, "firmware_lock": version, "development": True})).devices
+        assert record.fields == {"firmware_lock": version, "development": True}
 
     @pytest.mark.parametrize(
         ("kind", "label"), [("serial_number", " p046ab123 "), ("iccid", "8" * 20), ("imei", "352753000000001")]
@@ -251,9 +251,9 @@ class TestMistakes:
                 r"devices\[0\]\.claimed: must be true or false, got a string; remove the quotes, or .*",
             ),
             ({"id": ONE, "development": 1}, r"devices\[0\]\.development: must be true or false, got a number"),
-            ({"id": ONE, "firmware_version": True}, r"devices\[0\]\.firmware_version: must be a version .*, got True"),
-            ({"id": ONE, "firmware_version": -1}, r"devices\[0\]\.firmware_version: must be a version .*, got -1"),
-            ({"id": ONE, "firmware_version": "4 2"}, r"devices\[0\]\.firmware_version: .* or unlocked, got '4 2'"),
+            ({"id": ONE, "firmware_lock": True}, r"devices\[0\]\.firmware_lock: must be a version .*, got True"),
+            ({"id": ONE, "firmware_lock": -1}, r"devices\[0\]\.firmware_lock: must be a version .*, got -1"),
+            ({"id": ONE, "firmware_lock": "4 2"}, r"devices\[0\]\.firmware_lock: .* or unlocked, got '4 2'"),
             ({"id": ONE, "imei": "352753000000001"}, r"devices\[0\]\.imei: cannot be combined with id: .*"),
             ({"serial_number": 123456}, r"devices\[0\]\.serial_number: must be a string, got a number; .*"),
             ({"serial_number": "a b c d"}, r"devices\[0\]\.serial_number: 'a b c d' is not a valid serial number: .*"),
@@ -598,12 +598,31 @@ devices:
 """
         assert self.mistakes(text) == [
             "fleet.yml:5 devices[1].colour: unknown key; valid keys are id, serial_number, iccid, imei, name, "
-            "notes, groups, development, firmware_version, approval, claimed, mesh",
+            "notes, groups, development, firmware_lock, approval, claimed, mesh",
             "fleet.yml:4 devices[1]: has no identifier; declare id, serial_number, iccid or imei",
             "fleet.yml:6 devices[2].id: 123456789012345678901234 is read as a number: put the device id in quotes, or "
             + STRING,
             "fleet.yml:9 devices[2].groups[1]: 'South' is not a valid group name: use only a-z, 0-9, _ and -",
         ]
+
+    def test_deprecated_names_are_read_and_named_once_with_a_line(self) -> None:
+        text = f"product: p\ndevices:\n- id: {ONE}\n  firmware_version: 42\n- id: {TWO}\n  firmware_version: unlocked\n"
+        found = read_manifest(*parse_yaml(text, "fleet.yml"))
+        assert [record.fields for record in found.devices] == [{"firmware_lock": 42}, {"firmware_lock": "unlocked"}]
+        assert found.deprecations == (
+            "fleet.yml:4 devices[0].firmware_version (and at 1 other place): "
+            "firmware_version is deprecated as the name of firmware_lock; rename the key.",
+        )
+
+    def test_field_under_two_names_is_a_mistake(self) -> None:
+        text = f"product: p\ndevices:\n- id: {ONE}\n  firmware_lock: 42\n  firmware_version: 42\n"
+        said = "is the deprecated name of firmware_lock; declare only firmware_lock"
+        assert self.mistakes(text) == [f"fleet.yml:5 devices[0].firmware_version: {said}"]
+
+    def test_deprecated_name_requires_a_product_too(self) -> None:
+        with pytest.raises(ParticleError) as caught:
+            read_manifest({"devices": [{"id": ONE, "firmware_version": 42}]})
+        assert caught.value.code == "unsupported"
 
     def test_empty_file_is_one_mistake(self) -> None:
         (sentence,) = self.mistakes("")

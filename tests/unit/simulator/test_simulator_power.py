@@ -153,7 +153,7 @@ def test_device_with_the_firmware_waits_in_quarantine_for_approval(demo: User) -
 
 def test_device_with_the_firmware_is_approved_at_once_without_quarantine(demo: User) -> None:
     answer = demo.cloud.call("POST", "/_simulator/products/31337", json={"quarantine": False})
-    assert answer.json() == {"id": 31337, "quarantine": False}
+    assert answer.json() == {"id": 31337, "quarantine": False, "firmware": []}
     assert demo.get("/v1/products/31337")["product"]["settings"]["quarantine"] is False
     assert demo.cloud.change_device(BORON, firmware_product_id=31337)["quarantined"] is False
 

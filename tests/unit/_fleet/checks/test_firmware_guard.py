@@ -42,6 +42,7 @@ def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 @pytest.fixture
 def cloud(_cloud: Simulator) -> Simulator:
     _cloud.reset()
+    _cloud.add_firmware(6, 7, 8, 9)
     return _cloud
 
 
@@ -63,7 +64,7 @@ def declare_mesh() -> dict[str, Any]:
 
 
 def declare_locks(version: int | str, *devices: str) -> dict[str, Any]:
-    return {"product": PRODUCT, "devices": [{"id": device, "firmware_version": version} for device in devices]}
+    return {"product": PRODUCT, "devices": [{"id": device, "firmware_lock": version} for device in devices]}
 
 
 def test_lock_to_firmware_without_mesh_is_refused_for_members(http: RecordingHttp) -> None:
@@ -80,7 +81,7 @@ def test_lock_to_firmware_without_mesh_is_refused_for_members(http: RecordingHtt
 
 def test_lock_to_firmware_without_mesh_is_refused_for_joining_device(cloud: Simulator) -> None:
     data = declare_mesh()
-    data["devices"][1]["firmware_version"] = 8
+    data["devices"][1]["firmware_lock"] = 8
     before = cloud.stats()["writes"]
     with user(cloud) as http, pytest.raises(ParticleError, match="1 device might leave their mesh"):
         run(http, data)

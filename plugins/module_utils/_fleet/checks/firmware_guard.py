@@ -46,7 +46,7 @@ def find_locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observe
     }
     locks = {}
     for device in plan.devices:
-        version = device.fields.get("firmware_version")
+        version = device.fields.get("firmware_lock")
         found = observed.devices.get(device.id)
         hardware = found.hardware if found else Hardware()
         in_a_mesh = device.id in registered or read_registration(hardware.row.get("network")) is not None
@@ -81,7 +81,7 @@ def refuse_locks_that_end_mesh(target: Target, locks: Mapping[str, int]) -> None
     why = "; ".join(reasons)
     message = f"{devices} might leave their mesh ({shown}). Particle Mesh needs Device OS 1.5.x or older, and {why}."
     hint = (
-        "Run the version on one device outside of any mesh first, declare another firmware_version, or set confirm to "
+        "Run the version on one device outside of any mesh first, declare another firmware_lock, or set confirm to "
         "true to accept that these devices leave their mesh."
     )
     raise ParticleError("conflict", message, hint=hint)
