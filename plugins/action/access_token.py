@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.cleanup import revoke_orphans
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.client_credentials import (
     ClientCredentials,
@@ -14,13 +15,17 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cl
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.refresh_token import RefreshToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.two_step import TwoStepLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import hash_token
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import identify_login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_seconds_until
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import DAY, Tokens
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import build_encryption_warnings
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import (
+    build_encryption_warnings,
+    get_variable_name,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     Settings,
     find_source,
@@ -55,12 +60,13 @@ class ActionModule(ParticleAction):
         label = Label(settings.connection.api_url, account, client, task.options["purpose"])
         wish = _read_lifetime(task.options)
         tokens = _open_tokens(task, settings)
-        if task.options["state"] == "rotated":
-            result = tokens.rotate(login, label, wish, check_mode=task.check_mode)
-        else:
-            days = task.options["renew_before"]
-            renew_before = None if days is None else days * DAY
-            result = tokens.ensure_present(login, label, wish, renew_before, check_mode=task.check_mode)
+        with tokens.hand_over():
+            if task.options["state"] == "rotated":
+                result = tokens.rotate(login, label, wish, check_mode=task.check_mode)
+            else:
+                days = task.options["renew_before"]
+                renew_before = None if days is None else days * DAY
+                result = tokens.ensure_present(login, label, wish, renew_before, check_mode=task.check_mode)
         # Hide the result from all output; the registered variable stays complete.
         return {**result, "_ansible_no_log": True}
 
@@ -92,13 +98,16 @@ def _obtain_private_token(task: Task) -> dict[str, Any]:
     tokens = _open_tokens(task, settings)
     account, client = login.display_names
     label = Label(settings.connection.api_url, account, client, task.options["purpose"])
-    result = tokens.ensure_present(login, label, _read_lifetime(task.options), None, check_mode=task.check_mode)
+    lifetime = _read_lifetime(task.options)
+    with tokens.hand_over():
+        result = tokens.ensure_present(login, label, lifetime, None, check_mode=task.check_mode)
     return {**result, "api_url": settings.connection.api_url}
 
 
 def _open_tokens(task: Task, settings: Settings) -> Tokens:
     kept = TokenStore(settings.token_file) if settings.token_file and not task.options["private"] else None
-    return Tokens(task.connect(settings), task.open_sessions(), kept, task.warn)
+    is_private = task.options["private"]
+    return Tokens(task.connect(settings), task.open_sessions(), kept, task.warn, is_temporary=is_private)
 
 
 def _choose_login(task: Task, settings: Settings) -> Login:
@@ -168,8 +177,19 @@ def _read_lifetime(options: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(options[name]) for name in given}
 
 
+def _revoke_orphans(task: Task) -> dict[str, Any]:
+    settings = task.read_settings()
+    given = settings.login.access_token if isinstance(settings.login, ReadyToken) else None
+    # Credentials in the task's options hide a token in the environment, which other tasks may use.
+    values = (given, task.environment.get(get_variable_name("access_token")))
+    in_use = [hash_token(value) for value in values if value]
+    return revoke_orphans(_open_tokens(task, settings), task.read_account(), in_use, check_mode=task.check_mode)
+
+
 def _revoke_tokens(task: Task) -> dict[str, Any]:
     which = task.options["which"]
+    if which == "orphaned":
+        return _revoke_orphans(task)
     hint = "Give access_token, or set which: current to revoke the token in use."
     nothing = ParticleError("token_invalid", "The token to revoke is not given.", hint=hint)
     if which == "given" and task.options["access_token"] is None:

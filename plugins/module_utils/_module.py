@@ -21,6 +21,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import DEFAULT_CLIENT
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import (
+    RequestLog,
+    locate_request_file,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import Session
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import (
     SessionStore,
@@ -118,7 +122,8 @@ class Task:
 
     def open_sessions(self) -> SessionStore:
         """Return the store of shared logins. The path of its file is determined when the store is first used."""
-        return SessionStore(lambda: locate_session_file(self.environment), warn=self.warn)
+        requests = RequestLog(lambda: locate_request_file(self.environment), self.warn)
+        return SessionStore(lambda: locate_session_file(self.environment), warn=self.warn, requests=requests)
 
     def connect(self, settings: Settings) -> Http:
         """Return an HTTP client that is not logged in. The task result reports the usage of this client as ``cloud``.

@@ -187,6 +187,8 @@ options:
       - With O(state=present), the task obtains a token only if other tasks with the same options would log in with
         username and password. If they would use a token from O(access_token), the environment, O(token_file) or
         O(profile), or if there are no credentials, the task obtains no token, and does not return RV(access_token).
+      - If the play ends without revoking the token, for example because it was killed, module
+        M(meshfleet.particle.access_token_info) lists the token, and O(which=orphaned) revokes it.
       - With O(state=absent), the task revokes the token in O(access_token), and does not look into O(token_file).
       - Cannot be combined with O(state=rotated), or with another O(grant) than V(password), or with another O(which)
         than V(given).
@@ -202,8 +204,14 @@ options:
       - V(all) revokes all tokens of the account, including the tokens of other users and programs. Requires
         O(confirm=true). If O(token_file) is set, all stored tokens of O(username) for O(api_url) are removed from this
         file. Without O(password), only the token that the task itself used is removed from the file.
+      - V(orphaned) revokes the tokens of O(username) that this user obtained on this machine, that no file stores, and
+        that no running play uses, for example because a play was killed. Module M(meshfleet.particle.access_token_info)
+        lists them. Tokens with the reason C(returned) are not revoked, because the play may have stored them elsewhere.
+        The value of such a token is read from the list of tokens of the cloud. Requires O(username) and O(password). If
+        the cloud no longer lists tokens, the task revokes nothing, and RV(orphaned) and a warning say which tokens
+        remain, and until when.
     type: str
-    choices: [given, current, all]
+    choices: [given, current, all, orphaned]
     default: given
   confirm:
     description:
@@ -285,6 +293,13 @@ EXAMPLES = r"""
     username: "{{ particle_username }}"
     password: "{{ particle_password }}"
 
+- name: Revoke the tokens that killed plays left behind, if the cloud lists tokens
+  meshfleet.particle.access_token:
+    state: absent
+    which: orphaned
+    username: "{{ particle_username }}"
+    password: "{{ particle_password }}"
+
 - name: Revoke all tokens of an account whose password has leaked
   meshfleet.particle.access_token:
     state: absent
@@ -362,6 +377,23 @@ fingerprint:
   returned: success
   type: str
   sample: 1f0c5d6e
+revoked:
+  description: Fingerprints of the revoked tokens. In check mode, of the tokens that would be revoked.
+  returned: with O(which=orphaned)
+  type: list
+  elements: str
+  sample: [1f0c5d6e]
+orphaned:
+  description:
+    - Tokens that were not revoked and may still be valid, with the keys of
+      RV(meshfleet.particle.access_token_info#module:orphaned).
+  returned: with O(which=orphaned)
+  type: list
+  elements: dict
+listing_error:
+  description: Reason why the cloud does not list tokens, with the keys of RV(error). V(null) if it lists them.
+  returned: with O(which=orphaned)
+  type: dict
 reused:
   description: Whether the token was read from O(token_file) instead of obtained by this task.
   returned: success, unless O(state=absent)
@@ -466,7 +498,7 @@ SPEC = build_argument_spec(
     renew_before={"type": "float"},
     purpose={"type": "str", "default": ""},
     private={"type": "bool", "default": False},
-    which={"type": "str", "choices": ["given", "current", "all"], "default": "given"},
+    which={"type": "str", "choices": ["given", "current", "all", "orphaned"], "default": "given"},
     confirm={"type": "bool", "default": False},
 )
 

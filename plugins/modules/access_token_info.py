@@ -165,6 +165,60 @@ kept:
       type: int
       returned: always
       sample: 83
+orphaned:
+  description:
+    - Tokens that this user has requested on this machine, that may still be valid, that no file stores, and that no
+      running play uses.
+    - Module M(meshfleet.particle.access_token) with O(meshfleet.particle.access_token#module:state=absent) and
+      O(meshfleet.particle.access_token#module:which=orphaned) revokes them, if the cloud lists tokens.
+    - The list contains the tokens of all clouds and accounts. With O(list=true), tokens of the account that the cloud
+      does not list are left out.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    fingerprint:
+      description:
+        - The first 8 hexadecimal digits of the SHA-256 hash of the token.
+        - V(null) if the run ended before it received the token. It is then not known whether the cloud granted a token.
+      type: str
+      returned: always
+      sample: 1f0c5d6e
+    reason:
+      description:
+        - V(lost) if the run ended before it could store or return the token, or if the response of the cloud was lost.
+        - V(abandoned) if the play has ended, but has not revoked a token that it obtained with
+          O(meshfleet.particle.access_token#module:private=true). The role C(provision) obtains such a token.
+        - V(returned) if the token was returned to a play that has ended, or that ran in another container. The play may
+          have stored the token elsewhere.
+      type: str
+      returned: always
+      sample: lost
+    account:
+      description: Username of the account. Empty if the grant uses no account.
+      type: str
+      returned: always
+      sample: jane@example.com
+    api_url:
+      description: URL of the API of the cloud from which the token was requested.
+      type: str
+      returned: always
+      sample: https://api.particle.io
+    client:
+      description: Id of the OAuth client that requested the token. Empty if the grant uses no OAuth client.
+      type: str
+      returned: always
+      sample: particle
+    requested_at:
+      description: Time when the token was requested.
+      type: str
+      returned: always
+      sample: "2026-03-01T00:00:00Z"
+    expires_at:
+      description: Latest time when the token expires. V(null) if it never expires.
+      type: str
+      returned: always
+      sample: "2026-03-01T01:02:00Z"
 listed:
   description: Tokens of the account that the cloud lists. V(null) if they could not be listed.
   returned: if O(list=true)
@@ -289,7 +343,7 @@ def access_token_info(task: Task) -> dict[str, Any]:
     http = task.connect(settings)
     result = report_tokens(http, settings.login, task.open_sessions, settings.token_file)
     if task.options["list"]:
-        result |= report_listed_tokens(http, task.read_account(), task.open_sessions)
+        result |= report_listed_tokens(http, task.read_account(), task.open_sessions, settings.token_file)
     return result
 
 

@@ -18,6 +18,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry imp
 PUBLIC_CLIENTS = frozenset({"particle", "particle-api", "particle-cli", "spark", "spark-ide"})
 """The ids of OAuth clients that exist in the Particle cloud (endpoints.yml: client_basic)."""
 
+MAX_LIFETIME = 10**10
+"""The longest valid lifetime of a token in seconds. With a longer one, the time of expiry might not be a valid date."""
+
 
 @dataclass(frozen=True)
 class Grant:
@@ -67,14 +70,15 @@ def request_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], 
 
 
 def _parse_number(value: Any) -> int | None:
-    """Return the value of ``expires_in`` as a number, or ``None`` if the value is not a number.
+    """Return the value of ``expires_in`` as a number, or ``None`` if the value is not a valid number of seconds.
 
     The documentation shows a string, but the cloud sends a number.
     """
     try:
-        return int(value)
-    except (TypeError, ValueError):
+        seconds = int(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return seconds if 0 <= seconds <= MAX_LIFETIME else None
 
 
 def get_current_token(http: Http) -> dict[str, Any]:

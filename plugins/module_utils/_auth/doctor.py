@@ -7,7 +7,6 @@ An examination logs in at most once, because the cloud locks out an IP address a
 
 from __future__ import annotations
 
-import email.utils
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import probe_product_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import get_current_token
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.user import get_user
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.grants import GrantAttempt
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client, Login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.client_credentials import (
     ClientCredentials,
@@ -27,7 +27,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_exp
     compute_seconds_until,
     is_token_valid,
     read_expiry,
-    revoke_token,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import list_tokens_of_account
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -100,6 +99,7 @@ class _Examination:
         self._error: ParticleError | None = None
         self._warning: ParticleError | None = None
         self._obtained: str | None = None
+        self._attempts: list[GrantAttempt] = []
 
     def run_checks(self) -> dict[str, Any]:
         steps: dict[str, Callable[[], str]] = {
@@ -196,13 +196,10 @@ class _Examination:
         return "The certificate is trusted."
 
     def _check_clock(self) -> str:
-        if self._http.last_date is None:
+        skew = self._http.clock_skew
+        if skew is None:
             raise _Finding(SKIPPED, "The cloud does not send its time.")
-        header, here = self._http.last_date
-        parsed = email.utils.parsedate_tz(header)
-        if parsed is None:
-            raise _Finding(SKIPPED, "The cloud does not send its time.")
-        ahead = here - email.utils.mktime_tz(parsed)
+        ahead = -skew
         if abs(ahead) <= _WARNING_SKEW:
             return f"The clocks of this machine and the cloud differ by {abs(ahead):.0f} seconds."
         direction = "ahead of" if ahead > 0 else "behind"
@@ -217,11 +214,16 @@ class _Examination:
         login = self._credentials.login
         if login is None or isinstance(login, ReadyToken):
             raise _Finding(SKIPPED, "An access token is given." if login else "No credentials are given.")
-        identity = identify_login(self._http.connection, login)
-        wish = {"expires_in": _PROBE_LIFETIME}
-        grant = self._store.obtain_grant(identity, lambda memory: login.obtain_grant(self._http, wish, memory))
-        self._obtained = grant.access_token
+        self._log_in(login)
         return "The cloud accepts the credentials."
+
+    def _log_in(self, login: Login) -> None:
+        """Obtain a token for the checks. The token is revoked after the last check."""
+        attempt = GrantAttempt(self._http, login, {"expires_in": _PROBE_LIFETIME}, self._store)
+        self._attempts.append(attempt)
+        grant = self._store.obtain_grant(identify_login(self._http.connection, login), attempt.request)
+        attempt.hold(is_temporary=True)
+        self._obtained = grant.access_token
 
     def _check_token(self) -> str:
         login = self._credentials.login
@@ -249,13 +251,10 @@ class _Examination:
         if client is None or self._obtained is not None:
             return
         probe = ClientCredentials(Client(client.id, token))
-        identity = identify_login(self._http.connection, probe)
-        wish = {"expires_in": _PROBE_LIFETIME}
         try:
-            grant = self._store.obtain_grant(identity, lambda memory: probe.obtain_grant(self._http, wish, memory))
+            self._log_in(probe)
         except ParticleError:
             return
-        self._obtained = grant.access_token
         raise ParticleError("not_a_token", f"The value of access_token is the secret of OAuth client {client.id}.")
 
     def _describe_owner(self) -> str:
@@ -284,11 +283,9 @@ class _Examination:
         return f"The account has {len(rows)} tokens."
 
     def _revoke_probe(self) -> None:
-        if self._obtained is None:
-            return
-        login = self._credentials.login
         try:
-            revoke_token(self._http, self._obtained, login.account if login else None)
+            for attempt in self._attempts:
+                attempt.revoke()
         except ParticleError as error:
             hint = "It expires within five minutes if the cloud accepted the requested lifetime."
             message = f"The token that this check obtained could not be revoked. {error.message}"

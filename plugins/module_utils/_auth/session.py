@@ -7,14 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import TracebackType
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login, Memory
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.grants import get_shared_token
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import (
-    SESSION_SECONDS,
-    SessionStore,
-    identify_login,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 
@@ -56,12 +52,7 @@ class Session:
         self._http.renew = None
 
     def _obtain_token(self, refused_token: str | None) -> str:
-        def obtain(memory: Memory) -> Grant:
-            return self._login.obtain_grant(self._http, {"expires_in": str(SESSION_SECONDS)}, memory)
-
-        return self._store().get_token(
-            identify_login(self._http.connection, self._login), obtain, refused_token=refused_token
-        )
+        return get_shared_token(self._http, self._login, self._store(), refused_token)
 
     def _renew_token(self, refused_token: str) -> str:
         self._warn("The cloud no longer accepts the token of this session; logging in again.")

@@ -23,6 +23,11 @@ from typing import TypeVar
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login, Memory
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import (
+    FILE_NAME,
+    RequestLog,
+    hash_token,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_file import SessionFile
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import REFUSED_LOGIN
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -73,6 +78,7 @@ class SessionStore:
         first needed.
     :param clock: a function that returns the seconds since 1970.
     :param warn: a function that shows a warning to the user.
+    :param requests: the records of token requests. By default, their file is in the folder of the logins.
     """
 
     def __init__(
@@ -80,10 +86,12 @@ class SessionStore:
         place: Path | Callable[[], Path],
         clock: Callable[[], float] = time.time,
         warn: Callable[[str], None] = lambda warning: None,
+        requests: RequestLog | None = None,
     ) -> None:
         self._place = place
         self._clock = clock
         self._warn = warn
+        self.requests = requests or RequestLog(lambda: self._path.with_name(FILE_NAME), warn, clock)
 
     @functools.cached_property
     def _path(self) -> Path:
@@ -138,6 +146,13 @@ class SessionStore:
         token = self._read_memory(self._hash_identity(identity)).get("token")
         return None if token is None else str(token)
 
+    def hash_tokens(self) -> set[str]:
+        """Return the hashes of all shared access tokens."""
+        if not self._has_file():
+            return set()
+        logins: dict[str, Memory] = self._file.read().get("logins", {})
+        return {hash_token(str(memory["token"])) for memory in logins.values() if "token" in memory}
+
     def forget_token(self, token: str) -> None:
         """Remove the revoked access token ``token`` from the file, so that no process uses the token again."""
         if not self._has_file():
@@ -146,7 +161,7 @@ class SessionStore:
             for memory in file.data.get("logins", {}).values():
                 if memory.get("token") == token:
                     del memory["token"], memory["ends"]
-            file.data.get("check_mode", {}).pop(_hash_token(token), None)
+            file.data.get("check_mode", {}).pop(hash_token(token), None)
             file.save()
 
     def note_check_mode(self, token: str) -> None:
@@ -154,7 +169,7 @@ class SessionStore:
         with self._file.lock() as file:
             notes = file.data.setdefault("check_mode", {})
             file.data["check_mode"] = {name: end for name, end in notes.items() if self._is_ahead(end, _MAX_LIFETIME)}
-            file.data["check_mode"][_hash_token(token)] = self._clock() + _MAX_LIFETIME
+            file.data["check_mode"][hash_token(token)] = self._clock() + _MAX_LIFETIME
             file.save()
 
     def is_of_check_mode(self, token: str) -> bool:
@@ -162,7 +177,7 @@ class SessionStore:
         if not self._has_file():
             return False
         notes: dict[str, float] = self._file.read().get("check_mode", {})
-        return _hash_token(token) in notes
+        return hash_token(token) in notes
 
     def _has_file(self) -> bool:
         """Return whether the file of shared logins exists. Return ``False`` if the folder of the file is not usable."""
@@ -281,7 +296,3 @@ class SessionStore:
 
 def _compute_refusal_seconds(code: str) -> int:
     return OUTAGE_SECONDS if code == "unreachable" else REFUSAL_SECONDS
-
-
-def _hash_token(token: str) -> str:
-    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()

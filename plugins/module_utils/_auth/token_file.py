@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import hash_token
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_entry import LABEL_FIELDS, find_problem
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
     compute_expiry,
@@ -28,6 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._local import p
 
 Entry = dict[str, Any]
 
+_MAX_GROWTH = 16_384  # bytes; an access token with its refresh token is shorter
 _SHOWN_FIELDS = ("fingerprint", "purpose", "account", "api_url", "client", "obtained_at", "expires_at")
 
 
@@ -66,6 +68,13 @@ class LockedEntry:
         if "refresh_token" in dropped:
             self.entry["refresh_token"] = dropped["refresh_token"]
         self.save()
+
+    def check_space(self) -> None:
+        """Check that the file can be written, even if the entry grows by another token.
+
+        :raises ParticleError: ``unsafe_file`` when the file cannot be written.
+        """
+        self._file.check_space(_MAX_GROWTH)
 
     def save(self) -> None:
         """Write the entry to the file."""
@@ -127,6 +136,15 @@ class TokenStore:
                 days = None if left == float("inf") else int(left // 86400)
                 rows.append({**{name: entry.get(name) for name in _SHOWN_FIELDS}, "days_left": days})
         return rows
+
+    def hash_tokens(self) -> set[str]:
+        """Return the hashes of all stored access tokens, including the tokens of an unfinished rotation."""
+        found: set[str] = set()
+        for entry in self._read_entries(private_file.read_file(self._path)):
+            begun = entry.get("next") or {}
+            values = [entry.get("access_token"), begun.get("access_token"), *entry.get("previous", [])]
+            found.update(hash_token(str(value)) for value in values if value)
+        return found
 
     def forget_entries(self, is_gone: Callable[[Entry], bool]) -> list[Entry]:
         """Remove all entries for which ``is_gone`` returns true. Return the removed entries.

@@ -4,18 +4,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant, revoke_all
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.grants import (
+    GrantAttempt,
+    get_shared_token,
+    open_attempt,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.refresh_token import RefreshToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import (
-    SESSION_SECONDS,
-    SessionStore,
-    identify_login,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import hash_token
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identify_login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
     compute_fingerprint,
     is_token_valid,
@@ -49,6 +52,7 @@ class Tokens:
     :param store: the tokens in the file that the option ``token_file`` names; ``None`` if tokens are not stored.
     :param warn: a function that shows a warning to the user.
     :param note_step: a function that is called after each step of a rotation, with the name of the step.
+    :param is_temporary: whether the play is expected to revoke the tokens that are not stored.
     """
 
     http: Http
@@ -56,6 +60,8 @@ class Tokens:
     store: TokenStore | None
     warn: Callable[[str], None]
     note_step: Callable[[str], None] = lambda name: None
+    is_temporary: bool = False
+    _held: list[GrantAttempt] = field(default_factory=list, init=False, repr=False)
 
     # --- present and rotated ---
 
@@ -116,6 +122,7 @@ class Tokens:
         return login
 
     def _obtain_unstored(self, login: Login, lifetime: Mapping[str, str], *, check_mode: bool) -> dict[str, Any]:
+        """Obtain a token that no file stores. If a later step fails, :meth:`hand_over` revokes the token."""
         if check_mode and isinstance(login, RefreshToken):
             return _build_result(
                 {}, changed=True, reused=False
@@ -123,16 +130,33 @@ class Tokens:
         if check_mode:
             wished = int(lifetime.get("expires_in", 0)) or CHECK_MODE_SECONDS
             lifetime = {"expires_in": str(min(wished, CHECK_MODE_SECONDS))}
-        grant = self._obtain_grant(login, lifetime)
-        if check_mode:
-            self.sessions.note_check_mode(grant.access_token)
-        return _build_result(build_entry(grant, self.http.now()), changed=True, reused=False)
+        with open_attempt(self.http, login, lifetime, self.sessions) as attempt:
+            grant = self._obtain_grant(login, attempt)
+            attempt.hold(is_temporary=self.is_temporary or check_mode)
+            if check_mode:
+                self.sessions.note_check_mode(grant.access_token)
+            result = _build_result(build_entry(grant, self.http.now()), changed=True, reused=False)
+            self._held.append(attempt)
+        return result
 
-    def _obtain_grant(self, login: Login, lifetime: Mapping[str, str]) -> Grant:
+    def _obtain_grant(self, login: Login, attempt: GrantAttempt) -> Grant:
         identity = identify_login(self.http.connection, login)
-        grant = self.sessions.obtain_grant(identity, lambda memory: login.obtain_grant(self.http, lifetime, memory))
+        grant = self.sessions.obtain_grant(identity, attempt.request)
         # Clouds send a refresh token with every access token. Keep the refresh token only for logins that use one.
         return grant if isinstance(login, RefreshToken) else replace(grant, refresh_token=None)
+
+    @contextlib.contextmanager
+    def hand_over(self) -> Iterator[None]:
+        """Return the tokens that the ``with`` block obtains to the play. If the block fails, revoke them."""
+        try:
+            yield
+            for attempt in self._held:
+                attempt.hand_over()
+        except BaseException:
+            for attempt in self._held:
+                with contextlib.suppress(ParticleError):  # the record lists the token as orphaned
+                    attempt.revoke()
+            raise
 
     def _is_usable(self, entry: Entry, renew_before: float | None) -> bool:
         """Return whether a stored access token stays valid for long enough and the cloud still accepts the token."""
@@ -152,9 +176,12 @@ class Tokens:
 
         The entry records which of these steps are done.
         """
-        locked.entry["next"] = build_entry(self._obtain_grant(login, lifetime), self.http.now())
-        locked.entry.pop("refresh_token", None)  # the request has used up the old refresh token
-        locked.save()
+        locked.check_space()  # before the request, because a token that cannot be stored must not be obtained
+        with open_attempt(self.http, login, lifetime, self.sessions) as attempt:
+            locked.entry["next"] = build_entry(self._obtain_grant(login, attempt), self.http.now())
+            locked.entry.pop("refresh_token", None)  # the request has used up the old refresh token
+            locked.save()
+            attempt.settle()
         self.note_step("obtained")
         self.http.use_token(locked.entry["next"]["access_token"])
         if not is_token_valid(self.http):
@@ -208,11 +235,13 @@ class Tokens:
 
     # --- absent ---
 
+    def hash_stored_tokens(self) -> set[str]:
+        """Return the hashes of all tokens in the file of shared logins and in the token file."""
+        return self.sessions.hash_tokens() | (set() if self.store is None else self.store.hash_tokens())
+
     def log_in(self, login: Login) -> str:
         """Return the shared access token of a login. If no shared token exists, log in first."""
-        lifetime = {"expires_in": str(SESSION_SECONDS)}
-        identity = identify_login(self.http.connection, login)
-        return self.sessions.get_token(identity, lambda memory: login.obtain_grant(self.http, lifetime, memory))
+        return get_shared_token(self.http, login, self.sessions)
 
     def revoke_one(self, token: str, account: tuple[str, str] | None, *, check_mode: bool) -> dict[str, Any]:
         """Revoke the access token ``token``. In check mode, revoke only tokens that check mode obtained.
@@ -225,6 +254,7 @@ class Tokens:
             return {"changed": is_token_valid(self.http), "fingerprint": compute_fingerprint(token)}
         changed = revoke_token(self.http, token, account)
         self.sessions.forget_token(token)
+        self.sessions.requests.remove(lambda record: record.token_hash == hash_token(token))
         if self.store is not None:
             for entry in self.store.forget_entries(lambda entry: entry.get("access_token") == token):
                 # Also revoke the tokens that an unfinished rotation left in the entry. They are stored nowhere else.
@@ -246,6 +276,7 @@ class Tokens:
         if alive and not check_mode:
             revoke_all(self.http)
             self.sessions.forget_token(token)
+            self._forget_records(token, account)
             if self.store is not None:
                 url = self.http.connection.api_url
                 self.store.forget_entries(
@@ -255,6 +286,16 @@ class Tokens:
                     )
                 )
         return {"changed": alive, "fingerprint": compute_fingerprint(token)}
+
+    def _forget_records(self, token: str, account: str | None) -> None:
+        """Remove the records of ``token`` and of all tokens of ``account`` on this cloud."""
+        url = self.http.connection.api_url
+        self.sessions.requests.remove(
+            lambda record: (
+                record.token_hash == hash_token(token)
+                or (record.api_url == url and account is not None and record.account == account)
+            )
+        )
 
 
 def _build_result(entry: Entry, *, changed: bool, reused: bool) -> dict[str, Any]:

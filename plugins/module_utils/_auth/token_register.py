@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.orphans import (
+    describe_orphan,
+    is_of_account,
+    list_orphans,
+    parse_listed_tokens,
+    plan_cleanup,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identify_login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
     compute_fingerprint,
@@ -55,7 +63,15 @@ def report_tokens(
         "changed": False,
         "current": None if token is None else _describe_current(http, token),
         "kept": TokenStore(token_file).list_entries(http.now()) if token_file else [],
+        "orphaned": [
+            describe_orphan(record) for record in list_orphans(sessions().requests, _hash_stored(sessions, token_file))
+        ],
     }
+
+
+def _hash_stored(sessions: Callable[[], SessionStore], token_file: Path | None) -> set[str]:
+    """Return the hashes of all tokens in the file of shared logins and in the token file."""
+    return sessions().hash_tokens() | (TokenStore(token_file).hash_tokens() if token_file else set())
 
 
 def list_tokens_of_account(
@@ -106,12 +122,14 @@ def _describe_current(http: Http, token: str) -> dict[str, Any]:
 
 
 def report_listed_tokens(
-    http: Http, account: PasswordLogin | None, sessions: Callable[[], SessionStore]
+    http: Http, account: PasswordLogin | None, sessions: Callable[[], SessionStore], token_file: Path | None
 ) -> dict[str, Any]:
     """Report the access tokens that the cloud lists for an account.
 
+    :param token_file: the path of the file of stored tokens; ``None`` if tokens are not stored.
     :returns: ``{listed, listing_error}`` for the documented result of module ``access_token_info``. One of the two
-        values is ``None``.
+        values is ``None``. If the cloud lists tokens, the result also contains ``orphaned`` without the tokens that the
+        list shows not to exist.
     """
     try:
         rows = list_tokens_of_account(http, account, sessions)
@@ -126,4 +144,14 @@ def report_listed_tokens(
         for row in rows
         if row["token"]
     ]
-    return {"listed": shown, "listing_error": None}
+    stored = _hash_stored(sessions, token_file)
+    orphans = list_orphans(sessions().requests, stored)
+    mine = [record for record in orphans if account is not None and is_of_account(record, http, account.username)]
+    plan = plan_cleanup(mine, parse_listed_tokens(http, rows), stored)
+    gone, found = {record.id for record in plan.gone}, {record.id: token.hash for record, token in plan.found}
+    orphaned = [
+        describe_orphan(replace(record, token_hash=found.get(record.id, record.token_hash)))
+        for record in orphans
+        if record.id not in gone
+    ]
+    return {"listed": shown, "listing_error": None, "orphaned": orphaned}

@@ -21,6 +21,7 @@ class ParticleError(Exception):
         values, such as device ids.
     :ivar response: the JSON object in the body of the HTTP response, for the caller; empty if there is no JSON object.
         The JSON object may contain secrets, and is never shown to the user.
+    :ivar unsent: whether the failed request certainly had no effect.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class ParticleError(Exception):
         self.status = status
         self.route = route
         self.response: Mapping[str, Any] = {}
+        self.unsent = False
 
     def as_result(self) -> dict[str, Any]:
         """Return the error as a mapping, for the key ``error`` in the result of a task."""

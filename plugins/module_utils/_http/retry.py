@@ -49,6 +49,7 @@ class Retryable(Exception):
     ) -> None:
         super().__init__(error.message)
         self.error = error
+        self.error.unsent = unsent
         self.unsent = unsent
         self.wait = wait
         self.rate_limited = rate_limited

@@ -41,6 +41,15 @@ class PrivateFile:
         self._path = path
         self.data = data
 
+    def check_space(self, growth: int) -> None:
+        """Check that the file could be replaced by a file that is longer by ``growth`` bytes. Change nothing.
+
+        :raises ParticleError: ``unsafe_file`` when the file cannot be written.
+        """
+        probe = self._path.with_name(f"{self._path.name}.probe")
+        replace_file(probe, json.dumps(self.data, indent=1).encode() + b" " * growth)
+        probe.unlink(missing_ok=True)
+
     def save(self) -> None:
         """Replace the content of the file with ``data`` in one step.
 

@@ -65,7 +65,7 @@ def get_report(http: Http, login: Login | None, store: SessionStore, file: Path 
 
 def get_listing(http: Http, store: SessionStore, account: PasswordLogin | None = LOGIN) -> dict[str, Any]:
     """Return the listing, after checking that it contains no secret."""
-    result = report_listed_tokens(http, account, lambda: store)
+    result = report_listed_tokens(http, account, lambda: store, None)
     assert not [secret for secret in (PASSWORD, token(1), token(2)) if secret in str(result)]
     return result
 
@@ -104,6 +104,7 @@ def test_current_token_is_reported_with_its_details(
         "changed": False,
         "current": {"fingerprint": compute_fingerprint(token(1)), "alive": True, **unknown, **expected},
         "kept": [],
+        "orphaned": [],
     }
 
 
@@ -164,12 +165,13 @@ def test_only_stored_tokens_are_reported_without_credentials(
         "changed": False,
         "current": None,
         "kept": [{**label, **dates, "fingerprint": "1f0c5d6e", "days_left": 2}],
+        "orphaned": [],
     }
     assert clocked_http.usage.requests == 0
 
 
 def test_report_contains_no_listing_by_default(clocked_http: Http, store: SessionStore) -> None:
-    assert set(get_report(clocked_http, None, store)) == {"changed", "current", "kept"}
+    assert set(get_report(clocked_http, None, store)) == {"changed", "current", "kept", "orphaned"}
 
 
 # The listing

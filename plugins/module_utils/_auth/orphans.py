@@ -1,0 +1,171 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find access tokens that no file stores, and that no running play uses. Private to this collection.
+
+The records of token requests show which tokens may exist. A record contains the hash of the token, unless the run was
+killed before it received the token. A token without a hash is recognized by its OAuth client and its expiry. Such a
+token is revoked only if the cloud lists no more matching tokens than there are records: a further token could belong to
+a program on another machine.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.grants import DEFAULT_LIFETIME
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import (
+    MAX_DELAY,
+    Reason,
+    Record,
+    RequestLog,
+    hash_token,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_seconds_until
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+
+_EARLY_SECONDS = 5.0  # the clocks of this machine and the cloud are compared with a precision of a second
+_SHOWN_CLIENTS = {"particle": "__PASSWORD_ONLY__"}  # lists show this name (errors-and-limits.md, section 4)
+
+
+@dataclass(frozen=True)
+class ListedToken:
+    """A token that the cloud lists.
+
+    :param ends_at: the time at which the token expires in seconds since 1970, according to the clock of this machine;
+        ``None`` if it never expires or the cloud does not tell the time.
+    """
+
+    value: str = field(repr=False)
+    client: str | None
+    ends_at: float | None
+
+    @property
+    def hash(self) -> str:
+        """Return the hash that a record of this token contains."""
+        return hash_token(self.value)
+
+
+def list_orphans(requests: RequestLog, stored: Iterable[str]) -> list[Record]:
+    """Return the records of tokens that no file stores, and that no running play uses.
+
+    :param stored: the hashes of the stored tokens.
+    """
+    known = set(stored)
+    return [
+        record for record in requests.list_records() if record.reason is not None and record.token_hash not in known
+    ]
+
+
+def is_of_account(record: Record, http: Http, username: str | None) -> bool:
+    """Return whether a record belongs to a cloud and to an account. Some logins do not tell their account.
+
+    :param username: the account; ``None`` for any account.
+    """
+    return record.api_url == http.connection.api_url and (username is None or record.account in ("", username))
+
+
+def describe_orphan(record: Record) -> dict[str, Any]:
+    """Return the description of an orphaned token for the result of a module.
+
+    :returns: ``{fingerprint, account, api_url, client, requested_at, expires_at, reason}``.
+    """
+    return {
+        "fingerprint": None if record.token_hash is None else record.token_hash[:8],
+        "account": record.account,
+        "api_url": record.api_url,
+        "client": record.client,
+        "requested_at": _format_time(record.requested_at),
+        # The cloud may have granted the token some time after the request was recorded.
+        "expires_at": None if record.ends_at is None else _format_time(record.ends_at + MAX_DELAY),
+        "reason": None if record.reason is None else record.reason.value,
+    }
+
+
+def parse_listed_tokens(http: Http, rows: Iterable[Mapping[str, Any]]) -> list[ListedToken]:
+    """Return the tokens in the list of a cloud. Correct their expiry if the clock of the cloud is wrong.
+
+    :param rows: ``[{token, expires_at, client}]``.
+    """
+    ahead = http.clock_skew or 0.0
+    listed = []
+    for row in rows:
+        if row["token"]:
+            end = compute_seconds_until(row["expires_at"], 0.0)
+            listed.append(ListedToken(str(row["token"]), row["client"], None if end is None else end - ahead))
+    return listed
+
+
+@dataclass
+class Cleanup:
+    """The orphaned tokens of one account, compared with the tokens that the cloud lists.
+
+    :ivar found: the listed tokens to revoke, each with its record.
+    :ivar gone: the records of tokens that certainly do not exist.
+    :ivar left: the records of tokens that may exist, but cannot be revoked safely.
+    """
+
+    found: list[tuple[Record, ListedToken]] = field(default_factory=list)
+    gone: list[Record] = field(default_factory=list)
+    left: list[Record] = field(default_factory=list)
+
+
+def plan_cleanup(orphans: Iterable[Record], listed: Iterable[ListedToken], in_use: Iterable[str]) -> Cleanup:
+    """Compare the orphaned tokens of an account with the tokens that the cloud lists for the account.
+
+    :param in_use: the hashes of tokens that are stored or used. These tokens are not revoked.
+    """
+    plan = Cleanup()
+    known, by_hash = set(in_use), {token.hash: token for token in listed}
+    pending = []
+    for record in orphans:
+        if record.token_hash is None:
+            pending.append(record)
+        elif record.token_hash not in by_hash and record.account:
+            plan.gone.append(record)
+        elif record.token_hash not in by_hash or record.reason is Reason.RETURNED or record.token_hash in known:
+            plan.left.append(record)
+        else:
+            plan.found.append((record, by_hash[record.token_hash]))
+        if record.token_hash is not None:
+            known.add(record.token_hash)
+    unknown = [token for token in by_hash.values() if token.hash not in known]
+    _match_pending(plan, pending, unknown)
+    return plan
+
+
+def _match_pending(plan: Cleanup, pending: list[Record], unknown: list[ListedToken]) -> None:
+    """Assign records without a hash to listed tokens with the same OAuth client and expiry."""
+    candidates = {record.id: [token for token in unknown if _can_be(record, token)] for record in pending}
+    taken: set[str] = set()
+    for record in pending:
+        matching = candidates[record.id]
+        rivals = [other for other in pending if any(token in matching for token in candidates[other.id])]
+        free = [token for token in matching if token.hash not in taken]
+        if free and len(matching) <= len(rivals) and record.reason is not Reason.RETURNED:
+            taken.add(free[0].hash)
+            plan.found.append((record, free[0]))
+        elif not any(_has_client(record, token) for token in unknown if token.hash not in taken) and record.account:
+            plan.gone.append(record)
+        else:
+            plan.left.append(record)
+
+
+def _can_be(record: Record, token: ListedToken) -> bool:
+    """Return whether a listed token can be the token of a record. Tokens that never expire cannot be told apart."""
+    if record.ends_at is None or token.ends_at is None or not _has_client(record, token):
+        return False
+    # Some clouds ignore the requested lifetime.
+    ends = (record.ends_at, record.requested_at + DEFAULT_LIFETIME)
+    return any(-_EARLY_SECONDS <= token.ends_at - end <= MAX_DELAY for end in ends)
+
+
+def _has_client(record: Record, token: ListedToken) -> bool:
+    return token.client is None or token.client in (record.client, _SHOWN_CLIENTS.get(record.client))
+
+
+def _format_time(moment: float) -> str:
+    text = datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat(timespec="seconds")
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Test which listed tokens count as orphaned, and that only these are revoked."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from token_cloud import (
+    CURRENT,
+    LOGIN,
+    USERNAME,
+    bearers,
+    token,
+    trail,
+    turned_conversation,
+    write_private,
+)
+from turned_clock import TurnedClock
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.cleanup import revoke_orphans
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.orphans import (
+    Cleanup,
+    ListedToken,
+    describe_orphan,
+    plan_cleanup,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import (
+    MAX_DELAY,
+    Reason,
+    Record,
+    Stage,
+    hash_token,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import TokenStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import Tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import report_listed_tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import identify_process
+from support.scripted import ScriptedCloud
+
+LIST = "/v1/access_tokens"
+START, LIFE = 1000.0, 3600.0
+ENDED = {**identify_process(os.getpid()), "started": "1"}
+PENDING = Record("https://cloud.example", USERNAME, "particle", START, START + LIFE, ENDED, id="pending")
+KNOWN = replace(PENDING, token_hash=hash_token(token(1)), id="known")
+ROW = ListedToken(token(1), "__PASSWORD_ONLY__", START + LIFE + 1)
+OTHER_ROW = replace(ROW, value=token(2))
+
+
+def describe(plan: Cleanup) -> tuple[list[tuple[str, str]], list[str], list[str]]:
+    found = [(record.id, listed.value) for record, listed in plan.found]
+    return found, [record.id for record in plan.gone], [record.id for record in plan.left]
+
+
+# Records with the hash of the token
+
+
+def test_listed_token_with_the_hash_of_a_record_is_found() -> None:
+    assert describe(plan_cleanup([KNOWN], [OTHER_ROW, ROW], [])) == ([("known", token(1))], [], [])
+
+
+def test_record_whose_token_is_not_listed_is_gone() -> None:
+    assert describe(plan_cleanup([KNOWN], [OTHER_ROW], [])) == ([], ["known"], [])
+
+
+def test_record_without_an_account_stays_if_its_token_is_not_listed() -> None:
+    assert describe(plan_cleanup([replace(KNOWN, account="")], [OTHER_ROW], [])) == ([], [], ["known"])
+
+
+def test_token_in_use_is_never_found() -> None:
+    assert describe(plan_cleanup([KNOWN], [ROW], [hash_token(token(1))])) == ([], [], ["known"])
+    assert describe(plan_cleanup([PENDING], [ROW], [hash_token(token(1))])) == ([], ["pending"], [])
+
+
+def test_token_that_was_returned_to_a_play_is_never_found() -> None:
+    returned = replace(KNOWN, stage=Stage.RETURNED, is_temporary=False)
+    assert describe(plan_cleanup([returned], [ROW], [])) == ([], [], ["known"])
+
+
+# Records without a hash
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        replace(ROW, ends_at=START + LIFE),
+        replace(ROW, ends_at=START + LIFE + MAX_DELAY),
+        replace(ROW, client=None),
+        replace(ROW, client="particle"),
+        replace(ROW, ends_at=START + 90 * 86400 + 1),
+    ],
+    ids=["at once", "late", "no client", "client by its id", "lifetime ignored"],
+)
+def test_pending_request_matches_a_token_by_client_and_expiry(row: ListedToken) -> None:
+    assert describe(plan_cleanup([PENDING], [row], [])) == ([("pending", token(1))], [], [])
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        replace(ROW, ends_at=START + LIFE - 60),
+        replace(ROW, ends_at=START + LIFE + MAX_DELAY + 1),
+        replace(ROW, ends_at=None),
+    ],
+    ids=["earlier", "later", "never expires"],
+)
+def test_token_with_another_expiry_is_not_revoked_and_the_record_stays(row: ListedToken) -> None:
+    assert describe(plan_cleanup([PENDING], [row], [])) == ([], [], ["pending"])
+
+
+def test_pending_request_is_gone_if_no_listed_token_has_its_client() -> None:
+    assert describe(plan_cleanup([PENDING], [replace(ROW, client="spark-ide")], [])) == ([], ["pending"], [])
+
+
+def test_pending_request_for_an_endless_token_matches_no_token() -> None:
+    endless = replace(PENDING, ends_at=None)
+    assert describe(plan_cleanup([endless], [replace(ROW, ends_at=None)], [])) == ([], [], ["pending"])
+
+
+def test_more_tokens_than_pending_requests_are_left_alone() -> None:
+    assert describe(plan_cleanup([PENDING], [ROW, OTHER_ROW], [])) == ([], [], ["pending"])
+
+
+def test_as_many_tokens_as_pending_requests_are_all_found() -> None:
+    second = replace(PENDING, id="second")
+    found, gone, left = describe(plan_cleanup([PENDING, second], [ROW, OTHER_ROW], []))
+    assert ({listed for _unused, listed in found}, gone, left) == ({token(1), token(2)}, [], [])
+
+
+def test_token_of_a_record_with_a_hash_is_not_matched_again() -> None:
+    found, _unused, left = describe(plan_cleanup([PENDING, KNOWN], [ROW, OTHER_ROW], []))
+    assert (dict(found), left) == ({"pending": token(2), "known": token(1)}, [])
+
+
+# Revocation
+
+
+@pytest.fixture
+def warnings() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def tokens(
+    scripted_cloud: ScriptedCloud, clock: TurnedClock, tmp_path: Path, no_proxies: None, warnings: list[str]
+) -> Iterator[Tokens]:
+    clock.now = START + 10
+    http = turned_conversation(scripted_cloud.url, clock)
+    sessions = SessionStore(tmp_path / "sessions.json", clock)
+    yield Tokens(http, sessions, TokenStore(tmp_path / "tokens.json"), warnings.append)
+    http.close()
+
+
+def list_rows(cloud: ScriptedCloud, *values: str) -> None:
+    rows = [{"token": value, "expires_at": "1970-01-01T01:16:41Z", "client": "__PASSWORD_ONLY__"} for value in values]
+    cloud.answer("GET", LIST, json=rows, headers={"Date": "Thu, 01 Jan 1970 00:16:50 GMT"})
+
+
+def test_orphaned_tokens_are_revoked_and_their_records_removed(
+    tokens: Tokens, scripted_cloud: ScriptedCloud, tmp_path: Path, warnings: list[str]
+) -> None:
+    label = {"api_url": scripted_cloud.url, "account": USERNAME, "client": "particle", "purpose": ""}
+    write_private(tmp_path / "tokens.json", {"tokens": [{**label, "access_token": token(3)}]})
+    for record in (PENDING, KNOWN, replace(KNOWN, id="elsewhere", api_url="https://other.example")):
+        is_here = record.id != "elsewhere"
+        tokens.sessions.requests.add(replace(record, api_url=scripted_cloud.url) if is_here else record)
+    list_rows(scripted_cloud, token(1), token(2), token(3), token(4))
+    for _unused in range(2):
+        scripted_cloud.answer("DELETE", CURRENT, json={"ok": True})
+    result = revoke_orphans(tokens, LOGIN, [hash_token(token(4))], check_mode=False)
+    assert (result["changed"], len(result["revoked"]), result["orphaned"]) == (True, 2, [])
+    assert sorted(bearers(scripted_cloud)) == sorted([token(1), token(2)])
+    assert [record.id for record in tokens.sessions.requests.list_records()] == ["elsewhere"]
+    assert warnings == []
+
+
+def test_check_mode_only_predicts_the_revocation_of_orphans(tokens: Tokens, scripted_cloud: ScriptedCloud) -> None:
+    tokens.sessions.requests.add(replace(KNOWN, api_url=scripted_cloud.url))
+    list_rows(scripted_cloud, token(1))
+    result = revoke_orphans(tokens, LOGIN, [], check_mode=True)
+    assert (result["changed"], result["revoked"]) == (True, [hash_token(token(1))[:8]])
+    assert trail(scripted_cloud) == [f"GET {LIST}"]
+    assert len(tokens.sessions.requests.list_records()) == 1
+
+
+def test_cloud_without_a_list_is_reported_with_what_remains(
+    tokens: Tokens, scripted_cloud: ScriptedCloud, warnings: list[str]
+) -> None:
+    tokens.sessions.requests.add(replace(PENDING, api_url=scripted_cloud.url))
+    scripted_cloud.answer("GET", LIST, 404, body="Not Found")
+    result = revoke_orphans(tokens, LOGIN, [], check_mode=False)
+    assert (result["changed"], result["listing_error"]["code"]) == (False, "listing_retired")
+    (left,) = result["orphaned"]
+    assert (left["reason"], left["expires_at"]) == ("lost", "1970-01-01T01:18:40Z")
+    assert "valid until 1970-01-01T01:18:40Z" in warnings[0]
+
+
+def test_orphans_without_account_credentials_fail_the_task(tokens: Tokens, scripted_cloud: ScriptedCloud) -> None:
+    tokens.sessions.requests.add(replace(PENDING, api_url=scripted_cloud.url))
+    with pytest.raises(ParticleError) as caught:
+        revoke_orphans(tokens, None, [], check_mode=False)
+    assert caught.value.code == "listing_refused"
+
+
+def test_no_orphan_means_no_request(tokens: Tokens, scripted_cloud: ScriptedCloud) -> None:
+    assert revoke_orphans(tokens, LOGIN, [], check_mode=False)["changed"] is False
+    assert scripted_cloud.requests == []
+
+
+def test_orphan_that_cannot_be_revoked_remains(
+    tokens: Tokens, scripted_cloud: ScriptedCloud, warnings: list[str]
+) -> None:
+    tokens.sessions.requests.add(replace(KNOWN, api_url=scripted_cloud.url))
+    list_rows(scripted_cloud, token(1))
+    scripted_cloud.answer("DELETE", CURRENT, 403, json={"error": "forbidden"})
+    result = revoke_orphans(tokens, LOGIN, [], check_mode=False)
+    assert (result["changed"], [row["fingerprint"] for row in result["orphaned"]]) == (False, [KNOWN.token_hash[:8]])
+    assert "could not be revoked" in warnings[0]
+
+
+def test_list_option_leaves_out_tokens_that_do_not_exist(tokens: Tokens, scripted_cloud: ScriptedCloud) -> None:
+    for record in (PENDING, replace(KNOWN, token_hash=hash_token(token(9)))):
+        tokens.sessions.requests.add(replace(record, api_url=scripted_cloud.url))
+    list_rows(scripted_cloud, token(1))
+    result = report_listed_tokens(tokens.http, LOGIN, lambda: tokens.sessions, None)
+    assert [row["fingerprint"] for row in result["orphaned"]] == [hash_token(token(1))[:8]]
+    assert token(1) not in json.dumps(result)
+
+
+def test_description_contains_no_token_and_the_latest_expiry() -> None:
+    shown = describe_orphan(KNOWN)
+    assert shown == {
+        "fingerprint": hash_token(token(1))[:8],
+        "account": USERNAME,
+        "api_url": "https://cloud.example",
+        "client": "particle",
+        "requested_at": "1970-01-01T00:16:40Z",
+        "expires_at": "1970-01-01T01:18:40Z",
+        "reason": Reason.LOST.value,
+    }

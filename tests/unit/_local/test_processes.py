@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Test the identities of processes, by which a later run sees whether a process has ended."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import has_ended, identify_process
+
+
+def test_running_process_has_not_ended() -> None:
+    assert has_ended(identify_process(os.getpid())) is False
+
+
+@pytest.mark.parametrize("is_reaped", [True, False], ids=["reaped", "not reaped"])
+def test_killed_process_has_ended(is_reaped: bool) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    identity = identify_process(child.pid)
+    assert has_ended(identity) is False
+    child.kill()
+    if is_reaped:
+        child.wait()
+    else:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert has_ended(identity) is True
+    child.communicate()
+
+
+def test_process_with_the_same_id_is_another_process() -> None:
+    assert has_ended({**identify_process(os.getpid()), "started": "1"}) is True
+
+
+def test_process_from_before_a_restart_of_the_machine_has_ended() -> None:
+    assert has_ended({**identify_process(os.getpid()), "boot": "another boot"}) is True
+
+
+@pytest.mark.parametrize("place", ["host", "namespace"])
+def test_process_in_another_container_may_still_run(place: str) -> None:
+    assert has_ended({**identify_process(os.getpid()), place: "another"}) is None
