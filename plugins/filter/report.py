@@ -25,6 +25,11 @@ def report_data(devices: Any, about: Mapping[str, Any]) -> str:
     return _report.format_page_data(about, _report.build_rows(_report.check_devices(devices), about.get("advisories")))
 
 
+def report_digest(devices: Any, about: Mapping[str, Any]) -> str:
+    """Return a hash of the devices and the facts about the whole fleet that stays the same while only times change."""
+    return _report.compute_digest(about, _report.build_rows(_report.check_devices(devices), about.get("advisories")))
+
+
 class FilterModule:
     """The class in which Ansible looks up the filters of this file."""
 
@@ -33,6 +38,7 @@ class FilterModule:
         return {
             "report_csv": report_csv,
             "report_data": report_data,
+            "report_digest": report_digest,
             "report_json": report_json,
             "source_hash": _report.hash_source,
         }

@@ -20,6 +20,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import CONFIRMED, PROBABLE
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_identity
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
@@ -70,6 +71,9 @@ _COLUMNS: Mapping[str, Callable[[Facts], Any]] = {
 _ADVISORY_COLUMNS: Mapping[str, str] = {"advisories": "hit", "advisories_open": "cannot_tell"}
 """The columns that contain ids of advisories. The values are keys in the result of the filter ``advisories``: ``hit``
 contains the affected devices, and ``cannot_tell`` contains the devices for which a fact is missing."""
+
+_TIMES = ("last_heard", "last_heard_age")
+"""The columns that differ between two reports although nothing has happened but the passing of time."""
 
 # A spreadsheet evaluates a cell that begins like this as a formula. If it separates cells by semicolons or tabs, quotes
 # inside a cell of this file protect nothing, so each part of it may become the beginning of a cell or a line.
@@ -153,9 +157,27 @@ def _count_devices(about: Mapping[str, Any]) -> dict[str, Any]:
     return {**about, "advisories": advisories}
 
 
+def compute_digest(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    """Return a hash of the report that stays the same while only times change.
+
+    The hash does not cover the time of the report, the times of the last contacts, and the lifetimes of tokens. A
+    device changes from ``confirmed`` to ``probable`` and back while it works as usual, so these two count as equal.
+    The token in use is left out, because each run may obtain its own.
+    """
+    facts = {name: value for name, value in about.items() if name not in ("generated_at", "token")}
+    kept = [{name: value for name, value in token.items() if name != "days_left"} for token in about.get("kept", ())]
+    devices = [
+        {**row, **dict.fromkeys(_TIMES), "presence": CONFIRMED if row["presence"] == PROBABLE else row["presence"]}
+        for row in rows
+    ]
+    text = json.dumps({**facts, "kept": kept, "devices": devices}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def format_json(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    """Return a JSON object: the facts about the whole fleet, and the rows under the key ``devices``."""
-    return json.dumps({**_count_devices(about), "devices": rows}, ensure_ascii=False, indent=1) + "\n"
+    """Return a JSON object: the facts about the whole fleet, their digest, and the rows under the key ``devices``."""
+    report = {**_count_devices(about), "digest": compute_digest(about, rows), "devices": rows}
+    return json.dumps(report, ensure_ascii=False, indent=1) + "\n"
 
 
 def format_page_data(about: Mapping[str, Any], rows: Sequence[Row]) -> str:

@@ -5,6 +5,8 @@
 //
 //   node observe.mjs PAGE.html SEARCHED-FOR [SCREENSHOT.png]
 //
+// Further screenshots, SCREENSHOT-1400.png and SCREENSHOT-500.png, show the whole page in windows of these widths.
+//
 // The environment variable BROWSER names the folder into which npm has installed the browser.
 
 import { createRequire } from 'node:module';
@@ -69,6 +71,9 @@ const result = {
   missing: await page.locator('#rows span.none').count(),
   counts: await page.locator('#counts li').allInnerTexts(),
   tokens: await page.locator('#tokens li').allTextContents(),
+  silences: await page.locator('[name=silent] option').allTextContents(),
+  notes: await page.locator('footer p').allInnerTexts(),
+  pages: await page.locator('#rows a').evaluateAll((links) => links.map((link) => link.href)),
 };
 
 // The first row, as a screen reader reads it.
@@ -136,9 +141,11 @@ const pressed = async (button) => {
   await button.click();
   return { ...found, again: await status() };
 };
-const offline = page.locator('#counts button.offline');
-if (await offline.isEnabled()) {
-  result.offline = await pressed(offline);
+for (const kind of ['offline', 'silent']) {
+  const button = page.locator(`#counts button.${kind}`);
+  if (await button.isEnabled()) {
+    result[kind] = await pressed(button);
+  }
 }
 
 // Each advisory: its text, its links, and the devices of its counts.
@@ -168,6 +175,21 @@ for (const button of (await page.locator('#networks button').all()).slice(0, 5))
   result.networks[await button.getAttribute('data-network')] = { ...found, status: await status() };
   await page.getByRole('button', { name: 'Show all' }).click();
 }
+
+// At each width: how wide the page is, and which columns the reader sees without scrolling.
+result.widths = {};
+for (const width of [1400, 500]) {
+  await page.setViewportSize({ width, height: 1000 });
+  result.widths[width] = await page.evaluate(() => {
+    const right = document.querySelector('.scroll').getBoundingClientRect().right;
+    const heads = [...document.querySelectorAll('#heads th')].filter((head) => head.getBoundingClientRect().right <= right);
+    return { page: document.documentElement.scrollWidth, columns: heads.map((head) => head.dataset.name) };
+  });
+  if (screenshot) {
+    await page.screenshot({ path: screenshot.replace('.png', `-${width}.png`), fullPage: true });
+  }
+}
+await page.setViewportSize({ width: 1280, height: 1000 });
 
 const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
 result.light = await background();

@@ -23,16 +23,18 @@ from support.fleet_files import device_id, write_fleet_file
 from support.paths import ROOT
 from support.playbooks import PlaybookRun, run_playbook
 from support.plays import cloud_environment, manifest_for, run_task
-from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
+from support.simulator import PASSWORD, PRODUCT_ID, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
 
 FILES = ("fleet.csv", "fleet.html", "fleet.json")
 TITLE = "</title><script>alert(3)</script>"
 WRITE = "Write the report"
 TOKEN = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")
 LABELS = [
-    "Name", "Id", "MAC address", "Serial number", "Platform", "Product", "Groups", "Network", "Role", "State",
-    "Firmware", "Device OS", "Presence", "Last heard at", "Last heard", "Owner", "SIM", "IMEI", "Notes",
+    "Name", "Presence", "Last heard", "Device OS", "Advisories", "Advisories unclear", "Network", "Role", "State",
+    "Groups", "Product", "Platform", "Notes", "Id", "Serial number", "SIM", "IMEI", "Last heard at",
 ]  # fmt: skip
+CONSOLE = "https://console.particle.io/{product}/devices/{id}"
+DAY = 86_400
 EVIL_NOTICE = "</script><img src=x onerror=alert(4)>{{ 7 * 7 }}"
 NOTICES = {
     "advisories": [
@@ -109,19 +111,24 @@ class TestPage:
         assert report.seen["requests"] == []
         assert report.seen["console"] == []
 
-    def test_table_has_every_device_and_every_column(self, report: Report) -> None:
+    def test_table_has_every_device_and_every_column_with_a_value(self, report: Report) -> None:
         assert report.seen["status"].startswith("60 of 60 devices")
-        assert report.seen["heads"] == [*LABELS, "Advisories", "Advisories unclear"]
+        assert report.seen["heads"] == LABELS
         assert report.seen["first"][:3] == [report.evil, "barn-0000", "barn-0003"]
 
     def test_unknown_values_are_shown_as_not_reported(self, report: Report) -> None:
-        # These cellular devices have no MAC address, no product firmware, no owner and no notes.
-        assert report.seen["missing"] >= 4 * 50 - 1
-        assert report.seen["cells"]["mac"] == "not reported"
+        # Only the device with the hostile name has notes.
+        assert report.seen["missing"] == 49
         assert re.fullmatch(r"\d+ (s|min|h) ago", report.seen["cells"]["last_heard_age"])
 
+    def test_page_names_the_columns_that_it_does_not_show(self, report: Report) -> None:
+        # These cellular devices have no MAC address, no product firmware and no owner.
+        assert report.seen["notes"][0] == "Columns without a value are not shown: Firmware, MAC address, Owner."
+        assert report.seen["notes"][1].startswith("The cloud does not know the MAC address of 60 devices. ")
+        assert "report_mac_variable" in report.seen["notes"][1]
+
     def test_counts_add_up_to_the_number_of_devices(self, report: Report) -> None:
-        counts = dict(reversed(line.split("\n")) for line in report.seen["counts"])
+        counts = dict(reversed(line.split("\n")[:2]) for line in report.seen["counts"])
         assert counts["devices"] == "60"
         assert int(counts["offline"]) == 1
         assert sum(int(counts[kind]) for kind in ("confirmed", "probable", "stale", "offline")) == 60
@@ -194,7 +201,7 @@ class TestPage:
             ("table", "Devices"),
             ("cell", "not reported"),
             ("button", "Show all"),
-            ("columnheader", "MAC address"),
+            ("columnheader", "Serial number"),
             ("rowheader", "barn-0000"),
         ):
             assert f'{kind} "{name}"' in tree, f"{kind} {name}"
@@ -231,6 +238,70 @@ class TestPage:
         (tmp_path / "fleet.html").write_text(text.replace('"alive":true', '"alive":false'))
         token = observe_report(tmp_path / "fleet.html", "barn-0003")["tokens"][0]
         assert token.endswith("in use for this report (particle): is not valid, the cloud does not accept it")
+
+
+@pytest.fixture(scope="class")
+def large_page(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The page of 500 devices without a mesh. Every tenth is offline, and device 10 * N for N and a half days."""
+    folder = tmp_path_factory.mktemp("large")
+    fleet = [
+        {
+            "id": device_id(number),
+            "product_id": PRODUCT_ID,
+            "name": None if number == 1 else f"field-logger-{number:06}",
+            "groups": [f"site-{number % 7}"],
+            "firmware_version": 40 + number % 3,
+        }
+        for number in range(500)
+    ]
+    (folder / "fleet.json").write_text(json.dumps(fleet))
+    with running_simulator("--fleet", str(folder / "fleet.json")) as cloud:
+        for number in reversed(range(0, 500, 10)):
+            cloud.change_device(device_id(number), online=False)
+            cloud.advance(DAY if number else DAY / 2)
+        write(cloud, folder / "out", report_console_url=CONSOLE).succeeded()
+    screenshot = Path(os.environ.get("MESHFLEET_SCREENSHOT", folder / "page.png")).with_stem("large")
+    return observe_report(folder / "out" / "fleet.html", "field-logger-000042", screenshot)
+
+
+class TestLargePage:
+    """Tests of the page of a fleet without a mesh, in a wide and in a narrow window."""
+
+    def test_wide_window_shows_the_most_used_columns(self, large_page: dict[str, Any]) -> None:
+        wide = large_page["widths"]["1400"]
+        assert wide["page"] == 1400
+        assert wide["columns"][:5] == [
+            "name",
+            "presence",
+            "last_heard_age",
+            "firmware_version",
+            "system_firmware_version",
+        ]
+
+    def test_narrow_window_shows_name_presence_and_last_contact(self, large_page: dict[str, Any]) -> None:
+        narrow = large_page["widths"]["500"]
+        assert narrow["page"] == 500
+        assert narrow["columns"][:3] == ["name", "presence", "last_heard_age"]
+
+    def test_columns_of_a_mesh_are_not_shown(self, large_page: dict[str, Any]) -> None:
+        assert not {"Network", "Role", "State", "Notes", "MAC address"} & set(large_page["heads"])
+
+    def test_filter_shows_devices_that_are_silent_for_a_week(self, large_page: dict[str, Any]) -> None:
+        assert large_page["silent"]["status"] == "43 of 500 devices"
+        options = large_page["silences"]
+        assert options == ["all", "more than 1 day", "more than 7 days", "more than 30 days"]
+        assert large_page["counts"][-1].split("\n") == ["43", "silent", "more than 7 days"]
+
+    def test_presence_is_explained_beside_its_counts(self, large_page: dict[str, Any]) -> None:
+        said = {line.split("\n")[1]: line.split("\n")[2] for line in large_page["counts"]}
+        assert said["confirmed"] == "heard within 1 min"
+        assert said["probable"] == "heard within 46 min"
+
+    def test_devices_link_to_their_page_in_the_console(self, large_page: dict[str, Any]) -> None:
+        address = f"https://console.particle.io/{PRODUCT_SLUG}/devices/"
+        # The first row is device 0. The device without a name is the last one of the fleet.
+        assert large_page["pages"][0] == f"{address}{device_id(0)}"
+        assert len(large_page["pages"]) == 50
 
 
 class TestHostileNames:
@@ -353,14 +424,41 @@ def test_check_mode_writes_no_file_and_nothing_to_the_cloud(simulator: Simulator
     assert run.task("Gather the devices").status == "ok"
 
 
+def test_second_run_reports_no_change_while_only_times_change(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with running_simulator("--fleet", write_fleet_file(tmp_path, 20)) as cloud:
+
+        def list_changes(*args: str, **variables: Any) -> list[str]:
+            run = write(cloud, folder, *args, **variables).succeeded()
+            return [task.task for task in run.tasks if task.status == "changed"]
+
+        assert list_changes() == ["Create the folder of the report", WRITE]
+        before = {path.name: path.read_text() for path in folder.iterdir()}
+        cloud.advance(600)
+        assert list_changes() == []
+        assert [name for name, text in before.items() if (folder / name).read_text() == text] == []
+        (folder / "fleet.csv").unlink()
+        assert list_changes("--check", report_mode="0640") == [
+            "Set the mode of the files of the previous report",
+            WRITE,
+        ]
+        cloud.change_device("*", online=False)
+        assert list_changes() == [WRITE]
+
+
+def test_address_of_the_console_that_is_not_a_url_is_refused(simulator: Simulator, tmp_path: Path) -> None:
+    run = write(simulator, tmp_path / "out", report_console_url="javascript:alert(1)")
+    message = run.result("Validate the address of the console")["msg"]
+    assert "report_console_url must be an address that begins with https:// or http://" in message
+    assert simulator.stats()["requests"] == 0
+
+
 def test_existing_folder_keeps_its_mode(simulator: Simulator, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir(mode=0o755)
     write(simulator, folder, report_mode="0644").succeeded()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
     assert stat.S_IMODE((folder / "fleet.html").stat().st_mode) == 0o644
-    again = write(simulator, folder, "--check", report_mode="0644").succeeded()
-    assert again.task(WRITE).status == "changed"
 
 
 def test_existing_folder_in_the_home_keeps_its_mode(simulator: Simulator, tmp_path: Path) -> None:

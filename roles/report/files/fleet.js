@@ -1,19 +1,25 @@
 "use strict";
 (() => {
+  // The columns in their order on the page: those that readers look at first come first.
   const LABELS = {
-    name: "Name", id: "Id", serial_number: "Serial number", mac: "MAC address", platform: "Platform",
-    product: "Product", groups: "Groups", network: "Network", role: "Role", state: "State",
-    firmware_version: "Firmware", system_firmware_version: "Device OS", presence: "Presence",
-    last_heard: "Last heard at", last_heard_age: "Last heard", owner: "Owner", iccid: "SIM", imei: "IMEI",
-    notes: "Notes", advisories: "Advisories", advisories_open: "Advisories unclear", mobile_country_code: "Country",
+    name: "Name", presence: "Presence", last_heard_age: "Last heard", firmware_version: "Firmware",
+    system_firmware_version: "Device OS", advisories: "Advisories", advisories_open: "Advisories unclear",
+    network: "Network", role: "Role", state: "State", groups: "Groups", product: "Product", platform: "Platform",
+    notes: "Notes", id: "Id", serial_number: "Serial number", mac: "MAC address", iccid: "SIM", imei: "IMEI",
+    owner: "Owner", last_heard: "Last heard at",
   };
+  const OTHER_LABELS = { silent: "Silent for", mobile_country_code: "Country" };
   const FACETS = [
     "platform", "product", "groups", "network", "role", "state", "firmware_version", "system_firmware_version",
-    "presence", "owner", "advisories", "advisories_open",
+    "presence", "silent", "owner", "advisories", "advisories_open",
   ];
+  const SILENCES = [1, 7, 30]; // days
+  const LONG_SILENCE = "more than 7 days";
   const ON_SCREEN = ["last_heard"]; // on paper there is its age
   const DIGITS = ["id", "serial_number", "mac", "iccid", "imei"];
-  const PRESENCE = ["confirmed", "probable", "stale", "offline"];
+  const PRESENCE = {
+    confirmed: "heard within 1 min", probable: "heard within 46 min", stale: "heard before that", offline: "not connected",
+  };
   const STATES = { joined: "joined", pending: "pending", lost: "lost", wrong_network: "in another network" };
   const UNKNOWN = "–";
   const PAGE = 50;
@@ -23,8 +29,12 @@
   const at = Object.fromEntries(data.columns.map((name, index) => [name, index]));
   const order = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
   const id = (name) => document.getElementById(name);
-  // Without advisories, their columns are not shown.
-  const columns = data.columns.filter((name) => data.advisories.length || !name.startsWith("advisories"));
+  const isEmpty = (value) => value === null || value.length === 0;
+  // Columns without any value are not shown.
+  const hidden = Object.keys(LABELS).filter((name) => data.rows.length && data.rows.every((cells) => isEmpty(cells[at[name]])));
+  const columns = Object.keys(LABELS).filter((name) => !hidden.includes(name));
+  // The first column names the device of a row.
+  if (hidden.includes("name")) columns.unshift(...columns.splice(columns.indexOf("id"), 1));
 
   // Text only ever becomes text: nothing in this file parses a string as HTML.
   function element(tag, attributes, ...children) {
@@ -53,13 +63,20 @@
   const number = (list, word) => `${list.length} ${word}${list.length === 1 ? "" : "s"}`;
 
   function shown(name, value) {
-    if (value === null || (Array.isArray(value) && value.length === 0)) return null;
+    if (isEmpty(value)) return null;
     if (name === "last_heard_age") return `${words(value)} ago`;
     if (name === "last_heard") return moment(value);
     return Array.isArray(value) ? value.join(", ") : String(value);
   }
 
+  // A device that was never heard has been silent for any number of days.
+  function silences(row) {
+    const age = row.cells[at.last_heard_age] ?? Infinity;
+    return SILENCES.filter((days) => age > days * 86400).map((days) => `more than ${days} day${days === 1 ? "" : "s"}`);
+  }
+
   const values = (row, name) => {
+    if (name === "silent") return silences(row);
     const value = row.cells[at[name]];
     if (Array.isArray(value)) return value.length ? value.map(String) : [UNKNOWN];
     return [value === null ? UNKNOWN : String(value)];
@@ -72,7 +89,7 @@
 
   // --- what is looked at ---
 
-  const view = { words: [], chosen: {}, sort: "name", down: false, page: 0, sorted: rows, rows };
+  const view = { words: [], chosen: {}, sort: columns[0], down: false, page: 0, sorted: rows, rows };
 
   function matches(row) {
     if (!view.words.every((word) => row.text.includes(word))) return false;
@@ -84,7 +101,7 @@
 
   function compare(left, right) {
     const [a, b] = [left.cells[at[view.sort]], right.cells[at[view.sort]]];
-    const [none, other] = [a === null || a.length === 0, b === null || b.length === 0];
+    const [none, other] = [isEmpty(a), isEmpty(b)];
     if (none || other) return none - other; // unknown values come last in both directions
     const up = typeof a === "number" && typeof b === "number" ? a - b : order.compare(String(a), String(b));
     return view.down ? -up : up;
@@ -120,7 +137,17 @@
 
   // --- the table ---
 
+  // The page of the device in the console of the cloud, or null.
+  function consolePage(row) {
+    const product = row.cells[at.product];
+    if (!data.console_url || (product === null && data.console_url.includes("{product}"))) return null;
+    const parts = { "{product}": product, "{id}": row.cells[at.id] };
+    return data.console_url.replaceAll(/\{(product|id)\}/g, (part) => encodeURIComponent(parts[part]));
+  }
+
   function line(row) {
+    const page = consolePage(row);
+    const linked = page && (row.cells[at.name] === null ? "id" : "name");
     return element("tr", null, ...columns.map((name, index) => {
       const text = shown(name, row.cells[at[name]]);
       const cell = element(index === 0 ? "th" : "td", index === 0 ? { scope: "row" } : null);
@@ -129,8 +156,9 @@
         // A dash says nothing to those who do not see it.
         cell.append(element("span", { class: "none", title: why, "aria-hidden": "true" }, UNKNOWN), element("span", { class: "unseen" }, why));
       } else {
-        cell.textContent = text;
-        if ((name === "presence" && PRESENCE.includes(text)) || (name === "state" && Object.hasOwn(STATES, text))) cell.className = text;
+        const content = name === linked ? element("a", { href: page, rel: "noopener noreferrer" }, text) : text;
+        cell.append(index === 0 ? element("div", null, content) : content);
+        if ((name === "presence" && Object.hasOwn(PRESENCE, text)) || (name === "state" && Object.hasOwn(STATES, text))) cell.className = text;
         if (DIGITS.includes(name)) cell.className = "digits";
         if (name === "notes") cell.className = "wide";
       }
@@ -175,8 +203,8 @@
 
   function facet(name) {
     const found = new Set(rows.flatMap((row) => values(row, name)));
-    if (found.size < 2) return null;
-    const label = element("label", null, `${LABELS[name]} `);
+    if (found.size < (name === "silent" ? 1 : 2)) return null;
+    const label = element("label", null, `${LABELS[name] || OTHER_LABELS[name]} `);
     const few = found.size <= MOST_CHOICES;
     const control = few ? element("select", { name }) : element("input", { name, type: "search", autocomplete: "off" });
     if (few) {
@@ -193,10 +221,10 @@
     return label;
   }
 
-  function count(text, many, kind) {
-    const inside = [element("strong", null, String(many)), text];
-    if (!kind) return element("li", null, element("span", null, ...inside));
-    const button = toggle("presence", kind, { class: kind }, ...inside);
+  function count(many, label, says, column, text = label) {
+    const inside = [element("strong", null, String(many)), label, element("small", null, says)];
+    if (!column) return element("li", null, element("span", null, ...inside));
+    const button = toggle(column, text, { class: label }, ...inside);
     button.disabled = !many;
     return element("li", null, button);
   }
@@ -303,7 +331,7 @@
       button.disabled = !found[kind];
       parts.push(button);
     }
-    const missing = Object.entries(found.missing).map(([field, many]) => `${LABELS[field] || field} of ${many}`);
+    const missing = Object.entries(found.missing).map(([field, many]) => `${LABELS[field] || OTHER_LABELS[field] || field} of ${many}`);
     return element("li", null, element("strong", null, name), ` ${found.title}`,
       element("p", null, ...parts, element("small", null, `of ${rows.length}${missing.length ? `; unknown: ${missing.join(", ")}` : ""}`)));
   }
@@ -328,12 +356,22 @@
 
   // --- beginning ---
 
-  id("counts").append(count("devices", rows.length));
-  for (const kind of PRESENCE) {
-    id("counts").append(count(kind, rows.filter((row) => row.cells[at.presence] === kind).length, kind));
+  const countWith = (name, text) => rows.filter((row) => values(row, name).includes(text)).length;
+  id("counts").append(count(rows.length, "devices", "in this report"));
+  for (const [kind, says] of Object.entries(PRESENCE)) {
+    id("counts").append(count(countWith("presence", kind), kind, says, "presence"));
   }
+  id("counts").append(count(countWith("silent", LONG_SILENCE), "silent", LONG_SILENCE, "silent", LONG_SILENCE));
+  const withoutMac = rows.filter((row) => isEmpty(row.cells[at.mac]));
+  if (withoutMac.length) {
+    id("mac").hidden = false;
+    id("mac").prepend(`The cloud does not know the MAC address of ${number(withoutMac, "device")}. `);
+  }
+  const unseen = hidden.filter((name) => !name.startsWith("advisories"));
+  id("hidden").hidden = !unseen.length;
+  id("hidden").textContent = `Columns without a value are not shown: ${unseen.map((name) => LABELS[name]).join(", ")}.`;
   for (const name of columns) {
-    const button = element("button", { type: "button" }, LABELS[name] || name);
+    const button = element("button", { type: "button" }, LABELS[name]);
     button.addEventListener("click", () => {
       view.down = view.sort === name && !view.down;
       view.sort = name;

@@ -24,6 +24,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts im
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import (
     COLUMNS,
     build_rows,
+    compute_digest,
     format_csv,
     format_json,
     format_page_data,
@@ -187,6 +188,50 @@ def test_json_report_has_one_object_for_each_device() -> None:
     text = format_json({"complete": True}, rows({"id": ONE, "name": HOSTILE_TEXT}))
     assert json.loads(text)["complete"] is True
     assert json.loads(text)["devices"][0]["name"] == HOSTILE_TEXT
+
+
+ABOUT = {
+    "title": "Fleet",
+    "generated_at": "2026-01-01T00:00:00Z",
+    "token": {"fingerprint": "11111111"},
+    "kept": [{"fingerprint": "22222222", "days_left": 9}],
+}
+
+
+def read_digest(about: dict[str, Any] = ABOUT, **device: Any) -> str:
+    facts = {"id": ONE, "name": "barn", "presence": "confirmed", "last_heard": "2026-01-01T00:00:00Z", **device}
+    return compute_digest(about, build_rows([facts]))
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"last_heard": "2026-01-02T00:00:00Z", "last_heard_age": 9, "presence": "probable"},
+        {"about": {**ABOUT, "generated_at": "2026-01-02T00:00:00Z"}},
+        {"about": {**ABOUT, "token": {"fingerprint": "33333333"}}},
+        {"about": {**ABOUT, "kept": [{"fingerprint": "22222222", "days_left": 8}]}},
+    ],
+)
+def test_digest_stays_the_same_while_only_times_change(later: dict[str, Any]) -> None:
+    assert read_digest(**later) == read_digest()
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"presence": "stale"},
+        {"name": "yard"},
+        {"about": {**ABOUT, "title": "Barn"}},
+        {"about": {**ABOUT, "kept": []}},
+    ],
+)
+def test_digest_changes_with_the_devices_and_the_facts(later: dict[str, Any]) -> None:
+    assert read_digest(**later) != read_digest()
+
+
+def test_digest_is_part_of_the_json_report() -> None:
+    found = rows({"id": ONE})
+    assert json.loads(format_json(ABOUT, found))["digest"] == compute_digest(ABOUT, found)
 
 
 def test_hash_of_a_source_is_its_base64_sha256() -> None:
