@@ -6,32 +6,24 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import (
-    Place,
-    Where,
-    format_place,
-    parse_yaml,
-)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, ignore_progress
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import ensure_folder
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.run_lock import hold_run_lock
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.columns import parse_device_table
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import MANIFEST_KEYS, read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.modules.fleet import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._declaration import Declaration, read_declaration
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import reconcile_task
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._host_devices import collect_devices, name_by_host
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._screen import show_progress
-
-_HOST_VARIABLE = "particle_device"
 
 
 class ActionModule(ParticleAction):
@@ -51,10 +43,12 @@ class ActionModule(ParticleAction):
             if options[bound] is not None and options[bound] < 0:
                 message = f"{bound} must be 0 or more, got {options[bound]}."
                 raise ParticleError("invalid_option", message, hint=f"Correct {bound}.")
-        hosts = self._collect_devices() if options["from_inventory"] else {}
-        data, where = self._collect_manifest(task, hosts)
+        hosts = collect_devices(self._task_vars, task.warn) if options["from_inventory"] else {}
+        declared = self._collect_declaration(task, hosts)
         absent, ordered = options["state"] == "absent", not options["from_inventory"]
-        manifest = read_manifest(data, where, absent=absent, ordered=ordered)
+        manifest = read_manifest(declared.data, declared.where, absent=absent, ordered=ordered, items=declared.items)
+        if not manifest.devices and not manifest.networks:
+            task.warn("The manifest declares no devices, so there is nothing to do.")
         with self._show_progress(task) as report:
             result = reconcile_task(
                 task,
@@ -106,47 +100,27 @@ class ActionModule(ParticleAction):
         folder = ensure_folder(task.environment, "Locks of runs", "set lock to none")
         return hold_run_lock(folder, http.connection.api_url, product)
 
-    def _collect_manifest(self, task: Task, hosts: Mapping[str, Any]) -> tuple[Any, Where]:
-        """Return the manifest data, and a function that formats the position of a value for error messages."""
-        data: Any = {name: task.options[name] for name in MANIFEST_KEYS if task.options[name] is not None}
-        where: Where = format_place
-        manifest = task.options["manifest"]
-        if manifest is not None:
-            content, where = self._read_file(manifest) if isinstance(manifest, str) else (manifest, format_place)
-            implied = content.pop("networks", {}) if _is_table(manifest) else {}
-            data = _merge_options(content, data)
-            if implied:
-                data["networks"] = {**implied, **(data.get("networks") or {})}
-        if not task.options["from_inventory"] or not isinstance(data, Mapping):
-            return data, where  # the reader reports a manifest that is not a mapping
-        if data.get("devices"):
+    def _collect_declaration(self, task: Task, hosts: Mapping[str, Any]) -> Declaration:
+        """Return the declared fleet. Its devices come from the hosts of the play if the task says so."""
+        declared = read_declaration(task.options, self._read_file)
+        if not task.options["from_inventory"] or not isinstance(declared.data, Mapping):
+            return declared  # the reader reports a manifest that is not a mapping
+        if declared.data.get("devices"):
             message = "from_inventory cannot be combined with devices."
             raise ParticleError("invalid_manifest", message, hint="Leave one of them out.")
-        return {**data, "devices": list(hosts.values())}, _name_by_host(list(hosts), where)
+        where = name_by_host(list(hosts), declared.where)
+        return Declaration({**declared.data, "devices": list(hosts.values())}, where, "hosts")
 
-    def _collect_devices(self) -> dict[str, Any]:
-        """Return the value of the variable ``particle_device`` of each host in this batch, keyed by host name.
-
-        Hosts without the variable are left out.
-        """
-        variables = self._task_vars
-        every = variables["hostvars"]
-        declared = {host: every[host].get(_HOST_VARIABLE) for host in variables["ansible_play_batch"]}
-        return {host: device for host, device in declared.items() if device is not None}
-
-    def _read_file(self, path: str) -> tuple[Any, Where]:
+    def _read_file(self, path: str) -> bytes:
+        """Return the content of a file that the manifest consists of. The file may be encrypted with Ansible Vault."""
         try:
-            # Decrypt in memory: a temporary file that a killed run leaves behind could contain join keys.
-            text = self._loader.get_text_file_contents(self._find_needle("files", path))
-            text.encode()
+            # Decrypt in memory: a temporary file that a killed run leaves behind could contain join keys. The encoding
+            # maps each byte to one character, so that the bytes can be restored.
+            text = self._loader.get_text_file_contents(self._find_needle("files", path), encoding="latin-1")
         except AnsibleError as error:
             message = f"The manifest {path} cannot be read: {error}"
             raise ParticleError("invalid_manifest", message, hint="Check the path and the vault password.") from None
-        except UnicodeEncodeError:  # bytes that are not UTF-8 are returned as surrogates
-            message = f"The manifest {path} cannot be read: it is not encoded in UTF-8."
-            raise ParticleError("invalid_manifest", message, hint="Save the file in UTF-8.") from None
-        parse = parse_device_table if _is_table(path) else parse_yaml
-        return parse(str(text), Path(path).name)
+        return str(text).encode("latin-1")
 
 
 def _find_outcomes(hosts: list[str], result: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,35 +144,3 @@ def _find_outcomes(hosts: list[str], result: Mapping[str, Any]) -> dict[str, Any
 def _has_only_device_failures(result: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]]) -> bool:
     """Return whether the run did not end early, and at least one outcome has the status ``failed``."""
     return not result["ended_early"] and any(outcome["status"] == "failed" for outcome in outcomes)
-
-
-def _is_table(manifest: Any) -> bool:
-    return isinstance(manifest, str) and manifest.lower().endswith(".csv")
-
-
-def _merge_options(manifest: Any, options: Mapping[str, Any]) -> Any:
-    """Add the keys from the task's options to the manifest, and return the result.
-
-    :raises ParticleError: ``invalid_manifest`` when the manifest and the options contain the same key.
-    """
-    if not isinstance(manifest, Mapping):
-        return manifest
-    twice = [name for name in MANIFEST_KEYS if name in manifest and name in options]
-    if twice:
-        message = f"The manifest and the task both set {' and '.join(twice)}."
-        raise ParticleError("invalid_manifest", message, hint="Give each of them in one place only.")
-    return {**manifest, **options}
-
-
-def _name_by_host(hosts: list[str], where: Where) -> Where:
-    """Return a function that formats the position of a manifest value for error messages.
-
-    If the value belongs to a device, the position begins with the host that declares the device.
-    """
-
-    def name_place(place: Place) -> str:
-        if len(place) < 2 or place[0] != "devices" or not isinstance(place[1], int):
-            return where(place)
-        return f"host {hosts[place[1]]}: {format_place((_HOST_VARIABLE, *place[2:]))}"
-
-    return name_place

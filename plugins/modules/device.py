@@ -12,8 +12,9 @@ version_added: 0.1.0
 description:
   - Brings one device to its declared state, which covers its product, name, notes, device groups, firmware lock, claim
     and network.
-  - Requires exactly one of O(id), O(serial_number), O(iccid) and O(imei). If the option for a property is not set, the
-    module does not change this property.
+  - Requires at least one of O(id), O(serial_number), O(iccid) and O(imei). If several are set, the first one in this
+    order identifies the device, and the others are compared with the values that the cloud shows. If the option for a
+    property is not set, the module does not change this property.
   - The options have the same meaning as the keys of a device in O(meshfleet.particle.fleet#module:devices).
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     product.

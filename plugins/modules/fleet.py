@@ -42,17 +42,25 @@ options:
   manifest:
     description:
       - Path or content of the manifest, which declares the state of the fleet.
-      - A path names a YAML, JSON or CSV file. The module searches for the file in C(files) of the role and beside the
-        playbook, like M(ansible.builtin.copy). The whole file may be encrypted with Ansible Vault. Files are not
-        templated.
+      - A path names a YAML or JSON file, a table, or a list of ids. The module searches for the file in C(files) of the
+        role and beside the playbook, like M(ansible.builtin.copy). The whole file may be encrypted with Ansible Vault.
+        Files are not templated.
       - The content is a mapping. Its keys are O(product), O(groups_mode), O(unique_names), O(name_template),
-        O(networks) and O(devices). The keys have the same meaning as the options with these names. Set each key either
-        in the manifest or in the task, but not in both.
-      - A CSV file is a table with one row for each device. Its columns are keys of O(devices), and C(mesh.network),
-        C(mesh.role) and C(mesh.parameters.NAME) for the keys of O(devices[].mesh). Groups are separated by semicolons,
-        as in C(north;beta). Parameters are always strings. An empty cell declares nothing. Networks in the column
-        C(mesh.network) need not be declared in O(networks). All other settings, such as O(product), must be set in the
-        task.
+        O(networks), O(devices), O(columns) and O(ignore_columns). The keys have the same meaning as the options with
+        these names. Set each key either in the manifest or in the task, but not in both. In a manifest, the key
+        C(devices) may also be the path of a table. A text of several lines, for example from a survey, is read like the
+        content of a file.
+      - A table is a file with the extension C(.csv), C(.tsv) or C(.txt) that has one row for each device. Its cells are
+        separated by commas, semicolons or tabs, and its first line names the columns. The columns are keys of
+        O(devices), and C(mesh.network), C(mesh.role) and C(mesh.parameters.NAME) for the keys of O(devices[].mesh).
+        Case, spaces and punctuation of their names do not matter, and common names such as C(Device ID) and C(Serial
+        No.) are known. For other names, see O(columns) and O(ignore_columns).
+      - In a table, groups are separated by semicolons, as in C(north;beta). Parameters are always strings. An empty
+        cell declares nothing. Networks in the column C(mesh.network) need not be declared in O(networks). All other
+        settings, such as O(product), must be set in the task.
+      - A file with the extension C(.txt) can also have one device id, serial number, ICCID or IMEI per line.
+      - The file C(fleet.csv) of role P(meshfleet.particle.report#role) is a table, too. Its columns C(name), C(groups)
+        and C(notes) are declarations. All other columns are ignored, except the identifiers of the devices.
     type: raw
   product:
     description:
@@ -63,7 +71,9 @@ options:
     description:
       - Devices of the fleet.
       - Required here or in O(manifest), unless O(from_inventory=true). An empty list declares no devices.
-      - Each device must have exactly one of the keys C(id), C(serial_number), C(iccid) and C(imei).
+      - Each device must have at least one of the keys C(id), C(serial_number), C(iccid) and C(imei). If a device has
+        several of these keys, the first one in this order identifies the device. If the cloud shows another value for
+        one of the other keys, the device fails.
       - All other keys are optional. If a key is left out, the module does not change this property of the device.
     type: list
     elements: raw
@@ -252,6 +262,20 @@ options:
       - The template must contain C({index}) or an identifier. Literal braces are written as C({{) and C(}}). In a task,
         mark a template with literal braces as C(!unsafe).
     type: str
+  columns:
+    description:
+      - Keys of the columns of a table, as a mapping from the name of a column to a key such as V(serial_number) or
+        V(mesh.network). Columns with V(null) are ignored.
+      - Case, spaces and punctuation of the names do not matter.
+      - Requires that O(manifest) is a table, or that its devices are a table.
+    type: dict
+  ignore_columns:
+    description:
+      - Names of columns of a table that are ignored. Without this option and O(columns), a table with an unknown column
+        is refused.
+      - Requires that O(manifest) is a table, or that its devices are a table.
+    type: list
+    elements: str
   state:
     description:
       - State of the devices.
@@ -339,7 +363,8 @@ options:
       - Whether to take the devices from the hosts of the current batch of the play (see C(serial)) instead of
         O(devices).
       - Each host declares its device in the variable C(particle_device), as a mapping with the keys of O(devices).
-        Hosts without this variable are ignored. The product and the networks are declared in O(manifest), or in
+        Hosts without this variable are left out with a warning. If no host has the variable, the task fails. The
+        product and the networks are declared in O(manifest), or in
         O(product) and O(networks).
       - The task runs once for all hosts. Set C(run_once) and O(fail=false), and add a task with
         M(meshfleet.particle.fleet_outcome), which fails only the hosts whose device failed or was not reached.
@@ -793,6 +818,8 @@ SPEC = build_argument_spec(
     groups_mode={"type": "str", "choices": ["add", "exact"]},
     unique_names={"type": "bool"},
     name_template={"type": "str"},
+    columns={"type": "dict"},
+    ignore_columns={"type": "list", "elements": "str"},
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
     max_removals={"type": "int"},
     confirm={"type": "bool", "default": False},

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from support.playbooks import PlaybookRun, run_playbook
 from support.plays import cloud_environment
@@ -30,6 +33,93 @@ def run_tasks(cloud: Simulator, tasks: Mapping[str, Mapping[str, Any]], **more: 
 def fleet(**options: Any) -> dict[str, Any]:
     """Return a task with module `fleet` for the product of the simulator."""
     return {"meshfleet.particle.fleet": {"product": PRODUCT_SLUG, **options}}
+
+
+def test_every_form_of_a_file_declares_the_same_device(simulator: Simulator, tmp_path: Path) -> None:
+    device = simulator.state()["devices"][0]
+    device_id, serial_number = device["id"], device["serial_number"]
+    forms = {
+        "names.csv": f"DEVICEID,Device Name\n{device_id},alpha\n",
+        "excel.csv": f"sep=;\r\nid;name;;\r\n{device_id};alpha;;\r\n",
+        "tab.tsv": f"id\tname\n{device_id}\talpha\n",
+        "tab.txt": f"id\tname\n{device_id}\talpha\n",
+        "list.txt": f"{device_id}\n\n",
+        "serials.txt": f"\ufeff{serial_number}\r\n",
+        "labels.csv": "id,serial_number,imei,iccid,name\n"
+        f"{device_id},{serial_number},{device['imei']},'{device['iccid']},alpha\n",
+        "old_mac.csv": f'"id","name"\r"{device_id}","alpha"\r',
+    }
+    for name, text in forms.items():
+        (tmp_path / name).write_text(text, newline="")
+    (tmp_path / "unicode.txt").write_bytes(forms["tab.txt"].encode("utf-16"))
+    (tmp_path / "vendor.csv").write_text(f"Box,Serial No,Label\n7,{serial_number},alpha\n")
+    (tmp_path / "whole.yml").write_text(
+        f"product: {PRODUCT_SLUG}\ndevices: vendor.csv\ncolumns: {{Box: , Label: name}}\n"
+    )
+    ignoring = {"columns": {"Label": "name"}, "ignore_columns": ["Box"]}
+    text = f"product: {PRODUCT_SLUG}\ndevices:\n  - id: {device_id}\n    name: alpha\n"
+    run = run_tasks(
+        simulator,
+        {
+            **{name: fleet(manifest=name) for name in [*forms, "unicode.txt"]},
+            "vendor.csv": fleet(manifest="vendor.csv", **ignoring),
+            "whole.yml": {"meshfleet.particle.fleet": {"manifest": "whole.yml"}},
+            "text": {"meshfleet.particle.fleet": {"manifest": text}},
+            "text of a table": fleet(manifest=forms["tab.tsv"]),
+            "JSON": {"meshfleet.particle.fleet": {"manifest": json.dumps(yaml.safe_load(text))}},
+        },
+        cwd=tmp_path,
+    )
+    first, *others = (
+        (task.task, task.status, task.result.get("msg") if task.status == "failed" else None) for task in run.tasks
+    )
+    assert simulator.device(device_id)["name"] == "alpha"
+    assert first == ("names.csv", "changed", None)
+    assert others == [(name, "ok", None) for name, _status, _message in others]
+
+
+def test_files_that_declare_nothing_or_wrongly_are_refused_in_words(simulator: Simulator, tmp_path: Path) -> None:
+    device = simulator.state()["devices"][0]["id"]
+    rows = "".join(f"e00fce68000000000000{number:04},n{number},B404XMEA\n" for number in range(1000))
+    files = {
+        "empty.csv": "",
+        "empty.yml": "# nothing\n",
+        "null.yml": "devices:\n",
+        "header.csv": "id,name\n",
+        "headerless.csv": f"{device},name1\n",
+        "console.csv": f"DEVICEID,NAME,SKU\n{rows}",
+        "damaged.csv": "iccid,name\n8.90141E+19,a\n8.90142E+19,b\n",
+        "many.yml": "devices:\n" + "".join(f"  - id: {device}\n    nmae: {number}\n" for number in range(500)),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "latin.csv").write_bytes(f"id,name\n{device},Ställe\n".encode("cp1252"))
+    run = run_tasks(
+        simulator,
+        {
+            **{name: fleet(manifest=name) for name in [*files, "latin.csv"]},
+            "text": fleet(manifest="hush, hush\nhush"),
+            "columns": fleet(devices=[{"id": device}], columns={"Box": None}),
+        },
+        cwd=tmp_path,
+    )
+    said = {task.task: task.result["msg"] for task in run.tasks}
+    assert {task.task for task in run.tasks if task.status == "failed"} == set(said)
+    assert simulator.stats()["requests"] == 0
+    assert "The file empty.csv is empty." in said["empty.csv"]
+    assert "empty.yml:1 the manifest: is empty" in said["empty.yml"]
+    assert "null.yml:1 devices: must be a list, got nothing" in said["null.yml"]
+    assert "The file header.csv has a header, but no devices." in said["header.csv"]
+    assert f"headerless.csv:1 the header: has no header: {device} is the value of a device" in said["headerless.csv"]
+    assert 'console.csv:1 the header: unknown column SKU; to ignore, set ignore_columns: ["SKU"]' in said["console.csv"]
+    assert "DEVICEID" not in said["console.csv"]
+    assert "damaged.csv:2 iccid: '8.90141E+19' is a number that a spreadsheet such as Excel" in said["damaged.csv"]
+    assert "(on 2 rows, first at line 2)" in said["damaged.csv"]
+    assert "(on 500 devices, first at line 3)" in said["many.yml"]
+    assert "latin.csv is not a text in UTF-8: line 2" in said["latin.csv"]
+    assert "hush" not in said["text"]
+    assert "columns: applies only to a table" in said["columns"]
+    assert max(len(message.splitlines()) for message in said.values()) <= 5
 
 
 def test_numbers_from_templates_are_read_alike_or_refused(simulator: Simulator) -> None:

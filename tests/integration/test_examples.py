@@ -76,6 +76,13 @@ OTP_SECRET = "JBSWY3DPEHPK3PXP"
 TABLE = f"serial_number,groups\n{SERIAL_NUMBERS[1]},north;beta\n{SERIAL_NUMBERS[2]},north\n"
 """The file `line-7.csv`, which examples mention but do not show."""
 
+BATCH = {
+    "batch-0710.txt": f"{DEVICES[0]}\n{SERIAL_NUMBERS[1]}\n",
+    "batch-0711.csv": "Box,Serial No,Label,QC Result\n"
+    + "".join(f"1,{serial},barn {number},pass\n" for number, serial in enumerate(SERIAL_NUMBERS[1:], 1)),
+}
+"""Files of a manufacturer, which examples mention but do not show as a file."""
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -188,7 +195,7 @@ def prepare(reader: Reader) -> None:
     shared = {name: next(e.text for e in EXAMPLES if e.file_name == name) for name in ("fleet.yml", "advisories.yml")}
     for page in {example.folder for example in EXAMPLES}:
         (reader.folder / page).mkdir()
-        for name, text in {**shared, "fleet.yml.j2": shared["fleet.yml"], "line-7.csv": TABLE}.items():
+        for name, text in {**shared, "fleet.yml.j2": shared["fleet.yml"], "line-7.csv": TABLE, **BATCH}.items():
             (reader.folder / page / name).write_text(text)
         (reader.folder / page / "plan").mkdir()
     for example in EXAMPLES:

@@ -9,8 +9,13 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID, describe_damage
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.mistakes import Mistake
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import (
+    Place,
+    Where,
+    format_place,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
 
 # The control characters of Unicode, and the two characters that separate lines and paragraphs.
@@ -29,16 +34,26 @@ class ValueReader:
 
     :param where: a function that returns a description of a place in the document, to show to the user.
     :ivar describe: the function ``where``.
-    :ivar mistakes: one sentence for each mistake.
+    :ivar found: the mistakes.
     """
 
     def __init__(self, where: Where) -> None:
         self.describe = where
-        self.mistakes: list[str] = []
+        self.found: list[Mistake] = []
+
+    @property
+    def mistakes(self) -> list[str]:
+        """Return one sentence for each mistake."""
+        return [str(mistake) for mistake in self.found]
 
     def add_mistake(self, place: Place, text: str) -> None:
         """Add a mistake. ``text`` describes what is wrong at ``place``."""
-        self.mistakes.append(f"{self.describe(place)}: {text}")
+        self.found.append(self.build_mistake(place, text))
+
+    def build_mistake(self, place: Place, text: str) -> Mistake:
+        """Return a mistake at ``place`` without adding it."""
+        group = format_place(tuple("[]" if isinstance(part, int) else part for part in place)).replace(".[]", "[]")
+        return Mistake(self.describe(place), text, group)
 
     def read_mapping(
         self, value: Any, place: Place, keys: tuple[str, ...], deprecated: Collection[str] = ()
@@ -110,7 +125,9 @@ class ValueReader:
             return None
         text = value.strip().lower() if isinstance(value, str) else ""
         if not DEVICE_ID.match(text):
-            self.add_mistake(place, f"{value!r} is not a device id (24 hexadecimal digits)")
+            self.add_mistake(
+                place, describe_damage(str(value)) or f"{value!r} is not a device id (24 hexadecimal digits)"
+            )
             return None
         return str(text)
 

@@ -1,70 +1,97 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parse CSV tables, and record the line of every row. Private to this collection."""
+"""Parse tables (CSV and its variants), and record the line of every row. Private to this collection."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.mistakes import Mistake
 
-_DELIMITERS = ",;\t"
+DELIMITERS = ",;\t"
+
+# The first line with which Excel declares the delimiter of a file. Excel may add cells to the line, or quote it.
+_SEPARATOR_LINE = re.compile(r'\A"?sep=([^"\r\n])"?[,;\t]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+
+# The form in which spreadsheets export a cell whose text must not be read as a number: ="0012".
+_TEXT_FORMULA = re.compile(r'="((?:[^"]|"")*)"\Z')
 
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a CSV table.
+    """The cells of a table, without surrounding spaces.
 
-    :param rows: for each row, the cells, keyed by column name, without surrounding spaces. Empty cells have no key.
+    :param header: the cells of the first line. Empty cells at its end are left out.
+    :param header_line: the number of this line.
+    :param rows: for each other line that is not empty, its cells. A row has at most as many cells as the header.
     :param lines: for each row, the number of the line at which the row begins.
+    :param mistakes: the faults in the form of the table.
     """
 
-    rows: Sequence[Mapping[str, str]]
-    lines: Sequence[int]
+    header: Sequence[str]
+    header_line: int
+    rows: Sequence[Sequence[str]] = ()
+    lines: Sequence[int] = ()
+    mistakes: Sequence[Mistake] = field(default=(), repr=False)
 
 
-def parse_table(text: str, name: str, find_mistake: Callable[[str], str | None] = lambda column: None) -> Table:
-    """Parse a CSV table.
+def parse_table(text: str, name: str) -> Table:
+    """Parse a table.
 
-    The delimiter is a comma, a semicolon or a tab: the character that occurs most often in the first line.
+    The delimiter is a comma, a semicolon or a tab: the character that occurs most often in the first line, outside of
+    quotes. A line such as ``sep=;`` before the table sets the delimiter. Lines may end with CR, LF or both.
 
     :param text: the content of the file.
     :param name: the name of the file, for messages.
-    :param find_mistake: a function that takes the name of a column, and returns a description of the mistake in the
-        name. The function returns ``None`` if the name is valid.
-    :raises ParticleError: ``invalid_manifest`` when the table is not valid. The message lists every mistake.
     """
     text = text.removeprefix("\ufeff")
-    head = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(_DELIMITERS, key=head.count), strict=True)
-    rows: list[Mapping[str, str]] = []
-    lines: list[int] = []
-    mistakes: list[str] = []
+    declared = _SEPARATOR_LINE.match(text)
+    text, skipped = (text[declared.end() :], 1) if declared else (text, 0)
+    delimiter = declared[1] if declared else find_delimiter(text) or DELIMITERS[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    records: list[tuple[int, list[str]]] = []
+    mistakes: list[Mistake] = []
+    begins = 1 + skipped
     try:
-        columns = [column.strip() for column in next(reader, [])]
-        mistakes += _check_columns(columns, name, find_mistake)
-        begins = reader.line_num + 1
         for cells in reader:
-            stripped = [cell.strip() for cell in cells]
+            stripped = [_strip_cell(cell) for cell in cells]
             if any(stripped):
-                if len(cells) > len(columns):
-                    mistakes.append(f"{name}:{begins} has {len(cells)} cells, but the first line has {len(columns)}")
-                rows.append({column: cell for column, cell in zip(columns, stripped, strict=False) if cell})
-                lines.append(begins)
-            begins = reader.line_num + 1
+                records.append((begins, stripped))
+            begins = reader.line_num + 1 + skipped
     except csv.Error as error:
-        mistakes.append(f"{name}:{reader.line_num} {error}")
-    if mistakes:
-        raise ParticleError("invalid_manifest", "The manifest is not a valid table:\n  " + "\n  ".join(mistakes))
-    return Table(rows, lines)
+        problem = "has a quote that is never closed" if "end of data" in str(error) else f"is not valid: {error}"
+        mistakes.append(Mistake(f"{name}:{begins} the row", problem))
+    if not records:
+        return Table((), begins, mistakes=mistakes)
+    header_line, header = records[0]
+    while not header[-1]:
+        header.pop()
+    for line, cells in records[1:]:
+        while len(cells) > len(header) and not cells[-1]:
+            cells.pop()
+        if len(cells) > len(header):
+            problem = f"has {len(cells)} cells, but the header has {len(header)}"
+            mistakes.append(Mistake(f"{name}:{line} the row", problem, group="devices"))
+    rows = records[1:]
+    return Table(header, header_line, [cells for _unused, cells in rows], [line for line, _unused in rows], mistakes)
 
 
-def _check_columns(columns: Sequence[str], name: str, find_mistake: Callable[[str], str | None]) -> list[str]:
-    """Return a sentence for each mistake in the column names."""
-    mistakes = [f"{name}:1 column {index} has no name" for index, column in enumerate(columns, 1) if not column]
-    mistakes += [f"{name}:1 column {column} {wrong}" for column in columns if (wrong := find_mistake(column))]
-    twice = sorted({column for column in columns if column and columns.count(column) > 1})
-    return mistakes + [f"{name}:1 duplicate column {column}" for column in twice]
+def find_delimiter(text: str) -> str | None:
+    """Return the delimiter in the first line of ``text`` that is not empty, or ``None`` if it has no delimiter."""
+    head = next((line for line in _LINE_END.split(text.removeprefix("\ufeff")) if line.strip()), "")
+    bare = _QUOTED.sub("", head)
+    delimiter = max(DELIMITERS, key=bare.count)
+    return delimiter if delimiter in bare else None
+
+
+def _strip_cell(cell: str) -> str:
+    """Return a cell without surrounding spaces, and without the formula that marks a text."""
+    stripped = cell.strip()
+    formula = _TEXT_FORMULA.match(stripped)
+    return formula[1].replace('""', '"').strip() if formula else stripped

@@ -19,6 +19,16 @@ SERIAL_NUMBER = re.compile(r"[A-Z0-9-]{4,40}\Z")
 ICCID = re.compile(r"[0-9]{18,22}\Z")
 IMEI = re.compile(r"[0-9]{14,16}\Z")
 
+_SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+\Z")
+
+
+def describe_damage(text: str) -> str | None:
+    """Return what a spreadsheet has done to an id or label, as the end of a sentence; ``None`` for any other text."""
+    if not _SHORTENED.match(text.strip()):
+        return None
+    cause = "is a number that a spreadsheet such as Excel has shortened, so its last digits are lost"
+    return f"{text!r} {cause}; export the file again from its source, and open it with this column as text"
+
 
 def check_device_id(text: str, option: str) -> str:
     """Return a device id in lower case and without surrounding spaces.

@@ -1,79 +1,210 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the devices of a manifest from a table (CSV). Private to this collection.
+"""Find the manifest key of each column of a table. Private to this collection.
 
-A table has one row for each device. An empty cell declares nothing. If a row names a network, the row also declares
-this network.
+Manufacturers and other programs write the header of a table in many ways. A header is compared without regard to case,
+spaces and punctuation, so that ``Serial Number`` and ``SERIAL_NUMBER`` are the key ``serial_number``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.csv_table import parse_table
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, format_place
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
-    FLAG,
-    ValueKind,
-    list_fields,
-    list_former_names,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID, ICCID, IMEI
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import list_former_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_template import IDENTIFIERS
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import list_device_keys
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import list_identity_keys, list_rules
 
-# Prefix of the columns for parameters of one member. An example is a key that is printed beside a serial number.
-_PARAMETER = "mesh.parameters."
-_MESH = "mesh."
-_LISTS = ("groups",)
+MESH = "mesh."
+PARAMETER = "mesh.parameters."
+"""Prefixes of the columns for the keys of ``mesh``, and for the parameters of one member."""
+
+_MESH_KEYS = ("network", "role", "state")
+
+# Other names of columns in files of manufacturers and of programs.
+_ALIASES: Mapping[str, tuple[str, ...]] = {
+    "id": ("device id", "particle id", "core id"),
+    "serial_number": ("serial", "serial no", "device serial number", "sn", "s/n"),
+    "iccid": ("sim iccid",),
+    "name": ("device name",),
+    "notes": ("note", "device notes"),
+    "groups": ("group", "device groups"),
+}
+
+_REPORT_KEYS = (*IDENTIFIERS, "name", "groups", "notes")
+"""The columns of a report of role ``report`` that declare something. The other columns are facts: ``firmware_version``,
+for example, is the version that the device runs, and must not become a lock."""
+
+_REPORT_SIGNATURE = frozenset({"id", "last_heard_age", "system_firmware_version", "presence"})
+"""Columns that only a report has."""
+
+_MAX_SHOWN = 10
 
 
-def parse_device_table(text: str, name: str) -> tuple[dict[str, Any], Where]:
-    """Return the data of a manifest, and a function that describes a place in the data for messages.
+@dataclass(frozen=True)
+class ColumnOptions:
+    """The options of the user for the columns of a table.
 
-    The data has the key ``devices``. If devices name networks, the data also has the key ``networks`` with these
-    networks. The description of a place names the file, the line and the column.
-
-    :param text: the text of the table.
-    :param name: the name of the file, for messages.
-    :raises ParticleError: ``invalid_manifest`` when lines are not valid rows of the table; the message lists these
-        lines.
+    :param mapping: the manifest key of a column, keyed by the header of the column. ``None`` ignores the column.
+    :param ignored: the headers of more columns to ignore.
     """
-    table = parse_table(text, name, _find_mistake)
-    kinds = {"claimed": FLAG, **{field.name: field.kind for field in list_fields()}}
-    kinds.update({former: kinds[name] for former, name in list_former_names().items()})
-    devices = [_read_device(row, kinds) for row in table.rows]
-    named = [device["mesh"].get("network") for device in devices if "mesh" in device]
-    networks: dict[str, Any] = {network: {} for network in named if network is not None}
 
-    def describe_place(place: Place) -> str:
-        if len(place) < 2 or place[0] != "devices" or not isinstance(place[1], int):
-            return f"{name}:1 {format_place(place)}"
-        column = format_place(place[2:]) if len(place) > 2 else "the row"
-        return f"{name}:{table.lines[place[1]]} {column}"
-
-    return {"devices": devices, **({"networks": networks} if networks else {})}, describe_place
+    mapping: Mapping[str, str | None] = field(default_factory=dict)
+    ignored: Sequence[str] = ()
 
 
-def _find_mistake(column: str) -> str | None:
-    return "has no parameter name after the last dot" if column == _PARAMETER else None
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table.
 
-
-def _read_device(row: Mapping[str, str], kinds: Mapping[str, ValueKind]) -> dict[str, Any]:
-    """Convert a row of the table to an item of the manifest key ``devices``.
-
-    :param kinds: the kind of value in each column. In a column without a kind, cells remain strings, which are checked
-        when the manifest is read.
+    :param keys: for each column, its manifest key, such as ``id`` or ``mesh.network``; ``None`` for an ignored column.
+    :param mistakes: what is wrong in the header, one phrase each.
+    :param is_report: whether the table is a report of role ``report``.
     """
-    device: dict[str, Any] = {}
-    parameters: dict[str, str] = {}
-    for column, cell in row.items():
-        if column.startswith(_PARAMETER):
-            parameters[column.removeprefix(_PARAMETER)] = cell
-        elif column.startswith(_MESH):
-            device.setdefault("mesh", {})[column.removeprefix(_MESH)] = cell
-        elif column in _LISTS:
-            device[column] = [part.strip() for part in cell.split(";") if part.strip()]
+
+    keys: Sequence[str | None]
+    mistakes: Sequence[str]
+    is_report: bool = False
+
+
+def find_columns(header: Sequence[str], options: ColumnOptions, filled: Sequence[bool]) -> Columns:
+    """Find the manifest key of each column.
+
+    :param header: the cells of the first line.
+    :param filled: for each column, whether it has a cell that is not empty.
+    """
+    if values := [cell for cell in header if is_identifier(cell)]:
+        said = f"has no header: {list_names(values, 1)} is the value of a device, not the name of a column"
+        return Columns([None] * len(header), [f"{said}; insert a first line such as id,name"])
+    is_report = set(header) >= _REPORT_SIGNATURE
+    given = _read_mapping(options)
+    known = _list_known_headers()
+    keys: list[str | None] = []
+    mistakes, unknown = _check_mapping(header, options, known), list[str]()
+    for position, cell in enumerate(header):
+        simplified = simplify_header(cell)
+        if simplified in given:
+            keys.append(given[simplified])
+        elif is_report:
+            keys.append(cell if cell in _REPORT_KEYS else None)
         else:
-            device[column] = kinds[column].from_cell(cell) if column in kinds else cell
-    if parameters:
-        device.setdefault("mesh", {}).setdefault("parameters", parameters)
-    return device
+            keys.append(_find_key(cell, known))
+            if not cell and filled[position]:
+                mistakes.append(f"column {position + 1} has no name")
+            elif keys[-1] == PARAMETER:
+                mistakes.append(f"column {cell} has no parameter name after the last dot")
+            elif cell and keys[-1] is None:
+                unknown.append(cell)
+    mistakes += _find_duplicates(header, keys)
+    if unknown:
+        mistakes.append(_describe_unknown(unknown, known))
+    if not mistakes and not any(key in keys for key in (*IDENTIFIERS, *list_identity_keys())):
+        identifiers = ", ".join((*IDENTIFIERS, *list_identity_keys()))
+        mistakes.append(f"no column identifies the devices; add one of {identifiers}")
+    return Columns(keys, mistakes, is_report)
+
+
+def _find_key(header: str, known: Mapping[str, str]) -> str | None:
+    """Return the manifest key of a column without options of the user; ``None`` for an unknown column.
+
+    :param known: the manifest keys, keyed by simplified header.
+    """
+    if header.lower().startswith(PARAMETER):
+        return PARAMETER + header[len(PARAMETER) :]
+    return known.get(simplify_header(header))
+
+
+def _list_known_headers() -> dict[str, str]:
+    """Return the manifest key of each known header, keyed by the simplified header."""
+    known = {simplify_header(key): key for key in (*list_column_keys(), *list_former_names())}
+    return known | {simplify_header(alias): key for key, aliases in _ALIASES.items() for alias in aliases}
+
+
+def list_column_keys() -> tuple[str, ...]:
+    """Return the keys that a column can have, except the parameters of members."""
+    of_mesh = (*_MESH_KEYS, *(key for rules in list_rules() for key in rules.member_keys))
+    return (*(key for key in list_device_keys() if key != "mesh"), *(MESH + key for key in dict.fromkeys(of_mesh)))
+
+
+def is_identifier(text: str) -> bool:
+    """Return whether a text can only be a device id, an ICCID or an IMEI, and not the header of a column."""
+    return any(form.match(text.lower()) for form in (DEVICE_ID, ICCID, IMEI))
+
+
+def simplify_header(header: str) -> str:
+    """Return a header without case, spaces and punctuation."""
+    return re.sub(r"[\W_]+", "", header.casefold())
+
+
+def _read_mapping(options: ColumnOptions) -> dict[str, str | None]:
+    ignored: dict[str, str | None] = {simplify_header(header): None for header in options.ignored}
+    return ignored | {simplify_header(header): key for header, key in options.mapping.items()}
+
+
+def _check_mapping(header: Sequence[str], options: ColumnOptions, known: Mapping[str, str]) -> list[str]:
+    """Return a phrase for each mistake in the option ``columns``."""
+    mistakes = []
+    there = {simplify_header(cell): cell for cell in header}
+    for column, key in options.mapping.items():
+        if key is None:
+            continue
+        if key not in known.values() and not (key.startswith(PARAMETER) and key != PARAMETER):
+            near = _suggest(key, known)
+            mistakes.append(
+                f"columns maps {column} to {key!r}, which is not a valid column{near}; {_list_valid(known)}"
+            )
+        elif simplify_header(column) not in there:
+            shown = list_names([cell for cell in header if cell], _MAX_SHOWN)
+            mistakes.append(f"columns names {column!r}, which is not in the header; the header has {shown}")
+    return mistakes
+
+
+def _find_duplicates(header: Sequence[str], keys: Sequence[str | None]) -> list[str]:
+    """Return a phrase for each key that several columns have."""
+    found: dict[str, list[str]] = {}
+    for cell, key in zip(header, keys, strict=True):
+        if key is not None:
+            found.setdefault(key, []).append(cell)
+    mistakes = []
+    for key, cells in found.items():
+        if len(cells) > 1 and len(set(cells)) == 1:
+            mistakes.append(f"duplicate column {cells[0]}")
+        elif len(cells) > 1:
+            ignore = json.dumps([cells[-1]], ensure_ascii=False)
+            mistakes.append(
+                f"columns {' and '.join(cells)} are both {key}; ignore one, for example with ignore_columns: {ignore}"
+            )
+    return mistakes
+
+
+def _describe_unknown(unknown: Sequence[str], known: Mapping[str, str]) -> str:
+    names = list_names([f"{cell}{_suggest(cell, known)}" for cell in unknown], _MAX_SHOWN)
+    ignore = json.dumps(unknown[:_MAX_SHOWN], ensure_ascii=False)
+    return (
+        f"unknown {'column' if len(unknown) == 1 else 'columns'} {names}; to ignore, set ignore_columns: {ignore}; "
+        f"to use a column, map it, for example columns: {{{json.dumps(unknown[0], ensure_ascii=False)}: notes}}; "
+        f"{_list_valid(known)}"
+    )
+
+
+def _list_valid(known: Mapping[str, str]) -> str:
+    return f"valid columns are {', '.join(dict.fromkeys(known.values()))}, {PARAMETER}NAME"
+
+
+def _suggest(header: str, known: Mapping[str, str]) -> str:
+    """Return a question that suggests the key of the most similar known header, or an empty string."""
+    near = difflib.get_close_matches(simplify_header(header), list(known), n=1, cutoff=0.75)
+    return f" (did you mean {known[near[0]]}?)" if near else ""
+
+
+def read_column_options(columns: Any, ignored: Any) -> ColumnOptions:
+    """Return the options ``columns`` and ``ignore_columns``, which are a mapping and a list, or ``None``."""
+    mapping = {str(header): None if key is None else str(key).strip() for header, key in (columns or {}).items()}
+    return ColumnOptions(mapping, [str(header) for header in ignored or ()])

@@ -77,7 +77,7 @@ def _can_declare(device: str, facts: Facts) -> bool:
         return DEVICE_ID.match(device) is not None
     probe = ValueReader(format_place)
     (rules,) = (rules for rules in list_rules() if own[0] in rules.identities)
-    return rules.read_identity(probe, own[0], own[1], ()) is not None and not probe.mistakes
+    return rules.read_identity(probe, own[0], own[1], ()) is not None and not probe.found
 
 
 def _find_membership(product: str | None, facts: Facts) -> tuple[Rules, Membership] | None:
@@ -128,7 +128,7 @@ def _export_networks(
 def _can_name(rules: Rules, name: str) -> bool:
     probe = ValueReader(format_place)
     rules.check_name(probe, name, ())
-    return not probe.mistakes
+    return not probe.found
 
 
 def _export_record(

@@ -6,26 +6,69 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import ICCID, IMEI, SERIAL_NUMBER
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import (
+    DEVICE_ID,
+    ICCID,
+    IMEI,
+    SERIAL_NUMBER,
+    describe_damage,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord, Identifier
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_template import IDENTIFIERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import list_identity_keys, list_rules
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Network, Rules
 
-_IDENTIFIER_FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
+LABELS = ("serial_number", "iccid", "imei")
+"""The manifest keys of identifiers that are printed on a device or its SIM card."""
+
+_LABEL_FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "serial_number": (SERIAL_NUMBER, "serial number: 4 to 40 letters, digits and hyphens"),
     "iccid": (ICCID, "ICCID: 18 to 22 digits"),
     "imei": (IMEI, "IMEI: 14 to 16 digits"),
 }
 
 
-def get_identifier_kind(record: DeviceRecord) -> str:
-    """Return the manifest key that identifies a device, such as ``id``."""
-    return record.declared_by.kind if record.declared_by else "id"
+# A text of hexadecimal digits that is this long is a damaged device id rather than a serial number.
+_LONG_HEX = re.compile(r"[0-9a-f]{20,}\Z")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The identifiers that a device declares.
+
+    :param value: the identifier by which the device is found.
+    :param declared_by: the same identifier; ``None`` if it is the device id.
+    :param labels: the other identifiers, each with its place in the manifest for messages.
+    """
+
+    value: str
+    declared_by: Identifier | None
+    labels: Mapping[Identifier, str] = field(default_factory=dict)
+
+
+def list_identifiers(record: DeviceRecord) -> dict[str, str]:
+    """Return all identifiers that a device declares, keyed by manifest key."""
+    kind = record.declared_by.kind if record.declared_by else "id"
+    return {kind: record.id, **{label.kind: label.value for label in record.labels}}
+
+
+def find_identifier_kind(text: str) -> str:
+    """Return the manifest key of an identifier whose kind is not declared.
+
+    A text that is no valid identifier counts as a device id.
+    """
+    lower = text.strip().lower()
+    if DEVICE_ID.match(lower):
+        return "id"
+    for kind in ("iccid", "imei"):
+        if _LABEL_FORMS[kind][0].match(lower):
+            return kind
+    return "serial_number" if SERIAL_NUMBER.match(lower.upper()) and not _LONG_HEX.match(lower) else "id"
 
 
 def read_mesh_identities(
@@ -73,46 +116,50 @@ def read_mesh_identifier(
     device: Mapping[str, Any],
     place: Place,
     device_keys: Sequence[str],
-) -> tuple[str, Identifier] | None:
+) -> Identity | None:
     """Return the identifier of a device that the Particle cloud does not know.
 
     :param identities: the values that identify the device to mesh backends, keyed by manifest key.
     :param device_keys: the valid keys of a device.
-    :returns: the value, and the same value as an :class:`Identifier`; ``None`` if the value is not valid.
+    :returns: ``None`` if the value is not valid.
     """
     key, value = next(iter(identities.items()))
     for name in device:
         if name in device_keys and name not in ("name", "mesh", *identities):
             said = f"requires a device of the Particle cloud; declare {_join_words(IDENTIFIERS)} in addition to {key}"
             reader.add_mistake((*place, str(name)), said)
-    return (value, Identifier(key, value)) if value else None
+    return Identity(value, Identifier(key, value)) if value else None
 
 
-def read_identifier(
-    reader: ValueReader, device: Mapping[str, Any], place: Place
-) -> tuple[str, Identifier | None] | None:
-    """Return the value that identifies a device, or ``None`` if the device has no valid identifier.
+def read_identifier(reader: ValueReader, device: Mapping[str, Any], place: Place) -> Identity | None:
+    """Return the identifiers of a device, or ``None`` if the device has no valid identifier.
 
-    :returns: the value, and the same value as an :class:`Identifier`. If the value is the device id, the second
-        value is ``None``.
+    If a device declares several identifiers, the first of ``IDENTIFIERS`` is the one by which the device is found.
     """
     given = [kind for kind in IDENTIFIERS if kind in device]
     if not given:
         reader.add_mistake(place, f"has no identifier; declare {_join_words((*IDENTIFIERS, *list_identity_keys()))}")
         return None
-    for extra in given[1:]:
-        reader.add_mistake((*place, extra), f"cannot be combined with {given[0]}: identify a device by one of them")
-    kind = given[0]
-    if kind == "id":
-        identifier = reader.read_device_id(device["id"], (*place, "id"))
-        return None if identifier is None else (identifier, None)
-    label = reader.read_text(device[kind], (*place, kind)).strip().upper()
-    shape, words = _IDENTIFIER_FORMS[kind]
-    if not shape.match(label):
-        if isinstance(device[kind], str):
-            reader.add_mistake((*place, kind), f"{device[kind]!r} is not a valid {words}")
+    first, *others = given
+    values = {kind: _read_one_identifier(reader, kind, device[kind], (*place, kind)) for kind in given}
+    value = values[first]
+    if value is None:
         return None
-    return label, Identifier(kind, label)
+    found = ((kind, values[kind]) for kind in others)
+    labels = {Identifier(kind, label): reader.describe((*place, kind)) for kind, label in found if label is not None}
+    return Identity(value, None if first == "id" else Identifier(first, value), labels)
+
+
+def _read_one_identifier(reader: ValueReader, kind: str, value: Any, place: Place) -> str | None:
+    if kind == "id":
+        return reader.read_device_id(value, place)
+    label = reader.read_text(value, place).strip().upper()
+    shape, words = _LABEL_FORMS[kind]
+    if shape.match(label):
+        return label
+    if isinstance(value, str):
+        reader.add_mistake(place, describe_damage(value) or f"{value!r} is not a valid {words}")
+    return None
 
 
 def _join_words(words: Sequence[str]) -> str:

@@ -44,6 +44,8 @@ class DeviceRecord:
         id.
     :param identities: the declared values of :attr:`Rules.identities`, by key. These values identify the device to mesh
         backends.
+    :param labels: the other declared identifiers of the device, each with its place in the manifest for messages. The
+        cloud must show the same values for the device.
     :param is_outside_cloud: whether the Particle cloud does not know the device. In this case, ``id`` is one of the
         values in ``identities``.
     """
@@ -57,6 +59,7 @@ class DeviceRecord:
     declared_by: Identifier | None = None
     identities: Mapping[str, str] = field(default_factory=dict)
     is_outside_cloud: bool = False
+    labels: Mapping[Identifier, str] = field(default_factory=dict, compare=False)
 
     @property
     def has_mesh_declaration(self) -> bool:

@@ -19,6 +19,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.chec
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import (
     GROUP_NAME,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.mistakes import (
+    Mistake,
+    describe_mistakes,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, format_place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
@@ -28,7 +32,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.devic
     list_former_names,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.identifiers import (
-    get_identifier_kind,
+    list_identifiers,
     read_identifier,
     read_mesh_identifier,
     read_mesh_identities,
@@ -54,10 +58,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Network,
 )
 
-MANIFEST_KEYS = ("product", "groups_mode", "unique_names", "name_template", "networks", "devices")
-"""The top-level keys of a manifest."""
+COLUMN_KEYS = ("columns", "ignore_columns")
+"""The top-level keys that apply only if ``devices`` is a table."""
 
-_MAX_MISTAKES = 100
+MANIFEST_KEYS = ("product", "groups_mode", "unique_names", "name_template", "networks", "devices", *COLUMN_KEYS)
+"""The top-level keys of a manifest."""
 
 
 def list_device_keys() -> tuple[str, ...]:
@@ -75,37 +80,32 @@ def _list_product_keys() -> tuple[str, ...]:
     return ("groups", *(field.name for field in list_fields(product_only=True)))
 
 
-def read_manifest(data: Any, where: Where = format_place, *, absent: bool = False, ordered: bool = True) -> Manifest:
+def read_manifest(
+    data: Any, where: Where = format_place, *, absent: bool = False, ordered: bool = True, items: str = "devices"
+) -> Manifest:
     """Validate the data of a manifest, and return a :class:`Manifest`.
 
     :param where: function that describes a place in the data for messages, such as ``fleet.yml:12 devices[3].id``.
     :param absent: whether the declared devices must be removed from the fleet.
     :param ordered: whether a device has the same position in the list in every run. ``{index}`` requires a stable
         position.
-    :raises ParticleError: ``invalid_manifest`` when the data contains mistakes; the message lists each mistake with its
-        place. ``unsupported`` when a device or network needs a product, but no product is declared.
+    :param items: the word for the declared devices in messages, such as ``rows``.
+    :raises ParticleError: ``invalid_manifest`` when the data contains mistakes; the message lists each kind of mistake
+        with its first place. ``unsupported`` when a device or network needs a product, but no product is declared.
     """
     reader = _Reader(where, absent=absent, ordered=ordered)
     manifest = reader.read(data)
-    if reader.mistakes:
-        raise _build_error("invalid_manifest", "has a mistake", "has {} mistakes", reader.mistakes)
-    if manifest.product is None and reader.product_only:
-        raise _build_error(
-            "unsupported",
-            "declares an item that requires a product",
-            "declares {} items that require a product",
-            reader.product_only,
+    if reader.found:
+        said = ("The manifest has a mistake", "The manifest has {} mistakes")
+        raise ParticleError("invalid_manifest", describe_mistakes(said, reader.found, items))
+    if reader.product_only:
+        said = (
+            "The manifest declares an item that requires a product",
+            "The manifest declares {} items that require a product",
         )
+        message = describe_mistakes(said, reader.product_only, items)
+        raise ParticleError("unsupported", message, hint="Set product, or remove these items.")
     return manifest
-
-
-def _build_error(code: str, one: str, many: str, places: list[str]) -> ParticleError:
-    said = one if len(places) == 1 else many.format(len(places))
-    shown = places[:_MAX_MISTAKES]
-    if len(places) > len(shown):
-        shown.append(f"and {len(places) - len(shown)} more")
-    hint = "Set product, or remove these items." if code == "unsupported" else None
-    return ParticleError(code, f"The manifest {said}:\n  " + "\n  ".join(shown), hint=hint)
 
 
 def _needs_login(networks: Mapping[str, Network], records: Sequence[DeviceRecord]) -> bool:
@@ -118,7 +118,7 @@ def _needs_login(networks: Mapping[str, Network], records: Sequence[DeviceRecord
 class _Reader(ValueReader):
     """A reader that validates one manifest and collects mistakes.
 
-    :ivar product_only: one message, with its place, for each declaration that is valid only with a product.
+    :ivar product_only: one mistake for each declaration that is valid only with a product.
     """
 
     def __init__(self, where: Where, *, absent: bool, ordered: bool) -> None:
@@ -128,20 +128,30 @@ class _Reader(ValueReader):
         self._device_keys, self._product_keys = list_device_keys(), _list_product_keys()
         self._former_names = list_former_names()
         self._deprecated: dict[str, list[Place]] = {}
-        self.product_only: list[str] = []
+        self._has_product = False
+        self.product_only: list[Mistake] = []
 
     def read(self, data: Any) -> Manifest:
         """Return the manifest. The manifest is valid only if no mistakes were collected."""
+        if data is None:
+            self.add_mistake((), "is empty; declare devices")
+            data = {"devices": []}
         top = self.read_mapping(data, (), MANIFEST_KEYS)
         product = self._read_product(top["product"]) if "product" in top else None
         mode = self.read_choice(top.get("groups_mode", "add"), ("groups_mode",), ("add", "exact"))
         unique = self.read_boolean(top.get("unique_names", True), ("unique_names",))
         raw_networks = read_networks(self, top.get("networks"))
+        self._has_product = product is not None
         for name, network in raw_networks.items():
-            if get_rules(network.backend).needs_product:
-                self.product_only.append(f"{self.describe(('networks', name))}: a network of backend {network.backend}")
+            if not self._has_product and get_rules(network.backend).needs_product:
+                self.product_only.append(
+                    self.build_mistake(("networks", name), f"a network of backend {network.backend}")
+                )
         if "devices" not in top and isinstance(data, Mapping):
             self.add_mistake((), "the key devices is missing")
+        for key in COLUMN_KEYS:
+            if key in top:
+                self.add_mistake((key,), "applies only to a table, but the devices are not declared in a table")
         memberships = MembershipReader(self, raw_networks)
         devices = [
             found
@@ -182,7 +192,7 @@ class _Reader(ValueReader):
     def _read_device(
         self, value: Any, place: Place, networks: Mapping[str, Network], memberships: MembershipReader
     ) -> tuple[Place, DeviceRecord] | None:
-        before = len(self.mistakes)
+        before = len(self.found)
         device = self.read_mapping(value, place, self._device_keys, self._former_names)
         if not isinstance(value, Mapping):
             return None
@@ -204,19 +214,22 @@ class _Reader(ValueReader):
         for name in (name for name in self._former_names if name in device):
             self._deprecated.setdefault(name, []).append((*place, name))
         for key in (*self._product_keys, *self._former_names):
-            if key in device:
-                self.product_only.append(f"{self.describe((*place, key))}: {key}")
+            if key in device and not self._has_product:
+                self.product_only.append(self.build_mistake((*place, key), key))
         if identity is None:
             return None
-        identifier, declared_by = identity
-        if len(self.mistakes) > before:
-            # Return what the search for duplicates and for gateways needs, although the device has mistakes.
-            return place, DeviceRecord(
-                identifier, fields, mesh=mesh, declared_by=declared_by, is_outside_cloud=is_outside_cloud
-            )
-        return place, DeviceRecord(
-            identifier, fields, groups, claimed, mesh, leaves, declared_by, identities, is_outside_cloud
+        # Even if the device has mistakes, this is what the search for duplicates and for gateways needs.
+        record = DeviceRecord(
+            identity.value,
+            fields,
+            mesh=mesh,
+            declared_by=identity.declared_by,
+            is_outside_cloud=is_outside_cloud,
+            labels=identity.labels,
         )
+        if len(self.found) > before:
+            return place, record
+        return place, replace(record, groups=groups, claimed=claimed, leaves_mesh=leaves, identities=identities)
 
     def _read_groups(self, value: Any, place: Place) -> frozenset[str]:
         groups = self.read_list(value, place)
@@ -232,8 +245,8 @@ class _Reader(ValueReader):
 
     def _refuse_same_devices(self, devices: Devices) -> None:
         for kind in (*IDENTIFIERS, *list_identity_keys()):
-            alike = [found for found in devices if get_identifier_kind(found[1]) == kind]
-            self.refuse_duplicates([(place, record.id) for place, record in alike], kind)
+            alike = [(place, list_identifiers(record).get(kind)) for place, record in devices]
+            self.refuse_duplicates([(place, value) for place, value in alike if value is not None], kind)
 
     def _name_devices(self, devices: Devices, template: Any, product: str | None) -> Devices:
         """Return the devices, and give each device without a declared name a name from ``template``.
@@ -262,7 +275,7 @@ class _Reader(ValueReader):
         ]
 
     def _name_device(self, place: Place, record: DeviceRecord, template: tuple[Part, ...]) -> DeviceRecord:
-        values: dict[str, str | int] = {"index": int(place[-1]) + 1, get_identifier_kind(record): record.id}
+        values: dict[str, str | int] = {"index": int(place[-1]) + 1, **list_identifiers(record)}
         if record.mesh is not None:
             values.update(record.mesh.as_result())
         try:

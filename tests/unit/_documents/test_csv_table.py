@@ -1,27 +1,55 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A table is read into rows of stripped cells, each with its line."""
+"""A table in any common form is parsed into stripped cells, each row with its line."""
 
 from __future__ import annotations
 
 import pytest
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.csv_table import Table, parse_table
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.csv_table import (
+    Table,
+    find_delimiter,
+    parse_table,
+)
 
 
-def test_rows_have_their_cells_by_column_and_their_lines() -> None:
+def test_rows_have_their_cells_and_their_lines() -> None:
     text = 'a, b ,c\n 1 ,"two\nlines",\n\n3\n'
-    assert parse_table(text, "t.csv") == Table([{"a": "1", "b": "two\nlines"}, {"a": "3"}], [2, 5])
+    assert parse_table(text, "t.csv") == Table(["a", "b", "c"], 1, [["1", "two\nlines", ""], ["3"]], [2, 5], [])
 
 
-def test_column_mistakes_of_the_caller_are_reported() -> None:
-    with pytest.raises(ParticleError) as caught:
-        parse_table("a,b,b\n1,2,3,4\n", "t.csv", lambda column: "is not a letter of mine" if column == "a" else None)
-    assert caught.value.code == "invalid_manifest"
-    assert caught.value.message.split("\n  ") == [
-        "The manifest is not a valid table:",
-        "t.csv:1 column a is not a letter of mine",
-        "t.csv:1 duplicate column b",
-        "t.csv:2 has 4 cells, but the first line has 3",
-    ]
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_form_of_a_table_does_not_change_its_cells(line_end: str, delimiter: str, mark: str) -> None:
+    text = mark + line_end.join(["", delimiter.join(["a", '"b, or; c"']), "", delimiter.join(["1", "2"]), ""])
+    assert parse_table(text, "t.csv") == Table(["a", "b, or; c"], 2, [["1", "2"]], [4], [])
+
+
+@pytest.mark.parametrize("first", ["sep=;", "SEP=;", '"sep=;"', "sep=;,,"])
+def test_separator_line_of_excel_sets_the_delimiter(first: str) -> None:
+    table = parse_table(f"{first}\r\na,x;b\r\n1;2\r\n", "t.csv")
+    assert (table.header, table.header_line, table.rows, table.lines) == (["a,x", "b"], 2, [["1", "2"]], [3])
+
+
+def test_trailing_empty_columns_are_left_out() -> None:
+    assert parse_table("a,b,,\n1,2,,\n,,,\n", "t.csv") == Table(["a", "b"], 1, [["1", "2"]], [2], [])
+
+
+def test_formula_that_marks_a_text_is_removed() -> None:
+    assert parse_table('a,b\n="0012","=""8901"""\n', "t.csv").rows == [["0012", "8901"]]
+
+
+def test_cells_beyond_the_header_are_a_mistake() -> None:
+    (mistake,) = parse_table("a\n1,2\n", "t.csv").mistakes
+    assert str(mistake) == "t.csv:2 the row: has 2 cells, but the header has 1"
+
+
+def test_open_quote_is_reported_at_the_line_of_its_row() -> None:
+    (mistake,) = parse_table('a\n1\n"open\n2\n', "t.csv").mistakes
+    assert str(mistake) == "t.csv:3 the row: has a quote that is never closed"
+
+
+def test_first_filled_line_has_the_delimiter() -> None:
+    assert find_delimiter("\ufeff\n\n'a';\"b,c,d\"\n1,2,3,4") == ";"
+    assert find_delimiter("e00f\n1,2\n") is None

@@ -19,7 +19,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import build_facts
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest import device_fields
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.columns import parse_device_table
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     DEVICE_FIELDS,
     FIRMWARE_LOCK,
@@ -37,6 +36,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.devic
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.export import export_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.tables import parse_device_table
 from support.scripted import ScriptedCloud
 
 ONE = device_id(1)

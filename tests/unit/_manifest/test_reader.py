@@ -17,7 +17,10 @@ from hypothesis import strategies as st
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import parse_yaml
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Identifier
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import (
+    list_device_keys,
+    read_manifest,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Membership, Network
 
 STRING = "add the filter '| string' if it comes from a template"
@@ -157,6 +160,22 @@ class TestDeclarations:
         assert record.key == record.id == label.strip().upper()
         assert not record.is_identified
 
+    def test_device_may_declare_several_labels_and_is_found_by_the_first(self) -> None:
+        labels = {"imei": "352753000000001", "iccid": "8" * 20, "serial_number": "p046ab123"}
+        (record,) = read_manifest(manifest(labels)).devices
+        assert record.declared_by == Identifier("serial_number", "P046AB123")
+        assert record.labels == {
+            Identifier("iccid", "8" * 20): "devices[0].iccid",
+            Identifier("imei", "352753000000001"): "devices[0].imei",
+        }
+        (record,) = read_manifest(manifest({"id": ONE, **labels})).devices
+        assert (record.id, record.declared_by, len(record.labels)) == (ONE, None, 3)
+
+    def test_labels_of_two_devices_must_differ(self) -> None:
+        devices = [{"id": device, "iccid": "8" * 20} for device in (ONE, TWO)]
+        (sentence,) = mistakes(manifest(*devices))
+        assert sentence == f"devices[1].iccid: '{'8' * 20}' is already used at devices[0].iccid"
+
     def test_device_may_be_declared_unclaimed(self) -> None:
         (record,) = read_manifest({"devices": [{"id": ONE, "claimed": False}]}).devices
         assert record.claimed is False
@@ -180,10 +199,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("data", "mistake"),
         [
-            (
-                None,
-                "the manifest: must be a mapping, got nothing; valid keys are product, groups_mode, .*, devices",
-            ),
+            (None, "the manifest: is empty; declare devices"),
             ([], "the manifest: must be a mapping, got a list; valid keys are product, .*"),
             ("fleet.yml", "the manifest: must be a mapping, got a string; valid keys are product, .*"),
             ({}, "the manifest: the key devices is missing"),
@@ -254,7 +270,10 @@ class TestMistakes:
             ({"id": ONE, "firmware_lock": True}, r"devices\[0\]\.firmware_lock: must be a version .*, got True"),
             ({"id": ONE, "firmware_lock": -1}, r"devices\[0\]\.firmware_lock: must be a version .*, got -1"),
             ({"id": ONE, "firmware_lock": "4 2"}, r"devices\[0\]\.firmware_lock: .* or unlocked, got '4 2'"),
-            ({"id": ONE, "imei": "352753000000001"}, r"devices\[0\]\.imei: cannot be combined with id: .*"),
+            ({"id": ONE, "imei": "3527"}, r"devices\[0\]\.imei: '3527' is not a valid IMEI: .*"),
+            ({"id": "8,90141E+23"}, r"devices\[0\]\.id: '8,90141E\+23' is a number that a spreadsheet .* shortened.*"),
+            ({"iccid": "8.90141E+19"}, r"devices\[0\]\.iccid: '8.90141E\+19' is a number that a spreadsheet .*"),
+            ({"id": ONE, "imei": "3.5E+14"}, r"devices\[0\]\.imei: '3.5E\+14' is a number that a spreadsheet .*"),
             ({"serial_number": 123456}, r"devices\[0\]\.serial_number: must be a string, got a number; .*"),
             ({"serial_number": "a b c d"}, r"devices\[0\]\.serial_number: 'a b c d' is not a valid serial number: .*"),
             ({"iccid": "8901"}, r"devices\[0\]\.iccid: '8901' is not a valid ICCID: 18 to 22 digits"),
@@ -474,9 +493,17 @@ class TestMistakes:
         ]
         assert error.hint == "Correct the manifest and run again; no request was sent."
 
-    def test_at_most_a_hundred_mistakes_are_shown(self) -> None:
-        found = mistakes(manifest(*[{"id": "x"}] * 1000))
-        assert (len(found), found[-1]) == (101, "and 900 more")
+    def test_mistakes_of_one_kind_are_written_once(self) -> None:
+        found = mistakes(manifest(*[{"id": f"x{index}", "nmae": "a"} for index in range(1000)]))
+        assert found == [
+            "devices[0].nmae: unknown key (did you mean name?); valid keys are "
+            f"{', '.join(list_device_keys())} (on 1000 devices)",
+            "devices[0].id: 'x0' is not a device id (24 hexadecimal digits) (on 1000 devices)",
+        ]
+
+    def test_at_most_twenty_kinds_of_mistakes_are_shown(self) -> None:
+        found = mistakes(manifest({"id": ONE, **{f"{letter}zz": 1 for letter in "abcdefghijklmnopqrstuvwxy"}}))
+        assert (len(found), found[-1]) == (21, "and 5 more")
 
 
 class TestClaims:
@@ -626,8 +653,7 @@ devices:
 
     def test_empty_file_is_one_mistake(self) -> None:
         (sentence,) = self.mistakes("")
-        assert sentence.startswith("fleet.yml:1 the manifest: must be a mapping")
-        assert "got nothing" in sentence
+        assert sentence == "fleet.yml:1 the manifest: is empty; declare devices"
 
     def test_duplicate_id_is_reported_with_both_lines(self) -> None:
         text = f"product: p\ndevices:\n- id: {ONE}\n- id: {ONE}\n"
@@ -669,10 +695,9 @@ class TestManifestWithoutProduct:
         error = refusal({"devices": [gateway, {"id": TWO, "groups": []}], "networks": {"barn": {}}})
         assert error.code == "unsupported"
         assert error.message.split("\n  ") == [
-            "The manifest declares 3 items that require a product:",
+            "The manifest declares 3 items that require a product, of 2 kinds:",
             "networks.barn: a network of backend ledger",
-            "devices[0].groups: groups",
-            "devices[1].groups: groups",
+            "devices[0].groups: groups (on 2 devices)",
         ]
         assert error.hint == "Set product, or remove these items."
 

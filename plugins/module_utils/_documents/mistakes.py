@@ -1,0 +1,69 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""List the mistakes in a document, and write mistakes of the same kind once. Private to this collection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+MAX_LINES = 20
+"""The maximum number of mistakes in a message."""
+
+# The parts of a sentence that differ between mistakes of the same kind: quoted values, and numbers.
+_VARIABLE_PART = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d+")
+_LINE_NUMBER = re.compile(r":(\d+) ")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake in a document.
+
+    :param where: the place for the user, such as ``fleet.yml:12 devices[3].id``.
+    :param text: what is wrong at this place.
+    :param group: the place without positions in lists, such as ``devices[].id``. Mistakes of the same kind in the same
+        group are written once. ``None`` if the mistake is always written.
+    """
+
+    where: str
+    text: str
+    group: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.text}"
+
+
+def fold_mistakes(mistakes: Iterable[Mistake], items: str) -> list[str]:
+    """Return a sentence for each mistake. Mistakes of the same kind have one sentence that counts their places.
+
+    :param items: the word for the items of the key ``devices`` in this document, such as ``rows``.
+    """
+    kinds: dict[object, list[Mistake]] = {}
+    for index, mistake in enumerate(mistakes):
+        kind = _VARIABLE_PART.sub("", mistake.text)
+        kinds.setdefault(index if mistake.group is None else (mistake.group, kind), []).append(mistake)
+    return [_describe_kind(alike, items) for alike in kinds.values()]
+
+
+def _describe_kind(alike: Sequence[Mistake], items: str) -> str:
+    first = alike[0]
+    if len(alike) == 1:
+        return str(first)
+    word = items if (first.group or "").startswith("devices") else "places"
+    line = _LINE_NUMBER.search(first.where)
+    return f"{first} (on {len(alike)} {word}{f', first at line {line[1]}' if line else ''})"
+
+
+def describe_mistakes(said: tuple[str, str], mistakes: Sequence[Mistake], items: str = "devices") -> str:
+    """Return a message about mistakes: a sentence with their number, and at most :data:`MAX_LINES` lines.
+
+    :param said: the sentence for one mistake, and the sentence for several mistakes, in which ``{}`` is their number.
+    :param items: the word for the items of the key ``devices`` in this document, such as ``rows``.
+    """
+    lines = fold_mistakes(mistakes, items)
+    kinds = f", of {len(lines)} kinds" if 1 < len(lines) < len(mistakes) else ""
+    head = said[0] if len(mistakes) == 1 else said[1].format(len(mistakes)) + kinds
+    left = len(lines) - MAX_LINES
+    shown = lines if left <= 0 else [*lines[:MAX_LINES], f"and {left} more"]
+    return f"{head}:\n  " + "\n  ".join(shown)

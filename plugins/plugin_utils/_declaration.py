@@ -1,0 +1,128 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read the declaration of a fleet from a file, a text, a mapping and the options of a task. Private to this collection.
+
+A declaration consists of a manifest and options. Its devices can be a list, or the path of a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.encoding import decode_text
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import (
+    Where,
+    format_place,
+    parse_yaml,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.columns import read_column_options
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import COLUMN_KEYS, MANIFEST_KEYS
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.tables import (
+    is_table_text,
+    parse_device_table,
+)
+
+_TABLES = (".csv", ".tsv", ".txt")
+
+_TEXT_NAME = "manifest"
+"""The name for messages of a manifest that is given as a text and not as a file."""
+
+ReadFile = Callable[[str], bytes]
+"""A function that returns the content of a file, decrypted if necessary."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """The declaration of a fleet, before it is checked.
+
+    :param data: the data of the manifest.
+    :param where: describes a place in ``data`` for messages.
+    :param items: the word for the declared devices in messages, such as ``rows``.
+    """
+
+    data: Any
+    where: Where = format_place
+    items: str = "devices"
+
+
+def read_declaration(options: Mapping[str, Any], read_file: ReadFile) -> Declaration:
+    """Return the declaration in the options of module ``fleet``.
+
+    :param options: the options of the task, of which ``manifest`` and the keys of a manifest are read.
+    :raises ParticleError: ``invalid_manifest`` when a file cannot be read or has a wrong form, or when the manifest and
+        the task set the same key.
+    """
+    given = {name: options[name] for name in MANIFEST_KEYS if options[name] is not None}
+    manifest = options["manifest"]
+    if manifest is None:
+        return Declaration(given)
+    source = _read_text_or_path(str(manifest), read_file) if isinstance(manifest, str) else Declaration(manifest)
+    if not isinstance(source.data, Mapping):
+        return source  # the reader of manifests reports a manifest that is not a mapping
+    merged = replace(source, data=_merge_options(source.data, given))
+    return _read_table(merged, read_file) if isinstance(merged.data.get("devices"), str) else merged
+
+
+def _read_text_or_path(manifest: str, read_file: ReadFile) -> Declaration:
+    """Return the declaration in a text, or in the file that a path names. A table is not read yet."""
+    if is_table_path(manifest) or _is_table_text(manifest):
+        return Declaration({"devices": manifest})
+    if _is_text(manifest):
+        return Declaration(*parse_yaml(manifest, _TEXT_NAME))
+    path = manifest.strip()
+    return Declaration(*parse_yaml(decode_text(read_file(path), path), Path(path).name))
+
+
+def is_table_path(path: str) -> bool:
+    """Return whether a path names a table, or a list of ids and labels."""
+    return path.strip().lower().endswith(_TABLES) and not _has_line_break(path)
+
+
+def _read_table(declared: Declaration, read_file: ReadFile) -> Declaration:
+    """Replace the path or the text of a table in the key ``devices`` by the devices of the table."""
+    data = {key: value for key, value in declared.data.items() if key not in COLUMN_KEYS}
+    table = str(data["devices"]).strip() if is_table_path(data["devices"]) else str(data["devices"])
+    if not is_table_path(table) and not _is_table_text(table):
+        return declared  # the reader of manifests reports devices that are not a list
+    options = read_column_options(*(declared.data.get(key) for key in COLUMN_KEYS))
+    is_path = is_table_path(table)
+    text = decode_text(read_file(table), table) if is_path else table
+    content, where = parse_device_table(text, Path(table).name if is_path else _TEXT_NAME, options)
+    data["devices"] = content["devices"]
+    if implied := content.get("networks"):
+        data["networks"] = {**implied, **(data.get("networks") or {})}
+    outer = declared.where
+
+    def describe_place(place: tuple[str | int, ...]) -> str:
+        return where(place) if outer is format_place or place[:1] == ("devices",) else outer(place)
+
+    return Declaration(data, describe_place, "rows")
+
+
+def _is_text(manifest: str) -> bool:
+    """Return whether a string is the text of a manifest, for example from a survey, and not the path of a file."""
+    return _has_line_break(manifest) or manifest.lstrip().startswith("{") or ": " in manifest
+
+
+def _is_table_text(manifest: str) -> bool:
+    return _has_line_break(manifest) and is_table_text(manifest)
+
+
+def _has_line_break(text: str) -> bool:
+    return "\n" in text.strip() or "\r" in text.strip()
+
+
+def _merge_options(manifest: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add the keys from the task's options to the manifest, and return the result.
+
+    :raises ParticleError: ``invalid_manifest`` when the manifest and the options contain the same key.
+    """
+    twice = [name for name in MANIFEST_KEYS if name in manifest and name in options]
+    if twice:
+        message = f"The manifest and the task both set {' and '.join(twice)}."
+        raise ParticleError("invalid_manifest", message, hint="Give each of them in one place only.")
+    return {**manifest, **options}

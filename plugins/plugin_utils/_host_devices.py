@@ -1,0 +1,69 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Collect the devices that the hosts of a play declare. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import (
+    Place,
+    Where,
+    format_place,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
+
+HOST_VARIABLE = "particle_device"
+
+_MAX_SHOWN = 10
+
+
+def collect_devices(variables: Mapping[str, Any], warn: Callable[[str], None]) -> dict[str, Any]:
+    """Return the value of the variable ``particle_device`` of each host in this batch, keyed by host name.
+
+    Hosts without the variable are left out, with a warning.
+
+    :param variables: the variables of the task.
+    :raises ParticleError: ``invalid_manifest`` when no host of the play has the variable.
+    """
+    every, batch = variables["hostvars"], variables["ansible_play_batch"]
+    declared = {host: every[host].get(HOST_VARIABLE) for host in batch}
+    found = {host: device for host, device in declared.items() if device is not None}
+    missing = [host for host in batch if host not in found]
+    if not found:
+        others = set(variables.get("ansible_play_hosts_all") or ()) - set(batch)
+        if not any(every[host].get(HOST_VARIABLE) is not None for host in others if host in every):
+            raise _build_error(variables, missing)
+    if missing:
+        said = f"{len(missing)} of {len(batch)} hosts have no variable {HOST_VARIABLE}, and are left out"
+        warn(f"{said}: {list_names(missing, _MAX_SHOWN)}.")
+    return found
+
+
+def _build_error(variables: Mapping[str, Any], hosts: Sequence[str]) -> ParticleError:
+    if variables.get(HOST_VARIABLE) is not None:
+        message = f"{HOST_VARIABLE} is set for the play, the role or the task, but not for its hosts."
+        hint = f"Set {HOST_VARIABLE} in host_vars, group_vars or the inventory, because each host has its own device."
+        return ParticleError("invalid_manifest", message, hint=hint)
+    message = f"None of the {len(hosts)} hosts declares a device: the variable {HOST_VARIABLE} is not set."
+    hint = (
+        f"Set {HOST_VARIABLE} for each host. For hosts of inventory plugin meshfleet.particle.devices, set "
+        f"{HOST_VARIABLE} in group_vars, for example to {{id: '{{{{ particle.id }}}}', groups: [north]}}."
+    )
+    return ParticleError("invalid_manifest", message, hint=hint)
+
+
+def name_by_host(hosts: Sequence[str], where: Where) -> Where:
+    """Return a function that formats the position of a manifest value for error messages.
+
+    If the value belongs to a device, the position begins with the host that declares the device.
+    """
+
+    def name_place(place: Place) -> str:
+        if len(place) < 2 or place[0] != "devices" or not isinstance(place[1], int):
+            return where(place)
+        return f"host {hosts[place[1]]}: {format_place((HOST_VARIABLE, *place[2:]))}"
+
+    return name_place
