@@ -36,7 +36,7 @@ class ActionModule(ParticleAction):
         outcome, *_unused = result.pop("devices")  # the others are members of networks that are removed
         changes = outcome["changes"]
         diff = {side: {name: change[side] for name, change in changes.items()} for side in ("before", "after")}
-        done = {"changed": result["changed"], "device": outcome, "diff": diff}
+        done = {"changed": result["changed"], "device": outcome, "managed": result["managed"], "diff": diff}
         if result.get("failed"):
             error = outcome["error"] or result["error"]
             done.update(failed=True, msg=f"{error['message']} {error['hint']}".strip(), error=error)

@@ -23,7 +23,16 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import 
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._declaration import Declaration, read_declaration
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import reconcile_task
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._host_devices import collect_devices, name_by_host
-from ansible_collections.meshfleet.particle.plugins.plugin_utils._screen import show_progress
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._outcomes import add_host, write_outcomes
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._result_size import (
+    MAX_STORED_SIZE,
+    measure_size,
+    reduce_result,
+)
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._screen import (
+    is_run_by_controller,
+    show_progress,
+)
 
 
 class ActionModule(ParticleAction):
@@ -66,9 +75,26 @@ class ActionModule(ParticleAction):
         # A failure that concerns no device can be ignored only with hosts, whose outcomes report it.
         if not options["fail"] and (options["from_inventory"] or _has_only_device_failures(result, result["devices"])):
             result["failed"] = False
-        if options["result"] != "all":
-            result["devices"] = [device for device in result["devices"] if device["status"] == options["result"]]
-        return result
+        if not self._task.diff:
+            del result["diff"]
+        result["outcomes_path"] = self._write_outcomes(task, result)
+        reduced = reduce_result(result, options["result"])
+        if is_run_by_controller() and measure_size(reduced) > MAX_STORED_SIZE:
+            task.warn("The result is too large for the automation controller, which drops it. Leave out result.")
+        return reduced
+
+    def _write_outcomes(self, task: Task, result: Mapping[str, Any]) -> str | None:
+        """Write the outcomes of all devices to a temporary file, and return its path.
+
+        :returns: ``None`` if the file cannot be written. This is not worth a failure after the writes to the fleet.
+        """
+        hosts: Mapping[str, Any] = result.get("hosts", {})
+        outcomes = [add_host(host, outcome) for host, outcome in hosts.items()] + result["devices"][len(hosts) :]
+        try:
+            return write_outcomes(map(task.redact.mask_values, outcomes) if "error" in result else outcomes)
+        except OSError as error:
+            task.warn(f"The outcomes of the devices cannot be passed to later tasks: {error.strerror}.")
+            return None
 
     def _show_progress(self, task: Task) -> contextlib.AbstractContextManager[Report]:
         """Show the progress of the run, except in check mode, with ``no_log`` or with ``progress: false``."""

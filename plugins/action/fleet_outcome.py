@@ -10,6 +10,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.modules.fleet_outcome import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._outcomes import read_outcome
 
 
 class ActionModule(ParticleAction):
@@ -19,8 +20,8 @@ class ActionModule(ParticleAction):
 
     def work(self, task: Task) -> dict[str, Any]:
         """Return the outcome of this host. The task fails if the outcome contains an error of the device or the run."""
-        fleet = task.options["fleet"]
-        if "hosts" not in fleet:
+        fleet, host = task.options["fleet"], self._task_vars["inventory_hostname"]
+        if "hosts" not in fleet and not fleet.get("outcomes_path"):
             error = fleet.get("error") or {}
             raise ParticleError(
                 error.get("code") or "invalid_option",
@@ -28,7 +29,7 @@ class ActionModule(ParticleAction):
                 hint=error.get("hint")
                 or "Run module fleet with from_inventory, register its result, and set the option fleet to it.",
             )
-        outcome = fleet["hosts"].get(self._task_vars["inventory_hostname"])
+        outcome = fleet["hosts"].get(host) if "hosts" in fleet else read_outcome(fleet["outcomes_path"], host)
         result: dict[str, Any] = {"changed": False, "outcome": outcome}
         if outcome is None:
             return result

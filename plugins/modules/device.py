@@ -428,6 +428,15 @@ device:
         - Reason why the device failed or is pending, with the keys of RV(error). V(null) if there is no reason.
       type: dict
       returned: always
+managed:
+  description:
+    - Declared name of the device, keyed by device id. Empty if the device is not in its declared state after the task,
+      and in check mode.
+    - An automation controller counts these devices as managed by the job.
+  returned: unless the task fails before the first write
+  type: dict
+  sample:
+    e00fce68aabbccddeeff0022: barn-gateway
 credentials_source:
   description:
     - Where the credentials come from. For display only. The credentials themselves are not returned.

@@ -396,11 +396,15 @@ options:
     default: true
   result:
     description:
-      - Devices to return in RV(devices). V(changed) and V(failed) select the devices with this status.
-      - RV(summary) and RV(hosts) always contain all devices.
+      - Devices to return in RV(devices). V(all) returns all devices. V(changed) and V(failed) return the devices with
+        this status.
+      - By default, RV(devices) contains the devices that were changed, have failed or are pending, or only the devices
+        that have failed if the task fails. If they are too many for an automation controller, which drops results of
+        more than 700,000 characters, RV(devices_omitted) counts the devices that are left out. This option turns the
+        limit off.
+      - RV(summary) always counts all devices, and RV(managed) and RV(outcomes_path) always contain all devices.
     type: str
     choices: [all, changed, failed]
-    default: all
   lock:
     description:
       - Whether to prevent several runs from managing the same product at the same time.
@@ -624,7 +628,8 @@ summary:
           lost: 0
 devices:
   description:
-    - Outcome of each device, in the order of the manifest. Undeclared members of dissolved networks come last.
+    - Outcomes of devices, in the order of the manifest. Undeclared members of dissolved networks come last. O(result)
+      determines which devices are contained.
   returned: unless the task fails before the first write
   type: list
   elements: dict
@@ -680,6 +685,32 @@ devices:
         - Reason why the device failed or is pending, with the keys of RV(error). V(null) if there is no reason.
       type: dict
       returned: always
+devices_omitted:
+  description:
+    - Number of devices that RV(devices) leaves out because the result would become too large. Devices that O(result)
+      does not select are not counted. RV(outcomes_path) contains all devices.
+  returned: unless the task fails before the first write
+  type: int
+  sample: 0
+managed:
+  description:
+    - Declared names of the devices that are in their declared state after the task, keyed by device id. These are the
+      devices with the status V(ok) or V(changed). Empty in check mode.
+    - An automation controller counts these devices as managed by the job.
+    - If the names of thousands of devices are too long, they are V(null). At most 14,000 devices are contained.
+  returned: unless the task fails before the first write
+  type: dict
+  sample:
+    e00fce68aabbccddeeff0022: barn-gateway
+outcomes_path:
+  description:
+    - Path of a temporary file on the controller with the outcome of each device as one line of JSON. Each line has the
+      keys of RV(devices). With O(from_inventory=true), the lines also have the keys C(host) and C(run_error).
+    - The file is deleted when the playbook ends. To keep it, copy it with M(ansible.builtin.copy), delegated to
+      C(localhost). V(null) if the file could not be written.
+  returned: unless the task fails before the first write
+  type: str
+  sample: ~/.ansible/tmp/ansible-local-123/fleet-outcomes-abc.jsonl
 networks:
   description:
     - Numbers of members of each declared network, keyed by the name of the network.
@@ -710,7 +741,10 @@ hosts:
       not failed. It is V(null) otherwise.
     - If the run ended early, C(run_error) is set for the hosts whose device was not reached. It is set for all hosts if
       the changes could not be verified, or if something other than a device of a host failed.
-  returned: with O(from_inventory=true), unless the task fails before the first write
+    - If the outcomes of all hosts are too large for an automation controller, this key is left out. This happens from
+      about 1,500 changed hosts on. Use M(meshfleet.particle.fleet_outcome), which then reads RV(outcomes_path), or set
+      O(result).
+  returned: with O(from_inventory=true), unless the task fails before the first write or the hosts are too many
   type: dict
   sample:
     barn-gateway:
@@ -834,7 +868,7 @@ SPEC = build_argument_spec(
     on_error={"type": "str", "choices": ["continue", "stop"], "default": "continue"},
     max_failures={"type": "int"},
     fail={"type": "bool", "default": True},
-    result={"type": "str", "choices": ["all", "changed", "failed"], "default": "all"},
+    result={"type": "str", "choices": ["all", "changed", "failed"]},
     lock={"type": "str", "choices": ["run", "none"], "default": "run"},
     progress={"type": "bool", "default": True},
 )

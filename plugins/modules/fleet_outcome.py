@@ -41,8 +41,9 @@ options:
     description:
       - Registered result of the M(meshfleet.particle.fleet) task.
       - With hundreds of hosts or more, do not pass the whole result. For each host, pass only the entry of this host
-        from the key C(hosts), as the last example does. Ansible copies the value of this option for each host, so the
-        time to copy the whole result grows with the square of the number of hosts.
+        from the key C(hosts), or the key C(outcomes_path) if there are too many hosts for C(hosts), as the last example
+        does. Ansible copies the value of this option for each host, so the time to copy the whole result grows with the
+        square of the number of hosts.
     type: dict
     required: true
 requirements:
@@ -75,8 +76,9 @@ EXAMPLES = r"""
 - name: Do the same for thousands of hosts, and pass only the entry of each host
   meshfleet.particle.fleet_outcome:
     fleet: >-
-      {{ {'hosts': {inventory_hostname: fleet.hosts[inventory_hostname] | default(none)}}
-      if 'hosts' in fleet else fleet }}
+      {{ {'hosts': {inventory_hostname: fleet.hosts[inventory_hostname] | default(none)}} if 'hosts' in fleet
+      else {'outcomes_path': fleet.outcomes_path} if fleet.outcomes_path | default(none)
+      else fleet }}
 """
 
 RETURN = r"""

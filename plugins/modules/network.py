@@ -180,6 +180,15 @@ devices:
       description: Reason why the device failed, with the keys of RV(error). V(null) if the device did not fail.
       type: dict
       returned: always
+managed:
+  description:
+    - Devices that are in their declared state after the task, as a mapping from device ids to V(null). Empty in check
+      mode.
+    - An automation controller counts these devices as managed by the job.
+  returned: unless the task fails before the first write
+  type: dict
+  sample:
+    e00fce68aabbccddeeff0023:
 credentials_source:
   description:
     - Where the credentials come from. For display only. The credentials themselves are not returned.

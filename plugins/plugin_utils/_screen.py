@@ -34,9 +34,11 @@ _LIVE_SECONDS = 0.5
 _PLAIN_SECONDS = 5.0
 _DEFAULT_COLUMNS = 80
 
-_MACHINE_CALLBACKS = frozenset({"awx_display", "json", "jsonl", "null"})
-"""Names of callback plugins whose output is read by programs. The names do not contain the collection. ``awx_display``
-is the plugin of ansible-runner, which treats standard error as output of the play, too."""
+_CONTROLLER_CALLBACK = "awx_display"
+"""Name of the callback plugin of ansible-runner, which treats standard error as output of the play, too."""
+
+_MACHINE_CALLBACKS = frozenset({"json", "jsonl", "null"})
+"""Names of callback plugins whose output is read by programs. The names do not contain the collection."""
 
 
 def _measure_columns() -> int | None:
@@ -50,6 +52,15 @@ def _measure_columns() -> int | None:
 _COLUMNS = _measure_columns()
 
 
+def _get_callback() -> str:
+    return str(constants.DEFAULT_STDOUT_CALLBACK).rpartition(".")[2]
+
+
+def is_run_by_controller() -> bool:
+    """Return whether ansible-runner runs the playbook, which is how an automation controller runs playbooks."""
+    return _get_callback() == _CONTROLLER_CALLBACK
+
+
 def _write_text(text: str) -> None:
     # Standard output belongs to the callback plugin. Progress is not written to the log.
     display.display(text, stderr=True, screen_only=True, newline=False)
@@ -58,7 +69,7 @@ def _write_text(text: str) -> None:
 @contextlib.contextmanager
 def show_progress(task: Task) -> Iterator[Report]:
     """Show the reported progress until the end of the block. Warnings of ``task`` are shown on separate lines."""
-    if constants.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] in _MACHINE_CALLBACKS:
+    if is_run_by_controller() or _get_callback() in _MACHINE_CALLBACKS:
         yield ignore_progress
         return
     screen: Screen = Lines(_write_text) if _COLUMNS is None else LiveLine(_write_text, _COLUMNS)

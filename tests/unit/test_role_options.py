@@ -55,7 +55,7 @@ ENTRY_POINTS = [
         ("fleet",),
         {
             "fail": "Over hosts, fleet_outcome fails the right ones; elsewhere the run has to fail.",
-            "result": "The outcomes file has a line for each device.",
+            "result": "It is provision_result_devices, because provision_result is the registered result.",
         },
     ),
     EntryPoint(

@@ -74,6 +74,7 @@ class DevicePlan:
     :param denies: whether the product must stop accepting the device.
     :param mesh: the writes for the network of the device, as the mesh backends have planned them.
     :param declared_by: the identifier that declares the device; ``None`` if the manifest declares the device by its id.
+    :param name: the name of the device in the cloud, or else its declared name; ``None`` if it has neither.
     """
 
     id: str
@@ -88,6 +89,7 @@ class DevicePlan:
     fields: Mapping[str, Value] = field(default_factory=dict)
     mesh: MemberPlan | None = field(default=None, repr=False)
     declared_by: Identifier | None = None
+    name: str | None = None
 
     @property
     def key(self) -> str:

@@ -89,6 +89,7 @@ def build_result(run: Run, plan: Plan, states: Mapping[str, str] | None, *, chec
         "changed": shown.is_changed if check_mode else run.state.wrote,
         "summary": summarize_outcomes(outcomes, networks),
         "devices": [outcome.as_result() for outcome in outcomes],
+        "managed": list_managed_devices(outcomes, check_mode=check_mode),
         "networks": networks,
         "diff": build_diff(shown),
         "ended_early": run.state.stopped is not None,
@@ -115,6 +116,17 @@ def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mo
             status = CHANGED if changes else OK
         outcomes.append(Outcome.from_record(record, status, changes, error, states.get(record.id)))
     return outcomes
+
+
+def list_managed_devices(outcomes: Iterable[Outcome], *, check_mode: bool) -> dict[str, str | None]:
+    """Return the names of the devices that are in their declared state after the run, keyed by device id.
+
+    An automation controller counts these devices as managed by its job. In check mode, the result is empty, because a
+    prediction manages no device.
+    """
+    if check_mode:
+        return {}
+    return {outcome.id: outcome.name for outcome in outcomes if outcome.id and outcome.status in (OK, CHANGED)}
 
 
 def summarize_outcomes(outcomes: Iterable[Outcome], networks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ The functions of this file send no requests.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
@@ -35,6 +36,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 )
 
 NO_MESH = MeshPlan()
+
+MAX_DIFF_DEVICES = 100
+"""The number of devices whose changes a diff shows. Ansible takes minutes to print the diff of ten thousand devices."""
 
 _GATEWAYS, _NODES = RESERVED_GROUPS + GATEWAY, RESERVED_GROUPS + NODE
 
@@ -156,6 +160,7 @@ def _plan_device(
         fields=fields,
         mesh=member,
         declared_by=record.declared_by,
+        name=_find_name(record, device),
     )
 
 
@@ -214,7 +219,14 @@ def _plan_removal(
         remove_groups=has,
         mesh=member,
         declared_by=record.declared_by,
+        name=_find_name(record, device),
     )
+
+
+def _find_name(record: DeviceRecord, device: ObservedDevice | None) -> str | None:
+    """Return the name of a device in the cloud, or else its declared name."""
+    name = (device.fields.get("name") if device else None) or record.fields.get("name")
+    return None if name is None else str(name)
 
 
 def add_later_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]], unneeded: Set[str]) -> Plan:
@@ -285,12 +297,18 @@ def build_diff(plan: Plan) -> dict[str, Mapping[str, object]]:
     """Return Ansible's ``diff`` of a plan.
 
     The diff contains the created and removed resources, and the values of each changed field before and after the run.
+    A device is shown as ``id (name)``. From :data:`MAX_DIFF_DEVICES` devices on, the diff only counts the changed
+    fields of the other devices.
     """
     before: dict[str, object] = {kind: list(names) for kind, names in plan.removed_names.items()}
     created = {"groups": plan.create_groups, **plan.created_names}
     after: dict[str, object] = {kind: list(names) for kind, names in created.items() if names}
-    for device in plan.devices:
-        if device.is_changed:
-            before[device.key] = {name: change[0] for name, change in device.changes.items()}
-            after[device.key] = {name: change[1] for name, change in device.changes.items()}
+    changed = [device for device in plan.devices if device.is_changed]
+    for device in changed[:MAX_DIFF_DEVICES]:
+        title = f"{device.key} ({device.name})" if device.name else device.key
+        before[title] = {name: change[0] for name, change in device.changes.items()}
+        after[title] = {name: change[1] for name, change in device.changes.items()}
+    if others := changed[MAX_DIFF_DEVICES:]:
+        counts = Counter(field for device in others for field in device.changes)
+        after[f"{len(others)} more devices"] = {field: f"changes on {number}" for field, number in counts.items()}
     return {"before": before, "after": after}

@@ -28,6 +28,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.outcome 
     PENDING,
     Outcome,
     build_failure,
+    list_managed_devices,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import build_diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import RunState, WriteState
@@ -121,6 +122,7 @@ def reconcile_network(
         "devices": [
             {key: outcome.as_result()[key] for key in ("id", "status", "changes", "error")} for outcome in outcomes
         ],
+        "managed": list_managed_devices(outcomes, check_mode=check_mode),
         "diff": build_diff(plan),
         **(error.as_failure() if error else {}),
     }

@@ -83,7 +83,8 @@ class TestProduct:
         done = run(http, data)
         assert predicted["diff"] == done["diff"]
         assert predicted["changed"] is done["changed"] is True
-        assert list(predicted["diff"]["after"])[2:] == [device["identifier"] for device in predicted["devices"]]
+        titles = [f"{device['identifier']} ({device['name']})" for device in predicted["devices"]]
+        assert list(predicted["diff"]["after"])[2:] == titles
         assert predicted["devices"][0]["id"] is None
         assert done["devices"][0]["id"] == labels[0]["id"]
 
@@ -141,7 +142,7 @@ class TestProduct:
         result = run(http, data)
         assert [device["status"] for device in result["devices"]] == ["ok", "ok", "failed"]
         assert (result["changed"], http.writes) == (False, [IMPORT])
-        assert set(result["diff"]["before"]) == {"P046NOBODY"}
+        assert set(result["diff"]["before"]) == {"P046NOBODY (unit-3)"}
 
     def test_two_records_of_one_device_are_refused_before_any_write(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]

@@ -1,0 +1,97 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keep the result of a run below the size that an automation controller stores. Private to this collection.
+
+A controller runs playbooks with ansible-runner, which replaces a result of more than 700,000 characters by an empty
+result (``MAX_EVENT_RES`` in its callback plugin ``awx_display``). The controller then counts no device of the task.
+Sizes are lengths as JSON in ASCII, which are about the lengths that ansible-runner measures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.outcome import (
+    CHANGED,
+    FAILED,
+    OK,
+    PENDING,
+)
+
+MAX_STORED_SIZE = 700_000
+"""The size above which a controller drops a result."""
+
+_MAX_SIZE = 600_000
+"""The size to which a result is reduced. The rest is left to the keys that Ansible and the task add."""
+
+_MAX_NAMES_SIZE = 400_000
+"""The maximum size of ``managed`` with the names of the devices."""
+
+_MAX_MANAGED_SIZE = 500_000
+"""The maximum size of ``managed`` without the names. This is enough for 14,000 devices."""
+
+_MAX_PRINTED_SIZE = 20_000
+"""The maximum size of ``devices`` if the task fails, because Ansible prints the result of a failed task."""
+
+_ORDER = (FAILED, PENDING, CHANGED)
+"""The statuses in the order in which devices are kept, if not all devices can be kept."""
+
+
+def measure_size(value: Any) -> int:
+    """Return the length of a value as JSON."""
+    return len(json.dumps(value))
+
+
+def reduce_result(result: Mapping[str, Any], wanted: str | None) -> dict[str, Any]:
+    """Return the result of a run with only the devices that ``wanted`` selects.
+
+    If ``wanted`` is ``None``, all parts of the result are reduced to what a controller stores: ``managed`` loses the
+    names of its devices, ``hosts`` is left out, and ``devices`` contains only the devices that have changed, failed or
+    are pending, or only the devices that have failed if the task fails, and no more than fit.
+
+    :param wanted: the option ``result``. Unless it is ``None``, ``devices`` contains all selected devices.
+    """
+    reduced = {**result, "managed": reduce_managed(result["managed"]), "devices_omitted": 0}
+    if wanted is not None:
+        reduced["devices"] = [row for row in result["devices"] if wanted in ("all", row["status"])]
+        return reduced
+    room = _MAX_SIZE - measure_size({key: value for key, value in reduced.items() if key not in ("devices", "hosts")})
+    if "hosts" in reduced:
+        size = measure_size(reduced["hosts"])
+        if size > room:
+            del reduced["hosts"]
+        else:
+            room -= size
+    selected = [FAILED] if result.get("failed") else [status for status in _ORDER if status != OK]
+    if result.get("failed"):
+        room = min(room, _MAX_PRINTED_SIZE)
+    rows = [row for status in selected for row in result["devices"] if row["status"] == status]
+    kept = {id(row) for row in _take_fitting(rows, room)}
+    reduced["devices"] = [row for row in result["devices"] if id(row) in kept]
+    reduced["devices_omitted"] = len(rows) - len(kept)
+    return reduced
+
+
+def reduce_managed(managed: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return the managed devices, without their names if the names take too much room.
+
+    Devices that do not fit without their names are left out.
+    """
+    if measure_size(managed) <= _MAX_NAMES_SIZE:
+        return dict(managed)
+    nameless = dict.fromkeys(managed)
+    size_of_one = measure_size(nameless) / len(nameless)
+    return dict(list(nameless.items())[: int(_MAX_MANAGED_SIZE / size_of_one)])
+
+
+def _take_fitting(rows: Iterable[Mapping[str, Any]], room: int) -> list[Mapping[str, Any]]:
+    """Return the first rows whose sizes together are at most ``room``."""
+    taken = []
+    for row in rows:
+        room -= measure_size(row) + len(", ")
+        if room < 0:
+            break
+        taken.append(row)
+    return taken
