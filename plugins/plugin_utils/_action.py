@@ -60,6 +60,7 @@ class ParticleAction(ActionBase):
         role = read_role_options(self._task_vars, self._templar.template, type(self).__module__.rpartition(".")[2])
         if role is not None:
             self._task.args = self._merge_role_options(role)
+        self._role_options = role
         return self._run_task(super().run(tmp, task_vars))
 
     def _merge_role_options(self, role: RoleOptions) -> dict[str, Any]:
@@ -77,6 +78,8 @@ class ParticleAction(ActionBase):
         if validation.error_messages:
             # Ansible's own error would quote the lines of the play, including secrets.
             message = add_suggestions(validation.error_messages, self._task.args, self.SPEC)
+            if self._role_options is not None:
+                message = self._role_options.name_variables(message)
             return {**result, "failed": True, "msg": self._build_redactor()(message)}
         task = Task(
             validation.validated_parameters,

@@ -13,6 +13,7 @@ instead. An option that is undefined or an empty string keeps the value that ``m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,10 +34,12 @@ ALL_MODULES = "particle"
 class RoleOptions:
     """The options that the variables of a role give to a module.
 
+    :param role: the name of the role.
     :param given: the options by name.
     :param modules: the names of the modules for which the role lists options.
     """
 
+    role: str
     given: Options = field(repr=False)
     modules: tuple[str, ...]
 
@@ -51,6 +54,11 @@ class RoleOptions:
         kept = {name: value for name, value in args.items() if not (has_login and name == "access_token")}
         return {**kept, **self.given}
 
+    def name_variables(self, message: str) -> str:
+        """Return the message about invalid options, with the names of the variables of the role that set them."""
+        found = [f"{self.role}_{name}" for name in self.given if re.search(rf"\b{re.escape(name)}\b", message)]
+        return f"{message} (set by {', '.join(found)})" if found else message
+
 
 def read_role_options(variables: Mapping[str, Any], template: Template, module: str) -> RoleOptions | None:
     """Return the options that the variables of the current role give to a module.
@@ -61,11 +69,13 @@ def read_role_options(variables: Mapping[str, Any], template: Template, module: 
     :param variables: the variables of the task.
     :returns: ``None`` if the task belongs to no role, or if the role lists no options.
     """
-    listed = variables.get(f"{variables.get('role_name')}_module_options")
+    role = variables.get("role_name")
+    listed = variables.get(f"{role}_module_options")
     if listed is None:
         return None
     given = {**template(listed.get(ALL_MODULES, {})), **template(listed.get(module, {}))}
     return RoleOptions(
+        str(role),
         {name: value for name, value in given.items() if value is not None and value != ""},
         tuple(name for name in listed if name != ALL_MODULES),
     )

@@ -19,7 +19,6 @@ from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator
 APPLY = "Bring the fleet to its declared state"
 OBTAIN = "Obtain an access token"
 OUTCOME = "Assign each host the outcome of its device"
-TYPES_WITH_IGNORED_EMPTY_STRING = ("raw", "str", "path", "list")
 
 
 def run_role(
@@ -33,14 +32,9 @@ def run_role(
 
 
 def build_empty_options(role: str, entry_point: str = "main") -> dict[str, str]:
-    """Return an empty string for each option of a role that ignores empty strings."""
+    """Return an empty string for each option of a role."""
     text = (ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
-    options = yaml.safe_load(text)["argument_specs"][entry_point]["options"]
-    return {
-        name: ""
-        for name, option in options.items()
-        if option["type"] in TYPES_WITH_IGNORED_EMPTY_STRING and "choices" not in option
-    }
+    return dict.fromkeys(yaml.safe_load(text)["argument_specs"][entry_point]["options"], "")
 
 
 def count_grants_and_revocations(cloud: Simulator) -> tuple[int, int]:
@@ -142,6 +136,14 @@ def test_role_passes_numbers_and_addresses_to_the_module(simulator: Simulator, o
     # An option of the connection fails the first task, which looks for a token.
     error = run.result(OBTAIN if option in ("timeout", "max_wait") else APPLY)["error"]
     assert (error["code"], error["message"].startswith(option)) == ("invalid_option", True)
+
+
+def test_invalid_option_is_reported_with_the_variable_of_the_role(simulator: Simulator) -> None:
+    variables = {"provision_manifest": manifest_for(simulator), "provision_workers": "many"}
+    message = run_role(simulator, "provision", variables).result(APPLY)["msg"]
+    assert "argument 'workers' is of type str" in message
+    assert message.endswith("(set by provision_workers)")
+    assert count_grants_and_revocations(simulator) == (1, 1)
 
 
 def test_role_on_hosts_stops_at_the_first_error(simulator: Simulator, tmp_path: Path) -> None:

@@ -332,7 +332,7 @@ def test_token_health_fails_below_the_threshold_and_renews_on_request(cloud: Sim
     file = tmp_path / "tokens.json"
     store_token(cloud, file, "ci-bot", 4, {"username": USERNAME, "password": PASSWORD})
 
-    failed = run_token_health(cloud, file)
+    failed = run_token_health(cloud, file, threshold="", renew="")
     assert failed.rc != 0
     assert "ci-bot: 4 days left (renew below 5)" in failed.output
 

@@ -8,13 +8,19 @@ import importlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.template import Templar, trust_as_template
 
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._role_options import read_role_options
 from support.paths import ROOT
 
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
+TYPES_OF_TEXT = ("str", "path", "raw", "list")
 SAME = ("type", "elements", "choices", "default")
 NOT_PART_OF_AUDIT = "The audit looks at a whole product or account, and at nothing else."
 
@@ -83,6 +89,16 @@ ENTRY_POINTS = [
 ]
 
 
+def accept_empty_string(option: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the form of a module option in the spec of a role, which must accept an empty string for it.
+
+    Ansible checks the spec of a role before the role can do anything. The module checks the type and the choices.
+    """
+    if "choices" in option:
+        return {**option, "choices": [*option["choices"], ""]}
+    return {**option, "type": option["type"] if option["type"] in TYPES_OF_TEXT else "raw"}
+
+
 def read_yaml(role: str, folder: str, name: str) -> Any:
     """Read a YAML file of a role."""
     return yaml.safe_load((ROOT / "roles" / role / folder / f"{name}.yml").read_text(encoding="utf-8"))
@@ -133,7 +149,7 @@ def test_role_options_have_the_form_of_the_module_options(entry: EntryPoint) -> 
     for name, option in entry.offered_options().items():
         own = spec[f"{entry.role}_{name}"]
         assert own["description"], name
-        assert {key: own.get(key) for key in SAME} == {key: option.get(key) for key in SAME}, name
+        assert {key: own.get(key) for key in SAME} == {key: accept_empty_string(option).get(key) for key in SAME}, name
         assert own.get("no_log", False) is option.get("no_log", False), name
 
 
@@ -145,7 +161,7 @@ def test_role_passes_every_option_to_its_modules(entry: EntryPoint) -> None:
         assert {name for name in wanted if not re.search(rf"\b{entry.role}_{name}\b", given.get(name, ""))} == set()
 
 
-@pytest.mark.parametrize("role", ["provision", "report"])
+@pytest.mark.parametrize("role", ROLES)
 def test_role_defaults_are_those_of_its_spec(role: str) -> None:
     entries = read_yaml(role, "meta", "argument_specs")["argument_specs"].values()
     options = {name: option for entry in entries for name, option in entry["options"].items()}
@@ -153,7 +169,7 @@ def test_role_defaults_are_those_of_its_spec(role: str) -> None:
     assert read_yaml(role, "defaults", "main") == documented
 
 
-@pytest.mark.parametrize("role", ["provision", "report"])
+@pytest.mark.parametrize("role", ROLES)
 def test_role_readme_has_a_row_for_every_option(role: str) -> None:
     entries = read_yaml(role, "meta", "argument_specs")["argument_specs"].values()
     text = (ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
@@ -161,3 +177,61 @@ def test_role_readme_has_a_row_for_every_option(role: str) -> None:
     shown = sorted(name for cell in cells for name in re.findall(r"`(\w+)`", cell))
     named_in_text = {"provision_mesh_plan"} if role == "provision" else set()
     assert shown == sorted({name for entry in entries for name in entry["options"]} - named_in_text)
+
+
+def list_options(role: str) -> list[str]:
+    """Return the names of the options of all entry points of a role."""
+    entries = read_yaml(role, "meta", "argument_specs")["argument_specs"].values()
+    return sorted({name for entry in entries for name in entry["options"]})
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_role_spec_accepts_an_empty_string_for_every_option(role: str) -> None:
+    for entry in read_yaml(role, "meta", "argument_specs")["argument_specs"].values():
+        for name, option in entry["options"].items():
+            validation = ArgumentSpecValidator({name: option}).validate({name: ""}, validate_role_argument_spec=True)
+            assert validation.error_messages == [], name
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_role_treats_an_empty_string_like_an_undefined_variable(role: str) -> None:
+    # The action plugins drop empty strings from the options of the role, which end with default(omit). All other uses
+    # must have a default of their own, or depend on a condition that has one.
+    folder = ROOT / "roles" / role
+    lines = {path: read_lines(path) for part in ("tasks", "templates") for path in folder.glob(f"{part}/*")}
+    for name in list_options(role):
+        guard = f"- {name} | default('', true) != ''"
+        use = re.compile(rf"\b{name}\b(?! \| default\((omit\)|[^)]*, true\)))")
+        for path, found in lines.items():
+            is_guarded = any(guard in line or line == guard.replace("- ", "when: ") for line in found)
+            assert is_guarded or not [line for line in found if use.search(line)], f"{name} in {path.name}"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_role_gives_no_empty_string_to_a_module(role: str) -> None:
+    empty = dict.fromkeys(list_options(role), "")
+    own = {f"{role}_connection": read_yaml(role, "vars", "main")[f"{role}_connection"]}
+    for path in (ROOT / "roles" / role / "tasks").glob("*.yml"):
+        for task in walk(read_yaml(role, "tasks", path.stem)):
+            listed = task.get("vars", {}).get(f"{role}_module_options")
+            if listed is None:
+                continue
+            variables = {"role_name": role, **empty, **trust(own), f"{role}_module_options": trust(listed)}
+            template = Templar(variables=variables).template
+            for module in listed:
+                options = read_role_options(variables, template, module)
+                assert options is not None
+                assert options.given == {}
+
+
+def trust(value: Any) -> Any:
+    """Mark all strings as templates, as Ansible does when it reads the files of a role."""
+    if isinstance(value, dict):
+        return {name: trust(item) for name, item in value.items()}
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a file without comments, and without indentation."""
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if not line.startswith("#")]
