@@ -129,7 +129,7 @@ def find_arguments(entry: EntryPoint, module: str) -> dict[str, str]:
         of_role = task.get("vars", {}).get(listed, {})
         if of_role:
             assert of_role["particle"] == f"{{{{ {entry.role}_connection }}}}"
-            assert set(of_role) == {"particle", *entry.modules} & set(of_role)
+            assert set(of_role) <= {"particle", "access_token", *entry.modules}
         for arguments in (connection, of_role.get(module), task.get(f"meshfleet.particle.{module}")):
             for option, value in (arguments or {}).items():
                 given[option] = f"{given.get(option, '')} {value}"
