@@ -197,14 +197,14 @@ def test_role_spec_accepts_an_empty_string_for_every_option(role: str) -> None:
 def test_role_treats_an_empty_string_like_an_undefined_variable(role: str) -> None:
     # The action plugins drop empty strings from the options of the role, which end with default(omit). All other uses
     # must have a default of their own, or depend on a condition that has one.
-    folder = ROOT / "roles" / role
-    lines = {path: read_lines(path) for part in ("tasks", "templates") for path in folder.glob(f"{part}/*")}
+    paths = [path for part in ("tasks", "templates") for path in (ROOT / "roles" / role / part).glob("*")]
+    expressions = {path: read_expressions(path) for path in paths}
     for name in list_options(role):
-        guard = f"- {name} | default('', true) != ''"
+        guard = f"{name} | default('', true) != ''"
         use = re.compile(rf"\b{name}\b(?! \| default\((omit\)|[^)]*, true\)))")
-        for path, found in lines.items():
-            is_guarded = any(guard in line or line == guard.replace("- ", "when: ") for line in found)
-            assert is_guarded or not [line for line in found if use.search(line)], f"{name} in {path.name}"
+        for path, found in expressions.items():
+            is_guarded = any(guard in text for text in found)
+            assert is_guarded or not [text for text in found if use.search(text)], f"{name} in {path.name}"
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -231,7 +231,8 @@ def trust(value: Any) -> Any:
     return trust_as_template(value) if isinstance(value, str) else value
 
 
-def read_lines(path: Path) -> list[str]:
-    """Return the lines of a file without comments, and without indentation."""
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if not line.startswith("#")]
+def read_expressions(path: Path) -> list[str]:
+    """Return the templates and the conditions in a file of a role."""
+    text = path.read_text(encoding="utf-8")
+    conditions = re.findall(r"^ *(?:- |(?:changed_when|failed_when|that|until|when): ).*", text, re.MULTILINE)
+    return [*re.findall(r"{{.*?}}|{%.*?%}", text, re.DOTALL), *conditions]
