@@ -37,7 +37,9 @@ attributes:
 options:
   product:
     description:
-      - Id or slug of a product. The check V(scopes) finds out whether the token can list the devices of this product.
+      - Id or slug of a product. The check V(scopes) finds out whether the token can read this product and list its
+        devices. M(meshfleet.particle.fleet), M(meshfleet.particle.device_info) and the inventory begin with this.
+        For the token of an API user, the message lists the further scopes that some tasks need.
       - Without a product, the check V(scopes) is skipped.
     type: str
   list:
@@ -70,7 +72,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     var: doctor.diagnosis
 
-- name: Check whether a token can list the devices of a product
+- name: Check whether a token can read a product and its devices
   meshfleet.particle.auth_doctor:
     access_token: "{{ particle_access_token }}"
     product: field-logger

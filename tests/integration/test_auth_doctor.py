@@ -56,12 +56,12 @@ def request_token(cloud: Simulator, **form: str) -> str:
     return str(answer.json()["access_token"])
 
 
-def create_api_user_without_scope(cloud: Simulator) -> dict[str, Any]:
-    """Create an API user that can read the product but not its devices; return options with its token."""
+def create_api_user(cloud: Simulator, *scopes: str) -> dict[str, Any]:
+    """Create an API user of the product with these scopes; return options with its token."""
     answer = requests.post(
         f"{cloud.url}/v1/products/{PRODUCT_SLUG}/team",
         headers={"Authorization": f"Bearer {request_token(cloud)}"},
-        json={"friendly_name": "night watch", "scopes": ["products:get"]},
+        json={"friendly_name": "night watch", "scopes": scopes},
         timeout=TIMEOUT,
     )
     return {"access_token": answer.json()["created"]["tokens"][0]["token"], "product": PRODUCT_SLUG}
@@ -135,7 +135,27 @@ SITUATIONS = [
     Situation("mangled token", "token_invalid", {"access_token": "7" * 20 + "\n" + "7" * 20}, "credentials"),
     Situation("expired token", "token_expired", create_expired_token, "token"),
     Situation("expired token, reported with 400", "token_expired", refuse_token_with_400, "token"),
-    Situation("API user without the scope", "missing_scope", create_api_user_without_scope, "scopes"),
+    Situation(
+        "API user that cannot list devices",
+        "missing_scope",
+        lambda cloud: create_api_user(cloud, "products:get"),
+        "scopes",
+        words=("Add the scope devices:list to the API user",),
+    ),
+    Situation(
+        "API user that cannot read the product",
+        "missing_scope",
+        lambda cloud: create_api_user(cloud, "devices:list", "devices:import"),
+        "scopes",
+        words=("Add the scope products:get to the API user",),
+    ),
+    Situation(
+        "API user that can only read",
+        None,
+        lambda cloud: create_api_user(cloud, "devices:list", "products:get"),
+        "scopes",
+        words=("Everything is in order.",),
+    ),
     Situation(
         "secret of a client used as token",
         "not_a_token",

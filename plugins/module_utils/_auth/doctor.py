@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import probe_product_devices
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product, probe_product_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import get_current_token
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.user import get_user
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.grants import GrantAttempt
@@ -30,6 +30,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_exp
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import list_tokens_of_account
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.scopes import FLEET_SCOPES
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 OK, WARN, FAIL, SKIPPED = "ok", "warn", "fail", "skipped"
@@ -50,7 +51,7 @@ class Credentials:
     :param login: the way to obtain an access token; ``None`` if no credentials are given.
     :param account: the username and password, if given. The user can give an access token in addition.
     :param client: the OAuth client, if given.
-    :param product: id or slug of a product. A check tries to list the devices of this product. If ``product`` is
+    :param product: id or slug of a product. A check tries to read this product and its devices. If ``product`` is
         ``None``, the check is skipped.
     :param lists_tokens: whether to check that the cloud lists the tokens of the account.
     """
@@ -100,6 +101,7 @@ class _Examination:
         self._warning: ParticleError | None = None
         self._obtained: str | None = None
         self._attempts: list[GrantAttempt] = []
+        self._scopes: list[str] = []
 
     def run_checks(self) -> dict[str, Any]:
         steps: dict[str, Callable[[], str]] = {
@@ -240,6 +242,7 @@ class _Examination:
             if error.status in (400, 404) and error.code != "token_expired" and is_token_valid(self._http):
                 return "The cloud accepts the token, but shows no details of it."
             raise
+        self._scopes = list(map(str, facts["scopes"])) if isinstance(facts.get("scopes"), list) else []
         return f"{self._describe_owner()}; {_describe_expiry(facts, self._http.now())}."
 
     def _refuse_secret_of_client(self, token: str) -> None:
@@ -273,8 +276,17 @@ class _Examination:
             raise _Finding(
                 SKIPPED, "To check whether the token can read the devices of a product, set the option product."
             )
+        # The calls with which fleet, device_info, the inventory and all other tasks for a product begin.
         probe_product_devices(self._http, product)
-        return f"The token can read the devices of product {product}."
+        get_product(self._http, product)
+        return f"The token can read product {product} and its devices.{self._describe_missing_scopes()}"
+
+    def _describe_missing_scopes(self) -> str:
+        """Return a sentence about the scopes that only some tasks need. It is empty if the token has no limits."""
+        missing = [scope for scope in FLEET_SCOPES if scope not in self._scopes]
+        if not self._scopes or not missing:
+            return ""
+        return f" Tasks that need one of these scopes will fail: {', '.join(missing)}."
 
     def _check_listing(self) -> str:
         if not self._credentials.lists_tokens:

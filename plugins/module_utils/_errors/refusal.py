@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.scopes import explain_missing_scope
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,8 @@ def build_refusal(status: int, body: bytes, *, route: str, action: str, redact: 
     hint = None
     if code == "unsupported":
         hint = "This cloud does not have this API route. " + HINTS[code]
+    elif code == "missing_scope":
+        cause, hint = explain_missing_scope(refusal.word, refusal.text, route) or (cause, None)
     elif code == "cloud_error" and 400 <= status < 500:
         cause, hint = (
             _DEFAULT_CAUSE,

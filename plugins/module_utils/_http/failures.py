@@ -7,6 +7,7 @@ from __future__ import annotations
 import urllib.parse
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.scopes import find_scopes, join_scopes
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.bounded import BoundExceeded
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import find_proxy
@@ -102,11 +103,14 @@ def build_bound_error(error: BoundExceeded, request: Request, status: int | None
 
 
 def withhold_text(text: str) -> str:
-    """Return a fixed note that is shown instead of ``text``, because ``text`` may contain a secret.
+    """Return a note that is shown instead of ``text``, because ``text`` may contain a secret.
 
-    This function replaces the :class:`Redactor` for requests whose field ``private`` is true.
+    The note contains the scopes that ``text`` names. This function replaces the :class:`Redactor` for requests whose
+    field ``private`` is true.
     """
-    return "the text of the response is not shown because it may contain a secret"
+    scopes = find_scopes(text)
+    named = f"; it names the scope {join_scopes(scopes)}" if scopes else ""
+    return f"the text of the response is not shown because it may contain a secret{named}"
 
 
 def build_ambiguous_write(error: ParticleError, action: str) -> ParticleError:
