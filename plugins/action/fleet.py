@@ -124,7 +124,7 @@ class ActionModule(ParticleAction):
         if task.options["lock"] == "none" or task.check_mode:
             return contextlib.nullcontext()
         folder = ensure_folder(task.environment, "Locks of runs", "set lock to none")
-        return hold_run_lock(folder, http.connection.api_url, product)
+        return hold_run_lock(folder, http.connection.cloud, product)
 
     def _collect_declaration(self, task: Task, hosts: Mapping[str, Any]) -> Declaration:
         """Return the declared fleet. Its devices come from the hosts of the play if the task says so."""

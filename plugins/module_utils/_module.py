@@ -137,10 +137,10 @@ class Task:
             message = f"workers must be a number from 1 to {MAX_WORKERS}, got {workers}."
             raise ParticleError("invalid_option", message, hint="Correct workers.")
         connection = replace(settings.connection, environment=self.environment)
-        self.http = Http(connection, redact=self.redact, budget=self._open_budget(connection.api_url), workers=workers)
+        self.http = Http(connection, redact=self.redact, budget=self._open_budget(connection.cloud), workers=workers)
         return self.http
 
-    def _open_budget(self, api_url: str) -> Budget:
+    def _open_budget(self, cloud: str) -> Budget:
         """Return the request budget for a cloud.
 
         If a Redis server is given, all machines that use this server share the budget. Otherwise, all processes of this
@@ -149,12 +149,12 @@ class Task:
         allowance, store = read_budget(self.options, self.environment)
         if store is not None:
             self.redact.add_secrets(find_url_secrets(store))
-            return Budget(allowance, store=store, cloud=api_url.lower())
+            return Budget(allowance, store=store, cloud=cloud)
         try:
             folder = ensure_folder(self.environment, "Budgets", "let each task pace itself")
         except ParticleError:  # not worth a failure: this task keeps a budget of its own
             folder = None
-        return Budget(allowance, folder=folder, cloud=api_url.lower())
+        return Budget(allowance, folder=folder, cloud=cloud)
 
     def open_session(self) -> Session:
         """Return a session. The session logs in at the start of its ``with`` block.

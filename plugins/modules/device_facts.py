@@ -353,7 +353,7 @@ def device_facts(task: Task) -> dict[str, Any]:
     device, sources = check_device_id(task.options["id"], "id"), read_sources(task.options)
     with task.open_session() as http:
         folder = ensure_folder(task.environment, "Facts", "use device_info", of_login=True)
-        whose = (http.connection.api_url, http.token, str(sources.account), sources.organization or "")
+        whose = (http.connection.cloud, http.token, str(sources.account), sources.organization or "")
         snapshot = Snapshot(folder, (*whose, *sorted(sources.products)), time.time)
 
         def look() -> GatheredFacts:

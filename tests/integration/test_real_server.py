@@ -119,6 +119,16 @@ def test_field_connected_is_returned_as_online(claim_run: PlaybookRun) -> None:
     assert [device["online"] for device in claim_run.result("Look")["devices"]] == [False, False]
 
 
+def test_notes_on_a_server_without_notes_are_called_unsupported(real_server: RealServer) -> None:
+    real_server.create_user("notes@example.com", PASSWORD)
+    account = {"PARTICLE_USERNAME": "notes@example.com", "PARTICLE_PASSWORD": PASSWORD}
+    device = {"id": "e00fce68aabbccddeeff0301", "claimed": True, "notes": "north wall"}
+    result = play("fleet", {"devices": [device]}, real_server, **account).result("Task")
+    assert result["error"]["code"] == "unsupported", result
+    assert "Firmware file not provided" in result["error"]["message"]
+    assert result["error"]["hint"].startswith("Remove this from your declaration")
+
+
 def test_revoked_token_is_invalid_and_second_revocation_changes_nothing(claim_run: PlaybookRun) -> None:
     assert claim_run.task("Revoke").status == "changed"
     assert claim_run.task("Revoke again").status == "ok"

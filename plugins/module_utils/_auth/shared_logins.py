@@ -63,7 +63,7 @@ def locate_session_file(environment: Mapping[str, str]) -> Path:
 
 def identify_login(connection: Connection, login: Login) -> Identity:
     """Return the strings that identify a login: the URL of the cloud and the credentials."""
-    return (connection.api_url, *login.get_identity())
+    return (connection.cloud, *login.get_identity())
 
 
 ObtainGrant = Callable[[Memory], Grant]

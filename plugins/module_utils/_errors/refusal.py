@@ -145,6 +145,7 @@ def classify_refusal(status: int, refusal: Refusal, route: str) -> str:
     )
 
 
+_NO_UPLOAD = "firmware file not provided"
 _CODES_BY_TEXT = (
     ("bad password", "invalid_credentials"),
     ("wrong password", "invalid_credentials"),
@@ -158,6 +159,8 @@ _CODES_BY_TEXT = (
     ("device does not exist", "not_found"),
     ("already claimed", "conflict"),
     ("already exists", "conflict"),
+    # A self-hosted cloud takes a PUT request with a field that it does not know, such as notes, for an upload.
+    (_NO_UPLOAD, "unsupported"),
 )
 
 
@@ -201,7 +204,7 @@ def build_refusal(status: int, body: bytes, *, route: str, action: str, redact: 
     kind = {"html": " with a web page instead of data", "empty": " with an empty body"}.get(refusal.form, "")
     cause = _CAUSES.get(code, _DEFAULT_CAUSE)
     hint = None
-    if code == "unsupported":
+    if code == "unsupported" and _NO_UPLOAD not in refusal.text.lower():
         hint = "This cloud does not have this API route. " + HINTS[code]
     elif code == "missing_scope":
         cause, hint = explain_missing_scope(refusal.word, refusal.text, route) or (cause, None)

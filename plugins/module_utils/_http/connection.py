@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import functools
+import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -26,3 +30,15 @@ class Connection:
     ca_path: str | None = None
     max_wait: float = 300
     environment: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
+
+    @functools.cached_property
+    def cloud(self) -> str:
+        """The URL of the cloud in a form that is equal for all spellings of the same URL.
+
+        Locks, sessions and budgets are found by this URL. Requests are sent to ``api_url``.
+        """
+        parts = urllib.parse.urlsplit(self.api_url)
+        host = (parts.hostname or "").rstrip(".")
+        host = "localhost" if host == "127.0.0.1" else f"[{host}]" if ":" in host else host
+        port = "" if parts.port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f":{parts.port}"
+        return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"

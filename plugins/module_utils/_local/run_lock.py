@@ -18,18 +18,18 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 
 
 @contextlib.contextmanager
-def hold_run_lock(folder: Path, api_url: str, product: str | None) -> Iterator[None]:
+def hold_run_lock(folder: Path, cloud: str, product: str | None) -> Iterator[None]:
     """Hold the run lock of a product while the ``with`` block runs.
 
     The kernel releases the lock when the process ends, even if the process is killed.
 
     :param folder: the folder of the lock files.
-    :param api_url: the URL of the cloud.
+    :param cloud: the URL of the cloud, in a form that is equal for all spellings of the URL.
     :param product: id or slug of the product; ``None`` for the account's own devices, which are in no product.
     :raises ParticleError: ``run_in_progress`` when another process holds the lock; ``unsafe_file`` when the lock file
         cannot be used.
     """
-    name = hashlib.sha256(f"{api_url.lower()}\0{product or ''}".encode()).hexdigest()[:32]
+    name = hashlib.sha256(f"{cloud}\0{product or ''}".encode()).hexdigest()[:32]
     path = folder / f"run-{name}.lock"
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

@@ -180,7 +180,7 @@ def find_account(options: Mapping[str, Any], environment: Mapping[str, str], *, 
         return None
     is_default = settings.source == PROFILE and read_option(options, environment, "profile") is None
     secret = settings.login.access_token if isinstance(settings.login, ReadyToken) else ""
-    return Account((settings.connection.api_url, *settings.login.display_names, secret), is_default)
+    return Account((settings.connection.cloud, *settings.login.display_names, secret), is_default)
 
 
 def read_non_secret_options(environment: Mapping[str, str]) -> dict[str, str]:
