@@ -78,6 +78,34 @@ def test_every_form_of_a_file_declares_the_same_device(simulator: Simulator, tmp
     assert others == [(name, "ok", None) for name, _status, _message in others]
 
 
+def test_labels_are_compared_with_those_that_the_cloud_shows(simulator: Simulator, tmp_path: Path) -> None:
+    one, two, three = simulator.state()["devices"][:3]
+    right = "\n".join(f"{device['id']},{device['serial_number']},{device['iccid']}," for device in (one, two, three))
+    (tmp_path / "right.csv").write_text(f"id,serial_number,iccid,name\n{right}\n")
+    (tmp_path / "wrong.csv").write_text(
+        "serial number,ICCID,Device Name\n"
+        f"{one['serial_number']},{one['iccid']},one\n{two['serial_number']},{three['iccid']},two\n"
+    )
+    run = run_tasks(
+        simulator,
+        {
+            "New": fleet(manifest="wrong.csv"),
+            "Right": fleet(manifest="right.csv"),
+            "Wrong": fleet(manifest="wrong.csv"),
+        },
+        cwd=tmp_path,
+    )
+    said = f"wrong.csv:3 iccid: {three['iccid']} is declared, but the cloud shows {two['iccid']}."
+    for task in ("New", "Wrong"):
+        result = run.result(task)
+        assert [device["status"] for device in result["devices"]][1] == "failed"
+        assert result["error"]["code"] == "conflict"
+        assert said in result["devices"][1]["error"]["message"]
+        assert said in result["msg"]
+    assert run.task("Right").status == "changed"
+    assert [simulator.device(device["id"])["name"] for device in (one, two)] == ["one", None]
+
+
 def test_files_that_declare_nothing_or_wrongly_are_refused_in_words(simulator: Simulator, tmp_path: Path) -> None:
     device = simulator.state()["devices"][0]["id"]
     rows = "".join(f"e00fce68000000000000{number:04},n{number},B404XMEA\n" for number in range(1000))

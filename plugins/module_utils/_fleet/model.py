@@ -31,6 +31,7 @@ class ObservedDevice:
     :param groups: the device groups of the device.
     :param owner: username of the account that has claimed the device; ``None`` if the device is unclaimed.
     :param hardware: what mesh backends must know about the device, such as its platform.
+    :param labels: the labels that the cloud shows, in upper case and keyed by kind, such as ``iccid``.
     """
 
     id: str
@@ -38,6 +39,7 @@ class ObservedDevice:
     groups: frozenset[str] = frozenset()
     owner: str | None = None
     hardware: Hardware = field(default_factory=Hardware)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

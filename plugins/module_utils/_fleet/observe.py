@@ -32,6 +32,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.devic
     observe_approval,
     observe_fields,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.identifiers import LABELS
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
     DeviceRecord,
     Identifier,
@@ -229,6 +230,7 @@ def _select_declared(
             groups=frozenset(list_texts(row.get("groups"))),
             owner=str(row["owner"]) if row.get("owner") else None,
             hardware=read_hardware(row),
+            labels={kind: str(row[kind]).upper() for kind in LABELS if row.get(kind)},
         )
         for row in rows
         if str(row.get("id")) in wanted

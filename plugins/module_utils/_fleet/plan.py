@@ -85,7 +85,24 @@ def _find_obstacle(
         return _build_quarantine_error(record, approval, manifest)
     if reason := _find_claim_obstacle(record, device, manifest, observed):
         return ParticleError("device_not_yours", f"Device {record.key} {reason}.")
-    return None
+    return None if device is None else _find_label_conflict(record, device)
+
+
+def _find_label_conflict(record: DeviceRecord, device: ObservedDevice) -> ParticleError | None:
+    """Return the error of a device for which the cloud shows other labels than its record declares.
+
+    A label that the cloud does not show is not compared.
+    """
+    differences = [
+        f"{place}: {label.value} is declared, but the cloud shows {shown}"
+        for label, place in record.labels.items()
+        if (shown := device.labels.get(label.kind)) is not None and shown != label.value
+    ]
+    if not differences:
+        return None
+    message = f"Device {record.key} has another label than its declaration. {'; '.join(differences)}."
+    hint = "Check whether the declaration names the right device, and correct or remove the label."
+    return ParticleError("conflict", message, hint=hint)
 
 
 def _build_quarantine_error(record: DeviceRecord, approval: str, manifest: Manifest) -> ParticleError:
