@@ -76,8 +76,9 @@ _TIMES = ("last_heard", "last_heard_age")
 """The columns that differ between two reports although nothing has happened but the passing of time."""
 
 # A spreadsheet evaluates a cell that begins like this as a formula. If it separates cells by semicolons or tabs, quotes
-# inside a cell of this file protect nothing, so each part of it may become the beginning of a cell or a line.
-_FORMULA_START = re.compile(r"(?:\A|[;\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029])(?=[\s\"]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+# inside a cell of this file protect nothing, so each part of it may become the beginning of a cell or a line. A text
+# that already begins with an apostrophe gets another one, so that the text can be restored when the file is read.
+_FORMULA_START = re.compile(r"(?:\A|[;\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029])(?=[\s\"']*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 COLUMNS = (*_COLUMNS, *_ADVISORY_COLUMNS)
 

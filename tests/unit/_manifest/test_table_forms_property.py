@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Tables in any form are understood row by row, or each kind of mistake is reported once."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import Any
+
+from fleet_cloud import device_id
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.columns import ColumnOptions
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.tables import parse_device_table
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import build_rows, format_csv
+
+SPELLINGS = {
+    "id": ("id", "ID", "Device ID", "DEVICEID", "device_id", "Device-Id", " id "),
+    "serial_number": ("serial_number", "Serial Number", "SERIALNUMBER", "serial-number", "Serial No."),
+    "iccid": ("iccid", "ICCID", "Iccid"),
+    "imei": ("imei", "IMEI"),
+    "name": ("name", "NAME", "Device Name"),
+    "notes": ("notes", "Notes"),
+    "groups": ("groups", "Groups"),
+}
+"""Spellings of each column."""
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=8).map(str.strip)
+LINES = st.text(st.sampled_from("a,;\t\"'=\n-@ ä"), max_size=8).map(str.strip)
+# A text in the form by which spreadsheets mark a text is read without its mark.
+PLAIN_LINES = LINES.filter(lambda text: not text.startswith('="'))
+GROUPS = st.lists(st.sampled_from(["north", "beta", "x-1"]), unique=True, max_size=3)
+
+
+@st.composite
+def list_devices(draw: st.DrawFn, notes: st.SearchStrategy[str] = PLAIN_LINES) -> list[dict[str, Any]]:
+    """Build devices, each with an id and other keys."""
+    devices = []
+    for number in range(1, draw(st.integers(2, 6))):
+        labels = {"serial_number": f"P046AB{number}", "iccid": f"{number:020}", "imei": f"{number:015}"}
+        given_labels = {key: labels[key] for key in draw(st.sets(st.sampled_from(sorted(labels))))}
+        others = {"name": draw(TEXT), "notes": draw(notes), "groups": draw(GROUPS)}
+        devices.append({"id": device_id(number), **given_labels, **{key: of for key, of in others.items() if of}})
+    return devices
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form in which a table is written."""
+
+    delimiter: str
+    line_end: str
+    quoting: Any
+    mark: str
+    declares_delimiter: bool
+    spellings: dict[str, str]
+    extra: tuple[str, ...]
+    empty_columns: int
+
+    def write(self, devices: list[dict[str, Any]]) -> str:
+        """Return the table of `devices`."""
+        out = io.StringIO()
+        # A line break in a cell is written unchanged, so the cell must have quotes, which `csv` adds.
+        writer = csv.writer(out, delimiter=self.delimiter, lineterminator=self.line_end, quoting=self.quoting)
+        header = [self.spellings[key] for key in SPELLINGS] + list(self.extra) + [""] * self.empty_columns
+        writer.writerow(header)
+        for device in devices:
+            cells = [";".join(device.get(key, [])) if key == "groups" else device.get(key, "") for key in SPELLINGS]
+            writer.writerow(cells + ["1"] * len(self.extra) + [""] * self.empty_columns)
+        first = f"sep={self.delimiter}{self.line_end}" if self.declares_delimiter else ""
+        return self.mark + first + out.getvalue()
+
+
+FORMS = st.builds(
+    Form,
+    delimiter=st.sampled_from(",;\t"),
+    line_end=st.sampled_from(["\n", "\r\n", "\r"]),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    mark=st.sampled_from(["", "\ufeff"]),
+    declares_delimiter=st.booleans(),
+    spellings=st.fixed_dictionaries({key: st.sampled_from(words) for key, words in SPELLINGS.items()}),
+    extra=st.sampled_from([(), ("Box",), ("Box", "QC Result")]),
+    empty_columns=st.integers(0, 3),
+)
+
+
+@given(list_devices(), FORMS)
+def test_any_form_of_a_table_declares_the_same_devices(devices: list[dict[str, Any]], form: Form) -> None:
+    data, where = parse_device_table(form.write(devices), "t.csv", ColumnOptions(ignored=form.extra))
+    assert data["devices"] == devices
+    assert read_manifest({"product": "p", "unique_names": False, **data}, where).devices
+
+
+@given(list_devices(), FORMS, st.integers(10, 40))
+def test_mistakes_of_a_table_are_reported_once(devices: list[dict[str, Any]], form: Form, rows: int) -> None:
+    wrong = [{"id": f"x{number}", "groups": ["North"]} for number in range(rows)]
+    text = form.write([*devices, *wrong])
+    try:
+        data, where = parse_device_table(text, "t.csv")
+        read_manifest({"product": "p", "unique_names": False, **data}, where, items="rows")
+    except ParticleError as error:
+        lines = error.message.splitlines()[1:]
+    else:
+        lines = []
+    kinds = 1 if form.extra else 2
+    assert len(lines) == kinds
+    assert all(name in lines[0] for name in form.extra)
+    assert form.extra or all(f"(on {rows} rows, first at line " in line for line in lines)
+
+
+JUNK = st.text(st.sampled_from("id,;\t\"'=\r\n\0 ns01e\ufeff"), max_size=60)
+
+
+@given(JUNK, st.sampled_from(["t.csv", "t.tsv", "t.txt"]))
+def test_any_text_is_read_or_refused(text: str, name: str) -> None:
+    code, lines, devices = None, 0, 0
+    try:
+        data, where = parse_device_table(text, name)
+        devices = len(read_manifest({"product": "p", **data}, where).devices)
+    except ParticleError as error:
+        code, lines = error.code, len(error.message.splitlines())
+    assert (code, bool(devices)) in ((None, True), ("invalid_manifest", False))
+    assert lines <= 22
+
+
+@given(list_devices(notes=LINES))
+def test_report_declares_the_devices_that_it_shows(devices: list[dict[str, Any]]) -> None:
+    facts = [{"firmware_version": 7, "presence": "online", "state": "joined", **device} for device in devices]
+    data, _unused = parse_device_table(format_csv(build_rows(facts)), "fleet.csv")
+    ordered = [{**device, **({"groups": sorted(device["groups"])} if "groups" in device else {})} for device in devices]
+    assert data["devices"] == ordered
