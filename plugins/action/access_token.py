@@ -50,6 +50,8 @@ class ActionModule(ParticleAction):
         _check_private(task.options)
         if task.options["state"] == "absent":
             return _revoke_tokens(task)
+        if self._task.run_once:
+            self.refuse_repeated_run()  # each host would obtain a token, and not all of them would revoke it
         if task.options["private"]:
             return {**_obtain_private_token(task), "_ansible_no_log": True}
         # The other grants need no username and password, and accept one without the other.

@@ -40,13 +40,10 @@ class ActionModule(ParticleAction):
 
     SPEC = SPEC
 
-    # Run once for all hosts of the play and return their outcomes in `hosts`. With `run_once` alone, strategy free
-    # would run the whole fleet once for each host.
-    BYPASS_HOST_LOOP = True
-
     def work(self, task: Task) -> dict[str, Any]:
         """Read the manifest before any API request, then bring the fleet to the state that the manifest declares."""
         options = task.options
+        self.refuse_repeated_run()
         self._refuse_many_hosts()
         for bound in ("max_removals", "max_failures"):
             if options[bound] is not None and options[bound] < 0:
@@ -105,8 +102,7 @@ class ActionModule(ParticleAction):
     def _refuse_many_hosts(self) -> None:
         """Refuse a play with several hosts unless the task sets ``run_once``.
 
-        The task runs once for all hosts, with the manifest of the first host. A user could expect one run for each
-        host, with a separate manifest.
+        The task handles all hosts of the play at once, and returns their outcomes in ``hosts``.
 
         :raises ParticleError: ``invalid_option`` when the play has several hosts.
         """

@@ -15,8 +15,10 @@ from typing import Any, ClassVar
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import strategy_loader
 from ansible.utils.display import Display
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REQUESTS_IMPORT_ERROR
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import import_backends
@@ -91,6 +93,21 @@ class ParticleAction(ActionBase):
         )
         return {**result, **carry_out_work(task, self.work)}
 
+    def refuse_repeated_run(self) -> None:
+        """Refuse a task that must run once for all hosts, but would run once for each host.
+
+        :raises ParticleError: ``invalid_option`` when the strategy of a play with several hosts ignores ``run_once``.
+        """
+        # Unlike ansible_play_batch, this list also contains hosts that have failed.
+        hosts = self._task_vars.get("ansible_play_hosts_all") or []
+        strategy = self._task.get_play().strategy
+        if len(hosts) > 1 and _ignores_run_once(strategy):
+            message = (
+                f"Strategy {strategy} ignores run_once, so this task would run for each of the {len(hosts)} hosts of "
+                "the play."
+            )
+            raise ParticleError("invalid_option", message, hint="Set strategy: linear in the play.")
+
     def _build_redactor(self) -> Redactor:
         redact = Redactor()
         redact.add_secrets(
@@ -101,6 +118,14 @@ class ParticleAction(ActionBase):
 
 def _show_deprecation(text: str) -> None:
     display.deprecated(text, version=REMOVAL_VERSION, collection_name="meshfleet.particle")
+
+
+def _ignores_run_once(strategy: str) -> bool:
+    """Return whether a strategy ignores ``run_once``, as ``free`` and the strategies that are based on it do."""
+    found = strategy_loader.get(strategy, class_only=True)
+    # Ansible loads the module of a strategy again for its full name, so its classes cannot be compared.
+    names = [base.__module__.rpartition(".")[2] for base in getattr(found, "__mro__", ())]
+    return "free" in names
 
 
 class ModuleAction(ParticleAction):

@@ -59,7 +59,8 @@ AREAS = {
         ),
         integration=(
             "approval bad_input budget budget_store check_mode controller declarations firmware_lock fleet_cost "
-            "kill manifest_forms outcome_cost progress provision provision_steps role_options slices"
+            "kill manifest_forms outcome_cost progress provision provision_steps provision_strategies "
+            "role_options slices"
         ),
     ),
     "mesh": Area(
