@@ -213,6 +213,7 @@ account_devices: true
 
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ansible import constants
@@ -305,8 +306,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         super().parse(inventory, loader, path, cache)
         if REQUESTS_IMPORT_ERROR is not None:
             raise AnsibleParserError(describe_missing_library())
-        self._refuse_unknown(self._read_config_data(path))
-        options = self._validate_options()
+        config = self._read_config_data(path)
+        self._refuse_unknown(config)
+        options = self._validate_options(config)
         filters = _check_options(options)
         devices: Devices = {}
         for gathered in self._load_devices(options, filters, path, cache):
@@ -326,15 +328,18 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             said = (f"{name} is not a valid option{suggest_similar(name, sorted(known))}" for name in unknown)
             raise AnsibleParserError(f"{'; '.join(said)}.")
 
-    def _validate_options(self) -> dict[str, Any]:
+    def _validate_options(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return the validated options of this plugin, with their templates evaluated.
 
         Options that Ansible evaluates for each host, such as ``keyed_groups``, are not included.
 
+        :param config: the content of the inventory file.
         :raises AnsibleParserError: when an option is invalid.
         """
         self.templar.available_variables = self._vars
         given = {name: self.get_option(name) for name in SPEC}
+        # Ansible turns every text that is not a boolean into false, even a template, and validate_certs would be off.
+        given |= {name: config[name] for name, option in SPEC.items() if option["type"] == "bool" and name in config}
         evaluated = self.templar.template({name: value for name, value in given.items() if value is not None})
         validation = ArgumentSpecValidator(SPEC).validate(evaluated)
         if validation.error_messages:

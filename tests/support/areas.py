@@ -36,8 +36,8 @@ AREAS = {
     "auth": Area(
         unit="_auth/* _auth/logins/* _errors/* _http/* _local/* _options/* lookup/* modules/* module",
         integration=(
-            "auth_doctor connection_sources killed_logins missing_library real_server real_server_itself redirects "
-            "secrets suggestions tokens"
+            "auth_doctor connection_options connection_sources killed_logins missing_library real_server "
+            "real_server_itself redirects secrets suggestions tokens"
         ),
     ),
     "devices": Area(
