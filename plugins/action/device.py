@@ -9,6 +9,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, format_place
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import read_options
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import IGNORE
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import (
     list_device_keys,
     read_manifest,
@@ -31,6 +32,7 @@ class ActionModule(ParticleAction):
         given = {name: value for name, value in task.options.items() if value is not None}
         record = {name: given[name] for name in list_device_keys() if name in given} | read_options(given)
         data = {**{name: given[name] for name in _FLEET_OPTIONS if name in given}, "devices": [record]}
+        data["undeclared"] = IGNORE
         manifest = read_manifest(data, _name_option, absent=given["state"] == "absent")
         result = reconcile_task(task, manifest, Bounds(confirm=given["confirm"]))
         outcome, *_unused = result.pop("devices")  # the others are members of networks that are removed

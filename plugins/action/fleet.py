@@ -11,18 +11,28 @@ from typing import Any
 from ansible.errors import AnsibleError
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import find_drift
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, ignore_progress
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import ensure_folder
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.run_lock import hold_run_lock
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import IGNORE, REPORT
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.modules.fleet import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
-from ansible_collections.meshfleet.particle.plugins.plugin_utils._declaration import Declaration, read_declaration
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._declaration import (
+    Declaration,
+    limit_undeclared,
+    read_declaration,
+)
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import reconcile_task
-from ansible_collections.meshfleet.particle.plugins.plugin_utils._host_devices import collect_devices, name_by_host
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._host_devices import (
+    collect_devices,
+    count_other_hosts,
+    name_by_host,
+)
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._outcomes import add_host, write_outcomes
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._result_size import (
     MAX_STORED_SIZE,
@@ -50,10 +60,10 @@ class ActionModule(ParticleAction):
                 message = f"{bound} must be 0 or more, got {options[bound]}."
                 raise ParticleError("invalid_option", message, hint=f"Correct {bound}.")
         hosts = collect_devices(self._task_vars, task.warn) if options["from_inventory"] else {}
-        declared = self._collect_declaration(task, hosts)
+        declared = limit_undeclared(self._collect_declaration(task, hosts), self._describe_part(options))
         absent, ordered = options["state"] == "absent", not options["from_inventory"]
         manifest = read_manifest(declared.data, declared.where, absent=absent, ordered=ordered, items=declared.items)
-        if not manifest.devices and not manifest.networks:
+        if not manifest.devices and not manifest.networks and manifest.undeclared in (IGNORE, REPORT):
             task.warn("The manifest declares no devices, so there is nothing to do.")
         with self._show_progress(task) as report:
             result = reconcile_task(
@@ -72,6 +82,9 @@ class ActionModule(ParticleAction):
         # A failure that concerns no device can be ignored only with hosts, whose outcomes report it.
         if not options["fail"] and (options["from_inventory"] or _has_only_device_failures(result, result["devices"])):
             result["failed"] = False
+        if options["fail_on_drift"] and task.check_mode and not result.get("failed"):
+            drift = find_drift(result)
+            result.update(drift.as_failure() if drift else {})
         if not self._task.diff:
             del result["diff"]
         result["outcomes_path"] = self._write_outcomes(task, result)
@@ -132,6 +145,13 @@ class ActionModule(ParticleAction):
             raise ParticleError("invalid_manifest", message, hint="Leave one of them out.")
         where = name_by_host(list(hosts), declared.where)
         return Declaration({**declared.data, "devices": list(hosts.values())}, where, "hosts")
+
+    def _describe_part(self, options: Mapping[str, Any]) -> str | None:
+        """Return why the task declares only a part of the fleet, or ``None`` if it may declare the whole fleet."""
+        if options["lock"] == "none":
+            return "lock: none is set"
+        others = count_other_hosts(self._task_vars) if options["from_inventory"] else 0
+        return f"hosts outside of this batch declare {others} more devices" if others else None
 
     def _read_file(self, path: str) -> bytes:
         """Return the content of a file that the manifest consists of. The file may be encrypted with Ansible Vault."""

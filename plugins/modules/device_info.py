@@ -84,6 +84,15 @@ options:
       - Devices that a manifest cannot declare, such as devices in quarantine, are left out with a warning.
     type: bool
     default: false
+  manifest_form:
+    description:
+      - Form of RV(manifest), with O(as_manifest=true).
+      - V(minimal) declares only what differs from a new device.
+      - V(exact) also declares default values, such as empty notes, and device groups with C(groups_mode=exact). With
+        this manifest, M(meshfleet.particle.fleet) detects every later change of a declared device.
+    type: str
+    choices: [minimal, exact]
+    default: minimal
 seealso:
   - module: meshfleet.particle.device_facts
   - module: meshfleet.particle.fleet
@@ -463,7 +472,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selectio
     read_filters,
     read_sources,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.export import export_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.export import (
+    MANIFEST_FORMS,
+    MINIMAL,
+    export_manifest,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import can_list_members, list_options
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import LISTING, STATES
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
@@ -482,6 +495,7 @@ SPEC = build_argument_spec(
     **list_options(STATES, LISTING),
     include_limit={"type": "int", "default": 100},
     as_manifest={"type": "bool", "default": False},
+    manifest_form={"type": "str", "choices": list(MANIFEST_FORMS), "default": MINIMAL},
 )
 
 
@@ -512,7 +526,7 @@ def device_info(task: Task) -> dict[str, Any]:
     }
     if options["as_manifest"]:
         product = gathered.sources[0].slug if gathered.sources else None
-        result["manifest"] = export_manifest(product, gathered.devices, devices, task.warn)
+        result["manifest"] = export_manifest(product, gathered.devices, devices, task.warn, options["manifest_form"])
     return result
 
 

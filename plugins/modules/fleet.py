@@ -46,10 +46,10 @@ options:
         role and beside the playbook, like M(ansible.builtin.copy). The whole file may be encrypted with Ansible Vault.
         Files are not templated.
       - The content is a mapping. Its keys are O(product), O(groups_mode), O(unique_names), O(name_template),
-        O(networks), O(devices), O(columns) and O(ignore_columns). The keys have the same meaning as the options with
-        these names. Set each key either in the manifest or in the task, but not in both. In a manifest, the key
-        C(devices) may also be the path of a table. A text of several lines, for example from a survey, is read like the
-        content of a file.
+        O(undeclared), O(networks), O(devices), O(columns) and O(ignore_columns). The keys have the same meaning as the
+        options with these names. Set each key either in the manifest or in the task, but not in both. In a manifest,
+        the key C(devices) may also be the path of a table. A text of several lines, for example from a survey, is read
+        like the content of a file.
       - A table is a file with the extension C(.csv), C(.tsv) or C(.txt) that has one row for each device. Its cells are
         separated by commas, semicolons or tabs, and its first line names the columns. The columns are keys of
         O(devices), and C(mesh.network), C(mesh.role) and C(mesh.parameters.NAME) for the keys of O(devices[].mesh).
@@ -252,6 +252,20 @@ options:
         before the first request.
       - The default is V(true).
     type: bool
+  undeclared:
+    description:
+      - How to treat devices of the product that are not declared. Without O(product), how to treat devices of the
+        account that are not declared. Gateways in O(networks.<name>.gateways) count as declared.
+      - V(ignore) ignores these devices.
+      - V(report) returns their number and ids as RV(undeclared), and names their number in C(msg).
+      - V(fail) fails before the first write if there are such devices.
+      - V(remove) removes these devices, also from their networks and device groups. Without O(product), it gives up
+        their claims. Each of these devices counts as a removal, see O(max_removals).
+      - Cannot be V(fail) or V(remove) if the task declares only a part of the fleet, which means with O(lock=none), or
+        with O(from_inventory=true) if hosts outside of the batch declare devices.
+      - The default is V(report), or V(ignore) with O(state=absent) and for a part of the fleet.
+    type: str
+    choices: [ignore, report, fail, remove]
   name_template:
     description:
       - Template for the names of devices that declare no name, for example C({network}-{role}-{index:3}).
@@ -394,6 +408,14 @@ options:
       - An error before the first write always fails the task.
     type: bool
     default: true
+  fail_on_drift:
+    description:
+      - Whether the task fails in check mode if the fleet is not as declared. Used only in check mode, for example to
+        make a scheduled job fail.
+      - The fleet is not as declared if the task would change anything, or if there are undeclared devices. Undeclared
+        devices do not count with O(undeclared=ignore).
+    type: bool
+    default: false
   result:
     description:
       - Devices to return in RV(devices). V(all) returns all devices. V(changed) and V(failed) return the devices with
@@ -461,6 +483,18 @@ EXAMPLES = r"""
   meshfleet.particle.fleet:
     manifest: fleet.yml
     max_failures: 10
+
+- name: Fail in check mode if the fleet is not as declared
+  meshfleet.particle.fleet:
+    manifest: fleet.yml
+    fail_on_drift: true
+  check_mode: true
+
+- name: Remove the devices of the product that the manifest does not declare, at most five
+  meshfleet.particle.fleet:
+    manifest: fleet.yml
+    undeclared: remove
+    max_removals: 5
 
 - name: Return the devices that failed, instead of failing the task
   meshfleet.particle.fleet:
@@ -711,6 +745,22 @@ outcomes_path:
   returned: unless the task fails before the first write
   type: str
   sample: ~/.ansible/tmp/ansible-local-123/fleet-outcomes-abc.jsonl
+undeclared:
+  description: Devices of the product or of the account that are not declared.
+  returned: with O(undeclared=report), unless the task fails before the first write
+  type: dict
+  contains:
+    count:
+      description: Number of these devices.
+      type: int
+      returned: always
+      sample: 2
+    ids:
+      description: Ids of these devices, at most 100.
+      type: list
+      elements: str
+      returned: always
+      sample: [e00fce68aabbccddeeff0044, e00fce68aabbccddeeff0045]
 networks:
   description:
     - Numbers of members of each declared network, keyed by the name of the network.
@@ -851,6 +901,7 @@ SPEC = build_argument_spec(
     networks={"type": "dict"},
     groups_mode={"type": "str", "choices": ["add", "exact"]},
     unique_names={"type": "bool"},
+    undeclared={"type": "str", "choices": ["ignore", "report", "fail", "remove"]},
     name_template={"type": "str"},
     columns={"type": "dict"},
     ignore_columns={"type": "list", "elements": "str"},
@@ -869,6 +920,7 @@ SPEC = build_argument_spec(
     max_failures={"type": "int"},
     fail={"type": "bool", "default": True},
     result={"type": "str", "choices": ["all", "changed", "failed"]},
+    fail_on_drift={"type": "bool", "default": False},
     lock={"type": "str", "choices": ["run", "none"], "default": "run"},
     progress={"type": "bool", "default": True},
 )

@@ -20,6 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.columns import read_column_options
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import FAIL, IGNORE, REMOVE
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import COLUMN_KEYS, MANIFEST_KEYS
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.tables import (
     is_table_text,
@@ -126,3 +127,17 @@ def _merge_options(manifest: Mapping[str, Any], options: Mapping[str, Any]) -> M
         message = f"The manifest and the task both set {' and '.join(twice)}."
         raise ParticleError("invalid_manifest", message, hint="Give each of them in one place only.")
     return {**manifest, **options}
+
+
+def limit_undeclared(declared: Declaration, part: str | None) -> Declaration:
+    """Return the declaration. If it declares only a part of the fleet, the run ignores undeclared devices.
+
+    :param part: why the task declares only a part of the fleet; ``None`` if it may declare the whole fleet.
+    :raises ParticleError: ``invalid_option`` when such a task sets ``undeclared`` to ``fail`` or ``remove``.
+    """
+    if part is None or not isinstance(declared.data, Mapping):
+        return declared
+    if (undeclared := declared.data.get("undeclared", IGNORE)) in (FAIL, REMOVE):
+        message = f"undeclared cannot be {undeclared}, because the task declares only a part of the fleet: {part}."
+        raise ParticleError("invalid_option", message, hint="Declare the whole fleet in one task, or set ignore.")
+    return replace(declared, data={"undeclared": IGNORE, **declared.data})

@@ -55,6 +55,16 @@ def _build_error(variables: Mapping[str, Any], hosts: Sequence[str]) -> Particle
     return ParticleError("invalid_manifest", message, hint=hint)
 
 
+def count_other_hosts(variables: Mapping[str, Any]) -> int:
+    """Return how many hosts outside of the current batch declare a device.
+
+    :param variables: the variables of the task.
+    """
+    every, batch = variables["hostvars"], set(variables["ansible_play_batch"])
+    # The raw variables are enough to know whether a host declares a device, and need no templates.
+    return sum(1 for host in every if host not in batch and HOST_VARIABLE in every.raw_get(host))
+
+
 def name_by_host(hosts: Sequence[str], where: Where) -> Where:
     """Return a function that formats the position of a manifest value for error messages.
 

@@ -96,7 +96,7 @@ def test_declared_approval_is_shown_and_carried_out_once(cloud: Simulator, tmp_p
 def test_module_denies_a_quarantined_device_once(cloud: Simulator) -> None:
     env = cloud_environment(cloud.url)
     options = {"product": PRODUCT_SLUG, "id": WAITING, "approval": "denied"}
-    result = run_task("device", options, env).succeeded().result(TASK)
+    result = run_task("device", options, env, "--diff").succeeded().result(TASK)
     assert result["diff"] == {"before": {"approval": "quarantined"}, "after": {"approval": "denied"}}
     assert read_approval(cloud, WAITING)[1] is True
     assert run_task("device", options, env).succeeded().result(TASK)["changed"] is False

@@ -58,9 +58,9 @@ AREAS = {
             "_fleet/progress _fleet/reconcile"
         ),
         integration=(
-            "approval bad_input budget budget_store check_mode controller declarations firmware_lock fleet_cost "
-            "kill manifest_forms outcome_cost progress provision provision_steps provision_strategies "
-            "role_options slices"
+            "approval bad_input budget budget_store check_mode controller declarations drift firmware_lock "
+            "fleet_cost kill manifest_forms outcome_cost progress provision provision_steps "
+            "provision_strategies role_options slices"
         ),
     ),
     "mesh": Area(

@@ -72,7 +72,7 @@ ENTRY_POINTS = [
             "products": "The audit is for one product, provision_product.",
             **dict.fromkeys(("organization", "account_devices", "filters", "name", "members"), NOT_PART_OF_AUDIT),
             **dict.fromkeys(("include", "variables", "mac_variable", "include_limit"), NOT_PART_OF_AUDIT),
-            **dict.fromkeys(("mesh_status_ledger", "as_manifest"), NOT_PART_OF_AUDIT),
+            **dict.fromkeys(("mesh_status_ledger", "as_manifest", "manifest_form"), NOT_PART_OF_AUDIT),
         },
     ),
     EntryPoint(
@@ -83,6 +83,7 @@ ENTRY_POINTS = [
             "include": "The role includes the mesh, and report_vitals adds the vitals.",
             "variables": "The page has no place for the values of variables.",
             "as_manifest": "The report is not a manifest.",
+            "manifest_form": "The report is not a manifest.",
             "list": "The page shows the token in use and those that are kept.",
         },
     ),

@@ -34,6 +34,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.devic
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.identifiers import LABELS
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
+    IGNORE,
     DeviceRecord,
     Identifier,
     Manifest,
@@ -65,7 +66,22 @@ def observe_account(target: Target, manifest: Manifest) -> Observed:
     """Send one request, and observe the declared devices that the account has claimed."""
     rows = list_account_devices(target.http).rows
     ids = find_ids(rows, manifest.devices)
-    return Observed(_select_declared(rows, manifest.devices, ids), ids=ids)
+    undeclared = _find_undeclared(manifest, ids, {str(row["id"]): row for row in rows})
+    return Observed(_select_declared(rows, manifest.devices, ids), ids=ids, undeclared=undeclared)
+
+
+def _find_undeclared(
+    manifest: Manifest, ids: Mapping[Identifier, str], rows: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str | None]:
+    """Return the names of the devices in ``rows`` that the manifest does not declare, keyed by device id.
+
+    A gateway that the manifest names for a network counts as declared, because another manifest declares it.
+    """
+    declared = {record.id for record in manifest.devices} | set(ids.values())
+    declared.update(gateway for network in manifest.networks.values() for gateway in network.gateways)
+    return {
+        device: str(row["name"]) if row.get("name") else None for device, row in rows.items() if device not in declared
+    }
 
 
 def observe_product(target: Target, manifest: Manifest) -> Observed:
@@ -76,14 +92,15 @@ def observe_product(target: Target, manifest: Manifest) -> Observed:
 
     :raises ParticleError: ``unsupported`` when the manifest requires device groups, but the cloud has no device groups.
     """
-    rows = read_rows_by_id(target, _build_filters(manifest.devices), keep=_list_row_keys())
+    filters = _build_filters(manifest.devices) if manifest.undeclared == IGNORE else {}
+    rows = read_rows_by_id(target, filters, keep=_list_row_keys())
     ids = _find_ids_in_product(target, rows, manifest.devices)
     declared = {
         ids.get(record.declared_by, record.id) if record.declared_by else record.id: record
         for record in manifest.devices
     }
-    approvals = {device: observe_approval(row) for device, row in rows.items() if device in declared}
-    members = {device: rows[device] for device, approval in approvals.items() if approval == APPROVED}
+    approved = {device: row for device, row in rows.items() if observe_approval(row) == APPROVED}
+    members = {device: row for device, row in approved.items() if device in declared}
     if not manifest.absent:
         silent = [device for device, row in members.items() if _list_required_keys(declared[device]) - set(row)]
         members |= _read_one_by_one(target, silent, members)
@@ -94,7 +111,8 @@ def observe_product(target: Target, manifest: Manifest) -> Observed:
         _list_groups(target) if uses_groups else frozenset(),
         ids,
         _get_username(target.http) if any(record.claimed in claims for record in manifest.devices) else None,
-        {device: approval for device, approval in approvals.items() if approval != APPROVED},
+        {device: observe_approval(rows[device]) for device in declared if device in rows and device not in approved},
+        _find_undeclared(manifest, ids, approved),
     )
 
 

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import (
+    build_undeclared_result,
+    describe_undeclared,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Change, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import add_later_changes, build_diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, WriteState
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord, Manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import REPORT, DeviceRecord, Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, JOINED, LOST
 
 OK = "ok"
@@ -92,9 +96,18 @@ def build_result(run: Run, plan: Plan, states: Mapping[str, str] | None, *, chec
         "managed": list_managed_devices(outcomes, check_mode=check_mode),
         "networks": networks,
         "diff": build_diff(shown),
+        **_build_undeclared(run),
         "ended_early": run.state.stopped is not None,
         **(error.as_failure() if error else {}),
     }
+
+
+def _build_undeclared(run: Run) -> dict[str, Any]:
+    """Return the return value ``undeclared``. The result is empty if the run ignores or removes undeclared devices."""
+    if run.manifest.undeclared != REPORT:
+        return {}
+    undeclared = build_undeclared_result(run.observed.undeclared)
+    return {"undeclared": undeclared, **({"msg": said} if (said := describe_undeclared(undeclared)) else {})}
 
 
 def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mode: bool) -> list[Outcome]:

@@ -56,7 +56,7 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
             plans.append(_plan_outside_cloud(record, member))
         elif error := _find_obstacle(record, device, manifest, observed):
             refused[record.id] = error
-        elif manifest.absent:
+        elif manifest.absent or record.is_undeclared:
             plans.append(_plan_removal(record, device, manifest, member))
         elif record.fields.get("approval") == DENIED:
             plans.append(_plan_denial(record, device, observed))

@@ -16,12 +16,18 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.f
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.firmware_versions import (
     refuse_unknown_versions,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import (
+    refuse_undeclared_devices,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.labels import resolve_ids
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import observe_fleet
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import NO_MESH, list_removals, make_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
+    FAIL,
+    IGNORE,
+    REMOVE,
     DeviceRecord,
     Identifier,
     Manifest,
@@ -43,6 +49,7 @@ def plan_fleet(run: Run) -> Plan:
     run.observed = observe_fleet(run.target, run.manifest)
     run.manifest = resolve_ids(run.manifest, run.observed.ids)
     _add_members_of_absent_networks(run)
+    _add_undeclared_devices(run)
     mesh = _plan_mesh(run, run.manifest, run.observed)
     raise_refusals(mesh)
     plan = make_plan(run.manifest, run.observed, mesh)
@@ -64,7 +71,7 @@ def plan_again(run: Run, devices: Set[str]) -> Plan:
     :raises ParticleError: ``too_many_removals`` when more devices would be removed than the run allows.
     """
     records = tuple(record for record in run.manifest.devices if record.id in devices)
-    manifest = replace(run.manifest, devices=records)
+    manifest = replace(run.manifest, devices=records, undeclared=IGNORE)
     looked_at = run.manifest if any(record.has_mesh_declaration for record in run.manifest.devices) else manifest
     observed = observe_fleet(run.target, looked_at)
     plan = make_plan(manifest, observed, _plan_mesh(run, looked_at, observed))
@@ -91,6 +98,22 @@ def _add_members_of_absent_networks(run: Run) -> None:
     run.manifest = replace(run.manifest, devices=records + more)
     if more:
         run.observed = observe_fleet(run.target, run.manifest)
+
+
+def _add_undeclared_devices(run: Run) -> None:
+    """Refuse undeclared devices, or add them to the manifest of the run so that they are removed, as declared."""
+    undeclared = run.observed.undeclared
+    if run.manifest.undeclared == FAIL:
+        refuse_undeclared_devices(run.target, undeclared)
+    if run.manifest.undeclared != REMOVE or not undeclared:
+        return
+    in_account = run.target.product is None
+    records = tuple(
+        DeviceRecord(device, claimed=False if in_account else None, leaves_mesh=not in_account, is_undeclared=True)
+        for device in sorted(undeclared)
+    )
+    run.manifest = replace(run.manifest, devices=run.manifest.devices + records)
+    run.observed = observe_fleet(run.target, run.manifest)
 
 
 def _build_leaving_record(device: str, identity: str | None) -> DeviceRecord:
@@ -133,7 +156,7 @@ def _plan_mesh(run: Run, manifest: Manifest, observed: Observed) -> MeshPlan:
 
 
 def _refuse_many_removals(run: Run, plan: Plan) -> None:
-    leaving, devices = list_removals(plan), len(run.manifest.devices)
+    leaving, devices = list_removals(plan), sum(not record.is_undeclared for record in run.manifest.devices)
     most = max(1, devices // 10) if run.bounds.max_removals is None else run.bounds.max_removals
     if run.bounds.confirm or len(leaving) <= most:
         return

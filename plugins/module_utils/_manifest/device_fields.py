@@ -49,6 +49,11 @@ class ValueKind(ABC):
     option: ClassVar[Mapping[str, Any]] = {"type": "str"}
     """The argument spec of a module option with this kind of value."""
 
+    @property
+    def default(self) -> Value | None:
+        """The declared value that every new device has; ``None`` if a manifest cannot declare this value."""
+        return None
+
     @abstractmethod
     def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
         """Return the declared ``value``. If ``value`` is not valid, report a mistake to ``reader``."""
@@ -84,6 +89,11 @@ class Text(ValueKind):
     may_be_blank: bool = True
     is_one_line: bool = False
 
+    @property
+    def default(self) -> Value | None:
+        """The empty string, unless the string must not be blank."""
+        return "" if self.may_be_blank else None
+
     def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
         """Return the declared string, and report a mistake if the value is not valid.
 
@@ -114,6 +124,11 @@ class Flag(ValueKind):
 
     option: ClassVar[Mapping[str, Any]] = {"type": "bool"}
 
+    @property
+    def default(self) -> Value | None:
+        """False, which every new device has."""
+        return False
+
     def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
         """Return the declared boolean. Report a mistake if the value is not a boolean."""
         return reader.read_boolean(value, place)
@@ -133,6 +148,11 @@ class Flag(ValueKind):
 
 class FirmwareLock(ValueKind):
     """A firmware version number, or :data:`UNLOCKED`. The cloud represents :data:`UNLOCKED` as null."""
+
+    @property
+    def default(self) -> Value | None:
+        """The lock of a new device, which is unlocked."""
+        return UNLOCKED
 
     def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
         """Return the declared version, also if it is a string of digits.
@@ -307,16 +327,22 @@ def build_put_body(values: Mapping[str, Value]) -> dict[str, Value | None]:
     return {fields[name].cloud_name: fields[name].kind.to_cloud(value) for name, value in values.items()}
 
 
-def export_fields(facts: Mapping[str, object], *, product_only: bool) -> dict[str, Value | None]:
+def export_fields(facts: Mapping[str, object], *, product_only: bool, exact: bool = False) -> dict[str, Value | None]:
     """Return the fields that an export writes for a device.
 
     :param facts: the facts of the device.
     :param product_only: ``True`` for the fields that only devices of a product have, ``False`` for the other fields.
+    :param exact: whether to export default values, too.
     """
-    shown = {
-        field: field.kind.from_cloud(facts.get(field.cloud_name)) for field in list_fields(product_only=product_only)
+    fields = [field for field in list_put_fields() if field.product_only is product_only]
+    shown = {field: field.kind.from_cloud(facts.get(field.cloud_name)) for field in fields}
+    exported = {field.name: value for field, value in shown.items() if field.kind.is_exported(value)}
+    defaults = {
+        field.name: field.kind.default
+        for field, value in shown.items()
+        if exact and field.kind.default is not None and value in (None, field.kind.default)
     }
-    return {field.name: value for field, value in shown.items() if field.kind.is_exported(value)}
+    return {field.name: {**exported, **defaults}[field.name] for field in fields if field.name in exported | defaults}
 
 
 def build_option_specs() -> dict[str, Mapping[str, Any]]:

@@ -15,7 +15,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows impor
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID, GROUP_NAME
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import format_place
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import export_fields
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
+    APPROVED,
+    DENIED,
+    export_fields,
+    observe_approval,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import (
     find_identity,
     find_membership,
@@ -31,8 +36,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 Facts = Mapping[str, Any]
 
 
+MINIMAL, EXACT = MANIFEST_FORMS = ("minimal", "exact")
+"""The forms of an exported manifest. ``exact`` also declares default values, so that a run detects every change."""
+
+
 def export_manifest(
-    product: str | None, devices: Mapping[str, Facts], exported: Collection[str], warn: Callable[[str], None]
+    product: str | None,
+    devices: Mapping[str, Facts],
+    exported: Collection[str],
+    warn: Callable[[str], None],
+    form: str = MINIMAL,
 ) -> dict[str, Any]:
     """Return the manifest that declares the current state of some devices of a product or of the account.
 
@@ -42,13 +55,17 @@ def export_manifest(
     :param exported: the ids of the devices to export.
     :param warn: function that shows a warning to the user. The function is called once for each kind of item that is
         left out.
+    :param form: one of :data:`MANIFEST_FORMS`.
     :returns: a manifest that ``read_manifest`` accepts. A run with this manifest writes nothing.
     """
-    waiting = {device for device in exported if devices[device].get("quarantined") or devices[device].get("denied")}
+    exact = form == EXACT
+    approvals = {device: observe_approval(devices[device]) for device in exported}
+    declarable = (APPROVED, DENIED) if exact else (APPROVED,)
+    waiting = {device for device, approval in approvals.items() if approval not in declarable}
     odd = {device for device in exported if not _can_declare(device, devices[device])}
-    taken = [device for device in exported if device not in waiting | odd]
+    taken = sorted(set(exported) - waiting - odd)
     networks = _export_networks(product, devices, taken)
-    records = [_export_record(device, devices[device], product, networks) for device in taken]
+    records = [_export_record(device, devices[device], product, networks, exact=exact) for device in taken]
     of_product = taken if product is not None else []
     unsaid = {name for device in of_product for name in _list_groups(devices[device]) if not GROUP_NAME.match(name)}
     members = (_find_membership(product, devices[device]) for device in taken)
@@ -64,6 +81,7 @@ def export_manifest(
     names = Counter(record["name"] for record in records if "name" in record)
     return {
         **({} if product is None else {"product": product}),
+        **({"groups_mode": "exact"} if exact and product is not None else {}),
         **({"unique_names": False} if any(number > 1 for number in names.values()) else {}),
         **({"networks": networks} if networks else {}),
         "devices": records,
@@ -132,19 +150,27 @@ def _can_name(rules: Rules, name: str) -> bool:
 
 
 def _export_record(
-    device: str, facts: Facts, product: str | None, networks: Mapping[str, Mapping[str, Any]]
+    device: str, facts: Facts, product: str | None, networks: Mapping[str, Mapping[str, Any]], *, exact: bool
 ) -> dict[str, Any]:
-    """Return the manifest entry that declares the current state of a device."""
+    """Return the manifest entry that declares the current state of a device.
+
+    :param exact: whether to declare default values, too.
+    """
+    if observe_approval(facts) == DENIED:
+        return {"id": device, "approval": DENIED}
     found = _find_membership(product, facts)
     mesh: dict[str, Any] = {}
     if found is not None and networks.get(found[1].network, {}).get("backend") == found[0].name:
         mesh["mesh"] = found[1].as_result()
-    fields = export_fields(facts, product_only=False)
+    if exact and product is not None and facts.get("mesh") is None:
+        mesh["mesh"] = {"state": "absent"}
+    fields = export_fields(facts, product_only=False, exact=exact)
     if (own := find_identity(facts)) is not None:
         return {own[0]: own[1], **{name: value for name, value in fields.items() if name == "name"}, **mesh}
     record: dict[str, Any] = {"id": device, **fields}
     if product is None:
         return {**record, "claimed": True, **mesh}
-    if groups := [name for name in _list_groups(facts) if GROUP_NAME.match(name)]:
+    groups = [name for name in _list_groups(facts) if GROUP_NAME.match(name)]
+    if groups or exact:
         record["groups"] = groups
-    return {**record, **export_fields(facts, product_only=True), **mesh}
+    return {**record, **export_fields(facts, product_only=True, exact=exact), **mesh}

@@ -13,6 +13,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Network,
 )
 
+IGNORE, REPORT, FAIL, REMOVE = UNDECLARED_CHOICES = ("ignore", "report", "fail", "remove")
+"""The ways to treat devices of the product or account that the manifest does not declare."""
+
 
 @dataclass(frozen=True)
 class Identifier:
@@ -46,6 +49,7 @@ class DeviceRecord:
         backends.
     :param labels: the other declared identifiers of the device, each with its place in the manifest for messages. The
         cloud must show the same values for the device.
+    :param is_undeclared: whether the manifest does not declare the device, and the run must remove it.
     :param is_outside_cloud: whether the Particle cloud does not know the device. In this case, ``id`` is one of the
         values in ``identities``.
     """
@@ -60,6 +64,7 @@ class DeviceRecord:
     identities: Mapping[str, str] = field(default_factory=dict)
     is_outside_cloud: bool = False
     labels: Mapping[Identifier, str] = field(default_factory=dict, compare=False)
+    is_undeclared: bool = False
 
     @property
     def has_mesh_declaration(self) -> bool:
@@ -91,6 +96,7 @@ class Manifest:
     :param devices: the declared devices in the order of the manifest.
     :param absent: whether the declared devices must be removed from the fleet.
     :param needs_login: whether a run with this manifest needs the Particle cloud.
+    :param undeclared: one of :data:`UNDECLARED_CHOICES`.
     :param deprecations: a sentence for each deprecated name that the manifest uses.
     """
 
@@ -101,6 +107,7 @@ class Manifest:
     absent: bool = False
     needs_login: bool = True
     deprecations: tuple[str, ...] = ()
+    undeclared: str = REPORT
 
     @property
     def cloud_part(self) -> Manifest:

@@ -39,6 +39,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.ident
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.memberships import Devices, MembershipReader
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
+    IGNORE,
+    REPORT,
+    UNDECLARED_CHOICES,
     DeviceRecord,
     Manifest,
 )
@@ -61,7 +64,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 COLUMN_KEYS = ("columns", "ignore_columns")
 """The top-level keys that apply only if ``devices`` is a table."""
 
-MANIFEST_KEYS = ("product", "groups_mode", "unique_names", "name_template", "networks", "devices", *COLUMN_KEYS)
+MANIFEST_KEYS = (
+    "product",
+    "groups_mode",
+    "unique_names",
+    "name_template",
+    "undeclared",
+    "networks",
+    "devices",
+    *COLUMN_KEYS,
+)
 """The top-level keys of a manifest."""
 
 
@@ -140,6 +152,7 @@ class _Reader(ValueReader):
         product = self._read_product(top["product"]) if "product" in top else None
         mode = self.read_choice(top.get("groups_mode", "add"), ("groups_mode",), ("add", "exact"))
         unique = self.read_boolean(top.get("unique_names", True), ("unique_names",))
+        undeclared = self._read_undeclared(top)
         raw_networks = read_networks(self, top.get("networks"))
         self._has_product = product is not None
         for name, network in raw_networks.items():
@@ -171,7 +184,16 @@ class _Reader(ValueReader):
         records = tuple(record for _unused, record in devices)
         needs_login = product is not None or _needs_login(networks, records)
         deprecations = tuple(self._describe_deprecation(name, places) for name, places in self._deprecated.items())
-        return Manifest(product, mode == "exact", networks, records, self._absent, needs_login, deprecations)
+        return Manifest(
+            product, mode == "exact", networks, records, self._absent, needs_login, deprecations, undeclared
+        )
+
+    def _read_undeclared(self, top: Mapping[str, Any]) -> str:
+        """Return what the run does about undeclared devices. A run that removes devices ignores them."""
+        undeclared = self.read_choice(top.get("undeclared", REPORT), ("undeclared",), UNDECLARED_CHOICES)
+        if self._absent and "undeclared" in top and undeclared != IGNORE:
+            self.add_mistake(("undeclared",), f"is {undeclared}, which cannot be combined with state absent")
+        return IGNORE if self._absent else undeclared
 
     def _describe_deprecation(self, name: str, places: Sequence[Place]) -> str:
         """Return the sentence about a deprecated name, which describes the first of its places."""

@@ -1,0 +1,71 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Report or refuse devices that the manifest does not declare, and fail on drift. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
+
+_MAX_SHOWN = 10
+_MAX_IDS = 100
+"""The maximum number of ids in the result, so that the result of a large fleet stays small."""
+
+
+def build_undeclared_result(undeclared: Collection[str]) -> dict[str, Any]:
+    """Return the documented return value ``undeclared``: ``{count, ids}``.
+
+    :param undeclared: the ids of the devices that the manifest does not declare.
+    """
+    return {"count": len(undeclared), "ids": sorted(undeclared)[:_MAX_IDS]}
+
+
+def describe_undeclared(undeclared: Mapping[str, Any]) -> str | None:
+    """Return a sentence about the return value ``undeclared``, or ``None`` if there are no undeclared devices."""
+    count = undeclared["count"]
+    if not count:
+        return None
+    return f"The manifest does not declare {count} more {'device' if count == 1 else 'devices'}."
+
+
+def refuse_undeclared_devices(target: Target, undeclared: Collection[str]) -> None:
+    """Refuse devices that the manifest does not declare.
+
+    :raises ParticleError: ``conflict`` when there are such devices.
+    """
+    if not undeclared:
+        return
+    where = f"Product {target.product.slug}" if target.product is not None else "The account"
+    devices = "1 device" if len(undeclared) == 1 else f"{len(undeclared)} devices"
+    message = f"{where} has {devices} that the manifest does not declare: {list_names(sorted(undeclared), _MAX_SHOWN)}."
+    hint = "Declare these devices, or set undeclared to report, ignore or remove."
+    raise ParticleError("conflict", message, hint=hint)
+
+
+def find_drift(result: Mapping[str, Any]) -> ParticleError | None:
+    """Return the error that reports drift: differences between the declared and the current state of the fleet.
+
+    :param result: the documented result of module ``fleet`` in check mode.
+    :returns: ``None`` if the fleet is as declared.
+    """
+    changed = [device["identifier"] for device in result["devices"] if device["status"] == "changed"]
+    undeclared = result.get("undeclared", {"count": 0, "ids": []})
+    parts = []
+    if changed:
+        parts.append(f"{_count(len(changed))} as declared ({list_names(changed, _MAX_SHOWN)})")
+    if undeclared["count"]:
+        parts.append(f"{_count(undeclared['count'])} declared ({list_names(undeclared['ids'], _MAX_SHOWN)})")
+    if result["changed"] and not changed:
+        parts.append("device groups or networks are not as declared")
+    if not parts:
+        return None
+    hint = "Run the task without check mode to restore the declared state, or change the manifest."
+    return ParticleError("conflict", f"The fleet has drifted: {', and '.join(parts)}.", hint=hint)
+
+
+def _count(devices: int) -> str:
+    return "1 device is not" if devices == 1 else f"{devices} devices are not"
