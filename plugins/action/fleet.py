@@ -6,16 +6,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import MAX_MANIFEST_BYTES
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import find_drift
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, ignore_progress
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import ensure_folder
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.regular_file import find_file_mistake
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.run_lock import hold_run_lock
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import IGNORE, REPORT
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
@@ -156,9 +159,13 @@ class ActionModule(ParticleAction):
     def _read_file(self, path: str) -> bytes:
         """Return the content of a file that the manifest consists of. The file may be encrypted with Ansible Vault."""
         try:
+            found = self._find_needle("files", path)
+            if mistake := find_file_mistake(Path(found), MAX_MANIFEST_BYTES):
+                hint = "Name a regular file, or split the manifest."
+                raise ParticleError("invalid_manifest", f"The manifest {path} {mistake}.", hint=hint)
             # Decrypt in memory: a temporary file that a killed run leaves behind could contain join keys. The encoding
             # maps each byte to one character, so that the bytes can be restored.
-            text = self._loader.get_text_file_contents(self._find_needle("files", path), encoding="latin-1")
+            text = self._loader.get_text_file_contents(found, encoding="latin-1")
         except AnsibleError as error:
             message = f"The manifest {path} cannot be read: {error}"
             raise ParticleError("invalid_manifest", message, hint="Check the path and the vault password.") from None

@@ -38,11 +38,14 @@ A list that becomes shorter while it is read has a few empty pages at its end.
 MAX_MANIFEST_BYTES = 64_000_000
 """The maximum size of a manifest. A manifest of 100 000 devices with all fields needs about 30 MB."""
 
-MAX_MANIFEST_NODES = 5_000_000
-"""The maximum number of keys and values in a manifest, after each alias has been replaced by the value it stands for.
+MAX_MANIFEST_NODES = 3_000_000
+"""The maximum number of keys and values in a manifest. A manifest of 100 000 devices has one to two million."""
 
-A manifest of 100 000 devices with all fields has about three million.
-"""
+MAX_ALIAS_GROWTH = 10
+"""How many times as many keys and values a manifest may have after its aliases are replaced by what they stand for."""
+
+FREE_ALIAS_NODES = 100_000
+"""The number of keys and values that a manifest may have in any case after its aliases are replaced."""
 
 MAX_PRIVATE_FILE_BYTES = 16_000_000
 """The maximum size of a token file, a profile, and of the files that the collection keeps for itself."""
@@ -53,4 +56,4 @@ MAX_TOKEN_LENGTH = 4096
 
 def format_size(size: int) -> str:
     """Return a number of bytes in words, such as ``64 MB``."""
-    return f"{size / 1_000_000:g} MB"
+    return f"{size / 1_000_000:.9g} MB"

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.encoding import decode_text
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import (
     Where,
+    check_size,
     format_place,
     parse_yaml,
 )
@@ -92,7 +93,9 @@ def _read_table(declared: Declaration, read_file: ReadFile) -> Declaration:
     options = read_column_options(*(declared.data.get(key) for key in COLUMN_KEYS))
     is_path = is_table_path(table)
     text = decode_text(read_file(table), table) if is_path else table
-    content, where = parse_device_table(text, Path(table).name if is_path else _TEXT_NAME, options)
+    name = Path(table).name if is_path else _TEXT_NAME
+    check_size(text, name, "manifest")
+    content, where = parse_device_table(text, name, options)
     data["devices"] = content["devices"]
     if implied := content.get("networks"):
         data["networks"] = {**implied, **(data.get("networks") or {})}

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,41 @@ def test_missing_manifest_is_named_before_any_request(simulator: Simulator) -> N
     assert simulator.stats()["requests"] == 0
 
 
+def test_manifest_that_has_no_end_is_refused_before_any_request(simulator: Simulator, tmp_path: Path) -> None:
+    widths = "abcdefghij"
+    bomb = ['a: &a ["x"' + ',"x"' * 8 + "]"]
+    bomb += [f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]" for old, new in itertools.pairwise(widths)]
+    (tmp_path / "bomb.yml").write_text("\n".join(["product: field-logger", *bomb, "devices: *j"]))
+    for suffix in ("yml", "csv"):
+        os.mkfifo(tmp_path / f"pipe.{suffix}")
+        (tmp_path / f"zero.{suffix}").symlink_to("/dev/zero")
+        with (tmp_path / f"large.{suffix}").open("wb") as file:
+            file.truncate(64_000_001)
+        (tmp_path / f"many.{suffix}").write_text("-,\n" * 1_500_000)
+    (tmp_path / "folder.yml").mkdir()
+    reasons = {
+        "bomb.yml": "more than 100000 values when its aliases are replaced",
+        "folder.yml": "folder.yml is not a regular file",
+    }
+    for suffix in ("yml", "csv"):
+        reasons |= {f"{name}.{suffix}": "is not a regular file" for name in ("pipe", "zero")}
+        reasons[f"large.{suffix}"] = "has 64.000001 MB, and at most 64 MB are read"
+        reasons[f"many.{suffix}"] = "more than 3000000 values"
+    tasks = [{"name": name, "meshfleet.particle.fleet": {"manifest": str(tmp_path / name)}} for name in reasons]
+    pipe = str(tmp_path / "pipe.yml")
+    tasks.append({"name": "ca_path", "meshfleet.particle.device_info": {"ca_path": pipe, "account_devices": True}})
+    tasks.append({"name": "token_file", "meshfleet.particle.access_token": {"token_file": pipe}})
+    play = {"hosts": "localhost", "gather_facts": False, "ignore_errors": True, "tasks": tasks}
+    run = run_playbook([play], env={**cloud_environment(simulator.url), "PARTICLE_API_URL": "https://127.0.0.1:1"})
+    for name, reason in reasons.items():
+        error = run.result(name)["error"]
+        assert (error["code"], reason in error["message"]) == ("invalid_manifest", True), error
+    for name, code in (("ca_path", "tls_untrusted"), ("token_file", "unsafe_file")):
+        error = run.result(name)["error"]
+        assert (error["code"], "is not a regular file" in error["message"]) == (code, True), error
+    assert simulator.stats()["requests"] == 0
+
+
 def test_manifest_in_another_encoding_is_refused_before_any_request(simulator: Simulator, tmp_path: Path) -> None:
     (tmp_path / "fleet.yml").write_bytes("devices: [] # Ställe".encode("latin-1"))
     run = run_task("fleet", {"manifest": "fleet.yml"}, cloud_environment(simulator.url), cwd=tmp_path)
@@ -154,7 +191,7 @@ def test_proxy_variables_of_a_play_apply_to_actions_and_modules(
         return
     error = get_failure(run)["error"]
     assert error["code"] == "unreachable"
-    assert "the proxy cannot be reached" in error["message"]
+    assert "the proxy that http_proxy sets cannot be reached" in error["message"]
     assert simulator.stats()["requests"] == 0
 
 

@@ -19,10 +19,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcil
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds, RunState, WriteState
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http, Response
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import Response
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 from support.scripted import ScriptedCloud

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.creates import send_create
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import Listing
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import DEVICE_ROWS, extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
@@ -55,7 +56,7 @@ def get_device(http: Http, device: str) -> dict[str, Any]:
 
 def claim_device(http: Http, device: str) -> None:
     """Claim a device for the account. The device must be online (endpoints.yml: device_claim)."""
-    http.send(Request("POST /v1/devices", f"claim device {device}", json={"id": device}))
+    send_create(http, Request("POST /v1/devices", f"claim device {device}", json={"id": device}))
 
 
 def unclaim_device(http: Http, device: str) -> None:

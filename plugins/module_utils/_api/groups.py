@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.creates import send_create
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import RowForm, extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
@@ -19,7 +20,7 @@ def list_groups(http: Http, product: str) -> frozenset[str]:
 def create_group(http: Http, product: str, name: str) -> None:
     """Create an empty device group (endpoints.yml: group_create)."""
     action = f"create device group {name}"
-    http.send(Request("POST /v1/products/:p/groups", action, {"p": product}, json={"name": name}))
+    send_create(http, Request("POST /v1/products/:p/groups", action, {"p": product}, json={"name": name}))
 
 
 def delete_group(http: Http, product: str, name: str) -> None:

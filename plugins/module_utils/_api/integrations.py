@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.creates import send_create
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import RowForm, extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
@@ -42,7 +43,7 @@ def create_integration(http: Http, product: str, body: Mapping[str, Any]) -> Non
     If the request is sent twice, the cloud creates two integrations with the same name.
     """
     action = f"create integration {body.get('name')}"
-    http.send(Request("POST /v1/products/:p/integrations", action, {"p": product}, json=dict(body)))
+    send_create(http, Request("POST /v1/products/:p/integrations", action, {"p": product}, json=dict(body)))
 
 
 def edit_integration(http: Http, product: str, integration: str, body: Mapping[str, Any]) -> None:

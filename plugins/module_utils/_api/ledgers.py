@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.creates import send_create
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import Listing, ListOptions, read_pages
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import RowForm
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
@@ -34,7 +35,7 @@ def create_ledger(http: Http, org: str | None, definition: Mapping[str, str]) ->
     """
     route, path_params = _build_route("POST", org)
     body = {"ledger": dict(definition)}
-    http.send(Request(route, f"create ledger {definition['name']}", path_params, json=body))
+    send_create(http, Request(route, f"create ledger {definition['name']}", path_params, json=body))
 
 
 def list_instances(http: Http, org: str | None, ledger: str) -> Listing:

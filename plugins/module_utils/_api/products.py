@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.creates import send_create
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import (
     DEFAULT_OPTIONS,
     Listing,
@@ -131,16 +132,13 @@ def import_devices(http: Http, product: str, devices: Sequence[str], claim_user:
     :param claim_user: the username of the team member for whom all devices are claimed; ``None`` to claim no device.
     :returns: ``{device: reason}`` for the devices that were *not* imported. ``device`` is spelled as in ``devices``.
         ``reason`` is the key of a list of rejected devices in the response, such as ``invalidDeviceIds``.
-    :raises ParticleError: ``ambiguous_write`` when the response is empty.
+    :raises ParticleError: ``ambiguous_write`` when the response contains no data.
     """
     action = f"import {len(devices)} devices into product {product}"
     content = "".join(f"{device}\n" for device in devices).encode()
     route = "POST /v1/products/:p/devices"
     query = {"claim_user": claim_user} if claim_user else None
-    data = http.send(Request(route, action, {"p": product}, query=query, file=content)).data
-    if not isinstance(data, dict):
-        message = f"It is not known whether the attempt to {action} took effect: the response is empty."
-        raise ParticleError("ambiguous_write", message, status=200, route=route)
+    data = send_create(http, Request(route, action, {"p": product}, query=query, file=content))
     fates = ("nonmemberDeviceIds", "invalidDeviceIds", "protectedDeviceIds")
     return {device: fate for fate in fates for device in list_texts(data.get(fate))}
 

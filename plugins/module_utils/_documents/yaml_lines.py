@@ -10,6 +10,12 @@ import re
 from collections.abc import Callable, Hashable
 from typing import Any, TypeAlias
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import (
+    FREE_ALIAS_NODES,
+    MAX_ALIAS_GROWTH,
+    MAX_MANIFEST_BYTES,
+    MAX_MANIFEST_NODES,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 # YAML is parsed only on the controller, where PyYAML is installed as a dependency of ansible-core. A module on another
@@ -28,6 +34,9 @@ _MERGE, _EQUALS_SIGN = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value"
 _FLOAT_OF_JSON = re.compile(r"-?(0|[1-9]\d*)(\.\d+([eE][+-]?\d+)?|[eE][+-]?\d+)", re.ASCII)
 _SURROGATE_PAIR = re.compile(r"\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}")
 
+
+_MAX_PLAIN_LENGTH = 1000
+"""The maximum number of characters of a number or a date."""
 
 _FOREIGN_TAG = "tags are not supported; put a value that begins with ! in quotes"
 _NO_ANCHOR = "this alias has no anchor; put a value that begins with * in quotes"
@@ -53,16 +62,17 @@ def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where
     :param name: the name of the file, for messages.
     :param kind: the word for the document in messages, such as ``manifest``.
     :returns: the parsed data, and a function that returns a description of a place for the user, including the line.
-    :raises ParticleError: ``invalid_manifest`` when ``text`` is not valid YAML or has a duplicate key. The message
-        contains the line.
+    :raises ParticleError: ``invalid_manifest`` when ``text`` is not valid YAML, has a duplicate key or is too large.
+        The message contains the line.
     """
+    check_size(text, name, kind)
     loader: Any = None
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(_join_escapes(text))  # may raise a YAMLError
         node = loader.get_single_node()
         reader = _Reader(loader, json=_is_json(text))
         if node is not None:
-            _check_nodes(node)
+            reader.check_aliases(node, _check_nodes(node), f"The {kind} {name}")
         data = None if node is None else reader.read(node, ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -104,14 +114,16 @@ def _join_escapes(text: str) -> str:
     return _SURROGATE_PAIR.sub(lambda pair: str(json.loads(f'"{pair[0]}"')), text)
 
 
-def _check_nodes(root: yaml.Node) -> None:
+def _check_nodes(root: yaml.Node) -> int:
     """Check that no key is a list, a mapping or a duplicate, and that no list or mapping has an unknown tag.
 
     Keys are checked before ``<<`` is resolved, because a mapping may repeat a merged key on purpose.
 
+    :returns: the number of keys and values, where an alias counts as one value.
     :raises yaml.MarkedYAMLError: when a check fails. The error contains the line.
     """
     waiting, known = [root], set[int]()
+    count = 1
     while waiting:
         node = waiting.pop()
         if isinstance(node, yaml.ScalarNode) or id(node) in known:
@@ -119,9 +131,11 @@ def _check_nodes(root: yaml.Node) -> None:
         known.add(id(node))
         if node.tag not in _COLLECTIONS:
             raise yaml.MarkedYAMLError(problem=_FOREIGN_TAG, problem_mark=node.start_mark)
+        count += len(node.value)
         if isinstance(node, yaml.SequenceNode):
             waiting += reversed(node.value)
             continue
+        count += len(node.value)
         seen: set[str] = set()
         for key, _unused in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -130,6 +144,23 @@ def _check_nodes(root: yaml.Node) -> None:
                 raise yaml.MarkedYAMLError(problem=f"duplicate key {key.value}", problem_mark=key.start_mark)
             seen.add(key.value)
         waiting += [value for _unused, value in reversed(node.value)]
+    return count
+
+
+def check_size(text: str, name: str, kind: str) -> None:
+    """Check that a document needs only so much time and memory.
+
+    :param kind: the word for the document in messages, such as ``manifest``.
+    :raises ParticleError: ``invalid_manifest`` when the document has too many characters, or too many keys and values.
+    """
+    if len(text) > MAX_MANIFEST_BYTES:
+        size = f"{len(text)} characters, and at most {MAX_MANIFEST_BYTES}"
+        raise ParticleError("invalid_manifest", f"The {kind} {name} has {size} are read.")
+    # Every key and every value of YAML, JSON and CSV follows one of these characters.
+    if len(text) > MAX_MANIFEST_NODES and sum(map(text.count, ",;\t:\n[{-")) > MAX_MANIFEST_NODES:
+        raise ParticleError(
+            "invalid_manifest", f"The {kind} {name} has more than {MAX_MANIFEST_NODES} values, the most that are read."
+        )
 
 
 _Pairs: TypeAlias = "dict[tuple[str, str], tuple[yaml.ScalarNode, yaml.Node]]"
@@ -149,7 +180,41 @@ class _Reader:
         self._json = json
         self._open: set[int] = set()
         self._merged: dict[int, _Pairs] = {}
+        self._sizes: dict[int, int] = {}
+        self._visited = 0
         self.lines: dict[Place, int] = {}
+
+    def check_aliases(self, root: yaml.Node, written: int, document: str) -> None:
+        """Check how large a document becomes when each alias is replaced by the value that it stands for.
+
+        Ten lines of aliases can stand for billions of values, so the values are counted before they are created.
+
+        :param written: the number of keys and values of the document as it is written.
+        :param document: the document, as the subject of a message.
+        :raises ParticleError: ``invalid_manifest`` when the document becomes too large.
+        """
+        most = min(MAX_MANIFEST_NODES, max(FREE_ALIAS_NODES, MAX_ALIAS_GROWTH * written))
+        if self._count_values(root, most) > most:
+            message = f"{document} has more than {most} values when its aliases are replaced, the most that are read."
+            raise ParticleError("invalid_manifest", message, hint="Use fewer aliases, or split the file.")
+
+    def _count_values(self, node: yaml.Node, most: int) -> int:
+        """Return the number of keys and values in a node. Stop counting when there are more than ``most``."""
+        if isinstance(node, yaml.ScalarNode):
+            return 1
+        if id(node) not in self._sizes:
+            self._sizes[id(node)] = 1  # for an alias that contains itself, which `read` reports
+            parts = node.value
+            if isinstance(node, yaml.MappingNode):
+                parts = [part for pair in self._collect_pairs(node).values() for part in pair]
+            self._visited += len(parts)  # counts what ``<<`` copies, too
+            size = 1
+            for part in parts:
+                size += self._count_values(part, most)
+                if max(size, self._visited) > most:
+                    return most + 1
+            self._sizes[id(node)] = size
+        return self._sizes[id(node)]
 
     def read(self, node: yaml.Node, place: Place) -> Any:
         self.lines[place] = node.start_mark.line + 1
@@ -169,6 +234,8 @@ class _Reader:
         if self._json and not node.style and _FLOAT_OF_JSON.fullmatch(node.value):
             return float(node.value)  # YAML 1.1 would read some of these numbers as strings
         try:
+            if not node.style and len(node.value) > _MAX_PLAIN_LENGTH and not node.tag.endswith(":str"):
+                raise ValueError("PyYAML needs hours for a number of this length")
             return self._loader.construct_object(node)
         except (ArithmeticError, AttributeError, LookupError, ValueError):  # e.g. a date with day 99, or `!!bool maybe`
             kind = node.tag.rpartition(":")[2]

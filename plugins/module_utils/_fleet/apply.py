@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.creates import may_exist_already
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import (
     claim_device,
     unclaim_device,
@@ -181,8 +182,7 @@ class _Writes:
         try:
             create_group(self._http, self._target.required_product.id, group)
         except ParticleError as error:
-            # A concurrent run may have created the group already (endpoints.yml: group_create, errors).
-            if error.status not in (400, 409) or group not in list_groups(self._http, self._target.required_product.id):
+            if not may_exist_already(error) or group not in list_groups(self._http, self._target.required_product.id):
                 raise
 
     def change_groups(self, devices: Sequence[DevicePlan]) -> None:

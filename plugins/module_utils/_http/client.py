@@ -127,7 +127,7 @@ class Http:
         self._session.trust_env = False
         proxy = find_proxy(connection.api_url, connection.environment)
         self._session.proxies = {} if proxy is None else {"all": proxy.url}
-        self._proxy_mistake = None if proxy is None else proxy.find_mistake()
+        self._mistake = (proxy.find_mistake() if proxy is not None else None) or connection.find_mistake()
         self._session.mount(connection.api_url, build_adapter(workers))
         if not connection.validate_certs:  # read_connection has already warned the user
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -175,10 +175,11 @@ class Http:
         """Send a request and return the successful response. Retry the request after a failure if a retry is safe.
 
         :raises ParticleError: when the request fails; ``ambiguous_write`` when a write has an unknown result and a
-            retry is not safe; ``invalid_option`` when a variable for the proxy is not valid.
+            retry is not safe; ``invalid_option`` when a variable for the proxy is not valid; ``tls_untrusted``
+            when ``ca_path`` cannot be used.
         """
-        if self._proxy_mistake is not None:
-            raise self._proxy_mistake
+        if self._mistake is not None:
+            raise self._mistake
         deadline = Deadline(self.connection.timeout, self._monotonic)
         policy = RetryPolicy(request.action, self.connection.max_wait, deadline)
         if request.basic is not None:

@@ -5,9 +5,15 @@
 from __future__ import annotations
 
 import functools
+import os
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import MAX_PRIVATE_FILE_BYTES
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.regular_file import find_file_mistake
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -42,3 +48,10 @@ class Connection:
         host = "localhost" if host == "127.0.0.1" else f"[{host}]" if ":" in host else host
         port = "" if parts.port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f":{parts.port}"
         return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+
+    def find_mistake(self) -> ParticleError | None:
+        """Return the error to report if ``ca_path`` must not be read, or ``None``."""
+        if self.ca_path is None or not self.validate_certs or os.path.isdir(self.ca_path):
+            return None
+        mistake = find_file_mistake(Path(self.ca_path), MAX_PRIVATE_FILE_BYTES)
+        return None if mistake is None else ParticleError("tls_untrusted", f"ca_path {self.ca_path} {mistake}.")

@@ -17,7 +17,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import build_refusal, read_refusal
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.bounded import BoundExceeded
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.failures import build_bound_error
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.failures import (
+    build_ambiguous_write,
+    build_bound_error,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retryable
 
@@ -53,7 +56,8 @@ def parse_response(status: int, body: bytes, request: Request, redact: Callable[
     except (ValueError, RecursionError):
         start = body[:MAX_REFUSAL_BYTES]
         if read_refusal(start).form == "html":
-            raise build_refusal(status, start, route=route, action=action, redact=redact) from None
+            page = build_refusal(status, start, route=route, action=action, redact=redact)
+            raise _doubt_web_page(page, request) from None
         garbled = ParticleError(
             "bad_response",
             f"Could not {action}: the response is not complete JSON (HTTP {status}).",
@@ -80,6 +84,15 @@ def _check_value_count(body: bytes, request: Request) -> None:
         raise build_bound_error(BoundExceeded("bad_response", cause), request)
 
 
+def _doubt_web_page(refusal: ParticleError, request: Request) -> ParticleError:
+    """Return the error for a web page. After a write, a proxy may have replaced the response of the cloud by the page.
+
+    The next request shows whether the cloud can be reached.
+    """
+    is_doubtful = refusal.code == "not_a_cloud" and request.can_be_ambiguous
+    return build_ambiguous_write(refusal, request.action) if is_doubtful else refusal
+
+
 def build_refused_request(
     status: int, body: bytes, request: Request, redact: Callable[[str], str], wait: float | None
 ) -> Exception:
@@ -91,7 +104,7 @@ def build_refused_request(
     """
     refusal = build_refusal(status, body, route=request.route, action=request.action, redact=redact)
     if refusal.code in ("invalid_credentials", "not_a_cloud", "unsupported"):
-        return refusal
+        return _doubt_web_page(refusal, request) if status >= 400 else refusal
     if status in (*_RATE_LIMIT_STATUSES, *_TEMPORARY_STATUSES):
         too_fast = status in _RATE_LIMIT_STATUSES
         return Retryable(refusal, unsent=too_fast, wait=wait, rate_limited=too_fast)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import MAX_PRIVATE_FILE_BYTES, format_size
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 _LOCK_SECONDS = 120.0
@@ -194,6 +195,9 @@ def read_file(path: Path) -> dict[str, Any]:
     if file is None:
         return {}
     with file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_PRIVATE_FILE_BYTES:
+            raise DamagedFileError(path, f"it has {format_size(size)}, more than {format_size(MAX_PRIVATE_FILE_BYTES)}")
         try:
             data = json.load(file)
         except (ValueError, RecursionError):

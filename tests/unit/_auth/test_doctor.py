@@ -44,9 +44,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.re
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identify_login
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http, Response
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import Response
 from support.scripted import ScriptedCloud, scripted_cloud
 from support.simulator import Simulator
 

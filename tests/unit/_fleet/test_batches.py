@@ -17,9 +17,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import apply_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import RunState
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http, Response
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import Response
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import backend as ledger
 
 

@@ -28,8 +28,8 @@ from faulty_cloud import (
 )
 from fleet_cloud import PRODUCT, RecordingHttp, ids_of, log_in, run, user
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Response
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import Response
 from support.counts import count
 from support.declared import expect_state, normalize_state
 from support.simulator import PRODUCT_ID, Simulator, running_simulator

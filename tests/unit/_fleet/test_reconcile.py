@@ -43,10 +43,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcil
     reconcile,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Response
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock as HttpClock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import Response
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from support.plays import read_counts
 from support.scripted import ScriptedCloud

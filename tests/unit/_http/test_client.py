@@ -577,7 +577,9 @@ def test_web_page_is_not_a_cloud_and_is_not_retried(
     http: Http, scripted_cloud: ScriptedCloud, method: str, status: int
 ) -> None:
     scripted_cloud.answer(method, PATH, status, body="<html>Welcome to the hotel</html>")
-    assert catch_error(http, method).code == "not_a_cloud"
+    error = catch_error(http, method)
+    assert error.code == ("not_a_cloud" if method == "GET" else "ambiguous_write")
+    assert "the server that answered is not a Particle cloud" in error.message
     assert http.usage.requests == 1
 
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import MAX_PRIVATE_FILE_BYTES
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.regular_file import read_regular_file
 
 DEFAULT_PROFILE = "particle"
 """The name of the profile that the official command line tool uses if no other profile is active."""
@@ -77,7 +79,7 @@ def _read_object(path: Path) -> dict[str, Any]:
         contains nothing of the file, because the file contains a token.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_regular_file(path, MAX_PRIVATE_FILE_BYTES).decode())
     except FileNotFoundError:
         return {}
     except OSError as error:

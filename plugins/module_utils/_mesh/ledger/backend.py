@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.creates import may_exist_already
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import delete_group
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.ledgers import (
     create_ledger,
@@ -174,9 +175,7 @@ def _create_ledger(target: Target, definition: Mapping[str, str]) -> None:
     try:
         create_ledger(http, org, definition)
     except ParticleError as error:
-        # Another run may have created the ledger in the meantime. Particle does not document the response to a
-        # duplicate, so the list of ledgers is checked.
-        if error.status not in (400, 409):
+        if not may_exist_already(error):
             raise
         if definition["name"] not in {str(row.get("name")) for row in list_ledgers(http, org).rows}:
             raise error from None

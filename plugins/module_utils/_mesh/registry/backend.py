@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.creates import may_exist_already
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import get_device, list_account_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.mesh_registry import (
     ADD_DEVICE,
@@ -208,12 +209,26 @@ def _create_if_missing(http: Http, write: JoinNetwork) -> bool:
             cellular = gateway.get("cellular") is True
             kind = shared.type or ("micro_cellular" if cellular else "micro_wifi")
             iccid = gateway.get("iccid") or gateway.get("last_iccid")
-            made = create_network(http, shared.name, write.device, kind, str(iccid) if cellular and iccid else None)
-            there = made if made.get("id") else find_network(http, shared.name)
+            there = _create_network(http, shared.name, write.device, kind, str(iccid) if cellular and iccid else None)
             shared.id = str((there or {}).get("id") or "") or None
             return True
         shared.id = str(there["id"])
         return False
+
+
+def _create_network(http: Http, name: str, gateway: str, kind: str, iccid: str | None) -> dict[str, Any] | None:
+    """Create a network. If the response does not tell whether it exists now, read the network.
+
+    :returns: the network; ``None`` if it is not there.
+    """
+    try:
+        made = create_network(http, name, gateway, kind, iccid)
+    except ParticleError as error:
+        there = find_network(http, name) if may_exist_already(error) else None
+        if there is None:
+            raise
+        return there
+    return made if made.get("id") else find_network(http, name)
 
 
 def verify_members(target: Target, wanted: Mapping[str, Membership]) -> Mapping[str, str]:

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A create whose answer is lost is settled by one look at the cloud, and does not end the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fleet_cloud import (
+    RecordingHttp,
+    barn,
+    errors,
+    ids_of,
+    named,
+    run,
+    statuses,
+    user,
+)
+
+from support.simulator import Simulator
+
+CREATE_GROUP = "POST /v1/products/:p/groups"
+LOST = ["reset_before", "reset_after", "truncated", "html"]
+
+
+@pytest.fixture
+def http(simulator: Simulator) -> Iterator[RecordingHttp]:
+    """A client that is logged in as the simulator's user."""
+    with user(simulator) as http:
+        yield http
+
+
+PAGE = "<html>Bad gateway</html>"
+FAULTS = [
+    *({"effect": effect} for effect in ("reset_before", "reset_after", "truncated", "html", "empty")),
+    *({"effect": "status", "status": status} for status in (408, 500, 503)),
+    *({"effect": "status", "status": status, "body": PAGE} for status in (200, 400, 404, 502)),
+    *({"effect": "status", "status": status, "body": body} for status in (200, 201) for body in ("OK", None, [], "")),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_lost_answer_to_a_new_group_fails_no_device(
+    simulator: Simulator, http: RecordingHttp, fault: dict[str, object]
+) -> None:
+    ids = ids_of(simulator)[:3]
+    simulator.set_faults([{"route": CREATE_GROUP, **fault}])
+    result = run(http, named(ids, groups=["north"]), max_failures=0)
+    assert errors(result) == {}
+    assert set(statuses(result).values()) == {"changed"}
+
+
+@pytest.mark.parametrize("route", ["POST /v1/ledgers", "POST /v1/products/:p/devices", "PUT /v1/products/:p/devices"])
+@pytest.mark.parametrize("status", [200, 404])
+def test_web_page_instead_of_an_answer_fails_no_device(
+    simulator: Simulator, http: RecordingHttp, route: str, status: int
+) -> None:
+    ids = ids_of(simulator)[:3]
+    simulator.set_faults([{"route": route, "effect": "status", "status": status, "body": PAGE}])
+    result = run(http, barn(ids), max_failures=0)
+    assert errors(result) == {}
+    assert set(statuses(result).values()) == {"changed"}
+
+
+def test_lost_answer_to_a_claim_fails_no_device(simulator: Simulator, http: RecordingHttp) -> None:
+    ids = ids_of(simulator)[:3]
+    simulator.set_faults([{"route": "POST /v1/devices", "effect": "status", "status": 200, "body": PAGE}])
+    result = run(http, {"devices": [{"id": one, "claimed": True} for one in ids]}, max_failures=0)
+    assert errors(result) == {}
+    assert set(statuses(result).values()) == {"changed"}
