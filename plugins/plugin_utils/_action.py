@@ -32,6 +32,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._environment import build_environment
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._role_options import RoleOptions, read_role_options
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._text_lists import split_text_lists
 
 display = Display()
 
@@ -62,6 +63,7 @@ class ParticleAction(ActionBase):
         role = read_role_options(self._task_vars, self._templar.template, type(self).__module__.rpartition(".")[2])
         if role is not None:
             self._task.args = self._merge_role_options(role)
+        self._task.args = split_text_lists(self._task.args, self.SPEC)
         self._role_options = role
         return self._run_task(super().run(tmp, task_vars))
 

@@ -13,7 +13,7 @@ import yaml
 
 from support.playbooks import PlaybookRun, run_playbook
 from support.plays import cloud_environment
-from support.simulator import PRODUCT_SLUG, Simulator
+from support.simulator import PRODUCT_ID, PRODUCT_SLUG, Simulator
 
 
 def run_tasks(cloud: Simulator, tasks: Mapping[str, Mapping[str, Any]], **more: Any) -> PlaybookRun:
@@ -98,9 +98,9 @@ def test_labels_are_compared_with_those_that_the_cloud_shows(simulator: Simulato
     said = f"wrong.csv:3 iccid: {three['iccid']} is declared, but the cloud shows {two['iccid']}."
     for task in ("New", "Wrong"):
         result = run.result(task)
-        assert [device["status"] for device in result["devices"]][1] == "failed"
-        assert result["error"]["code"] == "conflict"
-        assert said in result["devices"][1]["error"]["message"]
+        (failed,) = (device for device in result["devices"] if device["status"] == "failed")
+        assert (failed["identifier"], result["error"]["code"]) == (two["serial_number"], "conflict")
+        assert said in failed["error"]["message"]
         assert said in result["msg"]
     assert run.task("Right").status == "changed"
     assert [simulator.device(device["id"])["name"] for device in (one, two)] == ["one", None]
@@ -200,3 +200,44 @@ def test_numbers_and_booleans_as_names_are_named_as_such(simulator: Simulator, t
     assert "networks.True: must be a string, got true (YAML reads words such as yes" in run.result("Boolean")["msg"]
     assert "devices[0].groups[0]: must be a string, got false" in run.result("Boolean")["msg"]
     assert simulator.stats()["requests"] == 0
+
+
+def test_declaration_without_devices_is_never_silent(simulator: Simulator, tmp_path: Path) -> None:
+    device = simulator.state()["devices"][0]["id"]
+    known = {"particle": {"id": device}}
+    hosts = {"one": known, "two": known, "three": {**known, "particle_device": {"id": device}}}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts, "vars": {"ansible_connection": "local"}}}))
+    from_hosts = {**fleet(from_inventory=True, fail=False), "run_once": True, "ignore_errors": True}
+    of_task = {**from_hosts, "vars": {"particle_device": {"id": "{{ particle.id }}"}}}
+    empty = {**fleet(devices=[]), "run_once": True}
+    plays = [
+        {"hosts": "one,two", "tasks": [{"name": "None", **from_hosts}, {"name": "Of the task", **of_task}]},
+        {"hosts": "all", "tasks": [{"name": "Some", **from_hosts}, {"name": "Empty", **empty}]},
+    ]
+    run = run_playbook(
+        [{"gather_facts": False, **play} for play in plays],
+        env=cloud_environment(simulator.url),
+        args=["-i", str(tmp_path / "hosts.yml")],
+    )
+    none, of_task_result = run.result("None", "one"), run.result("Of the task", "one")
+    assert "None of the 2 hosts declares a device: the variable particle_device is not set." in none["msg"]
+    assert "{id: '{{ particle.id }}'" in none["msg"]
+    assert "particle_device is set for the play, the role or the task, but not for its hosts." in of_task_result["msg"]
+    assert run.task("Some", "one").status == "changed"
+    said = " ".join(run.output.split())
+    assert "2 of 3 hosts have no variable particle_device, and are left out: one, two." in said
+    assert run.task("Empty", "one").status == "ok"
+    assert "The manifest declares no devices, so there is nothing to do." in said
+
+
+def test_text_of_a_survey_is_a_list_of_its_lines(simulator: Simulator) -> None:
+    run = run_tasks(
+        simulator,
+        {
+            "Lines": {"meshfleet.particle.device_info": {"products": f"{PRODUCT_SLUG}\n{PRODUCT_ID}\n"}},
+            "Devices": fleet(devices="- id: e00fce680f62a53ce73f52d6\n  name: hush\n"),
+        },
+    )
+    assert run.task("Lines").status == "ok"
+    assert "add the filter '| from_yaml' if it is the text" in run.result("Devices")["msg"]
+    assert "hush" not in run.result("Devices")["msg"]

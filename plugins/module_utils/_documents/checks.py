@@ -64,7 +64,10 @@ class ValueReader:
         :param deprecated: keys that are valid too, but that no message recommends.
         """
         if not isinstance(value, Mapping):
-            self.add_mistake(place, f"must be a mapping, got {describe_type(value)}; valid keys are {', '.join(keys)}")
+            said = f"must be a mapping, got {describe_type(value)}; valid keys are {', '.join(keys)}"
+            is_text = isinstance(value, str) and (":" in value or "\n" in value)
+            advice = "; add the filter '| from_yaml' if it is the text of a mapping" if is_text else ""
+            self.add_mistake(place, said + advice)
             return {}
         for key in value:
             if key not in keys and key not in deprecated:

@@ -157,9 +157,7 @@ def _check_mapping(header: Sequence[str], options: ColumnOptions, known: Mapping
             continue
         if key not in known.values() and not (key.startswith(PARAMETER) and key != PARAMETER):
             near = _suggest(key, known)
-            mistakes.append(
-                f"columns maps {column} to {key!r}, which is not a valid column{near}; {_list_valid(known)}"
-            )
+            mistakes.append(f"columns maps {column} to {key!r}, which is not a valid column{near}; {_list_valid()}")
         elif simplify_header(column) not in there:
             shown = list_names([cell for cell in header if cell], _MAX_SHOWN)
             mistakes.append(f"columns names {column!r}, which is not in the header; the header has {shown}")
@@ -190,12 +188,12 @@ def _describe_unknown(unknown: Sequence[str], known: Mapping[str, str]) -> str:
     return (
         f"unknown {'column' if len(unknown) == 1 else 'columns'} {names}; to ignore, set ignore_columns: {ignore}; "
         f"to use a column, map it, for example columns: {{{json.dumps(unknown[0], ensure_ascii=False)}: notes}}; "
-        f"{_list_valid(known)}"
+        f"{_list_valid()}"
     )
 
 
-def _list_valid(known: Mapping[str, str]) -> str:
-    return f"valid columns are {', '.join(dict.fromkeys(known.values()))}, {PARAMETER}NAME"
+def _list_valid() -> str:
+    return f"valid columns are {', '.join(list_column_keys())}, {PARAMETER}NAME"
 
 
 def _suggest(header: str, known: Mapping[str, str]) -> str:
