@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -56,15 +55,13 @@ def read_outcome(path: str, host: str) -> dict[str, Any] | None:
         with open(path, encoding="ascii") as file:
             first = file.readline()
             line = next((line for line in itertools.chain((first,), file) if line.startswith(begin)), None)
-    except OSError as error:
-        message = f"The file with the outcomes of the hosts cannot be read: {os.strerror(error.errno or 0)}."
+        outcome = None if line is None else json.loads(line)
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is damaged"
+        message = f"The file with the outcomes of the hosts cannot be read: {reason}."
         hint = "Run fleet_outcome in the same playbook as fleet."
         raise ParticleError("invalid_option", message, hint=hint) from None
     if first and not first.startswith(_HOST_LINE):
         message = "The value of the option fleet contains no results of hosts."
         raise ParticleError("invalid_option", message, hint="Run module fleet with from_inventory.")
-    if line is None:
-        return None
-    outcome: dict[str, Any] = json.loads(line)
-    del outcome[_HOST_KEY]
-    return outcome
+    return None if outcome is None else {name: value for name, value in outcome.items() if name != _HOST_KEY}

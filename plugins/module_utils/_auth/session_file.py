@@ -31,6 +31,7 @@ class SessionFile:
     def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
         self._path = path
         self._warn = warn
+        self._has_warned = False
 
     def read(self) -> dict[str, Any]:
         """Return the valid content of the file, or an empty mapping if the file does not exist. It is not locked.
@@ -58,12 +59,15 @@ class SessionFile:
             yield file
 
     def _warn_about_damage(self) -> None:
-        self._warn(f"The stored logins in {self._path} are damaged. The damaged ones are ignored and will be replaced.")
+        if not self._has_warned:
+            self._has_warned = True
+            self._warn(f"The stored logins in {self._path} are damaged. The damaged ones are ignored, and replaced.")
 
 
 def _select_valid(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the valid part of the content of the file. Without a valid salt, no stored login can be found again."""
-    valid: dict[str, Any] = {}
+    known = ("salt", "logins", "check_mode")
+    valid = {key: value for key, value in data.items() if key not in known}  # a later release may add keys
     salt = data.get("salt")
     if isinstance(salt, str) and _SALT.match(salt):
         valid["salt"] = salt

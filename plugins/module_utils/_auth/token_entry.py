@@ -15,13 +15,16 @@ LABEL_FIELDS = ("api_url", "account", "client", "purpose")
 _TYPE_NAMES = {bool: "true or false", int: "a number", float: "a number", str: "another string", list: "a list"}
 
 
-def find_problem(entries: Any) -> str | None:
-    """Return what is wrong with the entries of a token file and where, or ``None`` if they are valid.
+def find_problem(data: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with the content of a token file and where, or ``None`` if the content is valid.
 
     The text does not contain values of the file, because the file contains secrets.
 
-    :param entries: the value of ``tokens`` in the token file.
+    :param data: the content of the token file; empty for a new file.
     """
+    if data and "tokens" not in data:
+        return "it has no key tokens, so another program may have written it"
+    entries = data.get("tokens", [])
     if not isinstance(entries, list):
         return _describe("tokens", "a list", entries)
     return next(filter(None, (_check_entry(entry, f"tokens[{number}]") for number, entry in enumerate(entries))), None)

@@ -166,11 +166,10 @@ class TokenStore:
 
         :raises DamagedFileError: when ``data`` is not the content of a token file.
         """
-        entries = data.get("tokens", [])
-        problem = find_problem(entries)
+        problem = find_problem(data)
         if problem is not None:
             raise private_file.DamagedFileError(self._path, problem)
-        return list(entries)
+        return list(data.get("tokens", []))
 
 
 def build_entry(grant: Grant, now: float) -> Entry:

@@ -284,6 +284,14 @@ def test_damage_is_named_with_its_place_and_left_unchanged(
     assert path.read_bytes() == before
 
 
+def test_file_of_another_program_is_refused_and_left_unchanged(store: TokenStore, path: Path) -> None:
+    write_private(path, {"access_token": "s3cret", "expires_in": 3600})
+    before = path.read_bytes()
+    with pytest.raises(ParticleError, match="it has no key tokens, so another program may have written it"):
+        store_token(store, 1)
+    assert path.read_bytes() == before
+
+
 @settings(max_examples=count(quick=QUICK_EXAMPLES, full=FULL_EXAMPLES), deadline=None)
 @given(st.fixed_dictionaries({}, optional={"tokens": JSON | st.lists(ENTRY | JSON, max_size=2)}) | JSON)
 def test_any_content_is_read_or_refused_and_never_overwritten(content: Any) -> None:
