@@ -34,12 +34,12 @@ def test_outcome_of_each_host_is_read_from_a_private_file(file: Path) -> None:
 )
 def test_damaged_file_is_reported_in_words(file: Path, content: bytes) -> None:
     file.write_bytes(content)
-    with pytest.raises(ParticleError, match="cannot be read: it is damaged.") as caught:
+    with pytest.raises(ParticleError, match="cannot be read: it is damaged") as caught:
         read_outcome(str(file), "barn")
     assert caught.value.code == "invalid_option"
 
 
 def test_missing_file_is_reported_in_words(file: Path) -> None:
     file.unlink()
-    with pytest.raises(ParticleError, match="cannot be read: No such file or directory."):
+    with pytest.raises(ParticleError, match="cannot be read: No such file or directory"):
         read_outcome(str(file), "barn")
