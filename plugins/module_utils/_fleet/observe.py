@@ -70,6 +70,11 @@ def observe_account(target: Target, manifest: Manifest) -> Observed:
     return Observed(_select_declared(rows, manifest.devices, ids), ids=ids, undeclared=undeclared)
 
 
+def is_read_alone(manifest: Manifest) -> bool:
+    """Return whether only the declared device of a product is read, and no other device."""
+    return manifest.undeclared == IGNORE and bool(_build_filters(manifest.devices))
+
+
 def _find_undeclared(
     manifest: Manifest, ids: Mapping[Identifier, str], rows: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, str | None]:
@@ -92,7 +97,7 @@ def observe_product(target: Target, manifest: Manifest) -> Observed:
 
     :raises ParticleError: ``unsupported`` when the manifest requires device groups, but the cloud has no device groups.
     """
-    filters = _build_filters(manifest.devices) if manifest.undeclared == IGNORE else {}
+    filters = _build_filters(manifest.devices) if is_read_alone(manifest) else {}
     rows = read_rows_by_id(target, filters, keep=_list_row_keys())
     ids = _find_ids_in_product(target, rows, manifest.devices)
     declared = {

@@ -16,6 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.f
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.firmware_versions import (
     refuse_unknown_versions,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.shared_names import warn_of_shared_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import (
     refuse_undeclared_devices,
 )
@@ -53,6 +54,8 @@ def plan_fleet(run: Run) -> Plan:
     mesh = _plan_mesh(run, run.manifest, run.observed)
     raise_refusals(mesh)
     plan = make_plan(run.manifest, run.observed, mesh)
+    if not run.labels_known:  # otherwise an earlier plan has warned already
+        warn_of_shared_names(run, plan)
     _refuse_many_removals(run, plan)
     refuse_unknown_versions(run.target, plan)
     locks = find_locks_of_mesh_members(plan, run.manifest, run.observed)

@@ -16,6 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import JOINED, WRONG_NETWORK
 
 _POLL_SECONDS = 5.0
+_MAX_SHOWN_LENGTH = 300
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,15 @@ def _find_unjoined(states: Mapping[str, str], manifest: Manifest) -> dict[str, P
 
 
 def _build_difference_error(device: DevicePlan) -> ParticleError:
-    fields = ", ".join(device.changes)
-    message = f"The cloud accepted the writes for device {device.key}, but the device still differs: {fields}."
-    hint = "Check whether another run or person changes this device, then run again."
+    differences = ", ".join(
+        f"{name} is {_shorten(shown)} instead of {_shorten(wanted)}" for name, (shown, wanted) in device.changes.items()
+    )
+    message = f"The cloud accepted the writes for device {device.key}, but the device still differs: {differences}."
+    hint = "Check whether another run or person changes this device, or declare the value that the cloud shows."
     return ParticleError("conflict", message, hint=hint)
+
+
+def _shorten(value: object) -> str:
+    """Return a value for a message. A plan never contains join keys, so the value is not secret."""
+    text = repr(value)
+    return text if len(text) <= _MAX_SHOWN_LENGTH else f"{text[:_MAX_SHOWN_LENGTH]}…"

@@ -20,6 +20,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.chec
     ValueReader,
     find_control_character,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.names import (
+    find_name_fault,
+    normalize_text,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 
 Value: TypeAlias = "str | bool | int"
@@ -98,11 +102,13 @@ class Text(ValueKind):
         """Return the declared string, and report a mistake if the value is not valid.
 
         The value must be a string. If ``may_be_blank`` is false, the string must not be blank. If ``is_one_line`` is
-        true, the string must not contain a control character.
+        true, the string must not contain a control character or have another fault of :func:`find_name_fault`.
         """
         text = reader.read_line(value, place) if self.is_one_line else reader.read_text(value, place)
         if isinstance(value, str) and self._is_missing(text):
             reader.add_mistake(place, "is empty")
+        elif self.is_one_line and (fault := find_name_fault(text)):
+            reader.add_mistake(place, fault)
         return text
 
     def from_cloud(self, shown: object) -> Value | None:
@@ -112,8 +118,8 @@ class Text(ValueKind):
     def is_exported(self, value: Value | None) -> bool:
         """Return whether ``value`` is a string that is not empty and that a manifest can declare."""
         text = str(value or "")
-        has_control_character = self.is_one_line and find_control_character(text) is not None
-        return bool(text) and not self._is_missing(text) and not has_control_character
+        has_fault = self.is_one_line and bool(find_control_character(text) or find_name_fault(text))
+        return bool(text) and not self._is_missing(text) and not has_fault
 
     def _is_missing(self, text: str) -> bool:
         return not self.may_be_blank and not text.strip()
@@ -315,7 +321,10 @@ def observe_approval(row: Mapping[str, object]) -> str:
 def is_different(declared: Value, observed: Value | None) -> bool:
     """Return whether a field must be written, because the observed value differs from the declared value."""
     # The cloud does not distinguish an empty string from a missing value.
-    return declared != ("" if observed is None else observed)
+    shown = "" if observed is None else observed
+    if isinstance(declared, str) and isinstance(shown, str):
+        return normalize_text(declared) != normalize_text(shown)
+    return declared != shown
 
 
 def build_put_body(values: Mapping[str, Value]) -> dict[str, Value | None]:

@@ -23,6 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.mist
     Mistake,
     describe_mistakes,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.names import normalize_text
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, format_place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
@@ -308,7 +309,12 @@ class _Reader(ValueReader):
 
     def _refuse_shared_names(self, devices: Devices) -> None:
         self.refuse_duplicates(
-            [(place, str(record.fields["name"])) for place, record in devices if record.fields.get("name")], "name"
+            [
+                (place, normalize_text(str(record.fields["name"])))
+                for place, record in devices
+                if record.fields.get("name")
+            ],
+            "name",
         )
 
     def _check_claims(self, devices: Devices) -> None:

@@ -1,0 +1,60 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Warn about declared names that devices have which the manifest does not declare. Private to this collection."""
+
+from __future__ import annotations
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import ListOptions
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import list_product_devices
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.names import normalize_text
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import is_read_alone
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run
+
+_MAX_SHOWN = 10
+
+
+def warn_of_shared_names(run: Run, plan: Plan) -> None:
+    """Warn if a device that the manifest does not declare has a declared name, such as a device that was replaced.
+
+    An inventory calls two devices of one name by their ids. If only one device was read and gets a new name, other
+    devices of this name are read with one more request.
+    """
+    if run.manifest.absent:
+        return
+    wanted = {
+        normalize_text(str(record.fields["name"])): record.key
+        for record in run.manifest.devices
+        if "name" in record.fields
+    }
+    others = run.observed.undeclared
+    if run.target.product is not None and is_read_alone(run.manifest):
+        others = {id: name for device in plan.devices for id, name in _read_holders(run, device).items()}
+    shared = [
+        f"{name} ({wanted[normalize_text(name)]} and {device})"
+        for device, name in sorted(others.items())
+        if name and normalize_text(name) in wanted
+    ]
+    if shared:
+        names = "A declared name is" if len(shared) == 1 else f"{len(shared)} declared names are"
+        where = "rename or remove the device that is not declared"
+        run.target.warn(
+            f"{names} also the name of a device that the manifest does not declare: {list_names(shared, _MAX_SHOWN)}. "
+            f"The inventory calls both devices by their ids; {where}."
+        )
+
+
+def _read_holders(run: Run, device: DevicePlan) -> dict[str, str | None]:
+    """Return the names of the other devices of the product that may have the new name of ``device``, keyed by id.
+
+    :returns: an empty mapping if the plan does not change the name.
+    """
+    name = device.fields.get("name")
+    if name is None:
+        return {}
+    options = ListOptions(keep={"id", "name"})
+    rows = list_product_devices(
+        run.target.http, run.target.required_product.id, {"deviceName": str(name)}, options
+    ).rows
+    return {str(row["id"]): row.get("name") for row in rows if str(row["id"]) != device.id}
