@@ -73,8 +73,12 @@ class ActionModule(ParticleAction):
         return {**result, "_ansible_no_log": True}
 
     def _merge_role_options(self, role: RoleOptions) -> dict[str, Any]:
-        """Return the options of the task, so that the task logs in where the modules of the role would log in."""
-        defaults = find_module_defaults(self._task.module_defaults, role.modules, self._templar.template)
+        """Return the options of the task, so that the task logs in where the main module of the role would log in."""
+        if role.main_module is None:
+            return role.merge(self._task.args)
+        # The options of a single module are complete with those of the action group, which the task already has. The
+        # options of several modules must not be combined: a password of one cloud could be sent to another.
+        defaults = find_module_defaults(self._task.module_defaults, role.main_module, self._templar.template)
         return role.merge({**self._task.args, **defaults})
 
 

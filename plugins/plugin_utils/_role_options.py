@@ -28,6 +28,8 @@ Options = dict[str, Any]
 COLLECTION = "meshfleet.particle"
 ALL_MODULES = "particle"
 """The key of the options for all modules. The action group of the collection has the same name."""
+LOGIN_MODULE = "access_token"
+"""The module that obtains the token of a role."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,12 @@ class RoleOptions:
 
     :param role: the name of the role.
     :param given: the options by name.
-    :param modules: the names of the modules for which the role lists options.
+    :param main_module: the first module that the role lists. The role logs in with the options of this module.
     """
 
     role: str
     given: Options = field(repr=False)
-    modules: tuple[str, ...]
+    main_module: str | None
 
     def merge(self, args: Mapping[str, Any]) -> Options:
         """Return the options of a task with those that the role gives.
@@ -77,22 +79,19 @@ def read_role_options(variables: Mapping[str, Any], template: Template, module: 
     return RoleOptions(
         str(role),
         {name: value for name, value in given.items() if value is not None and value != ""},
-        tuple(name for name in listed if name != ALL_MODULES),
+        next((name for name in listed if name not in (ALL_MODULES, LOGIN_MODULE)), None),
     )
 
 
-def find_module_defaults(layers: Iterable[Mapping[str, Any]], modules: Iterable[str], template: Template) -> Options:
-    """Return the connection options that ``module_defaults`` set for single modules of the collection.
+def find_module_defaults(layers: Iterable[Mapping[str, Any]], module: str, template: Template) -> Options:
+    """Return the connection options that ``module_defaults`` set for a single module of the collection.
 
     Options that ``module_defaults`` set for action groups are not included.
 
     :param layers: the ``module_defaults`` of a task, from the play to the task.
-    :param modules: the names of the modules. If several of them have a default for an option, the first one is used.
     """
     defaults: dict[str, Any] = {}
     for layer in layers:
         defaults.update(layer)
-    found: Options = {}
-    for module in modules:
-        found = {**(template(defaults.get(f"{COLLECTION}.{module}")) or {}), **found}
+    found = template(defaults.get(f"{COLLECTION}.{module}")) or {}
     return {name: value for name, value in found.items() if name in build_shared_spec()}

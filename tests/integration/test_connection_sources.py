@@ -145,6 +145,30 @@ def test_roles_ask_the_cloud_of_the_module_defaults(
     assert (count_grants_and_revocations(simulator), other.stats()["requests"]) == ((3, 2), 0)
 
 
+def test_token_of_a_role_is_sent_only_to_its_own_cloud(simulator: Simulator, other: Simulator, tmp_path: Path) -> None:
+    defaults = {GROUP: {"api_url": simulator.url, **ACCOUNT}, "meshfleet.particle.network_info": {"api_url": other.url}}
+    run_playbook([play([role_task("audit", tmp_path)], module_defaults=defaults)]).succeeded()
+    assert (count_grants_and_revocations(simulator), other.stats()["requests"]) == ((1, 1), 0)
+
+
+def test_secrets_that_a_role_passes_to_modules_are_not_shown(simulator: Simulator, tmp_path: Path) -> None:
+    # The last value is not valid, so that a task fails with all of its options.
+    variables = {
+        "api_url": simulator.url,
+        **ACCOUNT,
+        "budget_store": "redis://:canary@127.0.0.1:1/0",
+        "workers": "many",
+    }
+    run = run_playbook(
+        [play([role_task("provision", tmp_path, **variables)])],
+        args=["-vvvv"],
+        env={"ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1"},
+        extra_vars={"provision_otp_secret": "GEZDGNBVGY3TQOJQ"},
+    )
+    assert run.rc != 0
+    assert [secret for secret in (PASSWORD, "canary", "GEZDGNBVGY3TQOJQ") if secret in run.output] == []
+
+
 def test_static_roles_inherit_the_module_defaults(simulator: Simulator, other: Simulator, tmp_path: Path) -> None:
     defaults = {GROUP: {"api_url": simulator.url, **ACCOUNT}}
     provision, report = role_task("provision", tmp_path), role_task("report", tmp_path)
