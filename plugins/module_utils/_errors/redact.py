@@ -20,6 +20,20 @@ _TOKEN_LIKE = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{40}(?![0-9A-Fa-f])")
 _TOKEN_IN_QUERY = re.compile(r"(access_token=)[^&\s\"']+")
 
 
+_GAP = r"(?:\s|\+|:|%20|%09|%3a|\\[nrt]|\\u00(?:20|09|0a|0d)|&nbsp;|&#(?:32|x20);)+"
+_AUTHORIZATION = re.compile(rf"(?i)\b(bearer|basic)({_GAP}(?:[\"'\\]|%22|%27|&quot;)*)([^\s\"'<>,;()]+)")
+"""The name of an HTTP authentication scheme, and what follows it. A server may echo only a part of a long token, or
+change it, so that the token itself is not found. The gap can be percent-encoded, or escaped in JSON or HTML."""
+
+_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}[A-Za-z0-9_.=-]*")
+"""A JSON Web Token, or its beginning: every one begins with the encoded form of ``{\"``."""
+
+
+_LONGEST_WORD = 16
+_BEGINNING = 16
+"""How many characters of a long secret are recognised as its beginning."""
+
+
 _ENCODING_ERRORS = "surrogatepass"  # environment variables may hold bytes that are not UTF-8
 
 
@@ -40,6 +54,24 @@ def _encode_percent(text: str) -> set[str]:
         for safe in ("", "!'()*")
     }
     return forms | {re.sub("%..", lambda found: found[0].lower(), form) for form in forms}
+
+
+def _mask_authorization(found: re.Match[str]) -> str:
+    """Mask what follows ``Bearer`` or ``Basic``, unless it is a word, as in "Basic Auth" and "bearer token."."""
+    word = found[3].rstrip(".!?:")
+    is_word = word.isalpha() and (word.islower() or word.istitle()) and len(word) < _LONGEST_WORD
+    return found[0] if is_word else f"{found[1]}{found[2]}{MASK}"
+
+
+def _mask_beginning(text: str, secret: str) -> str:
+    """Mask each beginning of a long secret: servers shorten what they echo."""
+    start = secret[:_BEGINNING]
+    while (at := text.find(start)) >= 0:
+        end = at + _BEGINNING
+        while text[end : end + 1] and text[end : end + 1] == secret[end - at : end - at + 1]:
+            end += 1
+        text = text[:at] + MASK + text[end:]
+    return text
 
 
 class Redactor:
@@ -75,9 +107,19 @@ class Redactor:
     def __call__(self, text: str) -> str:
         """Return ``text`` with all secrets masked."""
         # Longer strings come first, because a secret may be a part of the encoded form of another secret.
-        for form in sorted(self._forms, key=len, reverse=True):
+        forms = sorted(self._forms, key=len, reverse=True)
+        for form in forms:
             text = text.replace(form, MASK)
-        return _TOKEN_IN_QUERY.sub(r"\1" + MASK, _TOKEN_LIKE.sub(MASK, text))
+        for form in forms:
+            if len(form) < 2 * _BEGINNING:
+                break
+            text = _mask_beginning(text, form)
+        text = _TOKEN_IN_QUERY.sub(r"\1" + MASK, _TOKEN_LIKE.sub(MASK, text))
+        if "eyJ" in text:  # both checks save time, because most texts are names of devices
+            text = _JWT.sub(MASK, text)
+        if "ear" in text.lower() or "bas" in text.lower():
+            text = _AUTHORIZATION.sub(_mask_authorization, text)
+        return text
 
     def mask_values(self, value: Any) -> Any:
         """Return ``value`` with all secrets masked, also in nested lists and in keys and values of mappings."""

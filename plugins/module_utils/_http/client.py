@@ -52,6 +52,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry imp
     RetryPolicy,
     parse_retry_after,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.token_form import find_token_mistake
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.usage import Stopwatch, Usage
 
 try:
@@ -191,6 +192,8 @@ class Http:
     def _send_with_live_token(self, request: Request, policy: RetryPolicy) -> Response:
         """Send a request. If the cloud no longer accepts the access token, renew the token and repeat the request."""
         token = self._token
+        if token and (mistake := find_token_mistake(token)):
+            raise mistake
         try:
             return self._send_with_retries(request, _Bearer(token) if token else None, policy)
         except ParticleError as error:

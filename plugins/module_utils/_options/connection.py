@@ -13,6 +13,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import DEFAULT_API_URL
 
+_MAX_HOST_LENGTH = 253
+_MAX_LABEL_LENGTH = 63
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -42,6 +44,8 @@ def read_connection(options: Mapping[str, Any], environment: Mapping[str, str]) 
     parts = _split_address(url)
     if parts is None:
         raise ParticleError("not_a_cloud", "api_url is not a valid http or https URL.")
+    if mistake := _find_host_mistake(parts.hostname or ""):
+        raise ParticleError("invalid_option", f"The host in api_url {mistake}.", hint="Correct api_url.")
     if "@" in parts.netloc:
         hint = "Give credentials in their own options, because URLs are written to logs."
         raise ParticleError("not_a_cloud", "api_url contains a username or a password.", hint=hint)
@@ -85,6 +89,23 @@ def _split_address(url: str) -> urllib.parse.SplitResult | None:
         return None
     odd = any(character in "?#\\" or character.isspace() or not character.isprintable() for character in url)
     return parts if parts.scheme in ("http", "https") and parts.hostname and not odd else None
+
+
+def _find_host_mistake(host: str) -> str | None:
+    """Return the reason why no host can have this name, in words that follow it; ``None`` for a possible name.
+
+    Only lengths are checked: the system that looks up the name fails in many ways if the name is too long.
+    """
+    try:
+        labels = [label if label.isascii() else label.encode("idna").decode() for label in host.split(".")]
+    except UnicodeError:
+        return "is not a valid host name"
+    length, longest = sum(map(len, labels)) + len(labels) - 1, max(map(len, labels))
+    if length > _MAX_HOST_LENGTH:
+        return f"has {length} characters, and a host name has at most {_MAX_HOST_LENGTH}"
+    if longest > _MAX_LABEL_LENGTH:
+        return f"has {longest} characters between two dots, and a host name has at most {_MAX_LABEL_LENGTH}"
+    return None
 
 
 def _to_seconds(name: str, value: Any) -> float:

@@ -154,3 +154,50 @@ def test_password_that_is_not_valid_utf_8_is_masked() -> None:
     redact = Redactor()
     redact.add_secret(password, username=USERNAME)
     assert redact(f"It is {password}.") == f"It is {MASK}."
+
+
+# What servers echo of a long token
+
+LONG_TOKEN = "eyJhbGciOiJSUzI1NiJ9." + "".join(chr(97 + number % 26) + str(number % 10) for number in range(4500))
+GAPS = [" ", "  ", "\t", "%20", "+", "\\u0020", "&nbsp;", ": ", ' "', ' \\"', "%20%22"]
+
+
+@pytest.mark.parametrize("gap", GAPS)
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Basic", "basic"])
+@pytest.mark.parametrize("token", [LONG_TOKEN, LONG_TOKEN[:40], "abc123", "ZGVtbzpzM2NyZXQ=", "a%2Fb-c_d.e~f"])
+def test_value_after_an_authentication_scheme_is_masked(scheme: str, gap: str, token: str) -> None:
+    text = Redactor()(f"Malformed header Authorization: {scheme}{gap}{token} in this request")
+    assert token not in text
+    assert token[:6] not in text
+    assert text.startswith("Malformed header Authorization: ")
+    assert text.endswith(" in this request")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "You must send username and password in HTTP Basic Auth to view your access tokens.",
+        "Send the bearer token in the header.",
+        "Basic authentication is required",
+        "The basic, free plan allows 100 devices.",
+        "Bearer",
+    ],
+)
+def test_sentence_about_authentication_is_not_masked(sentence: str) -> None:
+    assert Redactor()(sentence) == sentence
+
+
+@pytest.mark.parametrize("length", [20, 100, 300, 8000])
+@pytest.mark.parametrize("token", [LONG_TOKEN, "x" + LONG_TOKEN[3:], "p@ss word/" * 20])
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_beginning_of_a_long_secret_is_masked(spelling: str, token: str, length: int) -> None:
+    redact = Redactor()
+    redact.add_secret(token, username=USERNAME)
+    shown = SPELLINGS[spelling](token)[:length]
+    text = redact(f"The value {shown}... is not valid")
+    assert shown[:16] not in text
+    assert text.startswith("The value ")
+
+
+def test_json_web_token_is_masked_although_it_is_not_known() -> None:
+    assert Redactor()(f"jwt malformed: {LONG_TOKEN[:200]}") == f"jwt malformed: {MASK}"

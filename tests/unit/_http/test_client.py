@@ -643,6 +643,31 @@ def test_token_is_redacted_in_messages_of_the_cloud(http: Http, scripted_cloud: 
     assert catch_error(http).message.endswith("(HTTP 400: ******** is odd).")
 
 
+@pytest.mark.parametrize("token", ["a" * 9000, "a\r\nX-Other: b", "a b", "t\xf6ken", "a\x00b"])
+def test_token_that_cannot_be_sent_is_refused_with_its_length(
+    http: Http, scripted_cloud: ScriptedCloud, token: str
+) -> None:
+    http.use_token(token)
+    error = catch_error(http)
+    assert error.code == "token_invalid"
+    assert f"{len(token)} characters" in error.message
+    assert token not in error.message + error.hint
+    assert scripted_cloud.requests == []
+
+
+def test_echo_of_the_authorization_header_is_masked(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    token = "eyJ" + "".join(f"{number:x}z" for number in range(900))
+    echo = f"Malformed header: Bearer {token[:250]}"
+    scripted_cloud.answer("GET", PATH, 400, json={"error": echo})
+    scripted_cloud.answer("GET", PATH, 400, json={"error": echo.replace(" ", "%20")})
+    scripted_cloud.answer("GET", PATH, 400, body=echo, headers={"Content-Type": "text/plain"})
+    http.use_token(token)
+    for _unused in range(3):
+        message = catch_error(http).message
+        assert "Malformed" in message
+        assert token[:10] not in message
+
+
 def test_netrc_file_is_ignored(
     http: Http, scripted_cloud: ScriptedCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -302,6 +302,21 @@ def test_invalid_api_url_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "number"),
+    [
+        ("a" * 300, "300 characters, and a host name has at most 253"),
+        ("a." * 150 + "com", "303 characters"),
+        ("a" * 64 + ".example.com", "64 characters between two dots"),
+    ],
+)
+def test_host_that_is_too_long_is_refused_with_its_length(host: str, number: str) -> None:
+    with pytest.raises(ParticleError, match=number) as caught:
+        resolve_settings({"api_url": f"https://{host}"}, {})
+    assert caught.value.code == "invalid_option"
+    assert len(caught.value.message) < 150
+
+
+@pytest.mark.parametrize(
     "url", ["https://demo:s3cret@api.particle.io", "https://demo@api.particle.io", "http://:s3cret@localhost"]
 )
 def test_api_url_with_credentials_is_refused_without_repeating_them(url: str) -> None:

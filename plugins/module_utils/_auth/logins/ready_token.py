@@ -12,6 +12,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ba
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.token_form import find_token_mistake
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,8 @@ class ReadyToken:
 
     def find_problems(self) -> list[ParticleError]:
         """Return the mistakes that can be found in the access token without a request."""
-        token = self.access_token
-        if not token:
-            return [ParticleError("token_invalid", "The access token is empty.")]
-        if token.isascii() and token.isprintable() and " " not in token:
-            return []
-        message = "The access token contains spaces, line breaks or other invalid characters."
-        hint = "Give only the token. If it is read from a file, remove the line break at its end with the filter trim."
-        return [ParticleError("token_invalid", message, hint=hint)]
+        mistake = find_token_mistake(self.access_token)
+        return [] if mistake is None else [mistake]
 
     def mask_secrets(self, redact: Redactor) -> None:
         """Tell ``redact`` to mask the access token."""
