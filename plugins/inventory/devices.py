@@ -230,6 +230,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather i
     add_members,
     gather_facts,
     select_devices,
+    warn_of_missing_product,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventory_names import (
     GROUP_KEYS,
@@ -441,7 +442,9 @@ def _read_accounts(options: dict[str, Any], filters: Filters) -> list[GatheredFa
         def work(task: Task) -> dict[str, Any]:
             with task.open_session() as http:
                 sources = read_sources(task.options)
-                return {"gathered": gather_facts(http, sources, filters.build_queries(), options["page_size"])}
+                gathered = gather_facts(http, sources, filters.build_queries(), options["page_size"])
+                warn_of_missing_product(http, sources, gathered, task.warn)
+                return {"gathered": gathered}
 
         result = _run_task(task, work)
         display.v(f"Reading the devices of {sources.describe()} took {result['cloud']['requests']} requests.")

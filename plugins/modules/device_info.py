@@ -464,6 +464,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather i
     add_members,
     gather_facts,
     select_devices,
+    warn_of_missing_product,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
     FILTER_SPEC,
@@ -509,6 +510,7 @@ def device_info(task: Task) -> dict[str, Any]:
     with Mesh(options) as mesh, task.open_client(needs_login=not sources.is_empty) as http:
         # A manifest names the gateways of networks, also those that do not match the filters, so gather all.
         gathered = gather_facts(http, sources, [{}] if options["as_manifest"] else filters.build_queries())
+        warn_of_missing_product(http, sources, gathered, task.warn)
         gathered = add_members(gathered, mesh.list_members())
         devices = select_devices(gathered, filters, time.time())
         if wanted is not None:

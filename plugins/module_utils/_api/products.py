@@ -23,8 +23,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows impor
     list_texts,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names, suggest_similar
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+
+_MAX_SLUGS = 10
+"""The number of products that a message names."""
 
 _PRODUCT_ROWS = RowForm(("products",), is_numbered=True)
 
@@ -55,8 +59,11 @@ def get_product(http: Http, product: str) -> Product:
     except ParticleError as error:
         if error.status not in (403, 404) or error.code not in ("forbidden", "not_found"):
             raise
-        message = f"Could not {action}: it does not exist, or this account cannot see it."
-        raise ParticleError("not_found", message, status=error.status, route=route) from None
+        slugs = list_account_slugs(http)
+        similar = suggest_similar(product, slugs)
+        message = f"Could not {action}: it does not exist, or this account cannot see it{similar}."
+        hint = f"Name one of the products of this account: {list_names(slugs, _MAX_SLUGS)}." if slugs else None
+        raise ParticleError("not_found", message, status=error.status, route=route, hint=hint) from None
     found = data.get("product") if isinstance(data, dict) else None
     if isinstance(found, list) and found:  # in an early recorded response, the product is the item of a list
         found = found[0]
@@ -64,6 +71,28 @@ def get_product(http: Http, product: str) -> Product:
         message = f"Could not {action}: the response contains no product."
         raise ParticleError("bad_response", message, status=200, route=route)
     return _parse_product(found)
+
+
+def list_account_slugs(http: Http) -> list[str]:
+    """Return the slugs of the products that the account can see (endpoints.yml: products_list).
+
+    The slugs are only for advice, so the result is empty if the products cannot be listed.
+    """
+    request = Request("GET /v1/user/products", "list the products of the account")
+    try:
+        rows = extract_rows(http.send(request).data, _PRODUCT_ROWS, request)
+    except ParticleError:
+        return []
+    return [_parse_product(row).slug for row in rows]
+
+
+def describe_products_instead(http: Http) -> str | None:
+    """Return a warning for an account without own devices that names its products; ``None`` without products."""
+    slugs = list_account_slugs(http)
+    if not slugs:
+        return None
+    names = list_names(slugs, _MAX_SLUGS)
+    return f"The account has claimed no devices. Name a product to see the devices of the product: {names}."
 
 
 def list_products(http: Http, org: str) -> tuple[Product, ...]:

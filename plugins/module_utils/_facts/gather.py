@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging imp
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
     Product,
+    describe_products_instead,
     get_product,
     list_product_devices,
     list_products,
@@ -88,6 +89,13 @@ def gather_facts(
         all(listing.complete for listing in listings),
         http.clock_skew or 0.0,
     )
+
+
+def warn_of_missing_product(http: Http, sources: Sources, gathered: GatheredFacts, warn: Callable[[str], None]) -> None:
+    """Warn if only the devices of the account were read, and there are none, but the account has products."""
+    is_account_only = sources.account and not sources.products and sources.organization is None
+    if is_account_only and not gathered.devices and (warning := describe_products_instead(http)) is not None:
+        warn(warning)
 
 
 def add_members(gathered: GatheredFacts, rows: Iterable[Mapping[str, Any]]) -> GatheredFacts:

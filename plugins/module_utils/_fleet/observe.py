@@ -14,6 +14,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices im
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import list_groups
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import ListOptions, Watch
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
+    describe_products_instead,
     get_product_device,
     list_product_devices,
 )
@@ -65,6 +66,9 @@ def observe_fleet(target: Target, manifest: Manifest) -> Observed:
 def observe_account(target: Target, manifest: Manifest) -> Observed:
     """Send one request, and observe the declared devices that the account has claimed."""
     rows = list_account_devices(target.http).rows
+    is_product_missing = not rows and not any(record.claimed for record in manifest.devices)
+    if is_product_missing and (warning := describe_products_instead(target.http)) is not None:
+        target.warn(warning)
     ids = find_ids(rows, manifest.devices)
     undeclared = _find_undeclared(manifest, ids, {str(row["id"]): row for row in rows})
     return Observed(_select_declared(rows, manifest.devices, ids), ids=ids, undeclared=undeclared)
