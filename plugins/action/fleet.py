@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleError, AnsibleFileNotFound
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import MAX_MANIFEST_BYTES
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -44,6 +44,7 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._result_size im
 )
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._screen import (
     is_run_by_controller,
+    print_summary,
     show_progress,
 )
 
@@ -94,6 +95,11 @@ class ActionModule(ParticleAction):
         reduced = reduce_result(result, options["result"])
         if is_run_by_controller() and measure_size(reduced) > MAX_STORED_SIZE:
             task.warn("The result is too large for the automation controller, which drops it. Leave out result.")
+        if not reduced.get("failed"):
+            if not self._task.no_log:
+                print_summary(reduced["msg"])
+        elif not is_run_by_controller():
+            del reduced["managed"]  # only a controller counts devices, and Ansible prints the result of a failed task
         return reduced
 
     def _write_outcomes(self, task: Task, result: Mapping[str, Any]) -> str | None:
@@ -166,10 +172,21 @@ class ActionModule(ParticleAction):
             # Decrypt in memory: a temporary file that a killed run leaves behind could contain join keys. The encoding
             # maps each byte to one character, so that the bytes can be restored.
             text = self._loader.get_text_file_contents(found, encoding="latin-1")
+        except AnsibleFileNotFound as error:
+            message = f"The manifest {path} cannot be read: {error}"
+            hint = "Correct the path. A relative path is searched in files and beside the playbook."
+            raise ParticleError("invalid_manifest", message, hint=hint) from None
         except AnsibleError as error:
             message = f"The manifest {path} cannot be read: {error}"
-            raise ParticleError("invalid_manifest", message, hint="Check the path and the vault password.") from None
+            raise ParticleError("invalid_manifest", message, hint=_advise_on_file(error)) from None
         return str(text).encode("latin-1")
+
+
+def _advise_on_file(error: AnsibleError) -> str:
+    """Return the hint for a manifest that exists but cannot be read."""
+    if "vault" in str(error).lower() or "decrypt" in str(error).lower():
+        return "Give the vault password with which the file was encrypted, for example with --vault-password-file."
+    return "Check the permissions of the file."
 
 
 def _find_outcomes(hosts: list[str], result: Mapping[str, Any]) -> dict[str, Any]:

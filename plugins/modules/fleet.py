@@ -619,6 +619,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description:
+    - If the task succeeds, a sentence with the numbers of devices, which is also printed at any verbosity. It is not
+      printed with C(no_log), and with callback plugins whose output is read by programs.
+    - If the task fails, the error. If devices failed, up to ten of them are named, each with its place in the manifest.
+  returned: always
+  type: str
+  sample: "1,000 devices: 9 changed, 991 unchanged."
 summary:
   description: Number of devices, in total and by status.
   returned: unless the task fails before the first write
@@ -732,7 +740,7 @@ managed:
       devices with the status V(ok) or V(changed). Empty in check mode.
     - An automation controller counts these devices as managed by the job.
     - If the names of thousands of devices are too long, they are V(null). At most 14,000 devices are contained.
-  returned: unless the task fails before the first write
+  returned: success, or failure under ansible-runner, because Ansible prints the result of a failed task
   type: dict
   sample:
     e00fce68aabbccddeeff0022: barn-gateway

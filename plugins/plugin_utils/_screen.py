@@ -61,6 +61,15 @@ def is_run_by_controller() -> bool:
     return _get_callback() == _CONTROLLER_CALLBACK
 
 
+def print_summary(text: str) -> None:
+    """Print the summary of a successful task, which Ansible itself prints only with ``-v``.
+
+    Nothing is printed if a program reads the output. ansible-runner separates such text from the events of tasks.
+    """
+    if _get_callback() not in _MACHINE_CALLBACKS:
+        display.display(text)
+
+
 def _write_text(text: str) -> None:
     # Standard output belongs to the callback plugin. Progress is not written to the log.
     display.display(text, stderr=True, screen_only=True, newline=False)

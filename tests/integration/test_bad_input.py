@@ -82,7 +82,7 @@ def test_all_mistakes_in_a_manifest_are_listed_with_their_lines(simulator: Simul
     run = run_task("fleet", {"manifest": "fleet.yml"}, cloud_environment(simulator.url), cwd=tmp_path)
     result = get_failure(run)
     assert result["error"]["code"] == "invalid_manifest"
-    places = [line.strip().split(":")[1] for line in result["error"]["message"].splitlines()[1:]]
+    places = [line.strip().split(":")[1] for line in result["msg"].splitlines()[1:-1]]
     assert [place.split(" ")[0] for place in places] == ["8", "10", "14", "16", "12"]
     assert "5 mistakes" in result["msg"]
     assert simulator.stats()["requests"] == 0

@@ -204,7 +204,7 @@ def test_serial_makes_one_run_per_batch(simulator: Simulator, tmp_path: Path) ->
 def test_invalid_device_is_reported_with_its_host(simulator: Simulator, tmp_path: Path) -> None:
     hosts = write_inventory(simulator, tmp_path, typo={"particle_device": {"id": "e00fce68", "nmae": "x"}})
     run = play_over_hosts(simulator, hosts)
-    message = run.result("Fleet", "line-0")["error"]["message"]
+    message = run.result("Fleet", "line-0")["msg"]
     assert "host typo: particle_device.id" in message
     assert "host typo: particle_device.nmae" in message
     assert list_hosts(run, "Outcome", "ok") == []

@@ -59,7 +59,7 @@ AREAS = {
         ),
         integration=(
             "approval bad_input budget budget_store check_mode controller declarations drift firmware_lock "
-            "fleet_cost kill manifest_forms outcome_cost progress provision provision_steps "
+            "fleet_cost kill manifest_forms outcome_cost output progress provision provision_steps "
             "provision_strategies role_options slices"
         ),
     ),

@@ -43,11 +43,15 @@ class ParticleError(Exception):
         self.unsent = False
 
     def as_result(self) -> dict[str, Any]:
-        """Return the error as a mapping, for the key ``error`` in the result of a task."""
+        """Return the error as a mapping, for the key ``error`` in the result of a task.
+
+        Only ``msg`` contains all lines of a longer message, because Ansible prints the whole result of a failed task.
+        """
+        headline, _newline, details = self.message.partition("\n")
         return {
             "code": self.code,
             "status": self.status,
-            "message": self.message,
+            "message": f"{headline.removesuffix(':')}." if details and headline.endswith(":") else headline,
             "hint": self.hint,
             "route": self.route,
         }

@@ -31,6 +31,22 @@ _SPLITTABLE_STATUSES = (400, 404)
 """HTTP statuses that the cloud may return for a batch that is too large or has an invalid item. The batch is then sent
 again in halves."""
 
+_IMPORT_REFUSALS = {
+    "nonmemberDeviceIds": (
+        "device_not_yours",
+        "it belongs to another account",
+        "Release the device in the other account, and run again.",
+    ),
+    "invalidDeviceIds": (
+        "device_not_yours",
+        "the cloud rejects it as invalid: it does not exist, has another platform, or is in another product",
+        "Compare the id with the label of the device. If the id is correct, check the platform of the device, and "
+        "remove the device from its other product.",
+    ),
+    "protectedDeviceIds": ("forbidden", "it is a protected device", None),
+}
+"""The error code, the reason and the hint for a device that an import rejects, keyed by the list in the response."""
+
 
 def is_in_doubt(error: ParticleError) -> bool:
     """Return whether the result of a failed write is unknown. In that case, the device must be read again."""
@@ -88,17 +104,9 @@ def build_import_error(device: str, list_key: str, product: Product) -> Particle
 
     :param list_key: the key of the response under which the device is listed. The response has one key for each reason.
     """
-    reasons = {
-        "nonmemberDeviceIds": ("device_not_yours", "it belongs to another account"),
-        "invalidDeviceIds": (
-            "device_not_yours",
-            "the cloud rejects it as invalid: it does not exist, has another platform, or is in another product",
-        ),
-        "protectedDeviceIds": ("forbidden", "it is a protected device"),
-    }
-    code, reason = reasons[list_key]
+    code, reason, hint = _IMPORT_REFUSALS[list_key]
     message = f"Could not import device {device} into product {product.slug}: {reason}."
-    return ParticleError(code, message, status=200, route="POST /v1/products/:p/devices")
+    return ParticleError(code, message, status=200, route="POST /v1/products/:p/devices", hint=hint)
 
 
 def stop_at_failure_limit(run: Run) -> None:

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.failed_items import (
+    FailedItem,
+    describe_reasons,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import (
     build_undeclared_result,
     describe_undeclared,
@@ -35,6 +39,7 @@ class Outcome:
     :param name: the declared name; ``None`` if no name is declared.
     :param status: one of :data:`STATUSES`. A ``pending`` device has not failed, and another run can finish its writes.
     :param mesh: the state of the device in its network; ``None`` if this state was not read.
+    :param place: where the device is declared, such as ``fleet.yml:12 devices[3]``; empty if it is not declared.
     """
 
     id: str | None
@@ -44,6 +49,18 @@ class Outcome:
     changes: Mapping[str, Change]
     error: ParticleError | None = None
     mesh: str | None = None
+    place: str = ""
+
+    @property
+    def identifiers(self) -> tuple[str, ...]:
+        """The identifiers by which messages name the device."""
+        return tuple(dict.fromkeys(filter(None, (self.identifier, self.id))))
+
+    @property
+    def title(self) -> str:
+        """The name of the device, followed by its identifier and place, as shown to the user."""
+        names = [name for name in (self.name, self.identifier, self.place) if name]
+        return names[0] if len(names) == 1 else f"{names[0]} ({', '.join(names[1:])})"
 
     @classmethod
     def from_record(
@@ -64,6 +81,7 @@ class Outcome:
             changes,
             error,
             mesh,
+            record.place,
         )
 
     def as_result(self) -> dict[str, Any]:
@@ -89,14 +107,20 @@ def build_result(run: Run, plan: Plan, states: Mapping[str, str] | None, *, chec
     outcomes = _build_outcomes(run, shown, states or {}, check_mode=check_mode)
     error = build_failure(outcomes, run.state.stopped) or next(iter(run.state.other_errors), None)
     networks = count_members(run.manifest, states)
+    summary = summarize_outcomes(outcomes, networks)
+    changed = shown.is_changed if check_mode else run.state.wrote
+    undeclared = _build_undeclared(run)
+    said = describe_success(summary, changed=changed, check_mode=check_mode)
+    more = describe_undeclared(undeclared["undeclared"]) if undeclared else None
     return {
-        "changed": shown.is_changed if check_mode else run.state.wrote,
-        "summary": summarize_outcomes(outcomes, networks),
+        "changed": changed,
+        "msg": f"{said} {more}" if more else said,
+        "summary": summary,
         "devices": [outcome.as_result() for outcome in outcomes],
         "managed": list_managed_devices(outcomes, check_mode=check_mode),
         "networks": networks,
         "diff": build_diff(shown),
-        **_build_undeclared(run),
+        **undeclared,
         "ended_early": run.state.stopped is not None,
         **(error.as_failure() if error else {}),
     }
@@ -106,8 +130,7 @@ def _build_undeclared(run: Run) -> dict[str, Any]:
     """Return the return value ``undeclared``. The result is empty if the run ignores or removes undeclared devices."""
     if run.manifest.undeclared != REPORT:
         return {}
-    undeclared = build_undeclared_result(run.observed.undeclared)
-    return {"undeclared": undeclared, **({"msg": said} if (said := describe_undeclared(undeclared)) else {})}
+    return {"undeclared": build_undeclared_result(run.observed.undeclared)}
 
 
 def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mode: bool) -> list[Outcome]:
@@ -174,24 +197,48 @@ def build_failure(outcomes: Sequence[Outcome], stopped: ParticleError | None) ->
     """Return the error with which the task fails; ``None`` if the task succeeds.
 
     If the run ended early, the task fails with the error that ended the run. Otherwise the task fails with the error of
-    the first failed device. The message also counts the pending and failed devices.
+    the first failed device. The message also counts the pending and failed devices. The first line of the message has
+    the first reason, and the next lines name failed devices and the other reasons.
     """
     pending = sum(1 for outcome in outcomes if outcome.status == PENDING)
     if stopped is not None:
         message = f"The run ended early, and {_count_devices(pending)} pending. {stopped.message}"
         return ParticleError(stopped.code, message, hint=stopped.hint, status=stopped.status, route=stopped.route)
-    failed = [outcome.error for outcome in outcomes if outcome.status == FAILED and outcome.error]
+    failed = [
+        FailedItem(outcome.title, outcome.identifiers, outcome.error)
+        for outcome in outcomes
+        if outcome.status == FAILED and outcome.error
+    ]
     if not failed:
         return None
-    first = failed[0]
+    first = failed[0].error
     others = f", {_count_devices(pending)} pending" if pending else ", all others are done"
     if len(failed) == len(outcomes):
         others = ""
-    message = f"{len(failed)} of {len(outcomes)} devices failed{others}. {first.message}"
-    if len(failed) > 1:
-        message += " The errors of the other devices are in the result, under devices."
+    reasons = "\n".join(describe_reasons(failed))
+    message = f"{len(failed)} of {len(outcomes)} devices failed{others}. {reasons}"
     return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
 
 
 def _count_devices(number: int) -> str:
     return "1 device is" if number == 1 else f"{number} devices are"
+
+
+def describe_success(summary: Mapping[str, Any], *, changed: bool, check_mode: bool) -> str:
+    """Return a sentence with the numbers of devices, such as ``500 devices: 20 changed, 480 unchanged.``.
+
+    :param summary: the result of :func:`summarize_outcomes`.
+    :param changed: whether the run has changed anything, which includes device groups and networks.
+    """
+    words = {
+        CHANGED: "would change" if check_mode else "changed",
+        OK: "unchanged",
+        PENDING: "pending",
+        FAILED: "failed",
+    }
+    counts = ", ".join(f"{summary[status]:,} {word}" for status, word in words.items() if summary[status])
+    total = "1 device" if summary["total"] == 1 else f"{summary['total']:,} devices"
+    text = f"{total}: {counts}." if counts else f"{total}."
+    if changed and not summary[CHANGED]:
+        text += f" Device groups or networks {words[CHANGED]}."
+    return text

@@ -52,6 +52,8 @@ class DeviceRecord:
     :param is_undeclared: whether the manifest does not declare the device, and the run must remove it.
     :param is_outside_cloud: whether the Particle cloud does not know the device. In this case, ``id`` is one of the
         values in ``identities``.
+    :param place: the place of the declaration in the manifest for messages; empty if the manifest does not declare the
+        device.
     """
 
     id: str
@@ -65,6 +67,7 @@ class DeviceRecord:
     is_outside_cloud: bool = False
     labels: Mapping[Identifier, str] = field(default_factory=dict, compare=False)
     is_undeclared: bool = False
+    place: str = field(default="", compare=False)
 
     @property
     def has_mesh_declaration(self) -> bool:

@@ -159,7 +159,7 @@ class _Reader(ValueReader):
         for name, network in raw_networks.items():
             if not self._has_product and get_rules(network.backend).needs_product:
                 self.product_only.append(
-                    self.build_mistake(("networks", name), f"a network of backend {network.backend}")
+                    self.build_mistake(("networks", name), f"a network of backend {network.backend} requires a product")
                 )
         if "devices" not in top and isinstance(data, Mapping):
             self.add_mistake((), "the key devices is missing")
@@ -182,7 +182,7 @@ class _Reader(ValueReader):
         if unique:
             self._refuse_shared_names(devices)
         networks = memberships.complete_networks(devices, absent=self._absent)
-        records = tuple(record for _unused, record in devices)
+        records = tuple(replace(record, place=self.describe(place)) for place, record in devices)
         needs_login = product is not None or _needs_login(networks, records)
         deprecations = tuple(self._describe_deprecation(name, places) for name, places in self._deprecated.items())
         return Manifest(
@@ -238,7 +238,7 @@ class _Reader(ValueReader):
             self._deprecated.setdefault(name, []).append((*place, name))
         for key in (*self._product_keys, *self._former_names):
             if key in device and not self._has_product:
-                self.product_only.append(self.build_mistake((*place, key), key))
+                self.product_only.append(self.build_mistake((*place, key), "requires a product"))
         if identity is None:
             return None
         # Even if the device has mistakes, this is what the search for duplicates and for gateways needs.

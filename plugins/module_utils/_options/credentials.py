@@ -78,7 +78,10 @@ class Settings:
         raise_problems(self.problems)
         if self.login is None:
             message = "Neither an access token nor username and password are given."
-            hint = "Set access_token, or username and password, as options or as PARTICLE_… in the environment."
+            hint = (
+                "Set the options access_token, or username and password, or the environment variables "
+                "PARTICLE_ACCESS_TOKEN, or PARTICLE_USERNAME and PARTICLE_PASSWORD."
+            )
             raise ParticleError("invalid_credentials", message, hint=hint)
         raise_problems(self.login.find_problems())
         return self.login

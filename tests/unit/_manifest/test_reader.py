@@ -696,8 +696,8 @@ class TestManifestWithoutProduct:
         assert error.code == "unsupported"
         assert error.message.split("\n  ") == [
             "The manifest declares 3 items that require a product, of 2 kinds:",
-            "networks.barn: a network of backend ledger",
-            "devices[0].groups: groups (on 2 devices)",
+            "networks.barn: a network of backend ledger requires a product",
+            "devices[0].groups: requires a product (on 2 devices)",
         ]
         assert error.hint == "Set product, or remove these items."
 
