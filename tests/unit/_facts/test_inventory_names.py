@@ -17,6 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventor
     GROUP_KEYS,
     build_host_groups,
     build_host_names,
+    find_names_of_groups,
 )
 
 ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
@@ -67,6 +68,22 @@ class TestHostNames:
     def test_name_of_an_existing_host_or_group_is_not_used(self) -> None:
         assert name_hosts("db1", "platform_boron", taken={"db1": None, "platform_boron": None}) == [ONE, TWO]
 
+    def test_name_of_a_group_is_replaced_and_reported(self) -> None:
+        devices = fleet({"id": ONE, "name": "north", "serial_number": "B40A"}, {"id": TWO, "name": "barn"})
+        groups = {"north", "other"}
+        names = build_host_names(devices, ["name", "id"], {}, groups)
+        assert names == {ONE: ONE, TWO: "barn"}
+        assert find_names_of_groups(devices, ["name", "id"], groups, names) == {ONE: "north"}
+        names = build_host_names(devices, ["name", "serial_number"], {"north": ONE}, groups)
+        assert names == {ONE: "B40A", TWO: "barn"}
+        assert find_names_of_groups(devices, ["id", "name"], groups, {ONE: ONE, TWO: TWO}) == {}
+
+    def test_id_that_is_the_name_of_a_group_is_replaced_by_a_hash(self) -> None:
+        devices = fleet({"id": ONE, "name": None})
+        names = build_host_names(devices, ["name"], {}, {ONE})
+        assert re.fullmatch(r"device-[0-9a-f]{24}", names[ONE])
+        assert find_names_of_groups(devices, ["name"], {ONE}, names) == {ONE: ONE}
+
     def test_name_taken_by_the_same_device_is_used(self) -> None:
         assert name_hosts("unit", taken={"unit": ONE}) == ["unit"]
         assert name_hosts("unit", taken={"unit": TWO}) == [ONE]
@@ -94,14 +111,15 @@ class TestHostNames:
     )
     def test_host_names_are_unique_safe_and_independent_of_order(self, names: dict[str, str], random: Any) -> None:
         devices = {device: {"id": device, "name": name} for device, name in names.items()}
-        taken = {"a_b": None}
-        found = build_host_names(devices, ["name", "id"], taken)
+        taken, groups = {"a_b": None}, {"a", THREE}
+        found = build_host_names(devices, ["name", "id"], taken, groups)
         assert len(set(found.values())) == len(devices)
-        assert not {"all", "localhost", "a_b", "ungrouped"} & set(found.values())
+        assert not {"all", "localhost", "a_b", "ungrouped", *groups} & set(found.values())
         assert all(re.fullmatch(r"[^\W_][\w.-]*", name) for name in found.values())
         shuffled = list(devices)
         random.shuffle(shuffled)
-        assert build_host_names({device: devices[device] for device in shuffled}, ["name", "id"], taken) == found
+        again = {device: devices[device] for device in shuffled}
+        assert build_host_names(again, ["name", "id"], taken, groups) == found
 
 
 class TestGroupNames:
