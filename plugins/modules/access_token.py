@@ -156,6 +156,8 @@ options:
     description:
       - Requested lifetime of a new token in seconds.
       - By default, the cloud chooses the lifetime. The Particle cloud issues tokens for 90 days.
+      - A token in O(token_file) that was requested with another lifetime is replaced if it is valid for more than twice
+        as long, or was issued for less than half as long. The same applies to O(expires_at) and O(never_expires).
       - Cannot be combined with O(expires_at), O(never_expires), O(grant=refresh_token) or O(grant=session).
     type: int
   expires_at:

@@ -135,15 +135,28 @@ def test_revoked_token_is_invalid_and_second_revocation_changes_nothing(claim_ru
     assert claim_run.result("Look with the revoked token")["error"]["code"] == "token_invalid"
 
 
-def test_wrong_password_is_recognized_in_a_server_error(real_server: RealServer) -> None:
-    real_server.create_user("wrong-password@example.com", PASSWORD)
-    credentials = {"username": "wrong-password@example.com", "password": "incorrect horse"}
+@pytest.mark.parametrize(
+    ("username", "sentence"),
+    [("wrong-password@example.com", "Wrong password"), ("unknown@example.com", "User doesn't exist")],
+)
+def test_refused_login_is_recognized_in_a_server_error(real_server: RealServer, username: str, sentence: str) -> None:
+    if username != "unknown@example.com":
+        real_server.create_user(username, PASSWORD)
+    credentials = {"username": username, "password": "incorrect horse"}
     run = play("access_token", credentials, real_server)
     result = run.result("Task")
     assert result["error"]["code"] == "invalid_credentials"
     assert result["error"]["status"] == 503
+    assert sentence in result["msg"]
     assert result["cloud"]["requests"] == 1
     assert "incorrect horse" not in run.output
+
+
+def test_all_modules_judge_a_dead_token_alike(real_server: RealServer) -> None:
+    dead = {"access_token": "0" * 40}
+    assert play("device_info", dead, real_server).result("Task")["error"]["code"] == "token_invalid"
+    assert play("auth_doctor", dead, real_server).result("Task")["code"] == "token_invalid"
+    assert play("access_token_info", dead, real_server).result("Task")["current"]["alive"] is False
 
 
 def test_role_provisions_a_device_and_revokes_its_token(real_server: RealServer) -> None:

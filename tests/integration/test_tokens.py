@@ -17,6 +17,7 @@ import requests
 from support.counts import count
 from support.playbooks import PlaybookRun, run_playbook
 from support.plays import TASK, cloud_environment, run_task
+from support.scripted import ScriptedCloud
 from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
 
 HOSTS = count(quick=12, full=50)
@@ -362,7 +363,7 @@ def test_token_health_fails_if_the_token_file_is_missing(cloud: Simulator, tmp_p
 HOST_NAMES = [f"line-{number}" for number in range(HOSTS)]
 
 
-def run_on_many_hosts(cloud: Simulator, defaults: dict[str, Any], **env: str) -> PlaybookRun:
+def run_on_many_hosts(cloud: Simulator | ScriptedCloud, defaults: dict[str, Any], **env: str) -> PlaybookRun:
     """Run one task on many hosts at the same time, with one process per host."""
     play = {
         "hosts": "all",
@@ -398,6 +399,16 @@ def test_many_hosts_send_a_wrong_password_only_once(cloud: Simulator, source: st
     stats = cloud.stats()
     assert (stats["grants"], stats["refusals"]) == (0, 1)
     assert "does not accept this username and password" in run.output
+
+
+def test_many_hosts_send_one_login_to_a_cloud_that_fails(scripted_cloud: ScriptedCloud) -> None:
+    failure = {"error": "server_error", "error_description": "The token service is full"}
+    scripted_cloud.answer("POST", "/oauth/token", 503, json=failure, repeat=True)
+    run = run_on_many_hosts(scripted_cloud, {"username": USERNAME, "password": PASSWORD})
+    assert run.rc != 0
+    assert len(scripted_cloud.requests) == 1
+    assert {task.result["error"]["code"] for task in run.tasks} == {"cloud_error"}
+    assert all("The token service is full" in task.result["msg"] for task in run.tasks)
 
 
 def test_expired_session_leads_to_one_new_login(cloud: Simulator, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import RowForm, extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -36,6 +36,11 @@ class Grant:
     refresh_token: str | None = field(default=None, repr=False)
 
 
+def is_token(value: Any) -> TypeGuard[str]:
+    """Return whether a value can be sent as an access token or a refresh token."""
+    return isinstance(value, str) and value != "" and value.isascii() and value.isprintable() and " " not in value
+
+
 def request_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], action: str) -> Grant:
     """Request an access token, without retries (endpoints.yml: authentication_and_tokens).
 
@@ -55,17 +60,18 @@ def request_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], 
         code, status = "invalid_client_secret", error.status
         raise ParticleError(code, message, status=status, route=TOKEN_ROUTE) from None
     token = data.get("access_token") if isinstance(data, dict) else None
-    if not isinstance(token, str) or not token:
-        message = f"Could not {action}: the response contains no access token."
+    if not is_token(token):
+        message = f"Could not {action}: the response contains no valid access token."
         raise ParticleError("bad_response", message, status=200, route=TOKEN_ROUTE)
     refresh = data.get("refresh_token")
     http.redact.add_secret(token)
-    http.redact.add_secret(refresh)
+    if isinstance(refresh, str):
+        http.redact.add_secret(refresh)
     return Grant(
         token,
         str(data.get("token_type", "bearer")),
         _parse_number(data.get("expires_in")),
-        refresh if isinstance(refresh, str) else None,
+        refresh if is_token(refresh) else None,
     )
 
 

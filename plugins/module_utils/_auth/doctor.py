@@ -25,8 +25,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.re
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identify_login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
     compute_seconds_until,
-    is_token_valid,
     read_expiry,
+    read_token_facts,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import list_tokens_of_account
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -234,14 +234,13 @@ class _Examination:
             raise _Finding(SKIPPED, "No credentials are given.")
         self._http.use_token(token)
         try:
-            facts = get_current_token(self._http)
+            facts = read_token_facts(self._http)
         except ParticleError as error:
             if error.code == "token_invalid":
                 self._refuse_secret_of_client(token)
-                raise
-            if error.status in (400, 404) and error.code != "token_expired" and is_token_valid(self._http):
-                return "The cloud accepts the token, but shows no details of it."
             raise
+        if facts is None:
+            return "The cloud accepts the token, but shows no details of it."
         self._scopes = list(map(str, facts["scopes"])) if isinstance(facts.get("scopes"), list) else []
         return f"{self._describe_owner()}; {_describe_expiry(facts, self._http.now())}."
 

@@ -21,10 +21,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_lo
     SessionStore,
     identify_login,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
-    compute_seconds_until,
-    revoke_token,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import revoke_token
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import compute_requested_seconds
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import identify_process
@@ -48,7 +46,7 @@ class GrantAttempt:
     def __init__(self, http: Http, login: Login, lifetime: Mapping[str, str], sessions: SessionStore) -> None:
         self._http = http
         self._login = login
-        self._lifetime = lifetime
+        self.lifetime = lifetime
         self._sessions = sessions
         self._record: Record | None = None
         self._grant: Grant | None = None
@@ -67,7 +65,7 @@ class GrantAttempt:
         self._sessions.requests.add(record)
         self._record = record
         try:
-            self._grant = self._login.obtain_grant(self._http, self._lifetime, memory)
+            self._grant = self._login.obtain_grant(self._http, self.lifetime, memory)
         except ParticleError as error:
             if _has_granted_nothing(error):
                 self._drop_record()
@@ -149,12 +147,10 @@ class GrantAttempt:
 
     def _compute_requested_end(self, now: float) -> float | None:
         """Return when a token with the requested lifetime expires. Return ``None`` if it never expires."""
-        if self._lifetime.get("expires_in") == "0":
+        seconds = compute_requested_seconds(self.lifetime, now)
+        if seconds == float("inf"):
             return None
-        seconds = float(self._lifetime.get("expires_in", DEFAULT_LIFETIME))
-        if "expires_at" in self._lifetime:
-            seconds = max(0.0, compute_seconds_until(self._lifetime["expires_at"], now) or 0.0)
-        return now + min(seconds, MAX_LIFETIME)
+        return now + min(DEFAULT_LIFETIME if seconds is None else seconds, MAX_LIFETIME)
 
 
 @contextlib.contextmanager

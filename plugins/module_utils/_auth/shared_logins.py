@@ -5,8 +5,8 @@
 The worker processes of Ansible share no memory. Without this module, fifty hosts that use one account would log in
 fifty times. With a wrong password, the cloud would refuse ten logins in a row, and then lock out the IP address for
 half an hour. Therefore, a process locks the login before logging in. Afterwards, the process stores the outcome for the
-other processes. An access token is stored for an hour, a refused login for ten minutes, and an unreachable cloud for
-half a minute. All outcomes are stored in one file. The file is locked only while a process writes the file.
+other processes. An access token is stored for an hour, a refused login for ten minutes, and any other failure of the
+cloud for half a minute. All outcomes are stored in one file. The file is locked only while a process writes the file.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ REFUSAL_SECONDS = 600
 """For how many seconds a login is not tried again after the cloud refused the login."""
 
 OUTAGE_SECONDS = 30
-"""For how many seconds a login is not tried again after the cloud was unreachable."""
+"""For how many seconds a login is not tried again after the cloud was unreachable or failed."""
 
 _MAX_LOGIN_SECONDS = 900.0  # maximum wait for another process to log in; its login may wait for the budget or cloud
 _MARGIN_SECONDS = 60
@@ -210,7 +210,7 @@ class SessionStore:
         try:
             return obtain(memory)
         except ParticleError as error:
-            if error.code in REFUSED_LOGIN or error.code == "unreachable":
+            if error.code in REFUSED_LOGIN or error.code == "unreachable" or error.status is not None:
                 seconds = _compute_refusal_seconds(error.code)
                 memory["refusal"] = {**error.as_result(), "until": self._clock() + seconds}
             raise
@@ -218,7 +218,7 @@ class SessionStore:
     def _build_repeated_refusal(self, refusal: Memory) -> ParticleError:
         """Return the error for a login that is not tried, because the same login failed a short time ago."""
         left = refusal["until"] - self._clock()
-        if refusal["code"] == "unreachable":
+        if refusal["code"] not in REFUSED_LOGIN:
             why = f"The same login failed a moment ago, and is not tried again for {max(1, round(left))} seconds"
         else:
             minutes = max(1, round(left / 60))
@@ -295,4 +295,4 @@ class SessionStore:
 
 
 def _compute_refusal_seconds(code: str) -> int:
-    return OUTAGE_SECONDS if code == "unreachable" else REFUSAL_SECONDS
+    return REFUSAL_SECONDS if code in REFUSED_LOGIN else OUTAGE_SECONDS

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import is_token
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_seconds_until
 
 LABEL_FIELDS = ("api_url", "account", "client", "purpose")
@@ -50,7 +51,7 @@ def _check_entry(entry: Any, place: str) -> str | None:
     if not isinstance(previous, list):
         return _describe(f"{place}.previous", "a list", previous)
     for number, token in enumerate(previous):
-        if not _is_token(token):
+        if not is_token(token):
             return _describe(f"{place}.previous[{number}]", "a token without spaces and line breaks", token)
     return None
 
@@ -61,10 +62,6 @@ def _check_token_fields(entry: Mapping[str, Any], place: str) -> str | None:
         if name in entry and not is_valid(entry[name]):
             return _describe(f"{place}.{name}", form, entry[name])
     return None
-
-
-def _is_token(value: Any) -> bool:
-    return isinstance(value, str) and value != "" and value.isascii() and value.isprintable() and " " not in value
 
 
 def _is_moment(value: Any) -> bool:
@@ -80,8 +77,8 @@ def _is_text(value: Any) -> bool:
 
 
 _TOKEN_FIELDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "access_token": ("a token without spaces and line breaks", _is_token),
-    "refresh_token": ("a token without spaces and line breaks", _is_token),
+    "access_token": ("a token without spaces and line breaks", is_token),
+    "refresh_token": ("a token without spaces and line breaks", is_token),
     "token_type": ("a string", _is_text),
     "fingerprint": ("a string", _is_text),
     "expires_in": ("a number of seconds", _is_lifetime),

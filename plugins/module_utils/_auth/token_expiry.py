@@ -76,15 +76,29 @@ def read_expiry(facts: Mapping[str, Any], now: float) -> str | None:
     return compute_expiry(seconds, datetime.datetime.fromtimestamp(now, datetime.UTC))
 
 
+def read_token_facts(http: Http) -> dict[str, Any] | None:
+    """Return what the cloud tells about the access token that ``http`` uses.
+
+    :returns: ``None`` if the cloud accepts the token, but has no route that tells anything about it.
+    :raises ParticleError: ``token_invalid`` or ``token_expired`` when the cloud does not accept the token.
+    """
+    try:
+        return get_current_token(http)
+    except ParticleError as error:
+        if error.status not in _MISSING_ROUTE_STATUSES or error.code in REFUSED_TOKEN_CODES:
+            raise
+    try:
+        list_account_devices(http)
+    except ParticleError as error:
+        if error.code != "missing_scope":  # the cloud checks the token before it checks the scopes
+            raise
+    return None
+
+
 def is_token_valid(http: Http) -> bool:
     """Return whether the cloud still accepts the access token that ``http`` uses."""
     try:
-        try:
-            get_current_token(http)
-        except ParticleError as error:
-            if error.status not in _MISSING_ROUTE_STATUSES or error.code in REFUSED_TOKEN_CODES:
-                raise
-            list_account_devices(http)
+        read_token_facts(http)
     except ParticleError as error:
         if error.code in REFUSED_TOKEN_CODES:
             return False

@@ -17,6 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.grants im
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.refresh_token import RefreshToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.orphans import is_of_account
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import hash_token
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identify_login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
@@ -31,6 +32,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_fil
     TokenStore,
     build_entry,
     compute_seconds_left,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import (
+    describe_other_lifetime,
+    fits_request,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
@@ -70,7 +75,8 @@ class Tokens:
     ) -> dict[str, Any]:
         """Return the stored access token if it stays valid for long enough. Otherwise return a new access token.
 
-        :param lifetime: the form fields that request a lifetime for a new token, such as ``{"expires_in": "3600"}``.
+        :param lifetime: the form fields that request a lifetime for a new token, such as ``{"expires_in": "3600"}``. A
+            stored token is replaced if its lifetime is far from the requested one.
         :param renew_before: a stored token is replaced if the token expires within this many seconds. The default is 7
             days or a tenth of the lifetime of the token, whichever is shorter.
         :returns: the documented result of module ``access_token``, including the token.
@@ -79,7 +85,8 @@ class Tokens:
             return self._obtain_unstored(self._add_refresh_token(login, {}), lifetime, check_mode=check_mode)
         with self.store.lock_entry(label) as kept:
             settled = self._finish_rotation(kept, login, check_mode=check_mode)
-            if self._is_usable(kept.entry, renew_before):
+            fits = fits_request(kept.entry, lifetime, self.http.now())
+            if fits and self._is_usable(kept.entry, renew_before):
                 return _build_result(kept.entry, changed=settled, reused=True)
             login = self._add_refresh_token(login, kept.entry)
             if check_mode:
@@ -142,6 +149,9 @@ class Tokens:
     def _obtain_grant(self, login: Login, attempt: GrantAttempt) -> Grant:
         identity = identify_login(self.http.connection, login)
         grant = self.sessions.obtain_grant(identity, attempt.request)
+        warning = describe_other_lifetime(grant.expires_in, attempt.lifetime, self.http.now())
+        if warning is not None:
+            self.warn(warning)
         # Clouds send a refresh token with every access token. Keep the refresh token only for logins that use one.
         return grant if isinstance(login, RefreshToken) else replace(grant, refresh_token=None)
 
@@ -178,7 +188,8 @@ class Tokens:
         """
         locked.check_space()  # before the request, because a token that cannot be stored must not be obtained
         with open_attempt(self.http, login, lifetime, self.sessions) as attempt:
-            locked.entry["next"] = build_entry(self._obtain_grant(login, attempt), self.http.now())
+            entry = build_entry(self._obtain_grant(login, attempt), self.http.now())
+            locked.entry["next"] = {**entry, "requested": dict(lifetime)}
             locked.entry.pop("refresh_token", None)  # the request has used up the old refresh token
             locked.save()
             attempt.settle()
@@ -289,11 +300,10 @@ class Tokens:
 
     def _forget_records(self, token: str, account: str | None) -> None:
         """Remove the records of ``token`` and of all tokens of ``account`` on this cloud."""
-        url = self.http.connection.api_url
         self.sessions.requests.remove(
             lambda record: (
                 record.token_hash == hash_token(token)
-                or (record.api_url == url and account is not None and record.account == account)
+                or (bool(account) and record.account == account and is_of_account(record, self.http, account))
             )
         )
 

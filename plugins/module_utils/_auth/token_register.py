@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import (
-    get_current_token,
     list_account_tokens,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
@@ -27,8 +26,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_lo
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
     compute_fingerprint,
     compute_seconds_until,
-    is_token_valid,
     read_expiry,
+    read_token_facts,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import TokenStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import DAY
@@ -100,13 +99,13 @@ def list_tokens_of_account(
 def _describe_current(http: Http, token: str) -> dict[str, Any]:
     http.use_token(token)
     facts: dict[str, Any] = {}
+    alive = True
     try:
-        facts = get_current_token(http)
-        alive = True
+        facts = read_token_facts(http) or {}
     except ParticleError as error:
-        if error.code not in REFUSED_TOKEN_CODES and error.status not in (400, 404):
+        if error.code not in REFUSED_TOKEN_CODES:
             raise
-        alive = error.code not in REFUSED_TOKEN_CODES and is_token_valid(http)
+        alive = False
     end = read_expiry(facts, http.now())
     left = compute_seconds_until(end, http.now())
     return {

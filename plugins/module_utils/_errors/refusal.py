@@ -164,6 +164,14 @@ _CODES_BY_TEXT = (
 )
 
 
+_WRONG_CREDENTIALS = re.compile(
+    r"\b(wrong|bad|incorrect|invalid) (user(name)?|password|login|credentials)\b"
+    r"|\b(unknown|no such) (user|account)\b"
+    r"|\b(user|username|account)\b.{0,80}\b(doesn.?t exist|does not exist|not exist|not found)"
+    r"|\bcredentials are invalid"
+)
+
+
 def _classify_grant(status: int, refusal: Refusal) -> str:
     """Return the error code for an error response of the token endpoint.
 
@@ -180,8 +188,8 @@ def _classify_grant(status: int, refusal: Refusal) -> str:
         return "missing_scope"
     if refusal.word in ("invalid_client", "unauthorized_client"):
         return "invalid_client_secret" if "client_secret" in text else "unknown_client"
-    # A self-hosted cloud sends these words with status 503, but the cloud works: only the credentials are wrong.
-    if refusal.word == "invalid_grant" or "wrong password" in text or "credentials are invalid" in text:
+    # A self-hosted cloud sends such sentences with status 503, but the cloud works: only the credentials are wrong.
+    if refusal.word == "invalid_grant" or _WRONG_CREDENTIALS.search(text):
         return "invalid_credentials"
     if status == 404:
         return "not_a_cloud"

@@ -372,6 +372,14 @@ def test_token_that_is_not_a_client_secret_is_reported_as_invalid(
     assert len(cloud.seen("POST", GRANT)) == 1
 
 
+@pytest.mark.parametrize("body", ["Not Found", "<pre>Cannot GET /v1/access_tokens/current</pre>"])
+def test_refused_token_is_invalid_on_a_cloud_without_details(
+    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud, body: str
+) -> None:
+    scripted_cloud.answer("GET", CURRENT, 404, body=body, repeat=True).answer("GET", DEVICES, 401, body="")
+    expect_failure(examine(clocked_http, store, READY), "token", "token_invalid")
+
+
 def test_valid_token_passes_if_the_cloud_shows_no_details(
     clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud
 ) -> None:

@@ -100,8 +100,8 @@ def grants() -> Grants:
     return Grants()
 
 
-def build_refusing_grants(code: str = "invalid_credentials") -> Grants:
-    return Grants(ParticleError(code, "Could not log in.", status=400, route="POST /oauth/token"))
+def build_refusing_grants(code: str = "invalid_credentials", status: int | None = 400) -> Grants:
+    return Grants(ParticleError(code, "Could not log in.", status=status, route="POST /oauth/token"))
 
 
 def catch_error(action: Callable[[], object]) -> ParticleError:
@@ -223,9 +223,9 @@ def test_corrected_password_is_tried_at_once(store: SessionStore, grants: Grants
     assert store.get_token(corrected, grants) == token(1)
 
 
-@pytest.mark.parametrize("code", ["cloud_error", "bad_response", "not_a_cloud", "tls_untrusted"])
-def test_failure_unrelated_to_the_login_is_not_remembered(store: SessionStore, code: str) -> None:
-    catch_error(lambda: store.get_token(IDENTITY, build_refusing_grants(code)))
+@pytest.mark.parametrize("code", ["tls_untrusted", "unsafe_file"])
+def test_failure_without_a_response_is_not_remembered(store: SessionStore, code: str) -> None:
+    catch_error(lambda: store.get_token(IDENTITY, build_refusing_grants(code, status=None)))
     assert store.get_token(IDENTITY, Grants()) == token(1)
 
 
@@ -236,12 +236,15 @@ def test_success_removes_the_remembered_refusal(store: SessionStore, path: Path,
     assert "refusal" not in path.read_text()
 
 
-def test_unreachable_cloud_is_not_tried_again_for_30_seconds(store: SessionStore, clock: TurnedClock) -> None:
-    refusing_grants = build_refusing_grants("unreachable")
+@pytest.mark.parametrize("code", ["unreachable", "cloud_error", "bad_response", "not_a_cloud", "missing_scope"])
+def test_failure_of_the_cloud_is_not_tried_again_for_30_seconds(
+    store: SessionStore, clock: TurnedClock, code: str
+) -> None:
+    refusing_grants = build_refusing_grants(code)
     first = catch_error(lambda: store.get_token(IDENTITY, refusing_grants))
     clock.sleep(29)
     again = catch_error(lambda: store.get_token(IDENTITY, refusing_grants))
-    assert (refusing_grants.requests, again.code, again.message) == (1, "unreachable", first.message)
+    assert (refusing_grants.requests, again.code, again.message) == (1, code, first.message)
     assert "not tried again for 1 seconds" in again.hint
     clock.sleep(1)
     assert store.get_token(IDENTITY, Grants()) == token(1)

@@ -238,6 +238,52 @@ def test_token_without_known_expiry_is_reused_while_it_is_valid(
     assert (result["access_token"], result["expires_in"], result["expires_at"]) == (token(1), expires_in, None)
 
 
+@pytest.mark.parametrize(
+    ("stored", "requested", "is_replaced"),
+    [
+        (0, {"expires_in": "600"}, True),
+        (90 * DAY, {"expires_in": "600"}, True),
+        (1200, {"expires_in": "600"}, False),
+        (1201, {"expires_in": "600"}, True),
+        (300, {"expires_in": "600"}, False),
+        (299, {"expires_in": "600"}, True),
+        (600, {"expires_in": "0"}, True),
+        (600, {"expires_in": str(int(90 * DAY))}, True),
+        (600, {"expires_at": "2030-01-01T00:00:00Z"}, True),
+        (0, {"expires_at": "1970-01-01T00:10:00Z"}, True),
+        (0, {"expires_in": "0"}, False),
+        (600, {}, False),
+        (0, {}, False),
+    ],
+)
+def test_stored_token_is_replaced_if_another_lifetime_is_requested(
+    tokens: Tokens,
+    label: Label,
+    scripted_cloud: ScriptedCloud,
+    file: Path,
+    stored: float,
+    requested: dict[str, str],
+    is_replaced: bool,
+) -> None:
+    accept_tokens(granting(scripted_cloud, token(1), expires_in=int(stored)), times=2)
+    granting(scripted_cloud, token(2), expires_in=600).answer("DELETE", CURRENT, json=OK)
+    ensure_present(tokens, label, lifetime={})
+    result = ensure_present(tokens, label, lifetime=requested)
+    assert (result["changed"], result["access_token"]) == (is_replaced, token(2 if is_replaced else 1))
+    assert len(scripted_cloud.seen("DELETE", CURRENT)) == is_replaced
+
+
+def test_repeated_request_returns_the_token_of_a_cloud_that_ignores_it(
+    tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, warnings: list[str]
+) -> None:
+    accept_tokens(granting(scripted_cloud, token(1), expires_in=0), times=2)
+    results = [ensure_present(tokens, label, lifetime={"expires_in": "600"}) for _unused in range(2)]
+    assert [(result["access_token"], result["expires_in"]) for result in results] == [(token(1), 0)] * 2
+    assert warnings == [
+        "The cloud has granted a token that never expires, but the task requests one that expires in 600 seconds."
+    ]
+
+
 @pytest.mark.parametrize("answer", [INVALID, EXPIRED])
 def test_stored_token_that_the_cloud_refuses_is_replaced(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path, answer: dict[str, str]

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant, is_token
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Memory, find_account_problems
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_seconds_until
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -77,11 +77,11 @@ class TwoStepLogin:
         first = self._send(http, "POST", self.login_url, json={"username": self.username, "password": self.password})
         session = first.get("auth_token")
         token = session.get("token") if isinstance(session, dict) else None
-        if not isinstance(token, str) or not token:
+        if not is_token(token):
             raise _build_missing_token_error(self.username, "session")
         second = self._send(http, "GET", self.token_url, bearer=token)
         access_token = second.get("access_token")
-        if not isinstance(access_token, str) or not access_token:
+        if not is_token(access_token):
             raise _build_missing_token_error(self.username, "access token")
         http.redact.add_secret(access_token)
         left = compute_seconds_until(second.get("access_token_expires_at"), http.now())
