@@ -549,7 +549,7 @@ EXAMPLES = r"""
     devices:
       - id: e00fce68aabbccddeeff0022
         approval: approved
-      - id: e00fce68aabbccddeeff0023
+      - id: e00fce68aabbccddeeff0031
         approval: denied
 
 - name: Remove a device from its network and from all groups

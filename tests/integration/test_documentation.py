@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,11 @@ from support.simulator import Simulator
 
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("[a-z]*.py"))
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
+NESTED = {"devices", "networks", "mesh", "filters"}
+"""The options whose values are mappings with keys of their own."""
+SET_IN_A_MANIFEST = {"groups_mode", "unique_names"}
+"""The options that a manifest sets as well as a task. A default of the option would count as set in the task."""
+MACRO = re.compile(r"\b[A-Z]+\((?:[^)\\]|\\.)*\)")
 DOCUMENTED_ERROR = {"code", "hint", "message", "route", "status"}
 
 
@@ -63,6 +68,39 @@ def test_documented_options_match_the_argument_spec(documentation: dict[str, Any
     assert_same_options(options, spec)
 
 
+def list_options(options: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the name and the documentation of each option and suboption."""
+    for name, option in options.items():
+        yield name, option
+        yield from list_options(option.get("suboptions") or {})
+
+
+def list_texts(option: Mapping[str, Any]) -> list[str]:
+    return [option["description"]] if isinstance(option["description"], str) else option["description"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nested_options_document_their_keys_and_defaults(documentation: dict[str, Any], module: str) -> None:
+    options = list(list_options(documentation[f"meshfleet.particle.{module}"]["doc"]["options"]))
+    nested = [(name, option) for name, option in options if name in NESTED and option["type"] in ("dict", "list")]
+    assert [name for name, option in nested if option.get("elements") != "str" and not option.get("suboptions")] == []
+    assert [name for name, option in options if "type" not in option] == []
+    in_prose = {
+        name
+        for name, option in options
+        if option.get("default") is None and any(text.startswith("The default is V(") for text in list_texts(option))
+    }
+    assert in_prose <= SET_IN_A_MANIFEST
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_markup_ends_at_its_own_parenthesis(documentation: dict[str, Any], module: str) -> None:
+    for name, option in list_options(documentation[f"meshfleet.particle.{module}"]["doc"]["options"]):
+        for text in list_texts(option):
+            rest = MACRO.sub("", text)
+            assert rest.count("(") == rest.count(")"), f"{name}: {text}"
+
+
 def assert_same_options(options: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
     assert set(options) == set(spec)
     for name, option in options.items():
@@ -92,6 +130,9 @@ def test_documented_inventory_options_match_the_spec(tmp_path: Path) -> None:
         option: value for option, value in documented.items() if option not in ansible_options and "cache" not in option
     }
     assert_same_options(own_options, spec)
+    for option, value in list_options(documented):
+        for text in list_texts(value):
+            assert MACRO.sub("", text).count(")") == MACRO.sub("", text).count("("), f"{option}: {text}"
     assert f"plugin: {name}" in entry["examples"]
 
 

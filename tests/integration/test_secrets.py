@@ -440,3 +440,50 @@ def test_no_plugin_shows_its_credentials(cloud: Simulator, tmp_path: Path, passw
     assert password not in traces
     if password == PASSWORD:
         assert all(task.status in ("ok", "changed") for task in run.tasks), run.output
+
+
+LITERAL = "canary-in-the-playbook"
+TASK_HEADER, EXCERPT, JUNIT = "task header", "excerpt", "junit"
+
+
+def find_shown_literals(cloud: Simulator, folder: Path, password: str, **task: Any) -> set[str]:
+    """Run a task that fails, and return which outputs of Ansible itself show the password.
+
+    :param password: the text that the playbook contains as the password.
+    :param task: more keywords of the task.
+    """
+    options = f"{{username: {USERNAME}, password: '{password}', api_url: '{cloud.url}'}}"
+    keywords = "".join(f"\n      {name}: {json.dumps(value)}" for name, value in task.items())
+    text = "- hosts: localhost\n  gather_facts: false\n  tasks:\n"
+    run = run_playbook(
+        f"{text}    - meshfleet.particle.device_info: {options}{keywords}\n",
+        env={
+            "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.junit",
+            "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "True",
+            "JUNIT_OUTPUT_DIR": str(folder),
+        },
+        extra_vars={"particle_password": LITERAL},
+    )
+    assert run.rc != 0
+    (junit,) = (file.read_text() for file in folder.glob("*.xml"))
+    (header,) = re.findall(r"^TASK .*", run.output, re.MULTILINE)
+    excerpts = re.findall(r"^\d+ .*", run.output, re.MULTILINE)
+    assert excerpts, run.output
+    shown = {TASK_HEADER: header, EXCERPT: "\n".join(excerpts), JUNIT: junit}
+    return {name for name, output in shown.items() if LITERAL in output}
+
+
+@pytest.mark.parametrize(
+    ("password", "task", "shown"),
+    [
+        # The exceptions that the guide to security names, and its remedies.
+        (LITERAL, {}, {TASK_HEADER, EXCERPT, JUNIT}),
+        (LITERAL, {"no_log": True}, {EXCERPT}),
+        ("{{ particle_password }}", {}, set()),
+    ],
+    ids=["literal", "literal with no_log", "variable"],
+)
+def test_ansible_itself_shows_only_secrets_written_into_a_playbook(
+    cloud: Simulator, tmp_path: Path, password: str, task: dict[str, Any], shown: set[str]
+) -> None:
+    assert find_shown_literals(cloud, tmp_path, password, **task) == shown

@@ -18,7 +18,8 @@ HINTS: Mapping[str, str] = {
     "row, the cloud blocks your IP address for 30 minutes.",
     "unknown_client": "Check client_id and client_secret, or leave both out to use the default client.",
     "invalid_client_secret": "Check client_secret, or leave client_id and client_secret out to use the default client.",
-    "mfa_required": "Set otp to the one-time code; for unattended runs, set otp_secret to the secret behind the codes.",
+    "mfa_required": "Set otp to the one-time code; for unattended runs, set otp_secret to the secret behind the codes. "
+    "If username and password come from the environment, set PARTICLE_OTP or PARTICLE_OTP_SECRET there instead.",
     "otp_refused": "Check the one-time code and this machine's clock.",
     "sso_account": "Give an existing access_token instead of username and password.",
     "locked_out": "Correct the credentials, and wait 30 minutes before the next login from this IP address.",
