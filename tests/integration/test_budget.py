@@ -15,6 +15,7 @@ import requests
 
 from support.playbooks import PlaybookRun, run_playbook
 from support.plays import TASK, cloud_environment, manifest_for, run_task
+from support.processes import HANG_SECONDS
 from support.simulator import Simulator, running_simulator
 
 TIMEOUT = 30
@@ -24,7 +25,7 @@ LOGINS_OF_EACH_PLAYBOOK = 60
 
 def wait_until(condition: Callable[[], bool]) -> None:
     """Wait until other processes fulfil a condition; fail after a timeout."""
-    deadline = time.monotonic() + 2 * TIMEOUT
+    deadline = time.monotonic() + HANG_SECONDS
     while not condition():
         assert time.monotonic() < deadline, "the condition was not fulfilled in time"
         time.sleep(0.05)

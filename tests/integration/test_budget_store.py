@@ -19,12 +19,13 @@ from support.counts import count
 from support.inventories import read_inventory, write_inventory
 from support.playbooks import PlaybookRun, run_playbook
 from support.plays import TASK, cloud_environment, manifest_for, run_task
+from support.processes import HANG_SECONDS
 from support.redis_server import RedisServer, running_redis
 from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 
 CANARY = "c4nary-0f-the-store"
 LOGINS = 95  # the documented limit is 100 logins in five minutes, of which a run uses at most 95 %
-TIMEOUT_SECONDS = 280.0
+TIMEOUT_SECONDS = HANG_SECONDS
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ from support.declared import expect_state, normalize_state
 from support.killing import running_play
 from support.playbooks import run_playbook
 from support.plays import TASK, cloud_environment, manifest_for
+from support.processes import HANG_SECONDS
 from support.simulator import Simulator, running_simulator
 
 N = count(quick=300, full=1000)
 KILLS = count(quick=3, full=20)
 WORKERS = 16
 NETWORKS = ["barn", "shed", "yard"]
-IDLE_SECONDS = 30.0
 
 IMPORT = "POST /v1/products/:p/devices"
 CREATE_GROUP = "POST /v1/products/:p/groups"
@@ -96,7 +96,7 @@ def environment(cloud: Simulator, home: Path) -> dict[str, str]:
 
 def wait_until_idle(cloud: Simulator) -> None:
     """Wait until the cloud has read the last requests of the killed processes."""
-    end = time.monotonic() + IDLE_SECONDS
+    end = time.monotonic() + HANG_SECONDS
     before, now = None, cloud.stats()
     while now != before:
         assert time.monotonic() < end, "the cloud still receives requests"

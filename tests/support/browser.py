@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from support.paths import BROWSER, TESTS
-from support.processes import ProcessFailed
+from support.processes import HANG_SECONDS, ProcessFailed
 
 PACKAGES = ("@sparticuz/chromium", "playwright-core")
-BROWSER_SECONDS = 180.0
 
 
 def observe_report(
@@ -44,7 +43,7 @@ def observe_report(
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=BROWSER_SECONDS,
+            timeout=HANG_SECONDS,
             check=False,
         )
     if run.returncode != 0:

@@ -17,10 +17,9 @@ import requests
 from support.paths import TESTS
 from support.playbooks import ansible_environment
 from support.plays import cloud_environment
+from support.processes import HANG_SECONDS
 from support.programs import program_path, run_program
 from support.simulator import PRODUCT_SLUG, Simulator
-
-RUN_SECONDS = 280.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def read_inventory(source: Path, env: Mapping[str, str], *args: str, home: Path)
     :param args: the arguments after `-i`; by default `--list`.
     """
     argv = [program_path("ansible-inventory"), "-i", str(source), *(args or ("--list",))]
-    run = run_program(argv, env=ansible_environment(home, env), cwd=Path.cwd(), timeout=RUN_SECONDS)
+    run = run_program(argv, env=ansible_environment(home, env), cwd=Path.cwd(), timeout=HANG_SECONDS)
     return Inventory(run.rc, run.stdout, run.stderr)
 
 
@@ -110,7 +109,7 @@ def measure_inventory(source: Path, env: Mapping[str, str], *, home: Path) -> di
         env=ansible_environment(home, env),
         capture_output=True,
         text=True,
-        timeout=10 * RUN_SECONDS,
+        timeout=5 * HANG_SECONDS,
         check=True,
     )
     assert not done.stderr, done.stderr

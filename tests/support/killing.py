@@ -18,9 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from support.playbooks import ansible_environment
-
-UNDER_WAY_SECONDS = 60.0
-END_SECONDS = 30.0
+from support.processes import HANG_SECONDS
 
 
 class RunningPlay:
@@ -59,10 +57,10 @@ class RunningPlay:
 
         :raises AssertionError: after a timeout.
         """
-        end = time.monotonic() + UNDER_WAY_SECONDS
+        end = time.monotonic() + HANG_SECONDS
         while not reached() and not self.ended:
             assert time.monotonic() < end, (
-                f"the play did not reach the expected state within {UNDER_WAY_SECONDS:g} s:\n{self.output}"
+                f"the play did not reach the expected state within {HANG_SECONDS:g} s:\n{self.output}"
             )
 
     def kill(self) -> None:
@@ -72,7 +70,7 @@ class RunningPlay:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             self._process.kill()
-            self._process.wait(END_SECONDS)
+            self._process.wait(HANG_SECONDS)
             _wait_for_end(workers)
 
     @contextmanager
@@ -81,7 +79,7 @@ class RunningPlay:
         with self._workers() as workers:
             assert workers, "the play must have a worker that outlives the controlling process"
             self._process.kill()
-            self._process.wait(END_SECONDS)
+            self._process.wait(HANG_SECONDS)
             yield
             _wait_for_end(workers)
 
@@ -126,10 +124,10 @@ def _wait_for_end(handles: Sequence[int]) -> None:
     :raises AssertionError: after a timeout. The process that is still running is killed.
     """
     for handle in handles:
-        ended, _unused, _unused = select.select([handle], [], [], END_SECONDS)
+        ended, _unused, _unused = select.select([handle], [], [], HANG_SECONDS)
         if not ended:
             signal.pidfd_send_signal(handle, signal.SIGKILL)
-            raise AssertionError(f"a worker still ran after {END_SECONDS:g} s")
+            raise AssertionError(f"a worker still ran after {HANG_SECONDS:g} s")
 
 
 @contextmanager

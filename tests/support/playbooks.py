@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from support.paths import COLLECTIONS, TESTS
+from support.processes import HANG_SECONDS
 from support.programs import program_path, run_program, run_program_on_terminal
-
-RUN_SECONDS = 240.0
 
 # The full name of a playbook that is part of a collection, for example meshfleet.particle.provision.
 PLAYBOOK_NAME = re.compile(r"\w+\.\w+\.\w+")
@@ -117,7 +116,7 @@ def run_playbook(
     extra_vars: Mapping[str, Any] | None = None,
     args: Sequence[str] = (),
     cwd: Path | None = None,
-    timeout: float = RUN_SECONDS,
+    timeout: float = HANG_SECONDS,
     terminal: bool = False,
     fresh: bool = False,
 ) -> PlaybookRun:

@@ -15,9 +15,7 @@ from pathlib import Path
 
 import redis
 
-from support.processes import POLL_SECONDS, START_SECONDS, ChildProcess
-
-TIMEOUT = 10.0
+from support.processes import HANG_SECONDS, POLL_SECONDS, ChildProcess
 
 
 @dataclass
@@ -35,7 +33,7 @@ class RedisServer:
 
     def client(self) -> redis.Redis:
         """Return a client of this server. The caller must close the client."""
-        return redis.Redis(unix_socket_path=str(self.socket), password=self.password, socket_timeout=TIMEOUT)
+        return redis.Redis(unix_socket_path=str(self.socket), password=self.password, socket_timeout=HANG_SECONDS)
 
     def keys(self) -> list[str]:
         """Return all keys, sorted."""
@@ -78,10 +76,10 @@ def _start(path: Path, password: str | None) -> ChildProcess:
     lines = [f"unixsocket {path}", "unixsocketperm 700", "port 0", f"dir {path.parent}", 'save ""', "appendonly no"]
     settings.write_text("\n".join([*lines, *([f"requirepass {password}"] if password else [])]))
     process = ChildProcess([program, settings])
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + HANG_SECONDS
     while not _is_listening(path):
         assert process.returncode is None, f"redis-server ended:\n{process.output}"
-        assert time.monotonic() < deadline, f"redis-server was not ready after {START_SECONDS:g} s"
+        assert time.monotonic() < deadline, f"redis-server was not ready after {HANG_SECONDS:g} s"
         time.sleep(POLL_SECONDS)
     return process
 

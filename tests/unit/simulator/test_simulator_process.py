@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -161,15 +160,11 @@ def test_malformed_file_is_refused_with_a_message(tmp_path: Path, flag: str, con
 
 
 def test_latency_delays_each_answer_except_admin_answers(tmp_path: Path) -> None:
-    with started(tmp_path, "--latency", "300") as (_unused, port):
+    with started(tmp_path, "--latency", str(2 * TIMEOUT_SECONDS * 1000)) as (_unused, port):
         cloud = Cloud(build_url(port))
         cloud.stats()
-        start = time.monotonic()
-        cloud.stats()
-        admin = time.monotonic() - start
-        cloud.call("GET", "/v1/user")
-        assert time.monotonic() - start - admin >= 0.3
-        assert admin < 0.3
+        with pytest.raises(requests.Timeout):
+            cloud.call("GET", "/v1/user", timeout=0.3)
 
 
 def test_simulator_serves_tls_with_a_certificate(tmp_path: Path) -> None:
