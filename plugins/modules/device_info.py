@@ -519,6 +519,9 @@ def device_info(task: Task) -> dict[str, Any]:
             add_mesh_states(http, devices, gathered.products, task.warn, mesh)
     if not gathered.complete:
         task.warn("The list of devices changed while it was read, so a device may be missing in the result.")
+    if not devices and not sources.is_empty:
+        matching = " that match the filters" if any((options["filters"] or {}).values()) else ""
+        task.warn(f"There are no devices{matching} in {sources.describe()}.")
     result = {
         "changed": False,
         "devices": list(devices.values()),

@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import describe_type
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID, ICCID, IMEI
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import list_former_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_template import IDENTIFIERS
@@ -203,6 +205,15 @@ def _suggest(header: str, known: Mapping[str, str]) -> str:
 
 
 def read_column_options(columns: Any, ignored: Any) -> ColumnOptions:
-    """Return the options ``columns`` and ``ignore_columns``, which are a mapping and a list, or ``None``."""
+    """Return the values of ``columns`` and ``ignore_columns``. The value of a missing key is ``None``.
+
+    :raises ParticleError: ``invalid_manifest`` when ``columns`` is not a mapping, or ``ignore_columns`` is not a list.
+    """
+    if not isinstance(columns, (Mapping, type(None))):
+        message = f"columns must be a mapping from names of columns to keys, got {describe_type(columns)}."
+        raise ParticleError("invalid_manifest", message)
+    if not isinstance(ignored, (list, tuple, type(None))):
+        message = f"ignore_columns must be a list of names of columns, got {describe_type(ignored)}."
+        raise ParticleError("invalid_manifest", message)
     mapping = {str(header): None if key is None else str(key).strip() for header, key in (columns or {}).items()}
     return ColumnOptions(mapping, [str(header) for header in ignored or ()])

@@ -10,7 +10,10 @@ import pytest
 from fleet_cloud import device_id
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.columns import ColumnOptions
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.columns import (
+    ColumnOptions,
+    read_column_options,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.tables import parse_device_table
 
@@ -167,6 +170,18 @@ def test_invalid_mapping_of_columns_is_refused() -> None:
     assert second == (
         "fleet.csv:1 the header: columns names 'Carton', which is not in the header; the header has id, Box"
     )
+
+
+@pytest.mark.parametrize(
+    ("columns", "ignored", "message"),
+    [
+        (["Box"], None, "columns must be a mapping from names of columns to keys, got a list."),
+        (None, "Box", "ignore_columns must be a list of names of columns, got a string."),
+    ],
+)
+def test_column_options_of_a_wrong_type_are_refused(columns: Any, ignored: Any, message: str) -> None:
+    with pytest.raises(ParticleError, match=message):
+        read_column_options(columns, ignored)
 
 
 @pytest.mark.parametrize(
