@@ -97,7 +97,7 @@ def build_probes(asked: Simulator, folder: Path) -> tuple[Probe, ...]:
         Probe(("token_file",), {**url, "token_file": str(folder / "tokens.json")}, ACCEPTED),
         Probe(("profile",), {**url, "profile": "asked"}, ACCEPTED),
         Probe(("api_url",), {"api_url": "nonsense"}, "api_url is not a valid http or https URL"),
-        Probe(("access_token",), {"access_token": "two words"}, "The access token contains spaces"),
+        Probe(("access_token",), {"access_token": "two words"}, "contains spaces, line breaks"),
         Probe(("username",), {"username": USERNAME}, "Only one of username and password"),
         Probe(("password",), {"password": PASSWORD}, "Only one of username and password"),
         Probe(("otp",), {**ACCOUNT, "otp": "nonsense"}, "is not a code of 6 digits"),
