@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import is_token
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 
@@ -82,7 +83,7 @@ def _is_memory(memory: Any) -> bool:
     """Return whether a value has the form of the stored data of a login."""
     if not isinstance(memory, dict):
         return False
-    if ("token" in memory) != ("ends" in memory) or not _is_token(memory.get("token", "x")):
+    if ("token" in memory) != ("ends" in memory) or not is_token(memory.get("token", "x")):
         return False
     if "refusal" in memory and not _is_refusal(memory["refusal"]):
         return False
@@ -101,11 +102,6 @@ def _is_refusal(refusal: Any) -> bool:
         and (status is None or isinstance(status, int))
         and (route is None or _is_text(route))
     )
-
-
-def _is_token(value: Any) -> bool:
-    """Return whether a value can be an access token. Line breaks, for example, cannot be sent in a header."""
-    return isinstance(value, str) and value != "" and value.isascii() and value.isprintable() and " " not in value
 
 
 def _is_text(value: Any) -> bool:

@@ -98,7 +98,7 @@ def test_refused_login_is_sent_once_and_explained_without_the_password(scripted_
     [
         ({}, "Neither an access token nor username and password are given."),
         ({"username": USERNAME}, "Only one of username and password"),
-        ({"access_token": "s3cret token"}, "The access token contains spaces"),
+        ({"access_token": "s3cret token"}, "The access token of 12 characters contains spaces"),
         ({"username": USERNAME, "password": "s3cret\n"}, "The password ends with a line break."),
         ({**ACCOUNT, "client_secret": "s3cret"}, "client_id and client_secret must be given together"),
     ],
