@@ -197,7 +197,7 @@ def find_wrong_cells(cells: list[tuple[Probe, str]], run: PlaybookRun) -> list[s
 def test_every_option_holds_in_every_place_of_a_play(table: Table, place: str) -> None:
     before = table.other.stats()["requests"]
     cells = [(probe, content) for probe, content in select_contents(table, place) if content != "inventory"]
-    run = run_playbook([build_play(place, *cell, table.home) for cell in cells], env=table.env)
+    run = run_playbook([build_play(place, *cell, table.home) for cell in cells], env=table.env, timeout=900)
     assert find_wrong_cells(cells, run) == []
     assert table.other.stats()["requests"] == before
 
@@ -232,7 +232,7 @@ def test_every_option_of_the_environment_holds_for_an_inventory(table: Table, tm
     file.write_text("plugin: meshfleet.particle.devices\n")
     for probe in table.probes if FULL else table.probes[:1]:
         errors = list_inventory(["--list", "-i", str(file)], tmp_path, {**table.env, **build_variables(probe.values)})
-        assert bool(errors) is bool(probe.refusal), f"{probe}: {errors}"
+        assert ("Failed to parse" in errors) is bool(probe.refusal), f"{probe}: {errors}"
         assert probe.refusal in errors
 
 
