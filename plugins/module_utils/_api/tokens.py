@@ -14,6 +14,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.token_form import find_token_mistake
 
 PUBLIC_CLIENTS = frozenset({"particle", "particle-api", "particle-cli", "spark", "spark-ide"})
 """The ids of OAuth clients that exist in the Particle cloud (endpoints.yml: client_basic)."""
@@ -38,7 +39,7 @@ class Grant:
 
 def is_token(value: Any) -> TypeGuard[str]:
     """Return whether a value can be sent as an access token or a refresh token."""
-    return isinstance(value, str) and value != "" and value.isascii() and value.isprintable() and " " not in value
+    return isinstance(value, str) and find_token_mistake(value) is None
 
 
 def request_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], action: str) -> Grant:
