@@ -201,6 +201,34 @@ def test_serial_makes_one_run_per_batch(simulator: Simulator, tmp_path: Path) ->
     assert len(list_hosts(run, "Outcome", "changed")) == 10
 
 
+def test_hosts_find_their_outcomes_in_the_file_if_hosts_are_left_out(simulator: Simulator, tmp_path: Path) -> None:
+    """The result of thousands of hosts has no key hosts."""
+    hosts = write_inventory(
+        simulator, tmp_path, 2, stranger={"particle_device": {"id": "e00fce68" + 16 * "0"}}, none={}
+    )
+    fleet = {"product": PRODUCT_SLUG, "from_inventory": True, "fail": False}
+    tasks = [
+        {"name": "Fleet", "meshfleet.particle.fleet": fleet, "run_once": True, "register": "fleet"},
+        {
+            "name": "Outcome",
+            "meshfleet.particle.fleet_outcome": {"fleet": {"outcomes_path": "{{ fleet.outcomes_path }}"}},
+            "ignore_errors": True,
+        },
+    ]
+    run = run_playbook(
+        [{"hosts": "all", "gather_facts": False, "tasks": tasks}],
+        env=cloud_environment(simulator.url),
+        args=["-i", str(hosts)],
+    ).succeeded()
+    expected = run.result("Fleet", "line-0")["hosts"]
+    assert sorted(expected) == ["line-0", "line-1", "stranger"]
+    assert {host: run.result("Outcome", host)["outcome"] for host in expected} == expected
+    assert run.result("Outcome", "none")["outcome"] is None
+    assert [record.host for record in run.tasks if record.task == "Outcome" and "error" in record.result] == [
+        "stranger"
+    ]
+
+
 def test_invalid_device_is_reported_with_its_host(simulator: Simulator, tmp_path: Path) -> None:
     hosts = write_inventory(simulator, tmp_path, typo={"particle_device": {"id": "e00fce68", "nmae": "x"}})
     run = play_over_hosts(simulator, hosts)

@@ -32,7 +32,7 @@ HINTS: Mapping[str, str] = {
     "forbidden": "Use an account that has this permission.",
     "not_found": "Check the id or slug, and whether this account has access to it.",
     "device_offline": "Power the device, wait until it is online, and run again.",
-    "device_not_yours": "Check the id. If another account or product has the device, release it there first.",
+    "device_not_yours": "Check the id. If it is correct, ask the owner of the device to release it.",
     "quarantined": "Declare approval: approved for the device, or remove the device from your declaration.",
     "platform_mismatch": "Use a device that has the platform of the product.",
     "conflict": "Compare the state in the cloud with your declaration, correct one of them, and run again.",

@@ -83,8 +83,8 @@ def _find_obstacle(
     approval = observed.unapproved.get(record.id)
     if approval is not None and not manifest.absent and "approval" not in record.fields:
         return _build_quarantine_error(record, approval, manifest)
-    if reason := _find_claim_obstacle(record, device, manifest, observed):
-        return ParticleError("device_not_yours", f"Device {record.key} {reason}.")
+    if error := _find_claim_obstacle(record, device, manifest, observed):
+        return error
     return None if device is None else _find_label_conflict(record, device)
 
 
@@ -115,20 +115,23 @@ def _build_quarantine_error(record: DeviceRecord, approval: str, manifest: Manif
 
 def _find_claim_obstacle(
     record: DeviceRecord, device: ObservedDevice | None, manifest: Manifest, observed: Observed
-) -> str | None:
-    """Return the reason why the declared claim of a device is impossible; ``None`` if there is no reason."""
+) -> ParticleError | None:
+    """Return the error of a device whose declared claim is impossible; ``None`` if the claim is possible."""
+    reason, hint = "", ""
     if manifest.product is not None:
         concerned = record.claimed is False or (record.claimed and not manifest.absent)
-        foreign = device is not None and device.owner not in (None, observed.account)
-        return "is claimed by another account" if concerned and foreign else None
-    if device is not None or manifest.absent or record.claimed is False:
-        return None
-    missing = "is not among the devices of the account"
-    if record.claimed is None:
-        return f"{missing}; declare claimed: true to claim it"
-    if record.declared_by and record.declared_by.kind != "serial_number":
-        return f"{missing}, and the cloud cannot look up a device by {record.declared_by.kind}"
-    return None
+        if concerned and device is not None and device.owner not in (None, observed.account):
+            reason = "is claimed by another account"
+            hint = "Release the device in the other account, or leave out claimed."
+    elif device is None and not manifest.absent and record.claimed is not False:
+        missing = "is not among the devices of the account"
+        if record.claimed is None:
+            reason = missing
+            hint = "Declare claimed: true to claim the device. If the device belongs to a product, set product instead."
+        elif record.declared_by and record.declared_by.kind != "serial_number":
+            reason = f"{missing}, and the cloud cannot look up a device by {record.declared_by.kind}"
+            hint = "Declare the device by its id or serial number."
+    return ParticleError("device_not_yours", f"Device {record.key} {reason}.", hint=hint) if reason else None
 
 
 def _sort_records(manifest: Manifest) -> list[DeviceRecord]:
