@@ -61,7 +61,8 @@ def get_product(http: Http, product: str) -> Product:
             raise
         slugs = list_account_slugs(http)
         similar = suggest_similar(product, slugs)
-        message = f"Could not {action}: it does not exist, or this account cannot see it{similar}."
+        cause = f"it does not exist, or this account cannot see it{similar} (HTTP {error.status}{error.quoted})"
+        message = f"Could not {action}: {cause}."
         hint = f"Name one of the products of this account: {list_names(slugs, _MAX_SLUGS)}." if slugs else None
         raise ParticleError("not_found", message, status=error.status, route=route, hint=hint) from None
     found = data.get("product") if isinstance(data, dict) else None

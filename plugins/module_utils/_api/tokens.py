@@ -57,7 +57,8 @@ def request_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], 
             raise
         # The cloud sends the same response for an unknown client and for a wrong secret. The cloud knows the clients in
         # PUBLIC_CLIENTS, so the secret is wrong.
-        message = f"Could not {action}: the cloud does not accept the secret of OAuth client {client[0]}."
+        message = f"Could not {action}: the cloud does not accept the secret of OAuth client {client[0]} "
+        message += f"(HTTP {error.status}{error.quoted})."
         code, status = "invalid_client_secret", error.status
         raise ParticleError(code, message, status=status, route=TOKEN_ROUTE) from None
     token = data.get("access_token") if isinstance(data, dict) else None
@@ -144,7 +145,10 @@ def _get_either(row: Mapping[str, Any], *names: str) -> Any:
 def _explain_refused_listing(error: ParticleError, username: str) -> ParticleError:
     """Return the error for a refused list of tokens, with the likely reason (errors-and-limits.md, section 5)."""
     if error.status in (404, 410) or error.code == "unsupported":
-        message = "This cloud no longer lists tokens; Particle's own clients stopped using the list in October 2024."
+        message = (
+            f"This cloud no longer lists tokens (HTTP {error.status}{error.quoted}); "
+            "Particle's own clients stopped using the list in October 2024."
+        )
         return ParticleError("listing_retired", message, status=error.status, route=error.route)
     if error.status not in (400, 401, 403):
         return error
@@ -153,7 +157,7 @@ def _explain_refused_listing(error: ParticleError, username: str) -> ParticleErr
         reason = f"{username!r} looks like an OAuth client, but the list requires the account's username and password"
     elif error.code == "mfa_required":
         reason = "the account has two-factor login, and the list requires a one-time code too"
-    message = f"Could not list the tokens of the account: {reason}."
+    message = f"Could not list the tokens of the account: {reason} (HTTP {error.status}{error.quoted})."
     return ParticleError("listing_refused", message, status=error.status, route=error.route)
 
 

@@ -21,6 +21,7 @@ class ParticleError(Exception):
         values, such as device ids.
     :ivar response: the JSON object in the body of the HTTP response, for the caller; empty if there is no JSON object.
         The JSON object may contain secrets, and is never shown to the user.
+    :ivar words: the sentence with which the cloud has refused the request, without secrets; empty if there is none.
     :ivar unsent: whether the failed request certainly had no effect.
     """
 
@@ -40,7 +41,16 @@ class ParticleError(Exception):
         self.status = status
         self.route = route
         self.response: Mapping[str, Any] = {}
+        self.words = ""
         self.unsent = False
+
+    @property
+    def quoted(self) -> str:
+        """Return a colon and :attr:`words`, to append to the HTTP status in a message; empty if there are no words.
+
+        Whatever the collection concludes from a refusal, it passes on what the cloud has said.
+        """
+        return f": {self.words}" if self.words else ""
 
     def as_result(self) -> dict[str, Any]:
         """Return the error as a mapping, for the key ``error`` in the result of a task.

@@ -67,21 +67,18 @@ def read_refusal(body: bytes) -> Refusal:
 def _read_sentences(data: Mapping[str, Any]) -> list[str]:
     """Return the error messages in a JSON body.
 
-    The shapes E11 and E3 spread the message over two or three keys. For all other shapes, the first key with a message
-    is used.
+    The shapes E11 and E3 spread the message over two or three keys. Machine-readable words are left out if there is
+    also a sentence. If there is none, only the words of the first key are used.
     """
     if data.get("message") and data.get("description"):  # E11: the input violates a JSON Schema
         violations = [json.dumps(one) for one in _wrap_in_list(data.get("violations") or [])]
         return [str(data["message"]), str(data["description"]), *violations]
     if data.get("error") and data.get("info"):  # E3: only ``info`` says that the error is about a device
         return [str(data["error"]), str(data["info"])]
-    for key in ("error_description", "error", "errors", "info", "description", "message"):
-        if key == "error" and data.get("description"):  # E10: ``error`` says less than ``description``
-            continue
-        found = [text for text in map(_read_words, _wrap_in_list(data.get(key))) if text]
-        if found:
-            return found
-    return []
+    keys = ("error_description", "error", "errors", "info", "description", "message")
+    found = [[text for text in map(_read_words, _wrap_in_list(data.get(key))) if text] for key in keys]
+    sentences = dict.fromkeys(text for texts in found for text in texts if not _WORD.match(text))
+    return list(sentences) or next(filter(None, found), [])
 
 
 def _wrap_in_list(value: Any) -> list[Any]:
@@ -223,7 +220,7 @@ def build_refusal(status: int, body: bytes, *, route: str, action: str, redact: 
         )
     message = f"Could not {action}: {cause} (HTTP {status}{kind}{said})."
     error = ParticleError(code, message, hint=hint, status=status, route=route)
-    error.response = refusal.data
+    error.response, error.words = refusal.data, words
     return error
 
 

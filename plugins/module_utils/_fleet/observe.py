@@ -242,7 +242,7 @@ def _list_groups(target: Target) -> frozenset[str]:
     except ParticleError as error:
         if error.status != 404:
             raise
-        message = "Groups or networks are declared, but this cloud has no device groups."
+        message = f"Groups or networks are declared, but this cloud has no device groups (HTTP 404{error.quoted})."
         raise ParticleError("unsupported", message, status=404, route=error.route) from None
 
 

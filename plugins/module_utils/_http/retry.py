@@ -145,7 +145,7 @@ def _build_wait_error(error: ParticleError, action: str, wait: float, max_wait: 
     return ParticleError(
         "rate_limited",
         f"Could not {action}: the cloud asks to wait {wait:.0f} seconds, "
-        f"but max_wait allows only {max_wait:g} seconds.",
+        f"but max_wait allows only {max_wait:g} seconds (HTTP {error.status}{error.quoted}).",
         status=error.status,
         route=error.route,
     )
@@ -156,7 +156,7 @@ def _build_busy_error(error: ParticleError, action: str, waited: float, max_wait
     return ParticleError(
         "rate_limited",
         f"Could not {action}: the rate limit was still exceeded after {waited:.0f} seconds of waiting, "
-        f"and max_wait allows only {max_wait:g} seconds for one request.",
+        f"and max_wait allows only {max_wait:g} seconds for one request (HTTP {error.status}{error.quoted}).",
         status=error.status,
         route=error.route,
     )

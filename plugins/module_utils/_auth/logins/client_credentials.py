@@ -65,6 +65,6 @@ class ClientCredentials:
             if error.code != "invalid_credentials":
                 raise
             cause = "the cloud does not accept the id or the secret of this client"
-            message = f"Could not {action}: {cause} (HTTP {error.status})."
+            message = f"Could not {action}: {cause} (HTTP {error.status}{error.quoted})."
             hint = "Check client_id and client_secret."
             raise ParticleError("unknown_client", message, hint=hint, status=error.status, route=error.route) from None

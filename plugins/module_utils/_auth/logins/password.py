@@ -103,7 +103,9 @@ class PasswordLogin:
             # It is not known whether the cloud sends status 400 or 401 for a wrong code, so handle both statuses.
             if error.status not in (400, 401):
                 raise
-            message = f"Could not {action}: the cloud does not accept the one-time code (HTTP {error.status})."
+            message = (
+                f"Could not {action}: the cloud does not accept the one-time code (HTTP {error.status}{error.quoted})."
+            )
             raise ParticleError("otp_refused", message, status=error.status, route=error.route) from None
 
     def get_code(self, http: Http, memory: Memory) -> str:

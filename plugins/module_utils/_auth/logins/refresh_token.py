@@ -71,6 +71,8 @@ class RefreshToken:
         except ParticleError as error:
             if error.code != "invalid_credentials":
                 raise
-            message = f"Could not {action}: the cloud does not accept this refresh token (HTTP {error.status})."
+            message = (
+                f"Could not {action}: the cloud does not accept this refresh token (HTTP {error.status}{error.quoted})."
+            )
             hint = "Log in again: a refresh token can be used once, and expires about 14 days after its access token."
             raise ParticleError(error.code, message, hint=hint, status=error.status, route=error.route) from None

@@ -76,7 +76,7 @@ def observe_networks(
     except ParticleError as error:
         if error.status != 404:
             raise
-        message = "Networks of backend ledger require ledgers, but this cloud has none."
+        message = f"Networks of backend ledger require ledgers, but this cloud has none (HTTP 404{error.quoted})."
         raise ParticleError("unsupported", message, status=404, route=error.route) from None
     present = {str(row.get("name")): row for row in definitions}
     for wanted in build_definitions(ledgers):

@@ -131,8 +131,8 @@ def find_registered_network(
 def _build_retired_error(error: ParticleError, declared: Collection[str]) -> ParticleError:
     names = f" Declared with backend networks: {', '.join(sorted(declared))}." if declared else ""
     message = (
-        f"This cloud has no registry of Particle Mesh networks (HTTP {error.status}): Particle retired it, and "
-        f"since the end of 2020 no device can be added.{names}"
+        f"This cloud has no registry of Particle Mesh networks (HTTP {error.status}{error.quoted}): "
+        f"Particle retired it, and since the end of 2020 no device can be added.{names}"
     )
     hint = (
         "Use backend ledger, which works on the current Particle cloud: it requires devices of a product, and firmware "

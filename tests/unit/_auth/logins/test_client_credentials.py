@@ -79,7 +79,7 @@ def test_refused_client_is_reported_with_a_hint(http: Http, scripted_cloud: Scri
         LOGIN.obtain_grant(http, {}, {})
     assert caught.value.message == (
         "Could not obtain an access token for client my-product-1234: "
-        "the cloud does not accept the id or the secret of this client (HTTP 400)."
+        "the cloud does not accept the id or the secret of this client (HTTP 400: invalid_grant)."
     )
     assert caught.value.hint == "Check client_id and client_secret."
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -396,9 +397,10 @@ def test_wrong_one_time_code_is_reported_and_sent_once(
     with pytest.raises(ParticleError) as caught:
         PasswordLogin(USERNAME, PASSWORD, otp="001234").obtain_grant(clocked_http, {}, {})
     assert (caught.value.code, caught.value.status, caught.value.route) == ("otp_refused", status, TOKEN_ROUTE)
+    said = f": {json.loads(body)['error_description']}" if body else ""
     assert caught.value.message == (
         "Could not obtain an access token for demo@example.com: "
-        f"the cloud does not accept the one-time code (HTTP {status})."
+        f"the cloud does not accept the one-time code (HTTP {status}{said})."
     )
     assert "clock" in caught.value.hint
     assert not [secret for secret in ("001234", MFA_TOKEN) if secret in f"{caught.value.as_failure()}"]

@@ -44,7 +44,7 @@ def test_refused_refresh_token_is_not_reported_as_a_wrong_password(
     assert (error.code, error.status, error.route) == ("invalid_credentials", 400, TOKEN_ROUTE)
     assert error.message == (
         "Could not obtain an access token from the refresh token: "
-        "the cloud does not accept this refresh token (HTTP 400)."
+        f"the cloud does not accept this refresh token (HTTP 400: {description})."
     )
     assert error.hint == (
         "Log in again: a refresh token can be used once, and expires about 14 days after its access token."
