@@ -120,7 +120,7 @@ def test_sentence_is_passed_on_beside_a_conclusion(http: Http, scripted_cloud: S
 
 
 def test_sentence_about_a_one_time_code_is_passed_on(http: Http, scripted_cloud: ScriptedCloud) -> None:
-    scripted_cloud.answer("POST", "/oauth/token", 403, json={"error": "mfa_required", "mfa_token": "m"})
+    scripted_cloud.answer("POST", "/oauth/token", 403, json={"error": "mfa_required", "mfa_token": "mfa-token-1"})
     scripted_cloud.answer("POST", "/oauth/token", 400, json={"error": "invalid_grant", "error_description": WORDS})
     http.redact.add_secret("s3cret-value")
     with pytest.raises(ParticleError) as caught:
