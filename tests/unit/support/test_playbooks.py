@@ -113,7 +113,8 @@ def test_playbook_can_print_to_a_terminal() -> None:
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_playbook_is_stopped_after_its_timeout(terminal: bool) -> None:
-    task = {"name": "Sleep", "ansible.builtin.command": "sleep 60"}
+    task = {"name": "Sleep", "ansible.builtin.command": "sleep 600"}
     plays = [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]
-    with pytest.raises(AssertionError, match=r"did not end within 3 s(.|\n)*Sleep"):
+    # How much the program has printed by then depends on the speed of the machine.
+    with pytest.raises(AssertionError, match=r"did not end within 3 s\. It printed:"):
         run_playbook(plays, timeout=3, terminal=terminal)
