@@ -30,7 +30,7 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._declaration im
     limit_undeclared,
     read_declaration,
 )
-from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import reconcile_task
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import name_uncertain_devices, reconcile_task
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._host_devices import (
     collect_devices,
     count_other_hosts,
@@ -89,6 +89,7 @@ class ActionModule(ParticleAction):
         if options["fail_on_drift"] and task.check_mode and not result.get("failed"):
             drift = find_drift(result)
             result.update(drift.as_failure() if drift else {})
+        result["diff"] = name_uncertain_devices(result["diff"], result["devices"])
         if not self._task.diff:
             del result["diff"]
         result["outcomes_path"] = self._write_outcomes(task, result)

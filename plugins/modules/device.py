@@ -412,6 +412,13 @@ device:
         name:
           before:
           after: barn-gateway
+    uncertain:
+      description:
+        - Whether check mode cannot tell if the cloud would accept the device, because no list of the account shows the
+          device. The id or label may be wrong.
+      type: bool
+      returned: in check mode, if V(true)
+      sample: true
     mesh:
       description:
         - State of the device in its network. V(null) if the state was not read. The state is read only with

@@ -34,6 +34,7 @@ attributes:
   diff_mode:
     support: full
     details: >-
+      In check mode, the header of the difference names the devices for which the result is uncertain.
       The parameters of networks and devices can be join keys. The difference therefore contains the names of changed
       parameters, but never their values.
   idempotent:
@@ -711,6 +712,15 @@ devices:
         name:
           before:
           after: barn-gateway
+    uncertain:
+      description:
+        - Whether check mode cannot tell if the cloud would accept the device. The lists of the account do not show a
+          device that is in no product and that the account has not claimed, so the id or label may be wrong.
+        - Check mode knows the other products of the account. A device of another product has the status V(failed). At
+          most ten products are read, and at most 1,000 devices of each.
+      type: bool
+      returned: in check mode, if V(true)
+      sample: true
     mesh:
       description:
         - State of the device in its network. V(null) if the state was not read. The state is read only with

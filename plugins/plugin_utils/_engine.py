@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, ignore_progress
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import (
     Callbacks,
@@ -28,6 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._module import 
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import find_secrets
 
 DEFAULT_BOUNDS = Bounds()
+_MAX_SHOWN = 10
 
 
 def reconcile_task(
@@ -63,6 +65,18 @@ def reconcile_task(
     # Failures are cleaned when they are reported. Remove these secrets from a successful result as well.
     cleaned: dict[str, Any] = task.redact.mask_values(result) if secrets else result
     return cleaned
+
+
+def name_uncertain_devices(diff: Mapping[str, Any], devices: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the difference, with the devices that the cloud may refuse in the header of its second part.
+
+    :param devices: rows of the documented return value ``devices``.
+    """
+    uncertain = [device["identifier"] for device in devices if device.get("uncertain")]
+    if not uncertain:
+        return dict(diff)
+    shown = list_names(uncertain, _MAX_SHOWN)
+    return {**diff, "after_header": f"uncertain for {len(uncertain)} devices that no list shows: {shown}"}
 
 
 def _build_parent_check(parent: int) -> Callable[[], None]:

@@ -116,11 +116,16 @@ def list_predictable_results(run: PlaybookRun) -> list[dict[str, Any]]:
             "host": record.host,
             "status": record.status,
             "changed": record.result.get("changed"),
-            "diff": record.result.get("diff"),
+            "diff": drop_headers(record.result.get("diff")),
         }
         for record in run.tasks
     ]
     return sorted(tasks, key=lambda task: str(task["host"]))  # workers finish in any order
+
+
+def drop_headers(diff: Any) -> Any:
+    """Return a difference without its headers, in which check mode names the devices that are uncertain."""
+    return {side: diff[side] for side in diff if side in ("before", "after")} if isinstance(diff, dict) else diff
 
 
 def find_modules(tasks: Sequence[Task]) -> set[str]:

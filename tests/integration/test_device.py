@@ -38,7 +38,9 @@ def test_device_is_set_up_as_predicted_and_second_run_writes_nothing(
     predicted = run_task("device", options, env, "--check", "--diff").succeeded().result(TASK)
     assert simulator.stats()["writes"] == 0
     done = run_task("device", options, env).succeeded().result(TASK)
-    assert predicted["diff"] == done["diff"]
+    assert all(predicted["diff"][side] == done["diff"][side] for side in ("before", "after"))
+    assert first["serial_number"] in predicted["diff"]["after_header"]
+    assert (predicted["device"]["uncertain"], "uncertain" in done["device"]) == (True, False)
     assert (predicted["changed"], done["changed"]) == (True, True)
     assert (done["device"]["id"], done["device"]["status"]) == (first["id"], "changed")
     assert simulator.device(first["id"])["name"] == "barn-gateway"

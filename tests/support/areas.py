@@ -54,7 +54,8 @@ AREAS = {
     "fleet": Area(
         unit=(
             "_api/* _budget/* _documents/* _manifest/* _fleet/apply _fleet/declared_state_property "
-            "_fleet/fault_storm _fleet/batches _fleet/checks/firmware_versions _fleet/checks/shared_names "
+            "_fleet/fault_storm _fleet/batches _fleet/checks/firmware_versions _fleet/checks/other_products "
+            "_fleet/checks/shared_names "
             "_fleet/lifecycle _fleet/lost_creates _fleet/paced_fleet _fleet/plan _fleet/progress _fleet/reconcile"
         ),
         integration=(

@@ -61,11 +61,13 @@ class ListOptions:
         again after the last page was read for the first time.
     :param keep: the keys of each row that are returned; ``None`` for all keys. A hundred thousand rows with all keys
         need 250 MB of memory.
+    :param max_pages: the maximum number of pages that are read; ``None`` to read all pages.
     """
 
     page_size: int = PAGE_SIZE
     watch: Watch = Watch.NOTHING
     keep: Set[str] | None = None
+    max_pages: int | None = None
 
 
 DEFAULT_OPTIONS = ListOptions()
@@ -129,6 +131,7 @@ def read_pages(http: Http, request: Request, form: RowForm, options: ListOptions
     if total > MAX_PAGES:
         message = f"Could not {request.action}: the response announces {total} pages, but at most {MAX_PAGES} are read."
         raise ParticleError("bad_response", message, status=200, route=request.route)
+    total = total if options.max_pages is None else min(total, options.max_pages)
     if options.watch is Watch.NOTHING or total == 1:
         answers = [(rows, total), *map_in_parallel(read_page, range(2, total + 1), http.workers)]
         is_unchanged = True

@@ -106,6 +106,12 @@ def list_products(http: Http, org: str) -> tuple[Product, ...]:
     return tuple(map(_parse_product, rows))
 
 
+def list_account_products(http: Http) -> tuple[Product, ...]:
+    """Return the products of the account itself, without those of its organisations (endpoints.yml: products_list)."""
+    request = Request("GET /v1/user/products", "list the products of the account")
+    return tuple(_parse_product(row) for row in extract_rows(http.send(request).data, _PRODUCT_ROWS, request))
+
+
 def _parse_product(row: Mapping[str, Any]) -> Product:
     platform = row.get("platform_id")
     return Product(

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -40,6 +40,7 @@ class Outcome:
     :param status: one of :data:`STATUSES`. A ``pending`` device has not failed, and another run can finish its writes.
     :param mesh: the state of the device in its network; ``None`` if this state was not read.
     :param place: where the device is declared, such as ``fleet.yml:12 devices[3]``; empty if it is not declared.
+    :param is_uncertain: whether check mode cannot tell if the cloud would accept the device.
     """
 
     id: str | None
@@ -50,6 +51,7 @@ class Outcome:
     error: ParticleError | None = None
     mesh: str | None = None
     place: str = ""
+    is_uncertain: bool = False
 
     @property
     def identifiers(self) -> tuple[str, ...]:
@@ -93,6 +95,7 @@ class Outcome:
             "status": self.status,
             "changes": {field: {"before": before, "after": after} for field, (before, after) in self.changes.items()},
             "mesh": self.mesh,
+            **({"uncertain": True} if self.is_uncertain else {}),
             "error": self.error.as_result() if self.error else None,
         }
 
@@ -150,7 +153,8 @@ def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mo
             status, error = PENDING, waiting.get(record.id)
         else:
             status = CHANGED if changes else OK
-        outcomes.append(Outcome.from_record(record, status, changes, error, states.get(record.id)))
+        outcome = Outcome.from_record(record, status, changes, error, states.get(record.id))
+        outcomes.append(replace(outcome, is_uncertain=record.key in run.uncertain))
     return outcomes
 
 

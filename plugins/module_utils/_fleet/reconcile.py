@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import apply_plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.other_products import predict_imports
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import stop_at_failure_limit
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.labels import learn_ids
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Plan
@@ -71,7 +72,9 @@ def reconcile(
     run = Run(Target(http, product, callbacks.warn), manifest, settings.bounds, mesh or Mesh())
     with callbacks.lock(product.id if product else None):
         plan = plan_fleet(run)
-        if not settings.check_mode:
+        if settings.check_mode:
+            plan = predict_imports(run, plan)
+        else:
             run.note_refusals(plan)
             carry_out_plan(run, plan, callbacks.report)
             if (rest := settle_run(run, plan)) is not None:

@@ -125,6 +125,7 @@ class Run:
     :param mesh: the mesh backends that the task has opened.
     :ivar observed: the result of the latest observation of the whole fleet.
     :ivar labels_known: whether the run has already tried to learn the ids of all devices that are declared by a label.
+    :ivar uncertain: keys of the devices of which check mode cannot tell whether the cloud would accept them.
     :ivar mesh_warnings: the warnings of the latest plan for the networks.
     :ivar later_changes: the changes that later plans have found, keyed by :attr:`DevicePlan.key`.
     :ivar unneeded_devices: keys of devices that were found to need no write after their device ids had been learned.
@@ -137,6 +138,7 @@ class Run:
     state: RunState = field(default_factory=RunState)
     observed: Observed = field(default_factory=lambda: Observed({}))
     labels_known: bool = False
+    uncertain: frozenset[str] = frozenset()
     mesh_warnings: tuple[str, ...] = ()
     later_changes: dict[str, dict[str, Change]] = field(default_factory=dict)
     unneeded_devices: set[str] = field(default_factory=set)

@@ -121,6 +121,7 @@ class TestProduct:
         assert count_writes(simulator) == before
 
         real = run(http, barn(ids))
+        assert all(device.pop("uncertain") for device in predicted["devices"])  # no list shows a new device
         assert [predicted[key] for key in ("changed", "diff", "devices")] == [
             real[key] for key in ("changed", "diff", "devices")
         ]
