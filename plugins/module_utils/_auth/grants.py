@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import MAX_LIFETIME, Grant
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login, Memory
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.refresh_token import RefreshToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import Record, Stage, hash_token
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import (
     SESSION_SECONDS,
@@ -31,6 +32,9 @@ DEFAULT_LIFETIME = 90 * 86400.0
 """The number of seconds for which a token is valid if no lifetime is requested (errors-and-limits.md, section 4)."""
 
 _MARGIN_SECONDS = 60
+_USED_REFRESH_TOKEN_HINT = (
+    "The refresh token has been used up, and its successor could not be stored, so log in again to obtain another one."
+)
 _LOST_RESPONSE_HINT = (
     "If the cloud has granted a token, module access_token_info lists it under orphaned, and module access_token with "
     "state=absent and which=orphaned revokes it if the cloud lists tokens."
@@ -50,6 +54,11 @@ class GrantAttempt:
         self._sessions = sessions
         self._record: Record | None = None
         self._grant: Grant | None = None
+
+    @property
+    def has_grant(self) -> bool:
+        """Return whether the cloud has granted a token."""
+        return self._grant is not None
 
     def request(self, memory: Memory) -> Grant:
         """Record the request, send it and return the grant.
@@ -162,6 +171,8 @@ def open_attempt(
     try:
         yield attempt
     except BaseException as error:
+        if isinstance(error, ParticleError) and isinstance(login, RefreshToken) and attempt.has_grant:
+            error.hint = f"{error.hint} {_USED_REFRESH_TOKEN_HINT}"
         try:
             attempt.revoke()
         except ParticleError as failure:

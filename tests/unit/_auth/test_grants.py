@@ -29,6 +29,7 @@ from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.grants import get_shared_token, open_attempt
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.refresh_token import RefreshToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.two_step import TwoStepLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import Reason, Record, hash_token
@@ -83,16 +84,16 @@ def read_reasons(sessions: SessionStore) -> list[Reason | None]:
     return [record.reason for record in sessions.requests.list_records()]
 
 
-def remove_folder_during_login(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def remove_folder_during_login(monkeypatch: pytest.MonkeyPatch, folder: Path, kind: type = PasswordLogin) -> None:
     """Remove `folder` after the cloud has granted a token, so that the token cannot be stored."""
-    original = type(LOGIN).obtain_grant
+    original = kind.obtain_grant  # type: ignore[attr-defined]
 
     def obtain_grant(self: Any, *arguments: Any) -> Any:
         grant = original(self, *arguments)
         shutil.rmtree(folder)
         return grant
 
-    monkeypatch.setattr(type(LOGIN), "obtain_grant", obtain_grant)
+    monkeypatch.setattr(kind, "obtain_grant", obtain_grant)
 
 
 # The record of a request
@@ -249,6 +250,18 @@ def test_refresh_token_is_not_used_if_its_successor_cannot_be_stored(
     with pytest.raises(ParticleError):
         tokens.ensure_present(REFRESH, label, {}, None, check_mode=False)
     assert scripted_cloud.requests == []
+
+
+def test_loss_of_a_used_refresh_token_is_reported(
+    tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grant = {"access_token": token(1), "expires_in": 3600, "refresh_token": "r1"}
+    scripted_cloud.answer("POST", GRANT, json=grant).answer("DELETE", CURRENT, json=OK)
+    remove_folder_during_login(monkeypatch, folder, RefreshToken)
+    with pytest.raises(ParticleError) as caught:
+        tokens.ensure_present(REFRESH, label, {}, None, check_mode=False)
+    assert "The refresh token has been used up" in caught.value.hint
+    assert "r1" not in caught.value.hint.split()
 
 
 @pytest.mark.parametrize("failure", [ValueError("bug"), KeyboardInterrupt(), BrokenPipeError()])
