@@ -68,7 +68,7 @@ class ActionModule(ParticleAction):
         absent, ordered = options["state"] == "absent", not options["from_inventory"]
         manifest = read_manifest(declared.data, declared.where, absent=absent, ordered=ordered, items=declared.items)
         if not manifest.devices and not manifest.networks and manifest.undeclared in (IGNORE, REPORT):
-            task.warn("The manifest declares no devices, so there is nothing to do.")
+            task.warn("The manifest declares no devices.")
         with self._show_progress(task) as report:
             result = reconcile_task(
                 task,

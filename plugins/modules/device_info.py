@@ -519,7 +519,8 @@ def device_info(task: Task) -> dict[str, Any]:
             add_mesh_states(http, devices, gathered.products, task.warn, mesh)
     if not gathered.complete:
         task.warn("The list of devices changed while it was read, so a device may be missing in the result.")
-    if not devices and not sources.is_empty:
+    # An account without devices has its own warning.
+    if not devices and (sources.products or sources.organization or gathered.devices):
         matching = " that match the filters" if any((options["filters"] or {}).values()) else ""
         task.warn(f"There are no devices{matching} in {sources.describe()}.")
     result = {

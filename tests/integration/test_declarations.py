@@ -210,9 +210,16 @@ def test_declaration_without_devices_is_never_silent(simulator: Simulator, tmp_p
     from_hosts = {**fleet(from_inventory=True, fail=False), "run_once": True, "ignore_errors": True}
     of_task = {**from_hosts, "vars": {"particle_device": {"id": "{{ particle.id }}"}}}
     empty = {**fleet(devices=[]), "run_once": True}
+    found = {
+        "meshfleet.particle.device_info": {"products": [PRODUCT_SLUG], "filters": {"name": "x*"}},
+        "run_once": True,
+    }
     plays = [
         {"hosts": "one,two", "tasks": [{"name": "None", **from_hosts}, {"name": "Of the task", **of_task}]},
-        {"hosts": "all", "tasks": [{"name": "Some", **from_hosts}, {"name": "Empty", **empty}]},
+        {
+            "hosts": "all",
+            "tasks": [{"name": "Some", **from_hosts}, {"name": "Empty", **empty}, {"name": "Found", **found}],
+        },
     ]
     run = run_playbook(
         [{"gather_facts": False, **play} for play in plays],
@@ -227,7 +234,8 @@ def test_declaration_without_devices_is_never_silent(simulator: Simulator, tmp_p
     said = " ".join(run.output.split())
     assert "2 of 3 hosts have no variable particle_device, and are left out: one, two." in said
     assert run.task("Empty", "one").status == "ok"
-    assert "The manifest declares no devices, so there is nothing to do." in said
+    assert "The manifest declares no devices." in said
+    assert f"There are no devices that match the filters in product {PRODUCT_SLUG}." in said
 
 
 def test_text_of_a_survey_is_a_list_of_its_lines(simulator: Simulator) -> None:
