@@ -76,9 +76,8 @@ OTP_SECRET = "JBSWY3DPEHPK3PXP"
 TABLE = f"serial_number,groups\n{SERIAL_NUMBERS[1]},north;beta\n{SERIAL_NUMBERS[2]},north\n"
 """The file `line-7.csv`, which examples mention but do not show."""
 
-BATCH_IDS = ["e00fce68aabbccddeeff0031", "e00fce68aabbccddeeff0032"]
 BATCH = {
-    "batch-0710.txt": "".join(f"{device}\n" for device in BATCH_IDS),
+    "batch-0710.txt": "".join(f"{device}\n" for device in DEVICES[:2]),
     "batch-0711.csv": "Box,Serial No,Label,QC Result\n"
     + "".join(f"1,{serial},barn {number},pass\n" for number, serial in enumerate(SERIAL_NUMBERS[1:], 1)),
 }
@@ -157,7 +156,6 @@ def create_cloud(folder: Path, mesh: str) -> Any:
     """Return a simulator with the devices and accounts that the examples mention."""
     owner = {"owner": USERNAME} if mesh == "enabled" else {}
     devices = [{"id": device, **owner} for device in DEVICES] + [{"id": OWN, "owner": USERNAME}]
-    devices += [{"id": device, **owner} for device in BATCH_IDS]
     devices += [{"id": f"{number:024x}", "serial_number": serial} for number, serial in enumerate(SERIAL_NUMBERS)]
     fleet, accounts = folder / f"{mesh}-fleet.json", folder / "accounts.json"
     fleet.write_text(json.dumps(devices))
