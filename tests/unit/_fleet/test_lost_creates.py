@@ -1,23 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A create whose answer is lost is settled by one look at the cloud, and does not end the run."""
+"""Wrong answers are no reason to write twice: a lost create is settled by one look, and wrong rows end the run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from fleet_cloud import (
     RecordingHttp,
     barn,
+    client,
+    device_id,
     errors,
     ids_of,
     named,
     run,
+    script,
     statuses,
     user,
 )
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from support.scripted import ScriptedCloud
 from support.simulator import Simulator
 
 CREATE_GROUP = "POST /v1/products/:p/groups"
@@ -69,3 +75,13 @@ def test_lost_answer_to_a_claim_fails_no_device(simulator: Simulator, http: Reco
     result = run(http, {"devices": [{"id": one, "claimed": True} for one in ids]}, max_failures=0)
     assert errors(result) == {}
     assert set(statuses(result).values()) == {"changed"}
+
+
+@pytest.mark.parametrize("row", [{"id": None}, {"id": 5}, {"name": "unit-1"}, None, "row"], ids=str)
+def test_row_without_a_usable_id_ends_the_run_before_a_write(scripted_cloud: ScriptedCloud, row: Any) -> None:
+    script(scripted_cloud, [row])
+    with client(scripted_cloud.url) as http:
+        with pytest.raises(ParticleError, match="item 1 of the list") as caught:
+            run(http, named([device_id(1)], groups=["north"]))
+        assert caught.value.code == "bad_response"
+        assert http.writes == []
