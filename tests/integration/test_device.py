@@ -122,7 +122,6 @@ def test_invalid_ledger_name_is_refused_before_any_request(simulator: Simulator,
     [
         ({}, "the manifest has a mistake: the device: has no identifier; declare id, serial_number, iccid or imei"),
         ({"id": "nope"}, "id: 'nope' is not a device id (24 hexadecimal digits)"),
-        ({"id": "0" * 24, "imei": "3" * 15}, "imei: cannot be combined with id: identify a device by one of them"),
         ({"id": "0" * 24, "firmware_lock": "latest"}, "firmware_lock: must be a version number"),
         ({"id": "0" * 24, "mesh": {"network": "barn"}}, "mesh.network: 'barn' is not declared under networks"),
     ],
