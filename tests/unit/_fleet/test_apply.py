@@ -159,12 +159,13 @@ class TestDevices:
         http.renew = renew
         return logins
 
-    def test_web_page_of_a_proxy_ends_the_run(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
-        script_updates(scripted_cloud, {ONE: {"json": None, "body": "<html>Please log in to the Wi-Fi</html>"}})
-        applied = apply(http, *map(plan_rename, IDS))
-        assert (done(applied), error_codes(applied)) == (set(), {})
-        assert applied.stopped is not None
-        assert applied.stopped.code == "not_a_cloud"
+    def test_web_page_in_reply_to_a_write_leaves_the_result_unknown(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        page = {"json": None, "body": "<html>Please log in to the Wi-Fi</html>"}
+        script_updates(scripted_cloud, {ONE: page, TWO: {}})
+        applied = apply(http, plan_rename(ONE), plan_rename(TWO))
+        assert (done(applied), error_codes(applied), applied.stopped) == ({TWO}, {ONE: "ambiguous_write"}, None)
 
     def test_update_with_unreadable_answers_is_retried_and_then_fails(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp

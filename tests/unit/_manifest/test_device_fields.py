@@ -221,7 +221,7 @@ class TestAdditionalRow:
 
     def test_manifest_without_product_refuses_the_field(self, sample: Sample) -> None:
         error = refusal({"devices": [{"id": ONE, "site_label": sample.value}]})
-        assert (error.code, "devices[0].site_label: site_label" in error.message) == ("unsupported", True)
+        assert (error.code, "devices[0].site_label: requires a product" in error.message) == ("unsupported", True)
 
     def test_table_has_a_column_for_the_field(self, sample: Sample) -> None:
         data, _unused = parse_device_table(f"id,site_label\n{ONE},{sample.cell}\n", "fleet.csv")

@@ -65,8 +65,11 @@ class Form:
     def write(self, devices: list[dict[str, Any]]) -> str:
         """Return the table of `devices`."""
         out = io.StringIO()
-        # A line break in a cell is written unchanged, so the cell must have quotes, which `csv` adds.
-        writer = csv.writer(out, delimiter=self.delimiter, lineterminator=self.line_end, quoting=self.quoting)
+        # A line break in a cell is written unchanged, so the cell must have quotes. Before Python 3.13, `csv` adds them
+        # only for the characters of its own line end.
+        has_line_breaks = any(set("\r\n") & set(str(device.get("notes", ""))) for device in devices)
+        quoting = csv.QUOTE_ALL if has_line_breaks else self.quoting
+        writer = csv.writer(out, delimiter=self.delimiter, lineterminator=self.line_end, quoting=quoting)
         header = [self.spellings[key] for key in SPELLINGS] + list(self.extra) + [""] * self.empty_columns
         writer.writerow(header)
         for device in devices:

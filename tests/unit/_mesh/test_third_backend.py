@@ -87,7 +87,7 @@ class TaskRunner:
             "variables": [],
             "mac_variable": None,
         }
-        result = carry_out_work(self.build_task(**{**defaults, "as_manifest": False, **options}), info.device_info)
+        result = carry_out_work(self.build_task(**{**defaults, "as_manifest": False, "manifest_form": "minimal", **options}), info.device_info)
         self.assert_no_secrets(result)
         return result
 
@@ -330,7 +330,7 @@ class TestFacts:
         (gathered,) = inventory._read_accounts(options, Filters())
         plugin = inventory.InventoryModule()
         plugin.inventory = InventoryData()
-        monkeypatch.setattr(plugin, "_construct", lambda variables: None)
+        monkeypatch.setattr(plugin, "_construct", lambda constructed, devices: None)
         for _unused in range(2):  # a second source that shows the same devices names the same hosts
             plugin._add_hosts(select_devices(gathered, Filters(), 0.0), options)
         hosts = plugin.inventory.hosts
