@@ -154,13 +154,18 @@ def _is_id_list(text: str, name: str) -> bool:
     """
     if not name.lower().endswith(".txt") or find_delimiter(text) is not None:
         return False
-    header = parse_id_list(text).entries[0]
-    return find_columns([header], _NO_OPTIONS, [False]).keys == [None]
+    entries = parse_id_list(text).entries
+    return not entries or find_columns(entries[:1], _NO_OPTIONS, [False]).keys == [None]
 
 
 def _read_id_list(text: str, name: str) -> tuple[dict[str, Any], Where]:
-    """Return the data of a manifest for a file with one device id or label per line, and describe its places."""
+    """Return the data of a manifest for a file with one device id or label per line, and describe its places.
+
+    :raises ParticleError: ``invalid_manifest`` when no line has an id or label.
+    """
     found = parse_id_list(text)
+    if not found.entries:
+        raise _build_empty_error(f"The file {name} has no device id or label.")
     devices = [{find_identifier_kind(entry): entry} for entry in found.entries]
 
     def describe_place(place: Place) -> str:

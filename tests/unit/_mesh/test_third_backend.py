@@ -87,7 +87,10 @@ class TaskRunner:
             "variables": [],
             "mac_variable": None,
         }
-        result = carry_out_work(self.build_task(**{**defaults, "as_manifest": False, "manifest_form": "minimal", **options}), info.device_info)
+        result = carry_out_work(
+            self.build_task(**{**defaults, "as_manifest": False, "manifest_form": "minimal", **options}),
+            info.device_info,
+        )
         self.assert_no_secrets(result)
         return result
 
