@@ -152,7 +152,7 @@ def test_device_of_another_owner_is_the_only_one_that_fails(tmp_path: Path) -> N
         "--fleet", str(tmp_path / "fleet.json"), "--accounts", str(tmp_path / "accounts.json")
     ) as cloud:
         env = cloud_environment(cloud.url)
-        imported = get_failure(run_task("fleet", {"manifest": product_manifest}, env))
+        imported = get_failure(run_task("fleet", {"manifest": product_manifest, "result": "all"}, env))
         claimed = get_failure(run_task("fleet", {"devices": [{"id": foreign, "claimed": True}]}, env))
     statuses = {device["id"]: device["status"] for device in imported["devices"]}
     assert statuses == {**dict.fromkeys(ours, "changed"), foreign: "failed"}

@@ -179,7 +179,7 @@ def test_unknown_product_is_requested_once_for_all_hosts(simulator: Simulator, t
     run = play_over_hosts(simulator, write_hosts(simulator, tmp_path), {"tasks": tasks})
     errors = {task.result["error"]["code"] for task in run.tasks}
     assert errors == {"not_found"}
-    assert count_requests(simulator, before) == 2  # one login, one product
+    assert count_requests(simulator, before) == 3  # one login, one product, one list of products for the hint
 
 
 def test_device_of_the_account_is_found_without_a_product(simulator: Simulator) -> None:
