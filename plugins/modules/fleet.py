@@ -261,7 +261,9 @@ options:
       - V(report) returns their number and ids as RV(undeclared), and names their number in C(msg).
       - V(fail) fails before the first write if there are such devices.
       - V(remove) removes these devices, also from their networks and device groups. Without O(product), it gives up
-        their claims. Each of these devices counts as a removal, see O(max_removals).
+        their claims. Each of these devices counts as a removal, see O(max_removals). While a declared device is not
+        known to the cloud, is refused, or cannot be imported or claimed, none of these devices is removed, and the task
+        warns, because one of them may be the declared device.
       - Cannot be V(fail) or V(remove) if the task declares only a part of the fleet, which means with O(lock=none), or
         with O(from_inventory=true) if hosts outside of the batch declare devices.
       - The default is V(report), or V(ignore) with O(state=absent) and for a part of the fleet.

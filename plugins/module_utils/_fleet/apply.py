@@ -36,6 +36,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.batches 
     Batches,
     split_items,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import describe_kept_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import Failures, build_import_error
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     DevicePlan,
@@ -71,6 +72,7 @@ def apply_plan(
     changing = writes.set_up(plan)
     writes.import_into_product([device for device in changing if device.imports and not device.claims], None)
     writes.import_into_product([device for device in changing if device.claims], plan.claim_user)
+    writes.keep_undeclared_devices(changing)
     writes.create_groups(plan.create_groups, changing)
     writes.change_groups(changing)
     writes.write_devices(changing)
@@ -235,11 +237,29 @@ class _Writes:
 
     def write_devices(self, devices: Sequence[DevicePlan]) -> None:
         """Send the writes of single devices. The devices of one stage are written in parallel."""
+        if self._target.product is None:
+            # The claims of an account come first, because they decide whether undeclared devices are kept.
+            claims = [device for device in devices if device.claims]
+            map_in_parallel(self._write_device, claims, self._http.workers)
+            self.keep_undeclared_devices(devices)
+            devices = [device for device in devices if not device.claims]
         stages: dict[int, list[DevicePlan]] = {}
         for device in self._list_remaining(devices):
             stages.setdefault(device.mesh.stage if device.mesh else 0, []).append(device)
         for _unused, side_by_side in sorted(stages.items()):
             map_in_parallel(self._write_device, side_by_side, self._http.workers)
+
+    def keep_undeclared_devices(self, devices: Sequence[DevicePlan]) -> None:
+        """Do not remove undeclared devices if a device could not be imported or claimed.
+
+        The identifier of the failed device may be wrong, and the declared device may be one of the undeclared devices.
+        """
+        removals = {device.id for device in devices if device.is_undeclared} - self._dropped
+        coming = {device.id: device.key for device in devices if device.imports or device.claims}
+        failed = coming.keys() & self.state.find_devices(WriteState.FAILED)
+        if removals and failed:
+            self._dropped |= removals
+            self._target.warn(describe_kept_devices(removals, [coming[device] for device in failed]))
 
     def _write_device(self, device: DevicePlan) -> None:
         needs = device.mesh.needs if device.mesh else ()

@@ -191,9 +191,6 @@ def learn_ids(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
         ):
             state.mark_device(device.id, WriteState.FAILED, _build_unlisted_error(device))
     left = state.find_devices(WriteState.FAILED) | state.find_devices(WriteState.WAITING)
-    if any(not device.is_identified for device in planned):
-        # A device whose label is still unknown may be one of the devices that seem to be undeclared.
-        left |= {record.id for record in run.manifest.devices if record.is_undeclared}
     return replace(found, devices=tuple(device for device in planned if device.id not in left))
 
 

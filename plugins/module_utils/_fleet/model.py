@@ -79,6 +79,7 @@ class DevicePlan:
     :param denies: whether the product must stop accepting the device.
     :param mesh: the writes for the network of the device, as the mesh backends have planned them.
     :param declared_by: the identifier that declares the device; ``None`` if the manifest declares the device by its id.
+    :param is_undeclared: whether the device is removed because the manifest does not declare it.
     :param name: the name of the device in the cloud, or else its declared name; ``None`` if it has neither.
     """
 
@@ -95,6 +96,7 @@ class DevicePlan:
     mesh: MemberPlan | None = field(default=None, repr=False)
     declared_by: Identifier | None = None
     name: str | None = None
+    is_undeclared: bool = False
 
     @property
     def key(self) -> str:

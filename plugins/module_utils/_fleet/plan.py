@@ -48,14 +48,14 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
 
     :param mesh: the plan that the mesh backends have made for ``manifest``.
     """
-    refused: dict[str, ParticleError] = {}
+    refused = find_refusals(manifest, observed)
     plans: list[DevicePlan] = []
     for record in _sort_records(manifest):
         device, member = observed.devices.get(record.id), mesh.members.get(record.id)
         if record.is_outside_cloud:
             plans.append(_plan_outside_cloud(record, member))
-        elif error := _find_obstacle(record, device, manifest, observed):
-            refused[record.id] = error
+        elif record.id in refused:
+            continue
         elif manifest.absent or record.is_undeclared:
             plans.append(_plan_removal(record, device, manifest, member))
         elif record.fields.get("approval") == DENIED:
@@ -74,6 +74,15 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
         mesh.teardown,
         mesh.removed_names,
     )
+
+
+def find_refusals(manifest: Manifest, observed: Observed) -> dict[str, ParticleError]:
+    """Return the errors of the devices that no write can bring to their declared state, keyed by device."""
+    found = {
+        record.id: _find_obstacle(record, observed.devices.get(record.id), manifest, observed)
+        for record in manifest.cloud_part.devices
+    }
+    return {device: error for device, error in found.items() if error is not None}
 
 
 def _find_obstacle(
@@ -240,6 +249,7 @@ def _plan_removal(
         mesh=member,
         declared_by=record.declared_by,
         name=_find_name(record, device),
+        is_undeclared=record.is_undeclared,
     )
 
 

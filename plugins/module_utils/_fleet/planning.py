@@ -18,12 +18,18 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.f
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.shared_names import warn_of_shared_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import (
+    describe_kept_devices,
     refuse_undeclared_devices,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.labels import resolve_ids
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import observe_fleet
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import NO_MESH, list_removals, make_plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import (
+    NO_MESH,
+    find_refusals,
+    list_removals,
+    make_plan,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
     FAIL,
@@ -50,7 +56,8 @@ def plan_fleet(run: Run) -> Plan:
     run.observed = observe_fleet(run.target, run.manifest)
     run.manifest = resolve_ids(run.manifest, run.observed.ids)
     _add_members_of_absent_networks(run)
-    _add_undeclared_devices(run)
+    if not run.labels_known:  # otherwise the run has imported devices, which an earlier plan did not know
+        _add_undeclared_devices(run)
     mesh = _plan_mesh(run, run.manifest, run.observed)
     raise_refusals(mesh)
     plan = make_plan(run.manifest, run.observed, mesh)
@@ -104,11 +111,17 @@ def _add_members_of_absent_networks(run: Run) -> None:
 
 
 def _add_undeclared_devices(run: Run) -> None:
-    """Refuse undeclared devices, or add them to the manifest of the run so that they are removed, as declared."""
+    """Refuse undeclared devices, or add them to the manifest of the run so that they are removed, as declared.
+
+    No device is removed while the run is not certain of every declared device.
+    """
     undeclared = run.observed.undeclared
     if run.manifest.undeclared == FAIL:
         refuse_undeclared_devices(run.target, undeclared)
     if run.manifest.undeclared != REMOVE or not undeclared:
+        return
+    if doubtful := _find_doubtful_devices(run):
+        run.target.warn(describe_kept_devices(undeclared, doubtful))
         return
     in_account = run.target.product is None
     records = tuple(
@@ -117,6 +130,16 @@ def _add_undeclared_devices(run: Run) -> None:
     )
     run.manifest = replace(run.manifest, devices=run.manifest.devices + records)
     run.observed = observe_fleet(run.target, run.manifest)
+
+
+def _find_doubtful_devices(run: Run) -> list[str]:
+    """Return the keys of the declared devices that the cloud may know as one of the undeclared devices.
+
+    These are the devices with an unknown device id, and the devices that no write can bring to their declared state.
+    """
+    refused = find_refusals(run.manifest, run.observed)
+    in_cloud = run.manifest.cloud_part.devices
+    return [record.key for record in in_cloud if not record.is_identified or record.id in refused]
 
 
 def _build_leaving_record(device: str, identity: str | None) -> DeviceRecord:

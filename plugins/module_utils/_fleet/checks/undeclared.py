@@ -46,6 +46,21 @@ def refuse_undeclared_devices(target: Target, undeclared: Collection[str]) -> No
     raise ParticleError("conflict", message, hint=hint)
 
 
+def describe_kept_devices(undeclared: Collection[str], doubtful: Collection[str]) -> str:
+    """Return the warning that a run keeps undeclared devices.
+
+    :param undeclared: the ids of the devices that the manifest does not declare.
+    :param doubtful: the keys of declared devices, each of which may be one of the undeclared devices.
+    """
+    count = len(undeclared)
+    kept = "1 undeclared device was" if count == 1 else f"{count} undeclared devices were"
+    return (
+        f"{kept} not removed ({list_names(sorted(undeclared), _MAX_SHOWN)}), because they may be the declared devices "
+        f"that the cloud does not list as declared: {list_names(sorted(doubtful), _MAX_SHOWN)}. Check the identifiers "
+        "of these devices, then run again."
+    )
+
+
 def find_drift(result: Mapping[str, Any]) -> ParticleError | None:
     """Return the error that reports drift: differences between the declared and the current state of the fleet.
 
