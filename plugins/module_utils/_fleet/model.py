@@ -53,6 +53,7 @@ class Observed:
         product.
     :param unapproved: the declared devices that the product lists but does not accept: ``quarantined`` or ``denied``,
         keyed by device id. These devices are not in ``devices``.
+    :param unapproved_labels: the labels of the devices in ``unapproved``, as in :class:`ObservedDevice`.
     :param undeclared: the names of the devices of the product or account that the manifest does not declare, keyed by
         device id. If only one device was read, there are none.
     """
@@ -63,6 +64,7 @@ class Observed:
     account: str | None = None
     unapproved: Mapping[str, str] = field(default_factory=dict)
     undeclared: Mapping[str, str | None] = field(default_factory=dict)
+    unapproved_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 Change = tuple[Any, Any]

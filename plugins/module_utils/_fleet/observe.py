@@ -115,13 +115,15 @@ def observe_product(target: Target, manifest: Manifest) -> Observed:
         members |= _read_one_by_one(target, silent, members)
     uses_groups = not manifest.absent and any(map(_has_groups, manifest.devices))
     claims = (False,) if manifest.absent else (True, False)
+    unapproved = {device: rows[device] for device in declared if device in rows and device not in approved}
     return Observed(
         _select_declared(members.values(), manifest.devices, ids),
         _list_groups(target) if uses_groups else frozenset(),
         ids,
         _get_username(target.http) if any(record.claimed in claims for record in manifest.devices) else None,
-        {device: observe_approval(rows[device]) for device in declared if device in rows and device not in approved},
+        {device: observe_approval(row) for device, row in unapproved.items()},
         _find_undeclared(manifest, ids, approved),
+        {device: _read_labels(row) for device, row in unapproved.items()},
     )
 
 
@@ -257,11 +259,16 @@ def _select_declared(
             groups=frozenset(list_texts(row.get("groups"))),
             owner=str(row["owner"]) if row.get("owner") else None,
             hardware=read_hardware(row),
-            labels={kind: str(row[kind]).upper() for kind in LABELS if row.get(kind)},
+            labels=_read_labels(row),
         )
         for row in rows
         if str(row.get("id")) in wanted
     }
+
+
+def _read_labels(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the labels in the row of a device, in upper case and keyed by kind."""
+    return {kind: str(row[kind]).upper() for kind in LABELS if row.get(kind)}
 
 
 def read_hardware(row: Mapping[str, Any]) -> Hardware:

@@ -94,18 +94,19 @@ def _find_obstacle(
         return _build_quarantine_error(record, approval, manifest)
     if error := _find_claim_obstacle(record, device, manifest, observed):
         return error
-    return None if device is None else _find_label_conflict(record, device)
+    shown = observed.unapproved_labels.get(record.id, {}) if device is None else device.labels
+    return _find_label_conflict(record, shown)
 
 
-def _find_label_conflict(record: DeviceRecord, device: ObservedDevice) -> ParticleError | None:
+def _find_label_conflict(record: DeviceRecord, labels: Mapping[str, str]) -> ParticleError | None:
     """Return the error of a device for which the cloud shows other labels than its record declares.
 
-    A label that the cloud does not show is not compared.
+    :param labels: the labels that the cloud shows, keyed by kind. Other labels are not compared.
     """
     differences = [
         f"{place}: {label.value} is declared, but the cloud shows {shown}"
         for label, place in record.labels.items()
-        if (shown := device.labels.get(label.kind)) is not None and shown != label.value
+        if (shown := labels.get(label.kind)) is not None and shown != label.value
     ]
     if not differences:
         return None

@@ -188,6 +188,17 @@ class TestProduct:
             assert http.imported == [[ONE], [ONE]]
         assert statuses(result) == {ONE: "changed", TWO: "ok"}
 
+    @pytest.mark.parametrize("approval", ["approved", "denied"])
+    def test_unapproved_device_with_another_label_is_not_written(
+        self, scripted_cloud: ScriptedCloud, approval: str
+    ) -> None:
+        script(scripted_cloud, [row(ONE, quarantined=True, serial_number="P046AB000000001")])
+        device = {"id": ONE, "serial_number": "P046AB000000002", "approval": approval}
+        with client(scripted_cloud.url) as http:
+            result = run(http, {"product": PRODUCT, "devices": [device]}, verify="none")
+            assert http.writes == []
+        assert errors(result) == {ONE: "conflict"}
+
     def test_device_is_read_singly_when_the_list_omits_its_notes(self, scripted_cloud: ScriptedCloud) -> None:
         incomplete = {key: value for key, value in row(ONE).items() if key != "notes"}
         script(scripted_cloud, [incomplete, row(TWO, notes="b")])
