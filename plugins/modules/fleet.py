@@ -54,8 +54,9 @@ options:
       - A table is a file with the extension C(.csv), C(.tsv) or C(.txt) that has one row for each device. Its cells are
         separated by commas, semicolons or tabs, and its first line names the columns. The columns are keys of
         O(devices), and C(mesh.network), C(mesh.role) and C(mesh.parameters.NAME) for the keys of O(devices[].mesh).
-        Case, spaces and punctuation of their names do not matter, and common names such as C(Device ID) and C(Serial
-        No.) are known. For other names, see O(columns) and O(ignore_columns).
+        For identifiers, names, notes, groups and the mesh, case, spaces and punctuation do not matter, and common names
+        such as C(Device ID) and C(Serial No.) are known. Other keys, such as C(firmware_lock), must be written exactly.
+        For other names, see O(columns) and O(ignore_columns).
       - In a table, groups are separated by semicolons, as in C(north;beta). Parameters are always strings. An empty
         cell declares nothing. Networks in the column C(mesh.network) need not be declared in O(networks). All other
         settings, such as O(product), must be set in the task.

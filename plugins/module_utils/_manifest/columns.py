@@ -3,7 +3,8 @@
 """Find the manifest key of each column of a table. Private to this collection.
 
 Manufacturers and other programs write the header of a table in many ways. A header is compared without regard to case,
-spaces and punctuation, so that ``Serial Number`` and ``SERIAL_NUMBER`` are the key ``serial_number``.
+spaces and punctuation, so that ``Serial Number`` and ``SERIAL_NUMBER`` are the key ``serial_number``. The headers of
+settings such as ``firmware_lock`` must be exact, because ``Firmware Version`` in the file of a manufacturer is a fact.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "notes": ("note", "device notes"),
     "groups": ("group", "device groups"),
 }
+
+_LOOSE_KEYS = (*IDENTIFIERS, "name", "notes", "groups")
+"""The keys whose headers may have other spellings, besides the keys of ``mesh``."""
 
 _REPORT_KEYS = (*IDENTIFIERS, "name", "groups", "notes")
 """The columns of a report of role ``report`` that declare something. The other columns are facts: ``firmware_version``,
@@ -120,7 +124,9 @@ def _find_key(header: str, known: Mapping[str, str]) -> str | None:
     """
     if header.lower().startswith(PARAMETER):
         return PARAMETER + header[len(PARAMETER) :]
-    return known.get(simplify_header(header))
+    key = known.get(simplify_header(header))
+    is_loose = key is not None and (key in (*_LOOSE_KEYS, *list_identity_keys()) or key.startswith(MESH))
+    return key if is_loose or header.strip() == key else None
 
 
 def _list_known_headers() -> dict[str, str]:
@@ -200,6 +206,8 @@ def _list_valid() -> str:
 
 def _suggest(header: str, known: Mapping[str, str]) -> str:
     """Return a question that suggests the key of the most similar known header, or an empty string."""
+    if simplify_header(header) in known:
+        return ""  # the column of another program has the name of a setting, but is not meant as this setting
     near = difflib.get_close_matches(simplify_header(header), list(known), n=1, cutoff=0.75)
     return f" (did you mean {known[near[0]]}?)" if near else ""
 

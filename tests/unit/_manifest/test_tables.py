@@ -206,6 +206,18 @@ def test_other_columns_have_many_spellings(header: str, key: str) -> None:
     assert key in device
 
 
+@pytest.mark.parametrize(
+    "header", ["Firmware Version", "FIRMWARE_LOCK", "Approval", "Claimed", "Development", "firmware-version"]
+)
+def test_column_of_a_setting_must_be_exact_or_mapped(header: str) -> None:
+    text = f"id,{header}\n{ONE},7\n{TWO},7\n"
+    (sentence,) = mistakes(text)
+    ignore = f'unknown column {header}; to ignore, set ignore_columns: ["{header}"]; to use a column, map it'
+    assert ignore in sentence
+    assert read_devices(text, mapping={header: "firmware_lock"})[0] == {"id": ONE, "firmware_lock": "7"}
+    assert read_devices(text, ignored=[header]) == [{"id": ONE}, {"id": TWO}]
+
+
 def test_mistake_in_a_renamed_column_names_its_header() -> None:
     assert mistakes("DEVICEID,NAME\ne00f,a\n") == [
         "fleet.csv:2 id (column DEVICEID): 'e00f' is not a device id (24 hexadecimal digits)"
