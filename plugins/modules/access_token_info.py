@@ -288,7 +288,7 @@ cloud:
 error:
   description:
     - Description of the error that made the task fail.
-    - C(msg) contains RV(error.message) and RV(error.hint) as one text.
+    - C(msg) contains the whole message and RV(error.hint) as one text.
   returned: failure
   type: dict
   contains:
@@ -303,7 +303,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why.
+      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
       type: str
       returned: always
       sample: >-

@@ -875,7 +875,7 @@ error:
   description:
     - Description of the error that made the task fail. With O(fail=false), it is also returned if the task succeeds
       only because of this option.
-    - C(msg) contains RV(error.message) and RV(error.hint) as one text.
+    - C(msg) contains the whole message and RV(error.hint) as one text.
   returned: failure, or success only because of O(fail=false)
   type: dict
   contains:
@@ -890,7 +890,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why.
+      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
       type: str
       returned: always
       sample: >-
