@@ -30,7 +30,9 @@ SPELLINGS = {
 }
 """Spellings of each column."""
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"]), max_size=8).map(str.strip)
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"]), max_size=8).map(
+    str.strip
+)
 LINES = st.text(st.sampled_from("a,;\t\"'=\n-@ ä"), max_size=8).map(str.strip)
 # A text in the form by which spreadsheets mark a text is read without its mark.
 PLAIN_LINES = LINES.filter(lambda text: not text.startswith('="'))
