@@ -488,17 +488,17 @@ EXAMPLES = r"""
     manifest: fleet.yml
     max_failures: 10
 
-- name: Fail in check mode if the fleet is not as declared
-  meshfleet.particle.fleet:
-    manifest: fleet.yml
-    fail_on_drift: true
-  check_mode: true
-
 - name: Remove the devices of the product that the manifest does not declare, at most five
   meshfleet.particle.fleet:
     manifest: fleet.yml
     undeclared: remove
     max_removals: 5
+
+- name: Fail in check mode if the fleet is not as declared
+  meshfleet.particle.fleet:
+    manifest: fleet.yml
+    fail_on_drift: true
+  check_mode: true
 
 - name: Return the devices that failed, instead of failing the task
   meshfleet.particle.fleet:

@@ -26,7 +26,7 @@ MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("[a-z
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 NESTED = {"devices", "networks", "mesh", "filters"}
 """The options whose values are mappings with keys of their own."""
-SET_IN_A_MANIFEST = {"groups_mode", "unique_names"}
+SET_IN_A_MANIFEST = {"groups_mode", "undeclared", "unique_names"}
 """The options that a manifest sets as well as a task. A default of the option would count as set in the task."""
 MACRO = re.compile(r"\b[A-Z]+\((?:[^)\\]|\\.)*\)")
 DOCUMENTED_ERROR = {"code", "hint", "message", "route", "status"}
