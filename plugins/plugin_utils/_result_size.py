@@ -16,7 +16,6 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.outcome import (
     CHANGED,
     FAILED,
-    OK,
     PENDING,
 )
 
@@ -49,7 +48,7 @@ def reduce_result(result: Mapping[str, Any], wanted: str | None) -> dict[str, An
 
     If ``wanted`` is ``None``, all parts of the result are reduced to what a controller stores: ``managed`` loses the
     names of its devices, ``hosts`` is left out, and ``devices`` contains only the devices that have changed, failed or
-    are pending, or only the devices that have failed if the task fails, and no more than fit.
+    are pending, or only the devices that have failed if these make the task fail, and no more than fit.
 
     :param wanted: the option ``result``. Unless it is ``None``, ``devices`` contains all selected devices.
     """
@@ -64,7 +63,8 @@ def reduce_result(result: Mapping[str, Any], wanted: str | None) -> dict[str, An
             del reduced["hosts"]
         else:
             room -= size
-    selected = [FAILED] if result.get("failed") else [status for status in _ORDER if status != OK]
+    has_failures = any(row["status"] == FAILED for row in result["devices"])
+    selected = (FAILED,) if result.get("failed") and has_failures else _ORDER
     if result.get("failed"):
         room = min(room, _MAX_PRINTED_SIZE)
     rows = [row for status in selected for row in result["devices"] if row["status"] == status]
@@ -87,11 +87,12 @@ def reduce_managed(managed: Mapping[str, str | None]) -> dict[str, str | None]:
 
 
 def _take_fitting(rows: Iterable[Mapping[str, Any]], room: int) -> list[Mapping[str, Any]]:
-    """Return the first rows whose sizes together are at most ``room``."""
+    """Return the first rows whose sizes together are at most ``room``. A row that does not fit is skipped."""
     taken = []
     for row in rows:
-        room -= measure_size(row) + len(", ")
-        if room < 0:
-            break
+        size = measure_size(row) + len(", ")
+        if size > room:
+            continue
+        room -= size
         taken.append(row)
     return taken

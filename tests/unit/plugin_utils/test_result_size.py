@@ -81,6 +81,19 @@ def test_failed_task_returns_only_failed_devices() -> None:
     assert reduced["devices"] == [rows[1], rows[3]]
 
 
+def test_task_that_fails_for_drift_returns_the_changed_devices() -> None:
+    rows = [build_row(number, status) for number, status in enumerate(["ok", "changed", "pending"])]
+    reduced = reduce_result({**build_run("failed"), "devices": rows}, None)
+    assert (reduced["devices"], reduced["devices_omitted"]) == (rows[1:], 0)
+
+
+def test_device_that_does_not_fit_is_skipped() -> None:
+    rows = [build_row(number, "failed") for number in range(3)]
+    rows[0] = {**rows[0], "name": "a" * 30_000}
+    reduced = reduce_result({**build_run("failed"), "devices": rows}, None)
+    assert (reduced["devices"], reduced["devices_omitted"]) == (rows[1:], 1)
+
+
 def test_failed_devices_are_kept_if_not_all_devices_fit() -> None:
     rows = [build_row(number, "failed" if number == SIZE - 1 else "changed") for number in range(SIZE)]
     reduced = reduce_result({**build_run("changed"), "devices": rows, "failed": False}, None)

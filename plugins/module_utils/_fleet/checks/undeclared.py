@@ -67,7 +67,7 @@ def find_drift(result: Mapping[str, Any]) -> ParticleError | None:
     :param result: the documented result of module ``fleet`` in check mode.
     :returns: ``None`` if the fleet is as declared.
     """
-    changed = [device["identifier"] for device in result["devices"] if device["status"] == "changed"]
+    changed = [device["identifier"] for device in result["devices"] if device["status"] != "ok"]
     undeclared = result.get("undeclared", {"count": 0, "ids": []})
     parts = []
     if changed:

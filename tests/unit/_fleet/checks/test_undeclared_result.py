@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Test which devices count as drift."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import find_drift
+
+
+@pytest.mark.parametrize("status", ["changed", "failed", "pending"])
+def test_device_that_is_not_as_declared_is_drift(status: str) -> None:
+    devices = [{"identifier": "a", "status": "ok"}, {"identifier": "b", "status": status}]
+    drift = find_drift({"changed": status == "changed", "devices": devices})
+    assert drift is not None
+    assert "1 device is not as declared (b)" in drift.message
+
+
+def test_devices_as_declared_are_no_drift() -> None:
+    assert find_drift({"changed": False, "devices": [{"identifier": "a", "status": "ok"}]}) is None
