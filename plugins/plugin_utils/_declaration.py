@@ -97,8 +97,10 @@ def _read_table(declared: Declaration, read_file: ReadFile) -> Declaration:
     check_size(text, name, "manifest")
     content, where = parse_device_table(text, name, options)
     data["devices"] = content["devices"]
-    if implied := content.get("networks"):
-        data["networks"] = {**implied, **(data.get("networks") or {})}
+    networks = data.get("networks")
+    # The reader of manifests reports networks that are not a mapping.
+    if (implied := content.get("networks")) and isinstance(networks, (Mapping, type(None))):
+        data["networks"] = {**implied, **(networks or {})}
     outer = declared.where
 
     def describe_place(place: tuple[str | int, ...]) -> str:
