@@ -29,6 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._declaration im
     Declaration,
     limit_undeclared,
     read_declaration,
+    refuse_vague_removals,
 )
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import name_uncertain_devices, reconcile_task
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._host_devices import (
@@ -67,6 +68,8 @@ class ActionModule(ParticleAction):
         declared = limit_undeclared(self._collect_declaration(task, hosts), self._describe_part(options))
         absent, ordered = options["state"] == "absent", not options["from_inventory"]
         manifest = read_manifest(declared.data, declared.where, absent=absent, ordered=ordered, items=declared.items)
+        batch = self._task_vars["ansible_play_batch"] if options["from_inventory"] else []
+        refuse_vague_removals(manifest, [host for host in batch if host not in hosts])
         if not manifest.devices and not manifest.networks and manifest.undeclared in (IGNORE, REPORT):
             task.warn("The manifest declares no devices.")
         with self._show_progress(task) as report:

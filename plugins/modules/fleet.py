@@ -267,6 +267,8 @@ options:
         warns, because one of them may be the declared device.
       - Cannot be V(fail) or V(remove) if the task declares only a part of the fleet, which means with O(lock=none), or
         with O(from_inventory=true) if hosts outside of the batch declare devices.
+      - Cannot be V(remove) if no devices are declared, or if a host in the batch with O(from_inventory=true) declares
+        no device.
       - The default is V(report), or V(ignore) with O(state=absent) and for a part of the fleet.
     type: str
     choices: [ignore, report, fail, remove]

@@ -7,7 +7,7 @@ A declaration consists of a manifest and options. Its devices can be a list, or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,22 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml
     parse_yaml,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.columns import read_column_options
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import FAIL, IGNORE, REMOVE
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
+    FAIL,
+    IGNORE,
+    REMOVE,
+    Manifest,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import COLUMN_KEYS, MANIFEST_KEYS
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.tables import (
     is_table_text,
     parse_device_table,
 )
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._host_devices import HOST_VARIABLE
 
+_MAX_SHOWN = 10
 _TABLES = (".csv", ".tsv", ".txt")
 
 _TEXT_NAME = "manifest"
@@ -146,3 +154,21 @@ def limit_undeclared(declared: Declaration, part: str | None) -> Declaration:
         message = f"undeclared cannot be {undeclared}, because the task declares only a part of the fleet: {part}."
         raise ParticleError("invalid_option", message, hint="Declare the whole fleet in one task, or set ignore.")
     return replace(declared, data={"undeclared": IGNORE, **declared.data})
+
+
+def refuse_vague_removals(manifest: Manifest, hosts: Sequence[str]) -> None:
+    """Refuse to remove undeclared devices if the declaration is empty or has gaps.
+
+    :param hosts: the hosts of the task that declare no device, although the devices are declared by the hosts.
+    :raises ParticleError: ``invalid_manifest`` when the run would remove devices that may only lack a declaration.
+    """
+    if manifest.undeclared != REMOVE:
+        return
+    if hosts:
+        message = f"undeclared cannot be {REMOVE}, because hosts declare no device: {list_names(hosts, _MAX_SHOWN)}."
+        hint = f"Set {HOST_VARIABLE} for these hosts, leave them out of the play, or set undeclared to {IGNORE}."
+        raise ParticleError("invalid_manifest", message, hint=hint)
+    if not manifest.devices:
+        message = f"undeclared cannot be {REMOVE}, because the manifest declares no devices: all would be removed."
+        hint = f"Declare the devices to keep, or set undeclared to {IGNORE}."
+        raise ParticleError("invalid_manifest", message, hint=hint)
