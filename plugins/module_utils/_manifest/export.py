@@ -73,7 +73,7 @@ def export_manifest(
     for count, what in (
         (len(waiting), "quarantined or denied devices, because the product does not accept them"),
         (len(odd), "devices with ids that a manifest cannot contain"),
-        (len(unsaid), "device groups with names that a manifest cannot contain"),
+        (len(unsaid), f"device groups with names that a manifest cannot contain{', and groups_mode' if exact else ''}"),
         (len(lost), "networks without a gateway, or with a name that a manifest cannot contain"),
     ):
         if count:
@@ -81,7 +81,8 @@ def export_manifest(
     names = Counter(record["name"] for record in records if "name" in record)
     return {
         **({} if product is None else {"product": product}),
-        **({"groups_mode": "exact"} if exact and product is not None else {}),
+        # With this mode, a run would remove the devices from the groups that are left out.
+        **({"groups_mode": "exact"} if exact and product is not None and not unsaid else {}),
         **({"unique_names": False} if any(number > 1 for number in names.values()) else {}),
         **({"networks": networks} if networks else {}),
         "devices": records,
@@ -162,7 +163,9 @@ def _export_record(
     mesh: dict[str, Any] = {}
     if found is not None and networks.get(found[1].network, {}).get("backend") == found[0].name:
         mesh["mesh"] = found[1].as_result()
-    if exact and product is not None and facts.get("mesh") is None:
+    # Without groups in the facts, it is not known whether the device is in groups or in a network.
+    knows_groups = facts.get("groups") is not None
+    if exact and product is not None and knows_groups and facts.get("mesh") is None:
         mesh["mesh"] = {"state": "absent"}
     fields = export_fields(facts, product_only=False, exact=exact)
     if (own := find_identity(facts)) is not None:
@@ -171,6 +174,6 @@ def _export_record(
     if product is None:
         return {**record, "claimed": True, **mesh}
     groups = [name for name in _list_groups(facts) if GROUP_NAME.match(name)]
-    if groups or exact:
+    if groups or (exact and knows_groups):
         record["groups"] = groups
     return {**record, **export_fields(facts, product_only=True, exact=exact), **mesh}

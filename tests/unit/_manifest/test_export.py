@@ -22,12 +22,13 @@ ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
 
 
 def export(
-    *rows: dict[str, Any], product: str | None = PRODUCT, only: list[str] | None = None
+    *rows: dict[str, Any], product: str | None = PRODUCT, only: list[str] | None = None, form: str = "minimal"
 ) -> tuple[dict[str, Any], list[str]]:
     """Export a fleet, and return its manifest and the warnings."""
     devices = {row["id"]: build_facts(row, product) for row in rows}
     warnings: list[str] = []
-    return export_manifest(product, devices, list(devices) if only is None else only, warnings.append), warnings
+    exported = list(devices) if only is None else only
+    return export_manifest(product, devices, exported, warnings.append, form), warnings
 
 
 def member(device: str, role: str, network: str = "barn") -> dict[str, Any]:
@@ -87,6 +88,19 @@ class TestDeviceExport:
         manifest, warnings = export({"id": "0123"}, {"id": ONE, "groups": ["North Wall", "south"]})
         assert manifest["devices"] == [{"id": ONE, "groups": ["south"]}]
         assert len(warnings) == 2
+
+    def test_exact_export_without_all_groups_does_not_set_groups_mode(self) -> None:
+        manifest, (warning,) = export({"id": ONE, "groups": ["North Wall", "south"]}, form="exact")
+        assert "groups_mode" not in manifest
+        assert manifest["devices"][0]["groups"] == ["south"]
+        assert "groups_mode" in warning
+        assert export({"id": ONE, "groups": ["south"]}, form="exact")[0]["groups_mode"] == "exact"
+
+    def test_exact_export_of_unknown_groups_declares_no_groups_and_no_mesh(self) -> None:
+        (unknown,) = export({"id": ONE}, form="exact")[0]["devices"]
+        assert not {"groups", "mesh"} & unknown.keys()
+        (known,) = export({"id": ONE, "groups": []}, form="exact")[0]["devices"]
+        assert (known["groups"], known["mesh"]) == ([], {"state": "absent"})
 
 
 class TestNetworkExport:
