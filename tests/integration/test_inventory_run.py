@@ -18,7 +18,9 @@ from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 
 STRANGER = "e00fce68000000000000dead"
 
-HTML_FOR_EACH_WRITE = {"route": "PUT /v1/products/:p/devices/:id", "effect": "html", "status": 200, "times": 50}
+# A redirect, for example to the login page of a network, ends the run, because no write takes effect. A web page with
+# another status does not: it leaves unknown whether the write took effect.
+REDIRECT_OF_EACH_WRITE = {"route": "PUT /v1/products/:p/devices/:id", "effect": "html", "status": 302, "times": 50}
 
 
 def write_inventory(cloud: Simulator, folder: Path, count: int = 10, **extra: dict[str, Any]) -> Path:
@@ -87,12 +89,13 @@ def test_hosts_can_identify_devices_by_serial_number(simulator: Simulator, tmp_p
     }
 
 
-def test_batch_without_devices_succeeds_with_empty_outcomes(simulator: Simulator, tmp_path: Path) -> None:
-    hosts = tmp_path / "hosts.yml"
-    hosts.write_text(yaml.safe_dump({"all": {"hosts": {"one": {}, "two": {}}}}))
-    run = play_over_hosts(simulator, hosts).succeeded()
-    assert run.result("Fleet")["hosts"] == {}
-    assert list_hosts(run, "Outcome", "ok") == ["one", "two"]
+def test_batch_without_devices_succeeds_if_other_batches_have_devices(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = write_inventory(simulator, tmp_path, 1, first={}, printer={})
+    run = play_over_hosts(simulator, hosts, play={"serial": 1}).succeeded()
+    outcomes = {record.host: list(record.result["hosts"]) for record in run.tasks if record.task == "Fleet"}
+    assert outcomes == {"first": [], "line-0": ["line-0"], "printer": []}
+    assert list_hosts(run, "Outcome", "ok") == ["first", "printer"]
+    assert "1 of 1 hosts have no variable particle_device, and are left out: first." in " ".join(run.output.split())
 
 
 def test_one_run_covers_all_hosts_and_each_gets_its_own_outcome(simulator: Simulator, tmp_path: Path) -> None:
@@ -126,7 +129,7 @@ def test_only_the_host_of_the_failed_device_fails(simulator: Simulator, tmp_path
 
 def test_hosts_with_pending_devices_fail_with_the_error_of_the_run(simulator: Simulator, tmp_path: Path) -> None:
     hosts = provision_two_of_four(simulator, tmp_path)
-    simulator.set_faults([HTML_FOR_EACH_WRITE])
+    simulator.set_faults([REDIRECT_OF_EACH_WRITE])
     run = play_over_hosts(simulator, hosts)
     assert run.rc != 0
     assert list_hosts(run, "Outcome", "failed") == ["line-2", "line-3"]
@@ -139,7 +142,7 @@ def test_hosts_with_pending_devices_fail_with_the_error_of_the_run(simulator: Si
 
 def test_role_fails_hosts_with_pending_devices_and_revokes_its_token(simulator: Simulator, tmp_path: Path) -> None:
     hosts = provision_two_of_four(simulator, tmp_path)
-    simulator.set_faults([HTML_FOR_EACH_WRITE])
+    simulator.set_faults([REDIRECT_OF_EACH_WRITE])
     outcomes = tmp_path / "outcomes.jsonl"
     run = provision_hosts(simulator, hosts, provision_outcomes_file=str(outcomes))
     assert run.rc != 0
@@ -153,7 +156,7 @@ def test_role_fails_hosts_with_pending_devices_and_revokes_its_token(simulator: 
 def test_failed_verification_fails_every_host_with_a_device(simulator: Simulator, tmp_path: Path) -> None:
     hosts = write_inventory(simulator, tmp_path, 4, printer={"owner": "workshop"})
     route = "GET /v1/products/:p/devices"  # read at the beginning and for the verification
-    simulator.set_faults([{"route": route, "effect": "delay", "delay": 0}, {**HTML_FOR_EACH_WRITE, "route": route}])
+    simulator.set_faults([{"route": route, "effect": "delay", "delay": 0}, {**REDIRECT_OF_EACH_WRITE, "route": route}])
     run = play_over_hosts(simulator, hosts)
     assert run.rc != 0
     assert read_counts(run.result("Fleet"))["changed"] == 4
@@ -175,7 +178,7 @@ def test_failed_network_removal_fails_every_host(simulator: Simulator, tmp_path:
 
 
 def test_run_without_hosts_that_ends_early_fails_the_task(simulator: Simulator) -> None:
-    simulator.set_faults([HTML_FOR_EACH_WRITE])
+    simulator.set_faults([REDIRECT_OF_EACH_WRITE])
     run = run_task("fleet", {"manifest": manifest_for(simulator), "fail": False}, cloud_environment(simulator.url))
     assert run.task(TASK).status == "failed"
     assert run.result(TASK)["ended_early"] is True
