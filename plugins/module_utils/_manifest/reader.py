@@ -23,7 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.mist
     Mistake,
     describe_mistakes,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.names import normalize_text
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.names import find_name_fault, normalize_text
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, format_place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
@@ -302,10 +302,13 @@ class _Reader(ValueReader):
         if record.mesh is not None:
             values.update(record.mesh.as_result())
         try:
-            return replace(record, fields={**record.fields, "name": build_name(template, values)})
+            name = build_name(template, values)
         except KeyError as missing:
             self.add_mistake(place, f"has no {missing.args[0]}, which name_template requires")
             return record
+        if fault := find_name_fault(name):
+            self.add_mistake(place, f"gets a name from name_template that {fault}")
+        return replace(record, fields={**record.fields, "name": name})
 
     def _refuse_shared_names(self, devices: Devices) -> None:
         self.refuse_duplicates(

@@ -578,6 +578,9 @@ class TestNameTemplate:
             (7, r"name_template: must be a string, got the number 7; put it in quotes, or .*"),
             ("{imei}", r"devices\[0\]: has no imei, which name_template requires"),
             ("{index}-{role}", r"devices\[0\]: has no role, which name_template requires"),
+            ("unit {index} ", r"devices\[0\]: gets a name from name_template that begins or ends with blank space.*"),
+            ("unit\u200b{index}", r"devices\[0\]: gets a name from .* that contains the invisible character U\+200B.*"),
+            ("u" * 300 + "{index}", r"devices\[0\]: gets a name from name_template that has 301 characters; use .*"),
         ],
     )
     def test_invalid_template_is_reported(self, template: Any, mistake: str) -> None:
