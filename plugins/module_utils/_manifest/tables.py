@@ -8,6 +8,7 @@ this network.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -60,7 +61,7 @@ def parse_device_table(text: str, name: str, options: ColumnOptions = _NO_OPTION
     """
     if not text.strip("\ufeff \t\r\n"):
         raise _build_empty_error(f"The file {name} is empty.")
-    if _is_id_list(text, name):
+    if _is_id_list(text, name, options):
         return _read_id_list(text, name)
     table = parse_table(text, name)
     filled = [any(len(row) > index and row[index] for row in table.rows) for index in range(len(table.header))]
@@ -147,7 +148,7 @@ def _read_device(row: Mapping[str, str], kinds: Mapping[str, ValueKind]) -> dict
     return device
 
 
-def _is_id_list(text: str, name: str) -> bool:
+def _is_id_list(text: str, name: str, options: ColumnOptions) -> bool:
     """Return whether a file has one device id or label per line.
 
     Only the files with the extension ``.txt`` can have this form. Spreadsheets also save tables with this extension.
@@ -155,17 +156,23 @@ def _is_id_list(text: str, name: str) -> bool:
     if not name.lower().endswith(".txt") or find_delimiter(text) is not None:
         return False
     entries = parse_id_list(text).entries
-    return not entries or find_columns(entries[:1], _NO_OPTIONS, [False]).keys == [None]
+    return not entries or find_columns(entries[:1], options, [False]).keys == [None]
 
 
 def _read_id_list(text: str, name: str) -> tuple[dict[str, Any], Where]:
     """Return the data of a manifest for a file with one device id or label per line, and describe its places.
 
-    :raises ParticleError: ``invalid_manifest`` when no line has an id or label.
+    :raises ParticleError: ``invalid_manifest`` when no line has an id or label, or when the first line seems to be the
+        header of a table.
     """
     found = parse_id_list(text)
     if not found.entries:
         raise _build_empty_error(f"The file {name} has no device id or label.")
+    first = found.entries[0]
+    if not any(character.isdigit() for character in first):
+        message = f"{name}:{found.lines[0]} {first!r} looks like the name of a column, not like a device id or label."
+        hint = f"Remove this line, or map the column, for example columns: {{{json.dumps(first)}: serial_number}}."
+        raise ParticleError("invalid_manifest", message, hint=hint)
     devices = [{find_identifier_kind(entry): entry} for entry in found.entries]
 
     def describe_place(place: Place) -> str:

@@ -308,6 +308,18 @@ class TestIdList:
     def test_list_may_begin_with_the_name_of_its_only_column(self) -> None:
         assert read_devices(f"Device ID\n{ONE}\n", "list.txt") == [{"id": ONE}]
 
+    def test_name_of_the_only_column_can_be_mapped(self) -> None:
+        text = "Barcode\nP046AB000000001\n"
+        devices = read_devices(text, "list.txt", mapping={"barcode": "serial_number"})
+        assert devices == [{"serial_number": "P046AB000000001"}]
+
+    @pytest.mark.parametrize("ignored", [[], ["Barcode"]])
+    def test_unknown_name_of_the_only_column_is_refused(self, ignored: list[str]) -> None:
+        with pytest.raises(ParticleError, match=r"list\.txt:2 'Barcode' looks like the name of a column") as refused:
+            parse_device_table("\nBarcode\nP046AB000000001\n", "list.txt", ColumnOptions({}, ignored))
+        assert refused.value.hint is not None
+        assert 'columns: {"Barcode": serial_number}' in refused.value.hint
+
     def test_empty_list_is_refused(self) -> None:
         with pytest.raises(ParticleError, match=r"The file list\.txt is empty"):
             parse_device_table("\n", "list.txt")
