@@ -53,6 +53,7 @@ class BoundExceeded(Exception):
 class Deadline:
     """The time that all attempts of one request may spend on the network. Pauses between attempts do not count.
 
+    :ivar has_sent: whether the last attempt sent a part of the request. What opens the connection does not count.
     :param timeout: the option ``timeout``, in seconds.
     :param clock: a function that returns the seconds of a clock that is never set back.
     """
@@ -62,11 +63,13 @@ class Deadline:
         self._clock = clock
         self._left = self._seconds
         self._end: float | None = None
+        self.has_sent = False
 
     @contextlib.contextmanager
     def run_attempt(self) -> Iterator[None]:
         """Apply the deadline to the connections that the ``with`` block uses, and let its time run."""
         self._end = self._clock() + self._left
+        self.has_sent = False
         token = _deadline.set(self)
         try:
             yield
@@ -163,18 +166,21 @@ class _BoundedConnection:
     sock: Any
 
     def connect(self) -> None:
-        self.timeout = _deadline.get().limit(self.timeout)
-        super().connect()  # type: ignore[misc]
+        deadline = _deadline.get()
+        self.timeout = deadline.limit(self.timeout)
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            deadline.has_sent = False  # through a proxy, the request CONNECT was sent
 
     def send(self, data: bytes) -> None:
+        if self.sock is None:
+            self.connect()
         # A timeout applies to all of the data that is sent at once, or to each TLS record of it.
         for start in range(0, len(data), _PIECE_BYTES):
-            piece = data[start : start + _PIECE_BYTES]
-            if self.sock is None:  # opens the connection, which sets its own timeouts
-                super().send(piece)  # type: ignore[misc]
-                continue
+            _deadline.get().has_sent = True
             with limit_operation(self.sock, self.timeout):
-                super().send(piece)  # type: ignore[misc]
+                super().send(data[start : start + _PIECE_BYTES])  # type: ignore[misc]
 
 
 @functools.cache
@@ -184,8 +190,8 @@ def _derive_pool(pool: Any) -> Any:
     return type("BoundedPool", (pool,), {"ConnectionCls": connection})
 
 
-def build_adapter(workers: int) -> requests.adapters.HTTPAdapter:
-    """Return the object with which `requests` sends its requests over bounded connections.
+def build_session(workers: int) -> requests.Session:
+    """Return a session of `requests` whose connections are bounded.
 
     :param workers: the maximum number of connections.
     """
@@ -202,7 +208,15 @@ def build_adapter(workers: int) -> requests.adapters.HTTPAdapter:
                 _bound_pools(manager)
             return manager
 
-    return Adapter(pool_connections=1, pool_maxsize=workers, pool_block=True)
+    class Session(requests.Session):
+        def get_redirect_target(self, resp: requests.Response) -> None:
+            """Find no redirect: `requests` would read the whole body of a redirect, without a bound."""
+
+    session = Session()
+    adapter = Adapter(pool_connections=1, pool_maxsize=workers, pool_block=True)
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, adapter)
+    return session
 
 
 def _bound_pools(manager: Any) -> None:
@@ -212,6 +226,7 @@ def _bound_pools(manager: Any) -> None:
 
 ACCEPTED_ENCODING = "gzip"
 """The only compression that the client can decode. Its size is checked while it is decoded."""
+_NAMES_OF_GZIP = (ACCEPTED_ENCODING, "x-gzip")  # RFC 9110, 8.4.1.3
 
 
 def read_body(response: requests.Response, max_bytes: int) -> bytes:
@@ -222,27 +237,41 @@ def read_body(response: requests.Response, max_bytes: int) -> bytes:
     """
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     pieces = response.raw.stream(_PIECE_BYTES, decode_content=False)
-    if encoding == ACCEPTED_ENCODING:
+    if encoding in _NAMES_OF_GZIP:
         pieces = _decompress(pieces)
     elif encoding not in ("", "identity"):
         raise BoundExceeded("bad_response", f"the response is compressed as {encoding[:40]!r}, which was not requested")
     body = bytearray()
-    for piece in pieces:
-        body += piece
-        if len(body) > max_bytes:
-            cause = f"the response is larger than {format_size(max_bytes)}, the most that is read of such a response"
-            raise BoundExceeded("bad_response", cause)
+    try:
+        for piece in pieces:
+            body += piece
+            if len(body) > max_bytes:
+                cause = (
+                    f"the response is larger than {format_size(max_bytes)}, the most that is read of such a response"
+                )
+                raise BoundExceeded("bad_response", cause)
+    except ValueError as error:  # urllib3 raises it for a chunk of negative size
+        raise urllib3.exceptions.ProtocolError(str(error)) from None
     return bytes(body)
 
 
 def _decompress(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Decompress a body in steps, so that a small body that becomes a large one needs little memory."""
-    decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    """Decompress a body in steps, so that a small body that becomes a large one needs little memory.
+
+    :raises DecodeError: when the body is not valid, or ends too early.
+    """
+    decoder: Any = None
     for piece in pieces:
         waiting = piece
-        while waiting and not decoder.eof:
+        while waiting:
+            # A body may consist of several compressed parts, one after the other.
+            decoder = decoder or zlib.decompressobj(zlib.MAX_WBITS | 16)
             try:
                 yield decoder.decompress(waiting, _PIECE_BYTES)
             except zlib.error as error:
                 raise urllib3.exceptions.DecodeError(str(error)) from None
-            waiting = decoder.unconsumed_tail
+            is_complete = decoder.eof
+            waiting = decoder.unused_data if is_complete else decoder.unconsumed_tail
+            decoder = None if is_complete else decoder
+    if decoder is not None:
+        raise urllib3.exceptions.DecodeError("the compressed data is incomplete")

@@ -26,7 +26,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.bounded i
     ACCEPTED_ENCODING,
     BoundExceeded,
     Deadline,
-    build_adapter,
+    build_session,
     read_body,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK, Clock
@@ -122,14 +122,13 @@ class Http:
         self._budget_wait = Stopwatch(self.usage, "budget_wait_seconds", clock.monotonic)
         self._throttled = Stopwatch(self.usage, "throttled_seconds", clock.monotonic)
         self._renewing = threading.Lock()
-        self._session = requests.Session()
+        self._session = build_session(workers)
         # Do not let `requests` read the environment: for every request, it would let REQUESTS_CA_BUNDLE override
         # ca_path, and replace our Authorization header with an entry of ~/.netrc. Only the proxies are read, once.
         self._session.trust_env = False
         proxy = find_proxy(connection.api_url, connection.environment)
         self._session.proxies = {} if proxy is None else {"all": proxy.url}
         self._mistake = (proxy.find_mistake() if proxy is not None else None) or connection.find_mistake()
-        self._session.mount(connection.api_url, build_adapter(workers))
         if not connection.validate_certs:  # read_connection has already warned the user
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._session.headers.update(
@@ -245,7 +244,7 @@ class Http:
         except BoundExceeded as error:
             raise build_bound_error(error, request, status) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise build_network_error(error, connection, route, action) from None
+            raise build_network_error(error, connection, route, action, has_sent=deadline.has_sent) from None
         except OSError:  # `requests` raises this error before it sends the request if ca_path cannot be read
             message = f"Could not {action}: ca_path {connection.ca_path} cannot be read."
             raise ParticleError("tls_untrusted", message, route=route) from None

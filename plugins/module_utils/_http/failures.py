@@ -24,10 +24,13 @@ PROXY_LOGIN_REQUIRED = 407
 """The HTTP status with which a proxy asks for a username and a password."""
 
 
-def build_network_error(error: Exception, connection: Connection, route: str, action: str) -> Exception:
+def build_network_error(
+    error: Exception, connection: Connection, route: str, action: str, *, has_sent: bool
+) -> Exception:
     """Return the error for a request that got no complete response.
 
     :param error: an exception of `requests` or `urllib3`.
+    :param has_sent: whether a part of the request was sent.
     :returns: a :class:`Retryable` if a retry may succeed, else a :class:`ParticleError`.
     """
     host = urllib.parse.urlsplit(connection.api_url).netloc
@@ -38,8 +41,9 @@ def build_network_error(error: Exception, connection: Connection, route: str, ac
         return ParticleError("not_a_cloud", f"Could not {action}: {host} is not a valid address.", route=route)
     unsent = isinstance(error, requests.exceptions.ConnectTimeout) or _has_no_connection(error)
     proxy = find_proxy(connection.api_url, connection.environment)
-    if isinstance(error, requests.exceptions.ProxyError) or (unsent and proxy is not None):
-        # `requests` raises ProxyError only if the proxy cannot be reached or refuses to connect to the host.
+    # `requests` also raises ProxyError if the connection through the proxy is closed after the request was sent.
+    is_proxy_failure = isinstance(error, requests.exceptions.ProxyError) and not has_sent
+    if is_proxy_failure or (unsent and proxy is not None):
         if f" {PROXY_LOGIN_REQUIRED} " in str(error):
             return build_proxy_login_error(connection, route, action)
         name = "the proxy" if proxy is None else f"the proxy that {proxy.variable} sets"

@@ -162,6 +162,21 @@ def test_unreachable_proxy_is_retried_even_for_a_post(
     assert http.usage.requests == ATTEMPTS
 
 
+def test_post_without_an_answer_is_not_repeated_through_a_proxy(
+    make_client: Callable[..., Http], scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", scripted_cloud.url)
+    scripted_cloud.answer("POST", PATH, effect="reset", repeat=True)
+    http = make_client("http://cloud.invalid")
+    assert (catch_error(http, "POST").code, len(scripted_cloud.requests)) == ("ambiguous_write", 1)
+
+
+@pytest.mark.parametrize("target", ["http://[", "http://[x]/", "\xff\xfe", "/elsewhere"])
+def test_redirect_is_refused_whatever_its_target(http: Http, scripted_cloud: ScriptedCloud, target: str) -> None:
+    scripted_cloud.answer("GET", PATH, 302, body="", headers={"Location": target})
+    assert catch_error(http, "GET").status == 302
+
+
 @pytest.mark.parametrize("status", RATE_LIMIT_STATUSES)
 def test_rate_limited_post_is_repeated(http: Http, scripted_cloud: ScriptedCloud, status: int) -> None:
     scripted_cloud.answer("POST", PATH, status).answer("POST", PATH, 201, json={"id": "x"})
