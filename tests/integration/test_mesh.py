@@ -56,15 +56,22 @@ def change_manifest(manifest: Mapping[str, Any], ids: list[str]) -> dict[str, An
     return {**data, "devices": devices}
 
 
-def count_predicted_writes(diff: Mapping[str, Any], backend: str) -> Counter[str]:
-    """Count the writes that a diff predicts, in the form of `count_actual_writes`."""
-    before, after = diff["before"], diff["after"]
-    removed_networks = set(before.get("networks", ()))
+def list_changes(result: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """List the id and the changes of each device that changes."""
+    return [(device["id"], device["changes"]) for device in result["devices"] if device["changes"]]
+
+
+def count_predicted_writes(predicted: Mapping[str, Any], backend: str) -> Counter[str]:
+    """Count the writes that the result of check mode predicts, in the form of `count_actual_writes`.
+
+    The changes come from the outcomes of the devices, because the diff shows at most a hundred devices.
+    """
+    removed_networks = set(predicted["diff"]["before"].get("networks", ()))
     writes: Counter[str] = Counter()
     groups: set[tuple[str, str]] = set()
-    for device in before.keys() - {"networks", "groups"}:
-        old, new = before[device].get("mesh"), after[device].get("mesh")
-        if "product" in after[device]:
+    for device, changes in list_changes(predicted):
+        old, new = (changes.get("mesh", {}).get(side) for side in ("before", "after"))
+        if "product" in changes:
             groups.add(("import", ""))
         if backend == "networks":
             if old and old["network"] not in removed_networks:
@@ -74,7 +81,7 @@ def count_predicted_writes(diff: Mapping[str, Any], backend: str) -> Counter[str
                 if new["role"] == "gateway":
                     writes[f"PUT /v1/networks/:idOrName gateway-enable {device}"] += 1
             continue
-        leaves = "mesh" in after[device] and new is None
+        leaves = "mesh" in changes and new is None
         writes[f"{REMOVE_INSTRUCTIONS if leaves else SET_INSTRUCTIONS} {device}"] += 1
         for change, here, there in (("add", new, old), ("remove", old, new)):
             for key in ("network", "role"):
@@ -122,7 +129,7 @@ def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
         env = cloud_environment(cloud.url)
 
         def fleet(manifest: Mapping[str, Any], *args: str) -> dict[str, Any]:
-            options = {"manifest": dict(manifest), "verify": "online"}
+            options = {"manifest": dict(manifest), "verify": "online", "result": "all"}
             return run_task("fleet", options, env, *args).succeeded().result(TASK)
 
         manifest = build_manifest(ids, request.param)
@@ -152,7 +159,8 @@ def test_second_run_writes_nothing(runs: Runs) -> None:
 
 def test_changing_run_makes_exactly_the_predicted_writes(runs: Runs) -> None:
     assert all(runs.predicted["diff"][side] == runs.changing["diff"][side] for side in ("before", "after"))
-    assert count_actual_writes(runs.changing_writes) == count_predicted_writes(runs.predicted["diff"], runs.backend)
+    assert list_changes(runs.predicted) == list_changes(runs.changing)
+    assert count_actual_writes(runs.changing_writes) == count_predicted_writes(runs.predicted, runs.backend)
     assert runs.changing["cloud"]["writes"] == len(runs.changing_writes)
 
 

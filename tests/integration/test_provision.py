@@ -71,7 +71,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
 
         yield Runs(
             *provision("--check", "--diff"),
-            *provision(),
+            *provision("--diff"),
             *provision(),
             run_task("device_info", {"product": PRODUCT_SLUG}, env).succeeded(),
             cloud.state(),
@@ -123,6 +123,8 @@ def test_check_mode_writes_nothing_and_predicts_the_result(runs: Runs) -> None:
     assert runs.check_stats["writes"] == 0
     assert predicted["changed"] is done["changed"] is True
     assert all(predicted["diff"][side] == done["diff"][side] for side in ("before", "after"))
+    # The diff shows at most a hundred devices, the outcomes show all.
+    assert [device["changes"] for device in predicted["devices"]] == [device["changes"] for device in done["devices"]]
     assert read_counts(predicted) == read_counts(done)
 
 
