@@ -236,13 +236,19 @@ class _Writes:
         return {device for device in devices if is_lost(plans[device])}
 
     def write_devices(self, devices: Sequence[DevicePlan]) -> None:
+        """Send the writes of single devices.
+
+        Undeclared devices of an account come last, because failed claims decide whether these devices are kept.
+        """
+        if self._target.product is not None:
+            self._write_in_stages(devices)
+            return
+        self._write_in_stages([device for device in devices if not device.is_undeclared])
+        self.keep_undeclared_devices(devices)
+        self._write_in_stages([device for device in devices if device.is_undeclared])
+
+    def _write_in_stages(self, devices: Sequence[DevicePlan]) -> None:
         """Send the writes of single devices. The devices of one stage are written in parallel."""
-        if self._target.product is None:
-            # The claims of an account come first, because they decide whether undeclared devices are kept.
-            claims = [device for device in devices if device.claims]
-            map_in_parallel(self._write_device, claims, self._http.workers)
-            self.keep_undeclared_devices(devices)
-            devices = [device for device in devices if not device.claims]
         stages: dict[int, list[DevicePlan]] = {}
         for device in self._list_remaining(devices):
             stages.setdefault(device.mesh.stage if device.mesh else 0, []).append(device)
