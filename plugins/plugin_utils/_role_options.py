@@ -26,6 +26,7 @@ Template = Callable[[Any], Any]
 Options = dict[str, Any]
 
 COLLECTION = "meshfleet.particle"
+_STORED_LOGINS = {"token_file", "profile"}
 ALL_MODULES = "particle"
 """The key of the options for all modules. The action group of the collection has the same name."""
 LOGIN_MODULE = "access_token"
@@ -50,11 +51,12 @@ class RoleOptions:
 
         :param args: the options of the task, including those from ``module_defaults``.
         """
-        # Within one source, an access token takes precedence over a password. The variables of the role are a source
-        # of their own: a token from module_defaults may belong to another account.
-        has_login = "username" in self.given or "password" in self.given
-        kept = {name: value for name, value in args.items() if not (has_login and name == "access_token")}
-        return {**kept, **self.given}
+        # An access token takes precedence over the other ways to log in, and a password over a token file. A login of
+        # module_defaults may belong to another account, so it must not replace the login that the role names.
+        replaced = {"access_token"} if self.given.keys() & {"username", "password", *_STORED_LOGINS} else set()
+        if self.given.keys() & _STORED_LOGINS and not self.given.keys() & {"username", "password"}:
+            replaced.add("password")
+        return {**{name: value for name, value in args.items() if name not in replaced}, **self.given}
 
     def name_variables(self, message: str) -> str:
         """Return the message about invalid options, with the names of the variables of the role that set them."""

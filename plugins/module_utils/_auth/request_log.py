@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import has_ended
 
@@ -186,13 +187,16 @@ class RequestLog:
         """Return the records in the file. If the file is damaged, show a warning and return no records."""
         try:
             data = private_file.read_file(path)
-            return [_unpack(row) for row in data.get("requests", [])]
-        except (ParticleError, TypeError, ValueError, KeyError, AttributeError):
+            rows = list(data.get("requests", []))
+        except (ParticleError, TypeError, AttributeError):
+            rows = [None]
+        records = [record for record in map(_unpack, rows) if record is not None]
+        if len(records) < len(rows):
             self._warn(
-                f"{path} is damaged and is begun anew, so orphaned tokens of earlier runs are no longer listed. "
-                "If a run was killed, check the tokens of its account."
+                f"{path} is damaged. Its invalid entries are removed, so orphaned tokens of earlier runs may no longer "
+                "be listed. If a run was killed, check the tokens of its account."
             )
-            return []
+        return records
 
 
 def hash_token(token: str) -> str:
@@ -204,8 +208,16 @@ def _pack(record: Record) -> dict[str, Any]:
     return {**dataclasses.asdict(record), "holder": dict(record.holder)}
 
 
-def _unpack(row: Mapping[str, Any]) -> Record:
-    """Return a record from the file.
+def _unpack(row: Any) -> Record | None:
+    """Return a record from the file, or ``None`` if the row is not a valid record."""
+    try:
+        return _build_record(row)
+    except (TypeError, ValueError, KeyError, AttributeError):
+        return None
+
+
+def _build_record(row: Mapping[str, Any]) -> Record:
+    """Return a record from the file. Keys that this release does not know are ignored.
 
     :raises ValueError: when the row is not a valid record. Other exceptions show the same.
     """
@@ -217,5 +229,7 @@ def _unpack(row: Mapping[str, Any]) -> Record:
         raise ValueError("not a record")
     if not all(isinstance(moment, (int, float)) and 0 <= moment <= _MAX_TIME for moment in times):
         raise ValueError("not a time")
-    fields = {**row, "holder": holder, "stage": Stage(row["stage"]), "is_temporary": bool(row["is_temporary"])}
-    return Record(**fields)
+    Connection(row["api_url"]).cloud  # noqa: B018 - raises ValueError for an invalid port
+    known = {field.name: row[field.name] for field in dataclasses.fields(Record)}
+    stage, is_temporary = Stage(row["stage"]), bool(row["is_temporary"])
+    return Record(**{**known, "holder": holder, "stage": stage, "is_temporary": is_temporary})

@@ -91,7 +91,9 @@ def _is_memory(memory: Any) -> bool:
 
 
 def _is_refusal(refusal: Any) -> bool:
-    if not isinstance(refusal, dict) or not _is_number(refusal.get("until")):
+    if not isinstance(refusal, dict) or not {"status", "route"} <= refusal.keys():
+        return False
+    if not _is_number(refusal.get("until")):
         return False
     if not isinstance(refusal.get("code"), str) or refusal["code"] not in HINTS:
         return False

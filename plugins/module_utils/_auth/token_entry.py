@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import is_token
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import MAX_LIFETIME, is_token
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_seconds_until
 
 LABEL_FIELDS = ("api_url", "account", "client", "purpose")
@@ -69,7 +69,7 @@ def _is_moment(value: Any) -> bool:
 
 
 def _is_lifetime(value: Any) -> bool:
-    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_LIFETIME)
 
 
 def _is_text(value: Any) -> bool:

@@ -48,8 +48,11 @@ class PrivateFile:
         :raises ParticleError: ``unsafe_file`` when the file cannot be written.
         """
         probe = self._path.with_name(f"{self._path.name}.probe")
-        replace_file(probe, json.dumps(self.data, indent=1).encode() + b" " * growth)
-        probe.unlink(missing_ok=True)
+        size = len(json.dumps(self.data, indent=1).encode()) + growth
+        try:
+            replace_file(probe, b" " * size)  # not the data: a process that is killed here would leave the secrets
+        finally:
+            probe.unlink(missing_ok=True)
 
     def save(self) -> None:
         """Replace the content of the file with ``data`` in one step.

@@ -109,7 +109,7 @@ def test_concurrent_processes_lose_no_record(file: Path, clock: TurnedClock) -> 
         lambda row: {"requests": [{**row, "requested_at": "x"}]},
         lambda row: {"requests": [{**row, "stage": "x"}]},
         lambda row: {"requests": [{**row, "token_hash": 5}]},
-        lambda row: {"requests": [{**row, "more": 5}]},
+        lambda row: {"requests": [{**row, "api_url": "http://cloud:99999"}]},
         lambda row: {"requests": [{name: row[name] for name in row if name != "client"}]},
     ],
 )
@@ -124,6 +124,14 @@ def test_damaged_file_is_begun_anew_with_a_warning(
     assert log.list_records() == [RECORD]
     assert all(f"{file} is damaged" in warning for warning in warnings)
     assert len(warnings) == 2
+
+
+def test_valid_rows_of_a_damaged_file_are_kept(log: RequestLog, file: Path, warnings: list[str]) -> None:
+    log.add(RECORD)
+    (row,) = json.loads(file.read_text())["requests"]
+    file.write_text(json.dumps({"requests": [5, {**row, "of_a_later_release": True}]}))
+    assert log.list_records() == [RECORD]
+    assert len(warnings) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The options of a role replace the login that module_defaults give, and keep all other options."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._role_options import RoleOptions
+
+DEFAULTS = {"api_url": "https://cloud.example", "access_token": "of team a", "password": "of team a"}
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ({}, {"api_url", "access_token", "password"}),
+        ({"workers": 4}, {"api_url", "access_token", "password", "workers"}),
+        ({"token_file": "b.json"}, {"api_url", "token_file"}),
+        ({"profile": "b"}, {"api_url", "profile"}),
+        ({"token_file": "b.json", "username": "b"}, {"api_url", "token_file", "username", "password"}),
+        ({"username": "b", "password": "of b"}, {"api_url", "username", "password"}),
+    ],
+)
+def test_login_of_a_role_is_not_replaced_by_a_default(given: dict[str, object], left: set[str]) -> None:
+    merged = RoleOptions(given, "fleet").merge(DEFAULTS)
+    assert (set(merged), {name: merged[name] for name in given}) == (left, given)
