@@ -23,5 +23,5 @@ DEFAULTS = {"api_url": "https://cloud.example", "access_token": "of team a", "pa
     ],
 )
 def test_login_of_a_role_is_not_replaced_by_a_default(given: dict[str, object], left: set[str]) -> None:
-    merged = RoleOptions(given, "fleet").merge(DEFAULTS)
+    merged = RoleOptions("provision", given, "fleet").merge(DEFAULTS)
     assert (set(merged), {name: merged[name] for name in given}) == (left, given)
