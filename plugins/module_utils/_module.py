@@ -184,8 +184,8 @@ def carry_out_work(task: Task, work: Work) -> dict[str, Any]:
     except ParticleError as error:
         result = error.as_failure()
     except Exception as error:
-        unexpected = ParticleError("internal", f"Unexpected {type(error).__name__}: {error}")
-        result = {**unexpected.as_failure(), "exception": traceback.format_exc()}
+        unexpected = ParticleError("internal", task.redact(f"Unexpected {type(error).__name__}: {error}"))
+        result = {**unexpected.as_failure(), "exception": task.redact(traceback.format_exc())}
     finally:
         if task.http is not None:
             task.http.close()

@@ -27,6 +27,7 @@ change it, so that the token itself is not found. The gap can be percent-encoded
 
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}[A-Za-z0-9_.=-]*")
 """A JSON Web Token, or its beginning: every one begins with the encoded form of ``{\"``."""
+_WHOLE_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
 _LONGEST_WORD = 16
@@ -65,17 +66,18 @@ def _mask_authorization(found: re.Match[str]) -> str:
 
 def _mask_beginning(text: str, secret: str) -> str:
     """Mask each beginning of a long secret: servers shorten what they echo."""
-    start = secret[:_BEGINNING]
-    while (at := text.find(start)) >= 0:
+    start, position, parts = secret[:_BEGINNING], 0, []
+    while (at := text.find(start, position)) >= 0:
         end = at + _BEGINNING
         while text[end : end + 1] and text[end : end + 1] == secret[end - at : end - at + 1]:
             end += 1
-        text = text[:at] + MASK + text[end:]
-    return text
+        parts += [text[position:at], MASK]
+        position = end
+    return "".join([*parts, text[position:]])
 
 
 class Redactor:
-    """A callable that masks all known secrets in a string, and all text that looks like an access token."""
+    """A callable that masks all known secrets in a message, and all text that looks like a secret."""
 
     def __init__(self) -> None:
         self._forms: set[str] = set()
@@ -105,26 +107,42 @@ class Redactor:
         self._forms |= forms
 
     def __call__(self, text: str) -> str:
-        """Return ``text`` with all secrets masked."""
-        # Longer strings come first, because a secret may be a part of the encoded form of another secret.
-        forms = sorted(self._forms, key=len, reverse=True)
-        for form in forms:
-            text = text.replace(form, MASK)
-        for form in forms:
-            if len(form) < 2 * _BEGINNING:
-                break
-            text = _mask_beginning(text, form)
-        text = _TOKEN_IN_QUERY.sub(r"\1" + MASK, _TOKEN_LIKE.sub(MASK, text))
+        """Return a message with all secrets masked.
+
+        This includes what a cloud may have made of a secret: the beginning of a token, and all that follows the name of
+        an authentication scheme.
+        """
+        text = self._mask_value(text)
+        for form in self._sort_forms():
+            if len(form) >= 2 * _BEGINNING:
+                text = _mask_beginning(text, form)
         if "eyJ" in text:  # both checks save time, because most texts are names of devices
             text = _JWT.sub(MASK, text)
         if "ear" in text.lower() or "bas" in text.lower():
             text = _AUTHORIZATION.sub(_mask_authorization, text)
         return text
 
+    def _sort_forms(self) -> list[str]:
+        """Return the longest forms first, because a secret may be a part of the encoded form of another secret."""
+        return sorted(self._forms, key=len, reverse=True)
+
+    def _mask_value(self, text: str) -> str:
+        """Return ``text`` with the known secrets and all complete tokens masked.
+
+        Names and notes of devices are values, too. A name such as "Basic Pump-3" is not a secret.
+        """
+        for form in self._sort_forms():
+            text = text.replace(form, MASK)
+        text = _TOKEN_IN_QUERY.sub(r"\1" + MASK, _TOKEN_LIKE.sub(MASK, text))
+        return _WHOLE_JWT.sub(MASK, text) if "eyJ" in text else text
+
     def mask_values(self, value: Any) -> Any:
-        """Return ``value`` with all secrets masked, also in nested lists and in keys and values of mappings."""
+        """Return ``value`` with all secrets masked, also in nested lists and in keys and values of mappings.
+
+        Messages of the cloud have been masked before, because they need more than this.
+        """
         if isinstance(value, str):
-            return self(value)
+            return self._mask_value(value)
         if isinstance(value, Mapping):
             return {self.mask_values(key): self.mask_values(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):

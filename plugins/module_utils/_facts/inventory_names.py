@@ -27,6 +27,7 @@ HOSTNAMES = ("name", "id", "serial_number")
 
 _RESERVED_HOSTS = frozenset(["localhost", "127.0.0.1", "::1", "all", "ungrouped"])
 _MAX_LENGTH = 253
+_HASHED_NAME = re.compile(r"device-[0-9a-f]{24}")
 
 
 def build_host_names(
@@ -92,9 +93,14 @@ def _build_last_name(device: str, groups: Set[str]) -> str:
 
 
 def _build_host_name(text: str) -> str:
-    """Convert ``text`` to a valid host name. If no host name can be made from ``text``, return an empty string."""
+    """Convert ``text`` to a valid host name. If no host name can be made from ``text``, return an empty string.
+
+    The form of the last names is for the devices themselves: a device that is named like the id of another device would
+    otherwise take its place when that device is in another inventory source, or filtered out.
+    """
     name = re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFKC", text).strip()).lstrip("_.-")
-    return name if len(name) <= _MAX_LENGTH else ""
+    is_last_name = DEVICE_ID.match(name.lower()) or _HASHED_NAME.fullmatch(name.lower())
+    return "" if is_last_name or len(name) > _MAX_LENGTH else name
 
 
 def _list_value(value: Any) -> Iterable[str]:

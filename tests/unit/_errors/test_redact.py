@@ -119,6 +119,15 @@ def test_secret_is_masked_in_nested_results(secret: str, spelling: str) -> None:
     assert cleaned == {"msg": [f"<{MASK}>", {MASK: [MASK, 1]}], "changed": False}
 
 
+def test_names_of_devices_in_a_result_are_not_taken_for_secrets() -> None:
+    redact = Redactor()
+    redact.add_secret("correct horse battery staple 12345")
+    names = ["Basic Pump-3", "basic 12V supply", "bearer: gw2", "eyJohnson-sensor", "The correct horse battery is low"]
+    assert redact.mask_values(dict.fromkeys(names, names)) == dict.fromkeys(names, names)
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+    assert redact.mask_values([token]) == [MASK]
+
+
 def test_secret_that_contains_another_secret_is_masked_whole() -> None:
     redact = Redactor()
     redact.add_secrets(["horse", "correct horse battery"])

@@ -56,7 +56,11 @@ class TestHostNames:
         assert name_hosts(name) == [host]
 
     @pytest.mark.parametrize(
-        "name", [None, "", "  ", "___", "::", "localhost", "127.0.0.1", "all", "ungrouped", "x" * 254, TWO]
+        "name",
+        [
+            *(None, "", "  ", "___", "::", "localhost", "127.0.0.1", "all", "ungrouped", "x" * 254),
+            *(TWO, TWO.upper(), device_id(999), "device-" + "a" * 24),
+        ],
     )
     def test_host_gets_the_device_id_when_the_name_is_unusable(self, name: str | None) -> None:
         assert name_hosts(name, "other") == [ONE, "other"]
