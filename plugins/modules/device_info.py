@@ -89,7 +89,7 @@ options:
       - Form of RV(manifest), with O(as_manifest=true).
       - V(minimal) declares only what differs from a new device.
       - V(exact) also declares default values, such as empty notes, and device groups with C(groups_mode=exact). With
-        this manifest, M(meshfleet.particle.fleet) detects every later change of a declared device.
+        this manifest, M(meshfleet.particle.fleet) detects every later change of the declared properties.
     type: str
     choices: [minimal, exact]
     default: minimal

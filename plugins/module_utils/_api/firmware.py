@@ -14,4 +14,5 @@ def list_firmware_versions(http: Http, product: str) -> frozenset[int]:
     request = Request("GET /v1/products/:p/firmware", f"list the firmware of product {product}", {"p": product})
     form = RowForm(("firmware",), ("version",), is_numbered=True)
     rows = extract_rows(http.send(request).data, form, request)
-    return frozenset(row["version"] for row in rows if isinstance(row["version"], int))
+    versions = map(form.read_identity, rows)
+    return frozenset(int(version) for version in versions if version is not None and version.isdecimal())

@@ -75,16 +75,14 @@ def get_product(http: Http, product: str) -> Product:
 
 
 def list_account_slugs(http: Http) -> list[str]:
-    """Return the slugs of the products that the account can see (endpoints.yml: products_list).
+    """Return the slugs of the products of the account.
 
     The slugs are only for advice, so the result is empty if the products cannot be listed.
     """
-    request = Request("GET /v1/user/products", "list the products of the account")
     try:
-        rows = extract_rows(http.send(request).data, _PRODUCT_ROWS, request)
+        return [product.slug for product in list_account_products(http)]
     except ParticleError:
         return []
-    return [_parse_product(row).slug for row in rows]
 
 
 def describe_products_instead(http: Http) -> str | None:
