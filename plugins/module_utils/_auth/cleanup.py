@@ -44,19 +44,21 @@ def revoke_orphans(
         if orphans:
             rows = list_tokens_of_account(tokens.http, account, lambda: tokens.sessions)
             used = {record.token_hash for record in requests.list_records() if record.reason is None}
-            known = {*in_use, *stored, *(value for value in used if value is not None)}
+            # Read the stored tokens again: another play may have stored a token before the cloud listed it.
+            known = {*in_use, *tokens.hash_stored_tokens(), *(value for value in used if value is not None)}
             plan = plan_cleanup(orphans, parse_listed_tokens(tokens.http, rows), known)
     except ParticleError as refusal:
         if refusal.code != "listing_retired":
             raise
         error = refusal
+    unmatched = list(plan.left)  # a token whose revocation fails has a warning of its own
     if check_mode:
         revoked = [compute_fingerprint(token.value) for _unused, token in plan.found]
     elif account is not None:
         revoked = _revoke_found(tokens, plan, account)
         settled = {record.id for record in plan.gone}
         requests.remove(lambda record: record.id in settled)
-    _warn_of_rest(tokens, plan.left, error)
+    _warn_of_rest(tokens, unmatched, error)
     return {
         "changed": bool(revoked),
         "fingerprint": None,
@@ -83,11 +85,12 @@ def _revoke_found(tokens: Tokens, plan: Cleanup, account: PasswordLogin) -> list
 
 
 def _warn_of_rest(tokens: Tokens, left: list[Record], error: ParticleError | None) -> None:
-    """Warn about tokens that could not be revoked. Tokens that were returned to a play are not worth a warning."""
+    """Warn about requests whose tokens were not found. Tokens that were returned to a play are not worth a warning."""
     rest = [describe_orphan(record) for record in left if record.reason is not Reason.RETURNED]
     if not rest:
         return
     ends = [row["expires_at"] for row in rest]
     until = "without end" if None in ends else f"until {max(ends)}"
     why = "The cloud lists no token that certainly belongs to these requests." if error is None else error.message
-    tokens.warn(f"{len(rest)} orphaned tokens were not revoked and may be valid {until}. {why}")
+    count = "1 orphaned token was" if len(rest) == 1 else f"{len(rest)} orphaned tokens were"
+    tokens.warn(f"{count} not revoked and may be valid {until}. {why}")
