@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import select
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +44,23 @@ def start_next_window(cloud: Simulator, folder: Path) -> None:
         file.unlink()
 
 
+def find_ring_of_logins(folder: Path) -> Path:
+    """Return the file that records the times of logins, which are the requests with the lowest limit."""
+    return min(folder.glob("meshfleet.particle/budget-*.ring"), key=lambda file: file.stat().st_size)
+
+
+def wait_until_opened(file: Path) -> None:
+    """Wait until a process opens a file; fail after a timeout."""
+    open_event = 0x20  # IN_OPEN of inotify(7)
+    libc = ctypes.CDLL(None)
+    watch = libc.inotify_init()
+    try:
+        assert libc.inotify_add_watch(watch, os.fsencode(file), open_event) >= 0, "the file cannot be watched"
+        assert select.select([watch], [], [], HANG_SECONDS)[0], f"no process opened {file.name} in time"
+    finally:
+        os.close(watch)
+
+
 def test_concurrent_playbooks_stay_within_the_login_limit(tmp_path: Path) -> None:
     # One playbook stays below the limit; both together exceed it.
     login: dict[str, Any] = {
@@ -66,6 +86,8 @@ def test_concurrent_playbooks_stay_within_the_login_limit(tmp_path: Path) -> Non
         with ThreadPoolExecutor(2) as pool:
             futures = [pool.submit(run) for _unused in range(2)]
             wait_until(lambda: count_logins() >= ALLOWED_LOGINS)
+            # All allowed logins are taken, so the next process that reads their times has to wait.
+            wait_until_opened(find_ring_of_logins(tmp_path))
             logins_in_first_window = count_logins()
             start_next_window(cloud, tmp_path)
             runs = [run.result().succeeded() for run in futures]
