@@ -38,6 +38,8 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import 
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._role_options import RoleOptions, find_module_defaults
 
 _ALLOWED_WITH_PRIVATE = {"state": ("present", "absent"), "grant": ("password",), "which": ("given",)}
+_ROLE_TASK_OPTIONS = {"present": ("state", "private", "expires_in"), "absent": ("state", "private")}
+"""The options that the tasks of a role set, for each state."""
 
 
 class ActionModule(ParticleAction):
@@ -76,10 +78,13 @@ class ActionModule(ParticleAction):
         """Return the options of the task, so that the task logs in where the main module of the role would log in."""
         if role.main_module is None:
             return role.merge(self._task.args)
-        # The options of a single module are complete with those of the action group, which the task already has. The
-        # options of several modules must not be combined: a password of one cloud could be sent to another.
-        defaults = find_module_defaults(self._task.module_defaults, role.main_module, self._templar.template)
-        return role.merge({**self._task.args, **defaults})
+        # The options that module_defaults set for this module alone are for the tasks of the play, and the task already
+        # has them. They could send a password to another cloud, or leave the role with a token that never expires.
+        args = self._task.args
+        own = {name: args[name] for name in _ROLE_TASK_OPTIONS[args["state"]] if name in args}
+        groups = self._task.get_play()._action_groups or {}
+        defaults = find_module_defaults(self._task.module_defaults, groups, role.main_module, self._templar.template)
+        return role.merge({**defaults, **own})
 
 
 def _check_private(options: Mapping[str, Any]) -> None:

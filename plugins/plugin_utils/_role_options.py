@@ -85,15 +85,21 @@ def read_role_options(variables: Mapping[str, Any], template: Template, module: 
     )
 
 
-def find_module_defaults(layers: Iterable[Mapping[str, Any]], module: str, template: Template) -> Options:
-    """Return the connection options that ``module_defaults`` set for a single module of the collection.
-
-    Options that ``module_defaults`` set for action groups are not included.
+def find_module_defaults(
+    layers: Iterable[Mapping[str, Any]], groups: Mapping[str, Iterable[str]], module: str, template: Template
+) -> Options:
+    """Return the connection options that ``module_defaults`` set for a module of the collection.
 
     :param layers: the ``module_defaults`` of a task, from the play to the task.
+    :param groups: the full names of the action groups of each module, keyed by the full name of the module.
     """
-    defaults: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     for layer in layers:
-        defaults.update(layer)
-    found = template(defaults.get(f"{COLLECTION}.{module}")) or {}
+        entries.update(layer)
+    action = f"{COLLECTION}.{module}"
+    of_groups = {f"group/{name}" for name in groups.get(action, ())}
+    chosen = [*(value for name, value in entries.items() if name in of_groups), entries.get(action)]
+    found: Options = {}
+    for value in chosen:
+        found.update(template(value) or {})
     return {name: value for name, value in found.items() if name in build_shared_spec()}

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.meshfleet.particle.plugins.modules.access_token import SPEC as LOGIN_SPEC
 from support.paths import ROOT
 from support.playbooks import PlaybookRun, run_playbook
 from support.plays import cloud_environment
@@ -40,6 +41,17 @@ MODULES: dict[str, dict[str, Any]] = {
     "network_info": {},
 }
 """Options with which each module sends a request, keyed by the name of the module."""
+
+
+def build_login_defaults(other: Simulator) -> dict[str, Any]:
+    """Return a value for each option of module access_token, which would make the login of a role fail or go astray."""
+    return {
+        **dict.fromkeys(LOGIN_SPEC, "nonsense"),
+        **{"api_url": other.url, "access_token": "of-the-other-cloud", "username": OTHER_USER, "password": PASSWORD},
+        **{"state": "absent", "grant": "client_credentials", "which": "all", "token_file": "{{ playbook_dir }}"},
+        **{"never_expires": True, "confirm": True, "private": False, "expires_at": "2099-01-01T00:00:00Z"},
+    }
+
 
 EXPECTED_FAILURES = {"device_facts": "not_found", "network": "unsupported", "network_info": "unsupported"}
 """The errors of modules in a cloud that lacks the device and the registry of Particle Mesh."""
@@ -149,6 +161,19 @@ def test_token_of_a_role_is_sent_only_to_its_own_cloud(simulator: Simulator, oth
     defaults = {GROUP: {"api_url": simulator.url, **ACCOUNT}, "meshfleet.particle.network_info": {"api_url": other.url}}
     run_playbook([play([role_task("audit", tmp_path)], module_defaults=defaults)]).succeeded()
     assert (count_grants_and_revocations(simulator), other.stats()["requests"]) == ((1, 1), 0)
+
+
+def test_defaults_of_access_token_do_not_reach_the_login_of_a_role(
+    simulator: Simulator, other: Simulator, tmp_path: Path
+) -> None:
+    defaults = {
+        GROUP: {"api_url": "{{ url }}", **ACCOUNT},
+        "meshfleet.particle.access_token": build_login_defaults(other),
+    }
+    tasks = [role_task(role, tmp_path) for role in ROLES]
+    run_playbook([play(tasks, module_defaults=defaults)], extra_vars={"url": simulator.url}).succeeded()
+    # The roles provision and audit revoke their tokens; the report shares its login.
+    assert (count_grants_and_revocations(simulator), other.stats()["requests"]) == ((3, 2), 0)
 
 
 def test_secrets_that_a_role_passes_to_modules_are_not_shown(simulator: Simulator, tmp_path: Path) -> None:
