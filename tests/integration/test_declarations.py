@@ -142,7 +142,7 @@ def test_files_that_declare_nothing_or_wrongly_are_refused_in_words(simulator: S
     assert 'console.csv:1 the header: unknown column SKU; to ignore, set ignore_columns: ["SKU"]' in said["console.csv"]
     assert "DEVICEID" not in said["console.csv"]
     assert "damaged.csv:2 iccid: '8.90141E+19' is a number that a spreadsheet such as Excel" in said["damaged.csv"]
-    assert "(on 2 rows, first at line 2)" in said["damaged.csv"]
+    assert "(on 2 rows, first at line 2" in said["damaged.csv"]
     assert "(on 500 devices, first at line 3)" in said["many.yml"]
     assert "latin.csv is not a text in UTF-8: line 2" in said["latin.csv"]
     assert "hush" not in said["text"]

@@ -8,11 +8,17 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
+
 MAX_LINES = 20
 """The maximum number of mistakes in a message."""
 
+_MAX_OTHER_VALUES = 10
+_MAX_VALUE_LENGTH = 60
+
 # The parts of a sentence that differ between mistakes of the same kind: quoted values, and numbers.
 _VARIABLE_PART = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d+")
+_QUOTES = ("'", '"')
 _LINE_NUMBER = re.compile(r":(\d+) ")
 
 
@@ -35,7 +41,9 @@ class Mistake:
 
 
 def fold_mistakes(mistakes: Iterable[Mistake], items: str) -> list[str]:
-    """Return a sentence for each mistake. Mistakes of the same kind have one sentence that counts their places.
+    """Return a sentence for each mistake.
+
+    Mistakes of the same kind have one sentence, which counts their places and names some of their values.
 
     :param items: the word for the items of the key ``devices`` in this document, such as ``rows``.
     """
@@ -48,11 +56,35 @@ def fold_mistakes(mistakes: Iterable[Mistake], items: str) -> list[str]:
 
 def _describe_kind(alike: Sequence[Mistake], items: str) -> str:
     first = alike[0]
+    said = f"{first.where}: {_VARIABLE_PART.sub(_shorten_value, first.text)}"
     if len(alike) == 1:
-        return str(first)
+        return said
     word = items if (first.group or "").startswith("devices") else "places"
     line = _LINE_NUMBER.search(first.where)
-    return f"{first} (on {len(alike)} {word}{f', first at line {line[1]}' if line else ''})"
+    others = _list_other_values(alike)
+    also = f"; also {list_names(others, _MAX_OTHER_VALUES)}" if others else ""
+    return f"{said} (on {len(alike)} {word}{f', first at line {line[1]}' if line else ''}{also})"
+
+
+def _list_other_values(alike: Sequence[Mistake]) -> list[str]:
+    """Return each value that mistakes of the same kind name, except the value of the first mistake, with its place."""
+    in_first = _VARIABLE_PART.findall(alike[0].text)
+    places: dict[str, str] = {}
+    for mistake in alike[1:]:
+        parts = list(_VARIABLE_PART.finditer(mistake.text))
+        other = [_shorten_value(part) for part, value in zip(parts, in_first, strict=False) if part[0] != value]
+        # Beside a quoted value, a number is the line of another place or a limit.
+        value = " and ".join([text for text in other if text[0] in _QUOTES] or other)
+        line = _LINE_NUMBER.search(mistake.where)
+        if value:
+            places.setdefault(value, f"line {line[1]}" if line else mistake.where)
+    return [f"{value} at {place}" for value, place in places.items()]
+
+
+def _shorten_value(found: re.Match[str]) -> str:
+    """Return a quoted value or a number with at most :data:`_MAX_VALUE_LENGTH` characters between its quotes."""
+    value, quote = found[0], found[0][0] if found[0][0] in _QUOTES else ""
+    return value if len(value) <= _MAX_VALUE_LENGTH else f"{value[:_MAX_VALUE_LENGTH]}…{quote}"
 
 
 def describe_mistakes(said: tuple[str, str], mistakes: Sequence[Mistake], items: str = "devices") -> str:

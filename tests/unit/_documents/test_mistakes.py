@@ -7,6 +7,7 @@ from __future__ import annotations
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.mistakes import (
     Mistake,
     describe_mistakes,
+    fold_mistakes,
 )
 
 SAID = ("It has a mistake", "It has {} mistakes")
@@ -14,8 +15,31 @@ SAID = ("It has a mistake", "It has {} mistakes")
 
 def test_mistakes_of_one_kind_are_counted_in_one_line() -> None:
     mistakes = [Mistake(f"t.csv:{line} id", f"'{line}' is not an id", "devices[].id") for line in range(2, 502)]
+    others = ", ".join(f"'{line}' at line {line}" for line in range(3, 13))
     assert describe_mistakes(SAID, mistakes, "rows") == (
-        "It has 500 mistakes:\n  t.csv:2 id: '2' is not an id (on 500 rows, first at line 2)"
+        "It has 500 mistakes:\n"
+        f"  t.csv:2 id: '2' is not an id (on 500 rows, first at line 2; also {others} and 489 more)"
+    )
+
+
+def test_equal_values_of_a_kind_of_mistake_are_named_once() -> None:
+    values = ["a", "b", "a", "b", "it's"]
+    mistakes = [Mistake(f"t.csv:{line} id", f"{of!r} is wrong", "devices[].id") for line, of in enumerate(values, 2)]
+    assert fold_mistakes(mistakes, "rows") == [
+        "t.csv:2 id: 'a' is wrong (on 5 rows, first at line 2; also 'b' at line 3, \"it's\" at line 6)"
+    ]
+
+
+def test_other_numbers_and_places_without_lines_are_named() -> None:
+    mistakes = [Mistake(f"devices[{at}].x", f"is {7 + at}, got 'a'", "devices[].x") for at in range(2)]
+    assert fold_mistakes(mistakes, "devices") == ["devices[0].x: is 7, got 'a' (on 2 devices; also 8 at devices[1].x)"]
+
+
+def test_long_values_are_shortened() -> None:
+    mistakes = [Mistake(f"t.csv:{at} id", f"{str(at) * 500!r} is wrong", "devices[].id") for at in (2, 3)]
+    (sentence,) = fold_mistakes(mistakes, "rows")
+    assert sentence == (
+        f"t.csv:2 id: '{'2' * 59}…' is wrong (on 2 rows, first at line 2; also '{'3' * 59}…' at line 3)"
     )
 
 

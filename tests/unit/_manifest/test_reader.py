@@ -495,10 +495,12 @@ class TestMistakes:
 
     def test_mistakes_of_one_kind_are_written_once(self) -> None:
         found = mistakes(manifest(*[{"id": f"x{index}", "nmae": "a"} for index in range(1000)]))
+        others = ", ".join(f"'x{index}' at devices[{index}].id" for index in range(1, 11))
         assert found == [
             "devices[0].nmae: unknown key (did you mean name?); valid keys are "
             f"{', '.join(list_device_keys())} (on 1000 devices)",
-            "devices[0].id: 'x0' is not a device id (24 hexadecimal digits) (on 1000 devices)",
+            "devices[0].id: 'x0' is not a device id (24 hexadecimal digits) "
+            f"(on 1000 devices; also {others} and 989 more)",
         ]
 
     def test_at_most_twenty_kinds_of_mistakes_are_shown(self) -> None:
