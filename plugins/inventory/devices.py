@@ -271,6 +271,7 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._inventory_host
     ConstructedGroups,
     InventoryHosts,
 )
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._text_lists import split_text_lists
 
 display = Display()
 
@@ -341,8 +342,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self.templar.available_variables = self._vars
         given = {name: self.get_option(name) for name in SPEC}
         # Ansible turns every text that is not a boolean into false, even a template, and validate_certs would be off.
-        given |= {name: config[name] for name, option in SPEC.items() if option["type"] == "bool" and name in config}
+        # Ansible splits a text for a list only at commas, so that the lines of a block would be one item.
+        kinds = ("bool", "list")
+        given |= {name: config[name] for name, option in SPEC.items() if option["type"] in kinds and name in config}
         evaluated = self.templar.template({name: value for name, value in given.items() if value is not None})
+        evaluated = split_text_lists(evaluated, SPEC)
         validation = ArgumentSpecValidator(SPEC).validate(evaluated)
         if validation.error_messages:
             redact = Redactor()

@@ -50,7 +50,7 @@ options:
         O(undeclared), O(networks), O(devices), O(columns) and O(ignore_columns). The keys have the same meaning as the
         options with these names. Set each key either in the manifest or in the task, but not in both. In a manifest,
         the key C(devices) may also be the path of a table. A text of several lines, for example from a survey, is read
-        like the content of a file.
+        like the content of a file. So is a mapping in one line. Any other text is a path.
       - A table is a file with the extension C(.csv), C(.tsv) or C(.txt) that has one row for each device. Its cells are
         separated by commas, semicolons or tabs, and its first line names the columns. The columns are keys of
         O(devices), and C(mesh.network), C(mesh.role) and C(mesh.parameters.NAME) for the keys of O(devices[].mesh).

@@ -7,6 +7,7 @@ A declaration consists of a manifest and options. Its devices can be a list, or 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +38,9 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._host_devices i
 
 _MAX_SHOWN = 10
 _TABLES = (".csv", ".tsv", ".txt")
+
+# The beginning of a mapping or list in one line. A path could begin like this, but files are not named so.
+_MAPPING_TEXT = re.compile(r"""\s*(?:[{[]|["']?\w+["']?\s*:\s)""")
 
 _TEXT_NAME = "manifest"
 """The name for messages of a manifest that is given as a text and not as a file."""
@@ -79,9 +83,11 @@ def read_declaration(options: Mapping[str, Any], read_file: ReadFile) -> Declara
 
 def _read_text_or_path(manifest: str, read_file: ReadFile) -> Declaration:
     """Return the declaration in a text, or in the file that a path names. A table is not read yet."""
+    if _is_mapping_text(manifest):
+        return Declaration(*parse_yaml(manifest, _TEXT_NAME))
     if is_table_path(manifest) or _is_table_text(manifest):
         return Declaration({"devices": manifest})
-    if _is_text(manifest):
+    if _has_line_break(manifest):
         return Declaration(*parse_yaml(manifest, _TEXT_NAME))
     path = manifest.strip()
     return Declaration(*parse_yaml(decode_text(read_file(path), path), Path(path).name))
@@ -117,9 +123,9 @@ def _read_table(declared: Declaration, read_file: ReadFile) -> Declaration:
     return Declaration(data, describe_place, "rows")
 
 
-def _is_text(manifest: str) -> bool:
-    """Return whether a string is the text of a manifest, for example from a survey, and not the path of a file."""
-    return _has_line_break(manifest) or manifest.lstrip().startswith("{") or ": " in manifest
+def _is_mapping_text(manifest: str) -> bool:
+    """Return whether a string is the text of a manifest in one line, for example from a survey, and not a path."""
+    return not _has_line_break(manifest) and _MAPPING_TEXT.match(manifest) is not None
 
 
 def _is_table_text(manifest: str) -> bool:

@@ -63,6 +63,10 @@ class TestHosts:
         }.items() <= variables["particle"].items()
         assert "mobile_secret" not in json.dumps(hosts)
 
+    def test_lines_of_a_text_are_the_products(self, cloud: Simulator, tmp_path: Path) -> None:
+        hosts = read_cloud_inventory(cloud, tmp_path, products=f"{PRODUCT_SLUG}\n{PRODUCT_ID}\n").hosts
+        assert len(hosts) == 123
+
     def test_variables_are_equal_to_the_facts_of_device_facts(self, cloud: Simulator, tmp_path: Path) -> None:
         file = write_inventory(tmp_path, filters={"name": "unit-00000*"})
         facts = {"id": "{{ particle.id }}", "product": PRODUCT_SLUG}

@@ -147,8 +147,8 @@ def is_identifier(text: str) -> bool:
 
 
 def simplify_header(header: str) -> str:
-    """Return a header without case, spaces and punctuation."""
-    return re.sub(r"[\W_]+", "", header.casefold())
+    """Return a header without case, spaces and punctuation, unless nothing is left of it, such as of ``#``."""
+    return re.sub(r"[\W_]+", "", header.casefold()) or header.strip()
 
 
 def _read_mapping(options: ColumnOptions) -> dict[str, str | None]:

@@ -145,6 +145,13 @@ def test_columns_can_be_ignored(options: dict[str, Any]) -> None:
     assert read_devices(f"id,Box,QC Result\n{ONE},1,ok\n", **options) == [{"id": ONE}]
 
 
+def test_column_of_punctuation_is_ignored_without_columns_of_no_name() -> None:
+    text = f"#,,id\n1,a,{ONE}\n"
+    assert mistakes(text, ignored=["#"]) == ["fleet.csv:1 the header: column 2 has no name"]
+    assert read_devices(text, ignored=["#", ""]) == [{"id": ONE}]
+    assert read_devices(f"#,%,id\n1,2,{ONE}\n", mapping={"#": "notes", "%": None}) == [{"id": ONE, "notes": "1"}]
+
+
 def test_columns_can_be_mapped_to_keys() -> None:
     text = "Nr. of series;Label;Net;Key\nP046AB1;barn 1;barn;007\n"
     mapping = {
@@ -276,7 +283,7 @@ def test_damage_by_a_spreadsheet_is_named_once() -> None:
     assert sentence == (
         "fleet.csv:2 iccid: '8.90141E+19' is a number that a spreadsheet such as Excel has shortened, so its last "
         "digits are lost; export the file again from its source, and open it with this column as text "
-        "(on 2 rows, first at line 2)"
+        "(on 2 rows, first at line 2; also '8.90142E+19' at line 3)"
     )
 
 

@@ -18,6 +18,44 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._declaration im
 ONE = "e00fce680000000000000001"
 
 
+def read_text(manifest: str, **files: str) -> dict[str, Any]:
+    """Return the data of a manifest that is given as a string.
+
+    :param files: the files that exist; each has the extension `.csv`.
+    """
+    declared = read_declaration(
+        {**dict.fromkeys(MANIFEST_KEYS), "manifest": manifest}, lambda path: files[path.removesuffix(".csv")].encode()
+    )
+    data: dict[str, Any] = declared.data
+    return data
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "devices: t.csv",
+        " devices:  t.csv\n",
+        "'devices': t.csv",
+        "{devices: t.csv}",
+        "{devices: [{id: e00fce680000000000000001}]}",
+        '{"devices": "t.csv"}',
+        "devices:\n- {id: e00fce680000000000000001}\n",
+    ],
+)
+def test_text_of_a_manifest_is_read_as_its_content(manifest: str) -> None:
+    assert read_text(manifest, t=f"id\n{ONE}\n") == {"devices": [{"id": ONE}]}
+
+
+@pytest.mark.parametrize("path", ["t.csv", " t.csv\n"])
+def test_path_of_a_table_is_read_as_a_file(path: str) -> None:
+    assert read_text(path, t=f"id\n{ONE}\n") == {"devices": [{"id": ONE}]}
+
+
+def test_list_as_a_text_in_one_line_is_refused_as_a_manifest() -> None:
+    with pytest.raises(ParticleError, match="the manifest: must be a mapping, got a list"):
+        read_manifest(read_text("[{id: e00fce680000000000000001}]"))
+
+
 @pytest.mark.parametrize("networks", [["barn"], "barn", 7, []])
 def test_networks_of_a_table_that_are_not_a_mapping_are_refused(networks: Any) -> None:
     manifest = {"product": "p", "networks": networks, "devices": "t.csv"}
