@@ -84,9 +84,11 @@ def _find_undeclared(
 ) -> dict[str, str | None]:
     """Return the names of the devices in ``rows`` that the manifest does not declare, keyed by device id.
 
-    A gateway that the manifest names for a network counts as declared, because another manifest declares it.
+    A gateway that the manifest names for a network counts as declared, because another manifest declares it. A device
+    that the run removes is left out.
     """
-    declared = {record.id for record in manifest.devices} | set(ids.values())
+    known = (record.id for record in manifest.devices if record.is_removed or not record.is_undeclared)
+    declared = {*known, *ids.values()}
     declared.update(gateway for network in manifest.networks.values() for gateway in network.gateways)
     return {
         device: str(row["name"]) if row.get("name") else None for device, row in rows.items() if device not in declared

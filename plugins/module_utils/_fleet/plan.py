@@ -56,7 +56,7 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
             plans.append(_plan_outside_cloud(record, member))
         elif record.id in refused:
             continue
-        elif manifest.absent or record.is_undeclared:
+        elif record.is_removed or (manifest.absent and not record.is_undeclared):
             plans.append(_plan_removal(record, device, manifest, member))
         elif record.fields.get("approval") == DENIED:
             plans.append(_plan_denial(record, device, observed))
@@ -250,7 +250,7 @@ def _plan_removal(
         mesh=member,
         declared_by=record.declared_by,
         name=_find_name(record, device),
-        is_undeclared=record.is_undeclared,
+        is_undeclared=record.is_removed,
     )
 
 

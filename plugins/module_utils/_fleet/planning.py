@@ -55,9 +55,9 @@ def plan_fleet(run: Run) -> Plan:
     """
     run.observed = observe_fleet(run.target, run.manifest)
     run.manifest = resolve_ids(run.manifest, run.observed.ids)
-    _add_members_of_absent_networks(run)
     if not run.labels_known:  # otherwise the run has imported devices, which an earlier plan did not know
         _add_undeclared_devices(run)
+    _add_members_of_absent_networks(run)
     mesh = _plan_mesh(run, run.manifest, run.observed)
     raise_refusals(mesh)
     plan = make_plan(run.manifest, run.observed, mesh)
@@ -124,8 +124,9 @@ def _add_undeclared_devices(run: Run) -> None:
         run.target.warn(describe_kept_devices(undeclared, doubtful))
         return
     in_account = run.target.product is None
+    claimed = False if in_account else None
     records = tuple(
-        DeviceRecord(device, claimed=False if in_account else None, leaves_mesh=not in_account, is_undeclared=True)
+        DeviceRecord(device, claimed=claimed, leaves_mesh=not in_account, is_undeclared=True, is_removed=True)
         for device in sorted(undeclared)
     )
     run.manifest = replace(run.manifest, devices=run.manifest.devices + records)
@@ -149,10 +150,12 @@ def _build_leaving_record(device: str, identity: str | None) -> DeviceRecord:
     :param identity: the kind of the identifier; ``None`` for a device that the Particle cloud knows.
     """
     if identity is None:
-        return DeviceRecord(device, leaves_mesh=True)
+        return DeviceRecord(device, leaves_mesh=True, is_undeclared=True)
     declared_by = Identifier(identity, device)
     own = {identity: device}
-    return DeviceRecord(device, leaves_mesh=True, declared_by=declared_by, identities=own, is_outside_cloud=True)
+    return DeviceRecord(
+        device, leaves_mesh=True, declared_by=declared_by, identities=own, is_outside_cloud=True, is_undeclared=True
+    )
 
 
 def _plan_mesh(run: Run, manifest: Manifest, observed: Observed) -> MeshPlan:

@@ -49,7 +49,9 @@ class DeviceRecord:
         backends.
     :param labels: the other declared identifiers of the device, each with its place in the manifest for messages. The
         cloud must show the same values for the device.
-    :param is_undeclared: whether the manifest does not declare the device, and the run must remove it.
+    :param is_undeclared: whether the manifest does not declare the device. The run must then remove the device, or take
+        it out of a network that is removed.
+    :param is_removed: whether the run must remove the device, because the manifest does not declare it.
     :param is_outside_cloud: whether the Particle cloud does not know the device. In this case, ``id`` is one of the
         values in ``identities``.
     :param place: the place of the declaration in the manifest for messages; empty if the manifest does not declare the
@@ -67,6 +69,7 @@ class DeviceRecord:
     is_outside_cloud: bool = False
     labels: Mapping[Identifier, str] = field(default_factory=dict, compare=False)
     is_undeclared: bool = False
+    is_removed: bool = False
     place: str = field(default="", compare=False)
 
     @property

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Test that a run removes an undeclared device only if the device cannot be one of the declared devices."""
+"""Test which devices count as undeclared, and which of them a run removes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fleet_cloud import PRODUCT, RecordingHttp, errors, ids_of, run, user
+from fleet_cloud import PRODUCT, RecordingHttp, barn, errors, ids_of, run, user
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from support.simulator import Simulator
 
 UNKNOWN_SERIAL = "P046AAAAAAAAAAA"
@@ -91,3 +92,43 @@ def test_undeclared_devices_are_removed_once_all_devices_are_known(
     assert list_product_devices(simulator) == set(ids[:3])
     run(http, data)
     assert list_product_devices(simulator) == set(ids[1:3])
+
+
+def dissolve_barn(*devices: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Build a manifest that removes network barn and declares devices."""
+    return {"product": PRODUCT, "networks": {"barn": {"state": "absent"}}, "devices": list(devices), **more}
+
+
+def test_undeclared_members_of_a_removed_network_are_reported(
+    simulator: Simulator, http: RecordingHttp, ids: list[str]
+) -> None:
+    run(http, barn(ids[:3]))
+    result = run(http, dissolve_barn({"id": ids[0]}))
+    assert result["undeclared"] == {"count": 2, "ids": sorted(ids[1:3])}
+    assert "does not declare 2 more devices" in result["msg"]
+
+
+def test_undeclared_members_of_a_removed_network_are_refused(
+    simulator: Simulator, http: RecordingHttp, ids: list[str]
+) -> None:
+    run(http, barn(ids[:3]))
+    with pytest.raises(ParticleError, match="2 devices that the manifest does not declare"):
+        run(http, dissolve_barn({"id": ids[0]}, undeclared="fail"))
+    assert [device["groups"] for device in simulator.state()["devices"] if device["id"] in ids[:3]].count([]) == 0
+
+
+def test_undeclared_members_of_a_removed_network_are_removed(
+    simulator: Simulator, http: RecordingHttp, ids: list[str]
+) -> None:
+    run(http, barn(ids[:3]))
+    result = run(http, dissolve_barn({"id": ids[0]}, undeclared="remove"), confirm=True)
+    assert sorted(device["id"] for device in result["devices"]) == sorted(ids[:3])
+    assert list_product_devices(simulator) == {ids[0]}
+
+
+def test_absent_devices_of_a_removed_network_leave_other_members_in_the_product(
+    simulator: Simulator, http: RecordingHttp, ids: list[str]
+) -> None:
+    run(http, barn(ids[:3]))
+    run(http, dissolve_barn({"id": ids[1]}), absent=True, confirm=True)
+    assert list_product_devices(simulator) == {ids[0], ids[2]}
