@@ -23,7 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends 
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     Account,
     find_account,
-    find_api_url,
+    find_cloud,
     read_non_secret_options,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import SECRETS
@@ -31,7 +31,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
 _FORMAT = 2
 """The number of the format of cache entries. Change it if a change of the collection makes stored facts unusable."""
 
-_NOT_COMPARED = ("hostnames", "group_by")  # these options do not decide which devices are read
+_NOT_COMPARED = ("hostnames", "group_by", "api_url")
+"""These options do not decide which devices are read. The clouds are compared instead of their URLs."""
 
 
 class InventoryCache:
@@ -93,11 +94,12 @@ class CacheOrigin:
 
     def __init__(self, path: str, options: Mapping[str, Any], accounts: Sequence[Mapping[str, Any]]) -> None:
         now = time.time()
-        clouds = [find_api_url(account, os.environ, now=now) for account in accounts]
+        clouds = [find_cloud(account, os.environ, now=now) for account in accounts]
         left_out = (*SECRETS, *list_secret_options(), *_NOT_COMPARED)
         asked = {name: value for name, value in options.items() if name not in left_out}
         asked["accounts"] = [
-            {name: value for name, value in account.items() if name not in SECRETS} for account in options["accounts"]
+            {name: value for name, value in account.items() if name not in (*SECRETS, "api_url")}
+            for account in options["accounts"]
         ]
         self.path = path
         self.recipe = _hash_value([_FORMAT, path, clouds, asked])

@@ -115,6 +115,16 @@ def test_cache_of_one_cloud_is_not_used_for_another_cloud(tmp_path: Path) -> Non
         assert there.stats()["requests"] == requests
 
 
+@pytest.mark.parametrize("place", ["environment", "file"])
+def test_cache_is_used_for_every_spelling_of_the_url(cloud: Simulator, tmp_path: Path, place: str) -> None:
+    same = cloud.url.replace("http://127.0.0.1", "HTTP://LocalHost.") + "/"
+    for url in (cloud.url, same):
+        given = {"api_url": url} if place == "file" else {}
+        file = write_inventory(tmp_path, **cache_options(tmp_path, **given))
+        assert len(read_inventory(file, cloud_environment(url), home=tmp_path).succeeded().hosts) == SIZE
+    assert cloud.stats()["by_route"]["GET /v1/products/:p"] == 1
+
+
 def test_cache_of_one_account_is_not_used_for_another_account(tmp_path: Path) -> None:
     other = {"username": "workshop@example.com", "password": "another-passw0rd"}
     (tmp_path / "accounts.json").write_text(json.dumps([{"username": USERNAME, "password": PASSWORD}, other]))

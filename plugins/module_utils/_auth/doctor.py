@@ -189,7 +189,7 @@ class _Examination:
 
     def _check_tls(self) -> str:
         connection = self._http.connection
-        if not connection.api_url.startswith("https:"):
+        if not connection.cloud.startswith("https:"):
             raise _Finding(SKIPPED, "The connection is not encrypted.")
         if not connection.validate_certs:
             message = f"The certificate of {self._host} is not checked."

@@ -25,7 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_l
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_seconds_until
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import is_same_cloud
 
 _EARLY_SECONDS = 5.0  # the clocks of this machine and the cloud are compared with a precision of a second
 _SHOWN_CLIENTS = {"particle": "__PASSWORD_ONLY__"}  # lists show this name (errors-and-limits.md, section 4)
@@ -65,7 +65,7 @@ def is_of_account(record: Record, http: Http, username: str | None) -> bool:
 
     :param username: the account; ``None`` for any account.
     """
-    is_of_cloud = Connection(record.api_url).cloud == http.connection.cloud
+    is_of_cloud = is_same_cloud(record.api_url, http.connection.api_url)
     return is_of_cloud and (username is None or record.account in ("", username))
 
 

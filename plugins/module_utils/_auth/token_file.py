@@ -25,6 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_exp
     compute_fingerprint,
     compute_seconds_until,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import is_same_cloud
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 
 Entry = dict[str, Any]
@@ -43,8 +44,10 @@ class Label:
     purpose: str
 
     def matches(self, entry: Entry) -> bool:
-        """Return whether ``entry`` has this label."""
-        return all(entry.get(name) == getattr(self, name) for name in LABEL_FIELDS)
+        """Return whether ``entry`` has this label. The URL of the cloud may be spelled differently."""
+        return is_same_cloud(entry["api_url"], self.api_url) and all(
+            entry[name] == getattr(self, name) for name in LABEL_FIELDS if name != "api_url"
+        )
 
 
 @dataclass
@@ -114,7 +117,7 @@ class TokenStore:
         candidates = [
             entry
             for entry in self._read_entries(private_file.read_file(self._path))
-            if entry["api_url"] == api_url
+            if is_same_cloud(entry["api_url"], api_url)
             and username in (None, entry["account"])
             and entry.get("access_token")
             and compute_seconds_left(entry, now) > 0

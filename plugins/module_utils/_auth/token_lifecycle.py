@@ -39,6 +39,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lif
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import is_same_cloud
 
 CHECK_MODE_SECONDS = 15 * 60
 """The maximum lifetime of an access token that check mode obtains, in seconds."""
@@ -293,7 +294,9 @@ class Tokens:
                 self.store.forget_entries(
                     lambda entry: (
                         entry.get("access_token") == token
-                        or (entry["api_url"] == url and account is not None and entry["account"] == account)
+                        or (
+                            account is not None and entry["account"] == account and is_same_cloud(entry["api_url"], url)
+                        )
                     )
                 )
         return {"changed": alive, "fingerprint": compute_fingerprint(token)}

@@ -178,6 +178,16 @@ class Http:
             retry is not safe; ``invalid_option`` when a variable for the proxy is not valid; ``tls_untrusted``
             when ``ca_path`` cannot be used.
         """
+        try:
+            return self._send_checked(request)
+        except ParticleError as error:
+            error.hint = error.hint.replace("api_url", self.connection.url_setting)
+            raise
+
+    # Each of the next five methods does one thing and calls the next method.
+
+    def _send_checked(self, request: Request) -> Response:
+        """Send a request if the connection can be used, and choose how it authenticates."""
         if self._mistake is not None:
             raise self._mistake
         deadline = Deadline(self.connection.timeout, self._monotonic)
@@ -185,8 +195,6 @@ class Http:
         if request.basic is not None:
             return self._send_with_retries(request, _build_basic_auth(*request.basic), policy)
         return self._send_with_live_token(request, policy)
-
-    # Each of the next four methods does one thing and calls the next method.
 
     def _send_with_live_token(self, request: Request, policy: RetryPolicy) -> Response:
         """Send a request. If the cloud no longer accepts the access token, renew the token and repeat the request."""

@@ -28,6 +28,7 @@ class Connection:
     :param ca_path: the file with the trusted certificate authorities; ``None`` for the default of `requests`.
     :param max_wait: for how many seconds one request may wait in total while the cloud refuses too many requests.
     :param environment: the environment variables that set the proxies; ``None`` for the variables of this process.
+    :param url_setting: the name of the setting that contains ``api_url``, for messages.
     """
 
     api_url: str
@@ -36,12 +37,13 @@ class Connection:
     ca_path: str | None = None
     max_wait: float = 300
     environment: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
+    url_setting: str = field(default="api_url", compare=False)
 
     @functools.cached_property
     def cloud(self) -> str:
         """The URL of the cloud in a form that is equal for all spellings of the same URL.
 
-        Locks, sessions and budgets are found by this URL. Requests are sent to ``api_url``.
+        Locks, sessions, budgets and stored tokens are found by this URL. Requests are sent to ``api_url``.
         """
         parts = urllib.parse.urlsplit(self.api_url)
         host = (parts.hostname or "").rstrip(".")
@@ -55,3 +57,11 @@ class Connection:
             return None
         mistake = find_file_mistake(Path(self.ca_path), MAX_PRIVATE_FILE_BYTES)
         return None if mistake is None else ParticleError("tls_untrusted", f"ca_path {self.ca_path} {mistake}.")
+
+
+def is_same_cloud(api_url: str, other: str) -> bool:
+    """Return whether two URLs are spellings of the URL of one cloud. An invalid URL is the URL of no cloud."""
+    try:
+        return Connection(api_url).cloud == Connection(other).cloud
+    except ValueError:
+        return False

@@ -41,14 +41,7 @@ def read_connection(options: Mapping[str, Any], environment: Mapping[str, str]) 
         return default if given is None else given
 
     url = str(read_value("api_url", DEFAULT_API_URL)).strip().rstrip("/")
-    parts = _split_address(url)
-    if parts is None:
-        raise ParticleError("not_a_cloud", "api_url is not a valid http or https URL.")
-    if mistake := _find_host_mistake(parts.hostname or ""):
-        raise ParticleError("invalid_option", f"The host in api_url {mistake}.", hint="Correct api_url.")
-    if "@" in parts.netloc:
-        hint = "Give credentials in their own options, because URLs are written to logs."
-        raise ParticleError("not_a_cloud", "api_url contains a username or a password.", hint=hint)
+    parts = check_api_url(url)
     validate_certs = _to_boolean("validate_certs", read_value("validate_certs", True))
     warnings = []
     warnings += build_encryption_warnings(url)
@@ -62,6 +55,23 @@ def read_connection(options: Mapping[str, Any], environment: Mapping[str, str]) 
         max_wait=_to_seconds("max_wait", read_value("max_wait", 300)),
     )
     return connection, tuple(warnings)
+
+
+def check_api_url(url: str) -> urllib.parse.SplitResult:
+    """Return the parts of the URL of a cloud.
+
+    :raises ParticleError: ``not_a_cloud`` when ``url`` is not a valid URL or contains a username or a password;
+        ``invalid_option`` when no host can have the name in ``url``.
+    """
+    parts = _split_address(url.strip())
+    if parts is None:
+        raise ParticleError("not_a_cloud", "api_url is not a valid http or https URL.")
+    if mistake := _find_host_mistake(parts.hostname or ""):
+        raise ParticleError("invalid_option", f"The host in api_url {mistake}.", hint="Correct api_url.")
+    if "@" in parts.netloc:
+        hint = "Give credentials in their own options, because URLs are written to logs."
+        raise ParticleError("not_a_cloud", "api_url contains a username or a password.", hint=hint)
+    return parts
 
 
 def build_encryption_warnings(*urls: str) -> list[str]:

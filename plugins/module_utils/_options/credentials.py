@@ -12,7 +12,7 @@ the environment.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.pa
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import TokenStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection, is_same_cloud
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import (
+    check_api_url,
     get_variable_name,
     read_connection,
     read_option,
@@ -144,16 +145,18 @@ def read_settings(
     return Settings(connection, None, NO_SOURCE, token_file, warnings)
 
 
-def find_api_url(options: Mapping[str, Any], environment: Mapping[str, str], *, now: float) -> str:
-    """Return the URL of the cloud that the options select, even if the credentials in the options are not valid.
+def find_cloud(options: Mapping[str, Any], environment: Mapping[str, str], *, now: float) -> str:
+    """Return the cloud that the options select, even if the credentials in the options are not valid.
+
+    :returns: the URL of the cloud, in a form that is equal for all spellings of the URL.
 
     :param now: seconds since 1970.
     :raises ParticleError: when the URL of the cloud or another option of the connection is not valid.
     """
     try:
-        return read_settings(options, environment, now=now).connection.api_url
+        return read_settings(options, environment, now=now).connection.cloud
     except ParticleError:
-        return read_connection(options, environment)[0].api_url
+        return read_connection(options, environment)[0].cloud
 
 
 @dataclass(frozen=True)
@@ -300,9 +303,10 @@ def _read_profile_login(
             message = f"The profile {chosen} contains no login of the official command line tool."
             raise ParticleError("invalid_credentials", message, hint="Log in with the tool, or correct profile.")
         return None
-    own = (profile.api_url or DEFAULT_API_URL).rstrip("/")
+    own = profile.api_url or DEFAULT_API_URL
+    is_chosen = read_option(options, environment, "api_url") is None
     # A token must never be sent to a cloud that did not issue this token.
-    return profile if read_option(options, environment, "api_url") is None or own == connection.api_url else None
+    return profile if is_chosen or is_same_cloud(own, connection.api_url) else None
 
 
 def _read_profile_connection(
@@ -310,16 +314,18 @@ def _read_profile_connection(
 ) -> tuple[Connection, tuple[str, ...]]:
     """Return the connection to the cloud of a profile, and warnings for the user.
 
-    :raises ParticleError: ``not_a_cloud`` when the URL in the profile is not valid. The message names the file.
+    :raises ParticleError: ``not_a_cloud`` or ``invalid_option`` when the URL in the profile is not valid. The message
+        names the file.
     """
+    url = profile.api_url or DEFAULT_API_URL
+    setting = f"apiUrl in the profile {profile.path}"
     try:
-        return read_connection({**options, "api_url": profile.api_url or DEFAULT_API_URL}, environment)
+        check_api_url(url)
     except ParticleError as error:
-        if error.code != "not_a_cloud":
-            raise
-        message = error.message.replace("api_url", f"apiUrl in the profile {profile.path}", 1)
         hint = "Correct apiUrl, log in again with the official command line tool, or give credentials in other options."
-        raise ParticleError(error.code, message, hint=hint) from None
+        raise ParticleError(error.code, error.message.replace("api_url", setting, 1), hint=hint) from None
+    connection, warnings = read_connection({**options, "api_url": url}, environment)
+    return replace(connection, url_setting=setting), warnings
 
 
 def _build_login(values: Mapping[str, str | None], source: str) -> Login | None:

@@ -755,7 +755,8 @@ def test_revoking_all_tokens_keeps_the_entries_of_other_accounts(
     simulator: Simulator, tmp_path: Path, warnings: list[str], no_proxies: None
 ) -> None:
     tokens = build_tokens(simulator, tmp_path, warnings)
-    own_label, other_label = (Label(simulator.url, name, "particle", "") for name in (USERNAME, "other@example.com"))
+    same_cloud = simulator.url.replace("127.0.0.1", "LocalHost")
+    own_label, other_label = (Label(same_cloud, name, "particle", "") for name in (USERNAME, "other@example.com"))
     for label in (own_label, other_label):
         ensure_present(tokens, label)
     shared = tokens.log_in(LOGIN)

@@ -26,7 +26,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import build_encryption_warnings
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     Settings,
-    find_api_url,
+    find_cloud,
     find_source,
     raise_problems,
     read_account,
@@ -674,8 +674,8 @@ def test_repr_of_settings_contains_no_stored_token(home: Path) -> None:
         ({"profile": "logged-out"}, {}, "https://api.particle.io"),
     ],
 )
-def test_api_url_is_found_without_a_login(
+def test_cloud_is_found_without_a_login(
     home: Path, options: dict[str, Any], environment: dict[str, str], url: str
 ) -> None:
     write_cli_profile(home, apiUrl="https://tool.example.com")
-    assert find_api_url(options, environment, now=NOW) == url
+    assert find_cloud(options, environment, now=NOW) == url

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cli_profile import (
     Profile,
@@ -19,6 +20,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cl
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     Settings,
     read_settings,
@@ -35,7 +39,7 @@ def write_profile(home: Path, name: str = "particle", content: Any = None, **key
     return path
 
 
-def load_settings(home: Path, **options: str) -> Settings:
+def load_settings(home: Path, **options: Any) -> Settings:
     return read_settings(options, {"HOME": str(home)}, now=0.0)
 
 
@@ -177,6 +181,34 @@ def test_any_api_url_uses_the_token_only_for_its_own_cloud(
     write_profile(home, **({} if profile_url is None else {"apiUrl": profile_url}))
     settings = load_settings(home, **({} if api_url is None else {"api_url": api_url}))
     assert settings.login is None or settings.connection.api_url == (profile_url or API)
+
+
+def test_host_of_a_profile_that_is_too_long_is_reported_with_the_file(tmp_path: Path) -> None:
+    path = write_profile(tmp_path, apiUrl=f"https://{'h' * 64}.example.com")
+    with pytest.raises(ParticleError, match="64 characters between two dots") as caught:
+        load_settings(tmp_path)
+    assert caught.value.message.startswith(f"The host in apiUrl in the profile {path} has ")
+    assert caught.value.hint.startswith("Correct apiUrl, log in again")
+
+
+def test_invalid_timeout_beside_a_profile_is_not_blamed_on_the_profile(tmp_path: Path) -> None:
+    write_profile(tmp_path, apiUrl=SELF_HOSTED)
+    with pytest.raises(ParticleError) as caught:
+        load_settings(tmp_path, timeout=0)
+    assert (caught.value.message, caught.value.hint) == (
+        "timeout must be a number of seconds above 0, got 0.",
+        "Correct timeout.",
+    )
+
+
+def test_unreachable_cloud_of_a_profile_is_reported_with_the_file(tmp_path: Path) -> None:
+    path = write_profile(tmp_path, apiUrl="http://127.0.0.1:9")
+    clock = TurnedClock()
+    http = Http(load_settings(tmp_path).connection, clock=Clock(clock.sleep, clock, clock))
+    with pytest.raises(ParticleError) as caught:
+        http.send(Request("GET /v1/devices", "list the devices"))
+    assert caught.value.code == "unreachable"
+    assert caught.value.hint.startswith(f"Check apiUrl in the profile {path}, the network and any proxy")
 
 
 def test_unencrypted_cloud_of_a_profile_causes_a_warning(tmp_path: Path) -> None:
