@@ -90,7 +90,11 @@ def _read_text_or_path(manifest: str, read_file: ReadFile) -> Declaration:
     if _has_line_break(manifest):
         return Declaration(*parse_yaml(manifest, _TEXT_NAME))
     path = manifest.strip()
-    return Declaration(*parse_yaml(decode_text(read_file(path), path), Path(path).name))
+    text = decode_text(read_file(path), path)
+    if _is_table_text(text):
+        hint = f"Give the file one of the extensions {', '.join(_TABLES)}."
+        raise ParticleError("invalid_manifest", f"The manifest {path} is a table, not YAML or JSON.", hint=hint)
+    return Declaration(*parse_yaml(text, Path(path).name))
 
 
 def is_table_path(path: str) -> bool:

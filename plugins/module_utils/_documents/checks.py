@@ -128,9 +128,11 @@ class ValueReader:
             return None
         text = value.strip().lower() if isinstance(value, str) else ""
         if not DEVICE_ID.match(text):
-            self.add_mistake(
-                place, describe_damage(str(value)) or f"{value!r} is not a device id (24 hexadecimal digits)"
-            )
+            if isinstance(value, str):
+                said = describe_damage(value, DEVICE_ID) or f"{value!r} is not a device id (24 hexadecimal digits)"
+            else:
+                said = f"must be a device id (24 hexadecimal digits), got {describe_type(value)}{advise_quotes(value)}"
+            self.add_mistake(place, said)
             return None
         return str(text)
 

@@ -10,13 +10,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.lines import split_lines
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.mistakes import Mistake
 
 DELIMITERS = ",;\t"
 
 # The first line with which Excel declares the delimiter of a file. Excel may add cells to the line, or quote it.
-_SEPARATOR_LINE = re.compile(r'\A"?sep=([^"\r\n])"?[,;\t]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
-_LINE_END = re.compile(r"\r\n|\r|\n")
+_SEPARATOR_LINE = re.compile(r'\A"?sep=(\\t|[^"\r\n])"?[,;\t]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
+# A program that joins files leaves the byte order mark of each file at the beginning of a line.
+_MARK = re.compile(r"(?:\A|(?<=[\r\n]))\ufeff+")
+_END_OF_FILE = "\x1a"
+"""The character with which old programs end a file."""
+
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 # The form in which spreadsheets export a cell whose text must not be read as a number: ="0012".
@@ -45,15 +50,16 @@ def parse_table(text: str, name: str) -> Table:
     """Parse a table.
 
     The delimiter is a comma, a semicolon or a tab: the character that occurs most often in the first line, outside of
-    quotes. A line such as ``sep=;`` before the table sets the delimiter. Lines may end with CR, LF or both.
+    quotes. A line such as ``sep=;`` before the table sets the delimiter. Lines may end with CR, LF or both. If
+    the header is repeated, for example because files were joined, the other copies are left out.
 
     :param text: the content of the file.
     :param name: the name of the file, for messages.
     """
-    text = text.removeprefix("\ufeff")
+    text = _MARK.sub("", text).rstrip(_END_OF_FILE)
     declared = _SEPARATOR_LINE.match(text)
     text, skipped = (text[declared.end() :], 1) if declared else (text, 0)
-    delimiter = declared[1] if declared else find_delimiter(text) or DELIMITERS[0]
+    delimiter = declared[1].replace("\\t", "\t") if declared else find_delimiter(text) or DELIMITERS[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     records: list[tuple[int, list[str]]] = []
     mistakes: list[Mistake] = []
@@ -61,11 +67,15 @@ def parse_table(text: str, name: str) -> Table:
     try:
         for cells in reader:
             stripped = [_strip_cell(cell) for cell in cells]
-            if any(stripped):
+            if any(stripped) and not (records and stripped == records[0][1]):
                 records.append((begins, stripped))
             begins = reader.line_num + 1 + skipped
     except csv.Error as error:
-        problem = "has a quote that is never closed" if "end of data" in str(error) else f"is not valid: {error}"
+        problem = f"is not valid: {error}"
+        if "end of data" in str(error):
+            problem = "has a quote that is never closed"
+        elif "expected after" in str(error):
+            problem = 'has a quote inside a quoted cell; write each quote inside a quoted cell twice, as in "a ""b"" c"'
         mistakes.append(Mistake(f"{name}:{begins} the row", problem))
     if not records:
         return Table((), begins, mistakes=mistakes)
@@ -84,7 +94,7 @@ def parse_table(text: str, name: str) -> Table:
 
 def find_delimiter(text: str) -> str | None:
     """Return the delimiter in the first line of ``text`` that is not empty, or ``None`` if it has no delimiter."""
-    head = next((line for line in _LINE_END.split(text.removeprefix("\ufeff")) if line.strip()), "")
+    head = next((line for line in split_lines(text.removeprefix("\ufeff")) if line.strip()), "")
     bare = _QUOTED.sub("", head)
     delimiter = max(DELIMITERS, key=bare.count)
     return delimiter if delimiter in bare else None

@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 import codecs
-import re
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.file_forms import (
+    find_binary_form,
+    find_markup,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.lines import split_lines
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 # Programs of Windows begin a file in UTF-16 with this mark. Excel calls the format "Unicode Text".
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-_LINE_END = re.compile(r"\r\n|\r|\n")
 
 _HINT = (
     "Save the file in UTF-8. In Excel, choose the file type 'CSV UTF-8 (Comma delimited)' under 'Save As'; "
@@ -24,8 +26,11 @@ def decode_text(data: bytes, name: str) -> str:
     """Decode a file in UTF-8, or in UTF-16 with a byte order mark. The mark is removed.
 
     :param name: the name of the file, for messages.
-    :raises ParticleError: ``invalid_manifest`` when the file has another encoding. The message contains the line.
+    :raises ParticleError: ``invalid_manifest`` when the file has another encoding, with the line in the message, or
+        when the file is a document of another form, such as a workbook.
     """
+    if form := find_binary_form(data):
+        raise _build_form_error(name, form)
     encoding = "utf-16" if data.startswith(_UTF_16_MARKS) else "utf-8"
     try:
         text = data.decode(encoding).removeprefix("\ufeff")
@@ -34,7 +39,14 @@ def decode_text(data: bytes, name: str) -> str:
         raise _build_error(name, data[: error.start].decode(encoding, errors="replace"), wrong) from None
     if "\0" in text:  # the text is in UTF-16 without a mark, or the file is not a text
         raise _build_error(name, text.partition("\0")[0], "contains the byte 0x00")
+    if form := find_markup(text):
+        raise _build_form_error(name, form)
     return text
+
+
+def _build_form_error(name: str, form: tuple[str, str]) -> ParticleError:
+    said, hint = form
+    return ParticleError("invalid_manifest", f"The file {name} is not a text, but {said}.", hint=hint)
 
 
 def _build_error(name: str, before: str, wrong: str) -> ParticleError:
@@ -42,7 +54,7 @@ def _build_error(name: str, before: str, wrong: str) -> ParticleError:
 
     :param before: the text before the first fault.
     """
-    line = 1 + len(_LINE_END.findall(before))
+    line = len(split_lines(before))
     return ParticleError(
         "invalid_manifest", f"The file {name} is not a text in UTF-8: line {line} {wrong}.", hint=_HINT
     )

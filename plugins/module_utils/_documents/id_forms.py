@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
@@ -19,15 +20,41 @@ SERIAL_NUMBER = re.compile(r"[A-Z0-9-]{4,40}\Z")
 ICCID = re.compile(r"[0-9]{18,22}\Z")
 IMEI = re.compile(r"[0-9]{14,16}\Z")
 
-_SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+\Z")
+_SHORTENED = re.compile(r"[0-9]+(?:[.,][0-9]*)?[eE]\+?[0-9]+\Z", re.ASCII)
+_DECIMAL = re.compile(r"[0-9]+[.,]0+\Z", re.ASCII)
+_PADDED_ICCID = re.compile(r"[0-9]{18,21}[fF]\Z", re.ASCII)
+
+# Marks, spaces and punctuation that programs and people add to an id or label.
+_EXTRA_CHARACTERS = re.compile(r"\A0x|[\W_]+")
 
 
-def describe_damage(text: str) -> str | None:
-    """Return what a spreadsheet has done to an id or label, as the end of a sentence; ``None`` for any other text."""
-    if not _SHORTENED.match(text.strip()):
-        return None
-    cause = "is a number that a spreadsheet such as Excel has shortened, so its last digits are lost"
-    return f"{text!r} {cause}; export the file again from its source, and open it with this column as text"
+def simplify_identifier(text: str) -> str:
+    """Return an id or label in lower case, without spaces, punctuation, invisible characters and a prefix ``0x``."""
+    return _EXTRA_CHARACTERS.sub("", unicodedata.normalize("NFKC", text).strip().lower())
+
+
+def describe_damage(text: str, form: re.Pattern[str]) -> str | None:
+    """Return what happened to an id or label, and the remedy, as the end of a sentence; ``None`` for any other text.
+
+    :param form: the valid form of the id or label.
+    """
+    bare = text.strip()
+    if _SHORTENED.match(bare):
+        cause = "is a number that a spreadsheet such as Excel has shortened, so its last digits are lost"
+        return f"{text!r} {cause}; export the file again from its source, and open it with this column as text"
+    if _DECIMAL.match(bare):
+        return (
+            f"{text!r} was read as a decimal number by another program; export the file again with this column as text"
+        )
+    if form is ICCID and _PADDED_ICCID.match(bare):
+        return f"{text!r} ends with the filler F, which is not a digit of an ICCID; remove the F"
+    if form is not SERIAL_NUMBER and form.match(
+        simplify_identifier(text)
+    ):  # a serial number has few rules, so any text would match
+        return (
+            f"{text!r} has other characters than letters and digits; remove spaces, punctuation and a prefix such as 0x"
+        )
+    return None
 
 
 def check_device_id(text: str, option: str) -> str:

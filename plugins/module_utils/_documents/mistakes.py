@@ -17,7 +17,7 @@ _MAX_OTHER_VALUES = 10
 _MAX_VALUE_LENGTH = 60
 
 # The parts of a sentence that differ between mistakes of the same kind: quoted values, and numbers.
-_VARIABLE_PART = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d+")
+_VARIABLE_PART = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|-?\d+(?:\.\d+)?")
 _QUOTES = ("'", '"')
 _LINE_NUMBER = re.compile(r":(\d+) ")
 

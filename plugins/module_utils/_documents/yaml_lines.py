@@ -16,6 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import 
     MAX_MANIFEST_BYTES,
     MAX_MANIFEST_NODES,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.file_forms import is_json
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 # YAML is parsed only on the controller, where PyYAML is installed as a dependency of ansible-core. A module on another
@@ -29,21 +30,30 @@ Place: TypeAlias = "tuple[str | int, ...]"
 Where = Callable[[Place], str]
 """A function that returns a description of a place for the user, such as ``fleet.yml:12 devices[3].id``."""
 
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _MERGE, _EQUALS_SIGN = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value"
 _FLOAT_OF_JSON = re.compile(r"-?(0|[1-9]\d*)(\.\d+([eE][+-]?\d+)?|[eE][+-]?\d+)", re.ASCII)
 _SURROGATE_PAIR = re.compile(r"\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}")
 
 
+# In YAML 1.1, 010 is the octal number 8, and 12:30 is the number 750. In a manifest, both are versions, ids or names.
+_SPECIAL_NUMBER = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)", re.ASCII)
+
 _MAX_PLAIN_LENGTH = 1000
 """The maximum number of characters of a number or a date."""
 
 _FOREIGN_TAG = "tags are not supported; put a value that begins with ! in quotes"
+_SECOND_DOCUMENT = (
+    "a second document begins here; write one mapping, for example {devices: [...]} around all lines of JSON Lines"
+)
 _NO_ANCHOR = "this alias has no anchor; put a value that begins with * in quotes"
 _REPLACED_PROBLEMS = {
     "could not determine a constructor": _FOREIGN_TAG,
     "found undefined tag handle": _FOREIGN_TAG,
     "found undefined alias": _NO_ANCHOR,
+    "did not find expected <document start>": _SECOND_DOCUMENT,
+    "but found another document": _SECOND_DOCUMENT,
 }
 """Messages to show instead of messages of PyYAML, keyed by the beginning of the PyYAML message. The PyYAML messages
 quote text from the file. The quoted text can be a password."""
@@ -70,7 +80,7 @@ def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(_join_escapes(text))  # may raise a YAMLError
         node = loader.get_single_node()
-        reader = _Reader(loader, json=_is_json(text))
+        reader = _Reader(loader, json=is_json(text))
         if node is not None:
             reader.check_aliases(node, _check_nodes(node), f"The {kind} {name}")
         data = None if node is None else reader.read(node, ())
@@ -100,16 +110,12 @@ def _translate_problem(problem: str) -> str:
     return next((words for start, words in _REPLACED_PROBLEMS.items() if problem.startswith(start)), problem)
 
 
-def _is_json(text: str) -> bool:
-    return text.lstrip("\ufeff \t\r\n").startswith(("{", "["))
-
-
 def _join_escapes(text: str) -> str:
     """Replace each surrogate pair in a JSON document by its character. Return other documents unchanged.
 
     A surrogate pair represents one character by two escapes. YAML parsers can read all of JSON except surrogate pairs.
     """
-    if not _is_json(text):
+    if not is_json(text):
         return text
     return _SURROGATE_PAIR.sub(lambda pair: str(json.loads(f'"{pair[0]}"')), text)
 
@@ -236,6 +242,8 @@ class _Reader:
         try:
             if not node.style and len(node.value) > _MAX_PLAIN_LENGTH and not node.tag.endswith(":str"):
                 raise ValueError("PyYAML needs hours for a number of this length")
+            if not node.style and node.tag in _NUMBERS and _SPECIAL_NUMBER.fullmatch(node.value):
+                return node.value
             return self._loader.construct_object(node)
         except (ArithmeticError, AttributeError, LookupError, ValueError):  # e.g. a date with day 99, or `!!bool maybe`
             kind = node.tag.rpartition(":")[2]

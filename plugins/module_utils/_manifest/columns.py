@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,11 +88,10 @@ def find_columns(header: Sequence[str], options: ColumnOptions, filled: Sequence
     :param filled: for each column, whether it has a cell that is not empty.
     """
     if values := [cell for cell in header if is_identifier(cell)]:
-        said = f"has no header: {list_names(values, 1)} is the value of a device, not the name of a column"
-        return Columns([None] * len(header), [f"{said}; insert a first line such as id,name"])
+        return Columns([None] * len(header), [describe_missing_header(values)])
     is_report = set(header) >= _REPORT_SIGNATURE
     given = _read_mapping(options)
-    known = _list_known_headers()
+    known = list_known_headers()
     keys: list[str | None] = []
     mistakes, unknown = _check_mapping(header, options, known), list[str]()
     for position, cell in enumerate(header):
@@ -101,23 +101,29 @@ def find_columns(header: Sequence[str], options: ColumnOptions, filled: Sequence
         elif is_report:
             keys.append(cell if cell in _REPORT_KEYS else None)
         else:
-            keys.append(_find_key(cell, known))
+            keys.append(find_key(cell, known))
             if not cell and filled[position]:
-                mistakes.append(f"column {position + 1} has no name")
+                mistakes.append(f'column {position + 1} has no name; name it, or ignore it with ignore_columns: [""]')
             elif keys[-1] == PARAMETER:
                 mistakes.append(f"column {cell} has no parameter name after the last dot")
             elif cell and keys[-1] is None:
                 unknown.append(cell)
     mistakes += _find_duplicates(header, keys)
     if unknown:
-        mistakes.append(_describe_unknown(unknown, known))
+        mistakes.append(_describe_unknown(list(dict.fromkeys(unknown)), known))
     if not mistakes and not any(key in keys for key in (*IDENTIFIERS, *list_identity_keys())):
         identifiers = ", ".join((*IDENTIFIERS, *list_identity_keys()))
         mistakes.append(f"no column identifies the devices; add one of {identifiers}")
     return Columns(keys, mistakes, is_report)
 
 
-def _find_key(header: str, known: Mapping[str, str]) -> str | None:
+def describe_missing_header(values: Sequence[str]) -> str:
+    """Return the phrase about a first line that has values of a device instead of names of columns."""
+    said = f"has no header: {values[0]} is the value of a device, not the name of a column"
+    return f"{said}; insert a first line such as id,name"
+
+
+def find_key(header: str, known: Mapping[str, str]) -> str | None:
     """Return the manifest key of a column without options of the user; ``None`` for an unknown column.
 
     :param known: the manifest keys, keyed by simplified header.
@@ -129,7 +135,7 @@ def _find_key(header: str, known: Mapping[str, str]) -> str | None:
     return key if is_loose or header.strip() == key else None
 
 
-def _list_known_headers() -> dict[str, str]:
+def list_known_headers() -> dict[str, str]:
     """Return the manifest key of each known header, keyed by the simplified header."""
     known = {simplify_header(key): key for key in (*list_column_keys(), *list_former_names())}
     return known | {simplify_header(alias): key for key, aliases in _ALIASES.items() for alias in aliases}
@@ -148,7 +154,7 @@ def is_identifier(text: str) -> bool:
 
 def simplify_header(header: str) -> str:
     """Return a header without case, spaces and punctuation, unless nothing is left of it, such as of ``#``."""
-    return re.sub(r"[\W_]+", "", header.casefold()) or header.strip()
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", header).casefold()) or header.strip()
 
 
 def _read_mapping(options: ColumnOptions) -> dict[str, str | None]:

@@ -40,8 +40,12 @@ _MAX_VERSION = 65535
 """The largest version number: a binary stores it in 16 bits (firmware-and-events.md, section 2)."""
 
 _DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
+_DECIMAL = re.compile(r"[0-9]+(?:[.,][0-9]+(?:[eE]\+?[0-9]+)?|[eE]\+?[0-9]+)", re.ASCII)
 
-_FLAG_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_FLAG_WORDS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
 
 
 class ValueKind(ABC):
@@ -166,11 +170,16 @@ class FirmwareLock(ValueKind):
         Report a mistake if the value is neither a version number nor :data:`UNLOCKED`.
         """
         # Cells of tables, options of module device and many results of templates are strings.
-        number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+        number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value.strip()) else value
         if number == UNLOCKED:
             return UNLOCKED
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= _MAX_VERSION:
-            reader.add_mistake(place, f"must be a version number from 0 to {_MAX_VERSION} or {UNLOCKED}, got {value!r}")
+            said = f"must be a version number from 0 to {_MAX_VERSION} or {UNLOCKED}, got {value!r}"
+            is_decimal = isinstance(value, float) or (isinstance(value, str) and _DECIMAL.fullmatch(value.strip()))
+            advice = (
+                "; write it without a decimal point or exponent, or add the filter '| int' if it comes from a template"
+            )
+            reader.add_mistake(place, said + advice if is_decimal else said)
             return UNLOCKED
         return number
 

@@ -16,6 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_f
     IMEI,
     SERIAL_NUMBER,
     describe_damage,
+    simplify_identifier,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord, Identifier
@@ -63,12 +64,18 @@ def find_identifier_kind(text: str) -> str:
     A text that is no valid identifier counts as a device id.
     """
     lower = text.strip().lower()
-    if DEVICE_ID.match(lower):
+    plain = simplify_identifier(text)
+    if DEVICE_ID.match(plain):
         return "id"
     for kind in ("iccid", "imei"):
-        if _LABEL_FORMS[kind][0].match(lower):
+        if _LABEL_FORMS[kind][0].match(plain):
             return kind
     return "serial_number" if SERIAL_NUMBER.match(lower.upper()) and not _LONG_HEX.match(lower) else "id"
+
+
+def has_identifier_form(text: str) -> bool:
+    """Return whether a text is a device id, an ICCID or an IMEI, perhaps with other characters between its digits."""
+    return any(form.match(simplify_identifier(text)) for form in (DEVICE_ID, ICCID, IMEI))
 
 
 def read_mesh_identities(
@@ -158,7 +165,7 @@ def _read_one_identifier(reader: ValueReader, kind: str, value: Any, place: Plac
     if shape.match(label):
         return label
     if isinstance(value, str):
-        reader.add_mistake(place, describe_damage(value) or f"{value!r} is not a valid {words}")
+        reader.add_mistake(place, describe_damage(value, shape) or f"{value!r} is not a valid {words}")
     return None
 
 

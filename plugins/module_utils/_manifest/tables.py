@@ -18,6 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.csv_
     find_delimiter,
     parse_table,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.file_forms import is_json
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_list import parse_id_list
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.mistakes import Mistake, describe_mistakes
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, format_place
@@ -35,12 +36,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.devic
     list_fields,
     list_former_names,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.first_line import describe_first_line
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.identifiers import (
     find_identifier_kind,
+    has_identifier_form,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_template import IDENTIFIERS
 
 _LISTS = ("groups",)
+_CELL_ERRORS = ("#N/A", "#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!")
+_YAML = re.compile(r"\s*(?:---\s|(?:product|devices|networks)\s*:)")
 _NO_OPTIONS = ColumnOptions()
 
 # In a report, an apostrophe precedes a text that a spreadsheet would evaluate as a formula. The apostrophe can stand
@@ -61,13 +66,19 @@ def parse_device_table(text: str, name: str, options: ColumnOptions = _NO_OPTION
     """
     if not text.strip("\ufeff \t\r\n"):
         raise _build_empty_error(f"The file {name} is empty.")
+    if is_json(text) or _YAML.match(text):
+        hint = "Give the file the extension .yml or .json, and declare the devices under the key devices."
+        raise ParticleError("invalid_manifest", f"The file {name} is YAML or JSON, not a table.", hint=hint)
     if _is_id_list(text, name, options):
         return _read_id_list(text, name)
     table = parse_table(text, name)
     filled = [any(len(row) > index and row[index] for row in table.rows) for index in range(len(table.header))]
     columns = find_columns(table.header, options, filled)
-    mistakes = [Mistake(f"{name}:{table.header_line} the header", text) for text in columns.mistakes]
-    mistakes += table.mistakes
+    faults, form_mistakes = columns.mistakes, table.mistakes
+    if faults and not any(key in IDENTIFIERS for key in columns.keys) and (fault := describe_first_line(text, table)):
+        faults, form_mistakes = [fault], []  # the other mistakes are consequences
+    mistakes = [Mistake(f"{name}:{table.header_line} the header", fault) for fault in faults]
+    mistakes += form_mistakes or _find_cell_errors(table, columns.keys, name)
     if mistakes:
         said = ("The manifest is not a valid table", "The manifest is not a valid table: it has {} mistakes")
         raise ParticleError("invalid_manifest", describe_mistakes(said, mistakes, "rows"))
@@ -84,9 +95,20 @@ def parse_device_table(text: str, name: str, options: ColumnOptions = _NO_OPTION
     return data, _build_where(name, table, headers)
 
 
+def _find_cell_errors(table: Table, keys: Sequence[str | None], name: str) -> list[Mistake]:
+    """Return a mistake for each cell in which a spreadsheet shows an error instead of a value."""
+    said = "is an error that a spreadsheet shows instead of a value; correct the formula, and export the table again"
+    return [
+        Mistake(f"{name}:{line} {key}", f"{cell!r} {said}", f"devices[].{key}")
+        for line, row in zip(table.lines, table.rows, strict=True)
+        for key, cell in zip(keys, row, strict=False)
+        if key is not None and cell.upper() in _CELL_ERRORS
+    ]
+
+
 def is_table_text(text: str) -> bool:
     """Return whether a text is a table rather than YAML or JSON: its first line has a delimiter and known columns."""
-    if find_delimiter(text) is None or text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
+    if find_delimiter(text) is None or is_json(text):
         return False
     table = parse_table(text, "")
     keys = find_columns(table.header, _NO_OPTIONS, [False] * len(table.header)).keys
@@ -153,10 +175,12 @@ def _is_id_list(text: str, name: str, options: ColumnOptions) -> bool:
 
     Only the files with the extension ``.txt`` can have this form. Spreadsheets also save tables with this extension.
     """
-    if not name.lower().endswith(".txt") or find_delimiter(text) is not None:
+    if not name.lower().endswith(".txt"):
         return False
-    entries = parse_id_list(text).entries
-    return not entries or find_columns(entries[:1], options, [False]).keys == [None]
+    entries = parse_id_list(text).entries[:1]
+    if not entries:
+        return True
+    return find_delimiter(entries[0]) is None and find_columns(entries, options, [False]).keys == [None]
 
 
 def _read_id_list(text: str, name: str) -> tuple[dict[str, Any], Where]:
@@ -173,6 +197,18 @@ def _read_id_list(text: str, name: str) -> tuple[dict[str, Any], Where]:
         message = f"{name}:{found.lines[0]} {first!r} looks like the name of a column, not like a device id or label."
         hint = f"Remove this line, or map the column, for example columns: {{{json.dumps(first)}: serial_number}}."
         raise ParticleError("invalid_manifest", message, hint=hint)
+    said = "has more than an id or label; write one per line, or a table with a first line such as id,name"
+    mistakes = [
+        Mistake(f"{name}:{line} the line", f"{entry!r} {said}", "devices")
+        for line, entry in zip(found.lines, found.entries, strict=True)
+        if re.search(r"[\s=:]", entry) and not has_identifier_form(entry)
+    ]
+    if mistakes:
+        sentences = (
+            "The file is not a list of ids and labels",
+            "The file is not a list of ids and labels: {} lines are wrong",
+        )
+        raise ParticleError("invalid_manifest", describe_mistakes(sentences, mistakes, "rows"))
     devices = [{find_identifier_kind(entry): entry} for entry in found.entries]
 
     def describe_place(place: Place) -> str:

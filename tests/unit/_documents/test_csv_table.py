@@ -26,6 +26,21 @@ def test_form_of_a_table_does_not_change_its_cells(line_end: str, delimiter: str
     assert parse_table(text, "t.csv") == Table(["a", "b, or; c"], 2, [["1", "2"]], [4], [])
 
 
+@pytest.mark.parametrize("second", ["a,b\n", "\ufeffa,b\n", '\ufeff"a","b"\r\n', "\ufeff"])
+def test_mark_and_header_of_a_second_file_are_left_out(second: str) -> None:
+    table = parse_table(f"\ufeffa,b\n1,2\n{second}3,4\n\x1a", "t.csv")
+    assert (table.header, table.rows) == (["a", "b"], [["1", "2"], ["3", "4"]])
+
+
+def test_separator_line_may_name_the_tab() -> None:
+    assert parse_table("sep=\\t\na,1\tb\n", "t.csv").header == ["a,1", "b"]
+
+
+def test_quote_in_a_quoted_cell_is_reported_with_the_remedy() -> None:
+    (mistake,) = parse_table('a,b\n"5" pipe",x\n', "t.csv").mistakes
+    assert str(mistake).startswith("t.csv:2 the row: has a quote inside a quoted cell; write each quote inside")
+
+
 @pytest.mark.parametrize("first", ["sep=;", "SEP=;", '"sep=;"', "sep=;,,"])
 def test_separator_line_of_excel_sets_the_delimiter(first: str) -> None:
     table = parse_table(f"{first}\r\na,x;b\r\n1;2\r\n", "t.csv")

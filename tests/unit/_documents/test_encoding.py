@@ -30,6 +30,25 @@ def test_other_encoding_is_refused_with_its_line_and_the_remedy(line_end: str) -
     assert "CSV UTF-8" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"PK\x03\x04\x14\x00", "not a text, but an Excel workbook"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "not a text, but an old Excel workbook"),
+        (b"\x1f\x8b\x08", "not a text, but compressed with gzip"),
+        (b"%PDF-1.7\n", "not a text, but a PDF document"),
+        (b"{\\rtf1\\ansi}", "not a text, but an RTF document"),
+        (b"\xef\xbb\xbf<!DOCTYPE html>\n", "not a text, but an HTML or XML document"),
+        (b'\n<?xml version="1.0"?>\n', "not a text, but an HTML or XML document"),
+    ],
+)
+def test_file_of_another_form_is_refused_as_such(data: bytes, words: str) -> None:
+    with pytest.raises(ParticleError, match=words) as caught:
+        decode_text(data, "t.csv")
+    assert caught.value.code == "invalid_manifest"
+    assert caught.value.hint.endswith(".")
+
+
 @pytest.mark.parametrize("text", ["ä", "id"])
 def test_utf_16_without_a_mark_is_refused(text: str) -> None:
     with pytest.raises(ParticleError, match="is not a text in UTF-8: line 1 contains the"):

@@ -31,8 +31,10 @@ def test_equal_values_of_a_kind_of_mistake_are_named_once() -> None:
 
 
 def test_other_numbers_and_places_without_lines_are_named() -> None:
-    mistakes = [Mistake(f"devices[{at}].x", f"is {7 + at}, got 'a'", "devices[].x") for at in range(2)]
-    assert fold_mistakes(mistakes, "devices") == ["devices[0].x: is 7, got 'a' (on 2 devices; also 8 at devices[1].x)"]
+    mistakes = [Mistake(f"devices[{at}].x", f"is {0.5 - at}, got 'a'", "devices[].x") for at in range(2)]
+    assert fold_mistakes(mistakes, "devices") == [
+        "devices[0].x: is 0.5, got 'a' (on 2 devices; also -0.5 at devices[1].x)"
+    ]
 
 
 def test_long_values_are_shortened() -> None:

@@ -118,6 +118,22 @@ def test_json_notation_of_a_number_is_text_in_yaml() -> None:
     assert parse_yaml("name: 1e22\n", "fleet.yml")[0] == {"name": "1e22"}
 
 
+@pytest.mark.parametrize("text", ["010", "012345670123456701234567", "12:30", "12:30:45.5", "-010"])
+def test_octal_and_sexagesimal_numbers_are_text(text: str) -> None:
+    assert parse_yaml(f"it: {text}\n", "fleet.yml")[0] == {"it": text}
+
+
+@pytest.mark.parametrize(("text", "number"), [("0", 0), ("-7", -7), ("0x1F", 31), ("0.5", 0.5), ("1_000", 1000)])
+def test_other_numbers_stay_numbers(text: str, number: float) -> None:
+    assert parse_yaml(f"it: {text}\n", "fleet.yml")[0] == {"it": number}
+
+
+@pytest.mark.parametrize("text", ['{"id": 1}\n{"id": 2}\n', "a: 1\n---\nb: 2\n"])
+def test_second_document_is_refused_with_the_remedy(text: str) -> None:
+    with pytest.raises(ParticleError, match=r"fleet\.yml:2 a second document begins here; write one mapping"):
+        parse_yaml(text, "fleet.yml")
+
+
 def find_error_code(text: str) -> str | None:
     """Return the error code of a text that is refused, or ``None``."""
     try:
@@ -154,7 +170,7 @@ def test_any_sequence_of_yaml_characters_is_read_or_refused(parts: list[str]) ->
         ),
         ("a: {}\nb: {<<: 5}\n", "fleet.yml:2 expected a mapping or list of mappings for merging"),
         ("a: 1\n? [b]\n: 2\n", "fleet.yml:2 a key must be a string"),
-        ("a: 1\n---\nb: 2\n", "fleet.yml:2 but found another document"),
+        ("a: 1\n---\nb: 2\n", "fleet.yml:2 a second document begins here; write one mapping"),
         ("\nname: !vault abc\n", f"fleet.yml:2 {FOREIGN_TAG}"),
         ("a: 1\ndevices: !include [more.yml]\n", f"fleet.yml:2 {FOREIGN_TAG}"),
         ("a: 1\ndevices: !those {x: 1}\n", f"fleet.yml:2 {FOREIGN_TAG}"),

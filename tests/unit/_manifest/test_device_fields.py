@@ -128,7 +128,8 @@ def test_is_different_treats_missing_text_as_empty(declared: Value, observed: Va
         ),
         (
             {"firmware_lock": 42.0},
-            LOCK + "42.0",
+            LOCK + "42.0; write it without a decimal point or exponent, or add the filter '| int' if it comes from a "
+            "template",
         ),
         ({"name": "a\nb"}, "here.name: contains the control character U+000A; remove it"),
         ({"name": "b\u0007"}, "here.name: contains the control character U+0007; remove it"),

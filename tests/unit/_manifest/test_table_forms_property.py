@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import pytest
 from fleet_cloud import device_id
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Where
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.columns import ColumnOptions
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
@@ -20,7 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.table
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import build_rows, format_csv
 
 SPELLINGS = {
-    "id": ("id", "ID", "Device ID", "DEVICEID", "device_id", "Device-Id", " id "),
+    "id": ("id", "ID", "Device ID", "DEVICEID", "device_id", "Device-Id", " id ", "Device\u00a0ID", "\uff49\uff44"),
     "serial_number": ("serial_number", "Serial Number", "SERIALNUMBER", "serial-number", "Serial No."),
     "iccid": ("iccid", "ICCID", "Iccid"),
     "imei": ("imei", "IMEI"),
@@ -63,6 +66,8 @@ class Form:
     spellings: dict[str, str]
     extra: tuple[str, ...]
     empty_columns: int
+    joined: str | None
+    end: str
 
     def write(self, devices: list[dict[str, Any]]) -> str:
         """Return the table of `devices`."""
@@ -74,11 +79,14 @@ class Form:
         writer = csv.writer(out, delimiter=self.delimiter, lineterminator=self.line_end, quoting=quoting)
         header = [self.spellings[key] for key in SPELLINGS] + list(self.extra) + [""] * self.empty_columns
         writer.writerow(header)
-        for device in devices:
+        for number, device in enumerate(devices):
+            if number == 1 and self.joined is not None:
+                out.write(self.joined)
+                writer.writerow(header)
             cells = [";".join(device.get(key, [])) if key == "groups" else device.get(key, "") for key in SPELLINGS]
             writer.writerow(cells + ["1"] * len(self.extra) + [""] * self.empty_columns)
         first = f"sep={self.delimiter}{self.line_end}" if self.declares_delimiter else ""
-        return self.mark + first + out.getvalue()
+        return self.mark + first + out.getvalue() + self.end
 
 
 FORMS = st.builds(
@@ -91,6 +99,8 @@ FORMS = st.builds(
     spellings=st.fixed_dictionaries({key: st.sampled_from(words) for key, words in SPELLINGS.items()}),
     extra=st.sampled_from([(), ("Box",), ("Box", "QC Result")]),
     empty_columns=st.integers(0, 3),
+    joined=st.sampled_from([None, "", "\ufeff"]),
+    end=st.sampled_from(["", "\x1a"]),
 )
 
 
@@ -116,6 +126,52 @@ def test_mistakes_of_a_table_are_reported_once(devices: list[dict[str, Any]], fo
     assert len(lines) == kinds
     assert all(name in lines[0] for name in form.extra)
     assert form.extra or all(f"(on {rows} rows, first at line " in line for line in lines)
+
+
+DAMAGES: dict[str, Callable[[str], str]] = {
+    "has other characters": lambda found: f"0x{found}",
+    "has other characters than": lambda found: f"{found[:4]}-{found[4:]}",
+    "remove spaces": lambda found: f"{found[:4]} {found[4:]}",
+    "remove spaces, punctuation": lambda found: f"{found}\u200b",
+    "has shortened": lambda found: f"{int(found[-4:], 16)}E+23",
+    "read as a decimal number": lambda found: f"{int(found, 16)}.0",
+    "shows instead of a value": lambda found: "#N/A",
+    "is not a device id": lambda found: f"x{found}",
+}
+"""Functions that damage an id, keyed by words of the message."""
+
+
+@given(list_devices(), FORMS, st.sampled_from(sorted(DAMAGES)))
+def test_damaged_ids_are_reported_once_with_the_cause(devices: list[dict[str, Any]], form: Form, cause: str) -> None:
+    wrong = [{"id": DAMAGES[cause](device_id(number))} for number in range(100, 120)]
+    with pytest.raises(ParticleError) as refused:
+        read_manifest(*read_table(form.write([*devices, *wrong]), form.extra), items="rows")
+    _unused, *lines = refused.value.message.splitlines()
+    assert len(lines) == 1
+    assert cause in lines[0]
+    assert "(on 20 rows, first at line " in lines[0]
+
+
+@given(list_devices(), FORMS, st.lists(st.sampled_from(["Batch", "# 2026-01-01", "", "a;b", "Total: 7,,"]), max_size=4))
+def test_lines_before_the_header_are_reported_once(devices: list[dict[str, Any]], form: Form, title: list[str]) -> None:
+    written = replace(form, declares_delimiter=False, mark="").write(devices)
+    text = form.mark + "".join(line + form.line_end for line in title) + written
+    try:
+        data, _unused = read_table(text, form.extra)
+    except ParticleError as error:
+        _unused, *lines = error.message.splitlines()
+        assert [line.partition(": ")[2] for line in lines] == [
+            f"seems to be in line {len(title) + 1}, and not in this line; remove the lines before line {len(title) + 1}"
+        ]
+    else:
+        assert not any(title)
+        assert data["devices"] == devices
+
+
+def read_table(text: str, ignored: Sequence[str]) -> tuple[dict[str, Any], Where]:
+    """Return the data of a manifest for a product, and a function that describes a place in the data."""
+    data, where = parse_device_table(text, "t.csv", ColumnOptions(ignored=ignored))
+    return {"product": "p", "unique_names": False, **data}, where
 
 
 JUNK = st.text(st.sampled_from("id,;\t\"'=\r\n\0 ns01e\ufeff"), max_size=60)

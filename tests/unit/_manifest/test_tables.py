@@ -147,7 +147,9 @@ def test_columns_can_be_ignored(options: dict[str, Any]) -> None:
 
 def test_column_of_punctuation_is_ignored_without_columns_of_no_name() -> None:
     text = f"#,,id\n1,a,{ONE}\n"
-    assert mistakes(text, ignored=["#"]) == ["fleet.csv:1 the header: column 2 has no name"]
+    assert mistakes(text, ignored=["#"]) == [
+        'fleet.csv:1 the header: column 2 has no name; name it, or ignore it with ignore_columns: [""]'
+    ]
     assert read_devices(text, ignored=["#", ""]) == [{"id": ONE}]
     assert read_devices(f"#,%,id\n1,2,{ONE}\n", mapping={"#": "notes", "%": None}) == [{"id": ONE, "notes": "1"}]
 
@@ -253,7 +255,7 @@ def test_table_without_a_header_is_refused_as_such(value: str) -> None:
 
 def test_invalid_table_is_reported() -> None:
     assert mistakes(f"id,,name,name,mesh.parameters.\n{ONE},a,b,c,d,e\n{TWO},a,b,c,d,e\n") == [
-        "fleet.csv:1 the header: column 2 has no name",
+        'fleet.csv:1 the header: column 2 has no name; name it, or ignore it with ignore_columns: [""]',
         "fleet.csv:1 the header: column mesh.parameters. has no parameter name after the last dot",
         "fleet.csv:1 the header: duplicate column name",
         "fleet.csv:2 the row: has 6 cells, but the header has 5 (on 2 rows, first at line 2)",
