@@ -774,7 +774,10 @@ undeclared:
   type: dict
   contains:
     count:
-      description: Number of these devices.
+      description:
+        - Number of these devices.
+        - If the task declares a few devices of a large product, the other devices are counted without reading all of
+          them. The number then includes devices that the product has denied.
       type: int
       returned: always
       sample: 2

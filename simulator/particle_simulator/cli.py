@@ -76,6 +76,9 @@ def _build_parser() -> argparse.ArgumentParser:
         "--mask-secrets", action="store_true", help="mask passwords and authorization of integrations with asterisks"
     )
     parser.add_argument(
+        "--omit-nulls", action="store_true", help="omit keys without a value from the device list of a product"
+    )
+    parser.add_argument(
         "--clock",
         choices=tuple(CLOCKS),
         default="real",
@@ -131,6 +134,7 @@ def _build_settings(arguments: argparse.Namespace) -> Settings:
         slow_joiners=arguments.slow_joiners,
         churn=arguments.churn,
         mask_secrets=arguments.mask_secrets,
+        omit_nulls=arguments.omit_nulls,
         clock=arguments.clock,
     )
 

@@ -85,6 +85,8 @@ class Settings:
     churn: int = 0
     mask_secrets: bool = False
     """Whether responses mask the secrets of integrations."""
+    omit_nulls: bool = False
+    """Whether the device list of a product omits keys without a value."""
     clock: str = "real"
     """The kind of clock: a key of `clock.CLOCKS`."""
 

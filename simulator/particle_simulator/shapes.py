@@ -11,6 +11,28 @@ from particle_simulator.mesh_registry import build_membership
 from particle_simulator.model import CELLULAR_PLATFORMS, Device, Group, Product, format_time
 from particle_simulator.virtual_firmware import FUNCTIONS, VARIABLES
 
+KEYS_OF_EVERY_ROW = frozenset(
+    {
+        "denied",
+        "development",
+        "firmware_product_id",
+        "groups",
+        "id",
+        "last_handshake_at",
+        "last_ip_address",
+        "name",
+        "online",
+        "owner",
+        "platform_id",
+        "product_id",
+        "quarantined",
+        "serial_number",
+        "system_firmware_version",
+        "targeted_firmware_release_version",
+    }
+)
+"""The keys that every row of a product's device list has (endpoints.yml: product_devices_list)."""
+
 
 def build_device_row(device: Device) -> dict[str, Any]:
     """Build the JSON object of a device in the device list of an account (endpoints.yml: device_owned)."""
@@ -76,6 +98,11 @@ def add_product_fields(row: dict[str, Any], device: Device, product: Product) ->
     row["quarantined"] = device.quarantined
     row["denied"] = device.denied
     return row
+
+
+def omit_nulls(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of a product's device list without the keys that have no value and that rows may lack."""
+    return {key: value for key, value in row.items() if value is not None or key in KEYS_OF_EVERY_ROW}
 
 
 def build_product_row(product: Product) -> dict[str, Any]:

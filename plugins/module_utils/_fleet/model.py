@@ -54,8 +54,10 @@ class Observed:
     :param unapproved: the declared devices that the product lists but does not accept: ``quarantined`` or ``denied``,
         keyed by device id. These devices are not in ``devices``.
     :param unapproved_labels: the labels of the devices in ``unapproved``, as in :class:`ObservedDevice`.
+    :param unread: the number of further devices that the manifest does not declare.
+    :param is_whole: whether all devices of the product or account were read.
     :param undeclared: the names of the devices of the product or account that the manifest does not declare, keyed by
-        device id. If only one device was read, there are none.
+        device id. Of a long list, only some devices were read.
     """
 
     devices: Mapping[str, ObservedDevice]
@@ -65,6 +67,8 @@ class Observed:
     unapproved: Mapping[str, str] = field(default_factory=dict)
     undeclared: Mapping[str, str | None] = field(default_factory=dict)
     unapproved_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    unread: int = 0
+    is_whole: bool = True
 
 
 Change = tuple[Any, Any]

@@ -12,11 +12,9 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import list_groups
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import ListOptions, Watch
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
     describe_products_instead,
     get_product_device,
-    list_product_devices,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
@@ -24,6 +22,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.user impor
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.labels import find_ids
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, ObservedDevice
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.product_list import read_product_list
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
@@ -35,7 +34,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.devic
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.identifiers import LABELS
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
-    IGNORE,
     DeviceRecord,
     Identifier,
     Manifest,
@@ -43,6 +41,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_template import IDENTIFIERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import list_row_keys
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Hardware
+
+_MAX_PROBES = 5
+"""The number of devices that are read to find out whether the list of devices is incomplete."""
 
 _HARDWARE_KEYS = ("platform_id", "system_firmware_version")
 
@@ -74,11 +75,6 @@ def observe_account(target: Target, manifest: Manifest) -> Observed:
     return Observed(_select_declared(rows, manifest.devices, ids), ids=ids, undeclared=undeclared)
 
 
-def is_read_alone(manifest: Manifest) -> bool:
-    """Return whether only the declared device of a product is read, and no other device."""
-    return manifest.undeclared == IGNORE and bool(_build_filters(manifest.devices))
-
-
 def _find_undeclared(
     manifest: Manifest, ids: Mapping[Identifier, str], rows: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, str | None]:
@@ -98,13 +94,10 @@ def _find_undeclared(
 def observe_product(target: Target, manifest: Manifest) -> Observed:
     """Observe the declared devices that are in the product.
 
-    Reading the list takes about one request for each hundred devices of the product. If the manifest declares only one
-    device, by its device id or serial number, reading the list takes one request.
-
     :raises ParticleError: ``unsupported`` when the manifest requires device groups, but the cloud has no device groups.
     """
-    filters = _build_filters(manifest.devices) if is_read_alone(manifest) else {}
-    rows = read_rows_by_id(target, filters, keep=_list_row_keys())
+    listing = read_product_list(target, manifest, _list_row_keys())
+    rows = listing.rows
     ids = _find_ids_in_product(target, rows, manifest.devices)
     declared = {
         ids.get(record.declared_by, record.id) if record.declared_by else record.id: record
@@ -113,8 +106,7 @@ def observe_product(target: Target, manifest: Manifest) -> Observed:
     approved = {device: row for device, row in rows.items() if observe_approval(row) == APPROVED}
     members = {device: row for device, row in approved.items() if device in declared}
     if not manifest.absent:
-        silent = [device for device, row in members.items() if _list_required_keys(declared[device]) - set(row)]
-        members |= _read_one_by_one(target, silent, members)
+        members = _complete_rows(target, members, declared, {key for row in rows.values() for key in row})
     uses_groups = not manifest.absent and any(map(_has_groups, manifest.devices))
     claims = (False,) if manifest.absent else (True, False)
     unapproved = {device: rows[device] for device in declared if device in rows and device not in approved}
@@ -126,6 +118,8 @@ def observe_product(target: Target, manifest: Manifest) -> Observed:
         {device: observe_approval(row) for device, row in unapproved.items()},
         _find_undeclared(manifest, ids, approved),
         {device: _read_labels(row) for device, row in unapproved.items()},
+        listing.unread,
+        listing.is_whole,
     )
 
 
@@ -142,6 +136,7 @@ def _find_ids_in_product(
     ids = find_ids(rows.values(), records)
     missing = {record.declared_by.kind for record in records if record.declared_by and record.declared_by not in ids}
     bare = [device for device, row in rows.items() if _may_have_more_identifiers(row, missing)]
+    _warn_of_single_reads(target, "declared fields", bare)
     return {**ids, **find_ids(_read_one_by_one(target, bare, rows).values(), records)}
 
 
@@ -154,6 +149,42 @@ def _may_have_more_identifiers(row: Mapping[str, Any], missing: Set[str]) -> boo
     if observe_approval(row) == APPROVED:
         missing = missing - {"serial_number"}
     return any(kind not in row and (kind == "serial_number" or row.get("cellular") is not False) for kind in missing)
+
+
+def _complete_rows(
+    target: Target, rows: Mapping[str, dict[str, Any]], declared: Mapping[str, DeviceRecord], shown: Set[str]
+) -> dict[str, dict[str, Any]]:
+    """Add the keys to list rows that planning the declared devices needs.
+
+    The rows of a list may lack keys, such as ``notes`` (endpoints.yml: product_devices_list). If any row of the list
+    has the key, a row without this key means that the device has no value. If no row has the key, a few devices are
+    read, and the list counts as incomplete only if one of these devices has a value.
+
+    :param rows: the list rows of declared devices, keyed by device id.
+    :param declared: the records of these devices, keyed by device id.
+    :param shown: all keys that any row of the list has.
+    """
+    lacking = {device: _list_required_keys(declared[device]) - row.keys() for device, row in rows.items()}
+    unshown = {device: keys - shown for device, keys in lacking.items() if keys - shown}
+    # A device with a declared value probably has this value already, and then shows that the list is incomplete.
+    probes = sorted(unshown, key=lambda device: not _declares_value(declared[device], unshown[device]))[:_MAX_PROBES]
+    read = _read_one_by_one(target, probes, rows)
+    hidden = {key for device in probes for key in unshown[device] if read[device].get(key)}
+    rest = [device for device, keys in unshown.items() if device not in read and keys & hidden]
+    _warn_of_single_reads(target, " and ".join(sorted(hidden)), rest)
+    read |= _read_one_by_one(target, rest, rows)
+    return {device: dict.fromkeys(lacking[device]) | read.get(device, row) for device, row in rows.items()}
+
+
+def _declares_value(record: DeviceRecord, keys: Set[str]) -> bool:
+    """Return whether a record declares, for one of ``keys``, another value than a new device has."""
+    values = ((field, record.fields.get(field.name)) for field in list_put_fields() if field.cloud_name in keys)
+    return any(value not in (None, field.kind.default) for field, value in values)
+
+
+def _warn_of_single_reads(target: Target, fields: str, devices: Sequence[str]) -> None:
+    if devices:
+        target.warn(f"The list of devices lacks {fields}: {len(devices)} devices are read one by one.")
 
 
 def _read_one_by_one(
@@ -169,7 +200,6 @@ def _read_one_by_one(
     if not devices:
         return {}
     http, product = target.http, target.required_product
-    target.warn(f"The list of devices lacks declared fields: {len(devices)} devices are read one by one.")
     single = map_in_parallel(lambda device: get_product_device(http, product.id, device), devices, http.workers)
     # The response for a device may be empty, so the keys of the response are added to the list row.
     # The list row and the response may both lack a field that only devices of a product have. In that case, the device
@@ -184,50 +214,6 @@ def _get_username(http: Http) -> str:
     :raises ParticleError: when the login is an API user, because an API user cannot claim devices.
     """
     return str(get_user(http).get("username") or "")
-
-
-def _build_filters(records: Sequence[DeviceRecord]) -> dict[str, str]:
-    """Return the filters for the device list of a product, keyed by query parameter.
-
-    There is a filter only if a single device is declared, by its device id or serial number. With the filter, one
-    request is enough to find the device.
-    """
-    if len(records) != 1:
-        return {}
-    (record,) = records
-    if record.is_identified:
-        return {"deviceId": record.id}
-    return {"serialNumber": record.key} if record.declared_by and record.declared_by.kind == "serial_number" else {}
-
-
-def read_rows_by_id(
-    target: Target,
-    filters: Mapping[str, str] | None = None,
-    *,
-    keep: Set[str],
-) -> dict[str, dict[str, Any]]:
-    """Read the device list of a product.
-
-    If the list changes while its pages are read, a device may be missing from every page. In that case, the list is
-    read a second time.
-
-    :param filters: the filters for the list, keyed by query parameter.
-    :param keep: the keys to keep in each row. The key ``id`` must be included.
-    :returns: the rows of the list, keyed by device id.
-    """
-    http, product = target.http, target.required_product
-    options = ListOptions(watch=Watch.EVERYTHING, keep=keep)  # EVERYTHING, because the writes depend on this list
-    listing = list_product_devices(http, product.id, filters, options)
-    rows = listing.rows
-    if not listing.complete:
-        again = list_product_devices(http, product.id, filters, options)
-        rows = again.rows
-        if not again.complete:
-            target.warn(
-                "The list of devices changed while it was read, twice: the results of both readings are combined."
-            )
-            rows = (*listing.rows, *again.rows)
-    return {str(row.get("id")): row for row in rows}
 
 
 def _list_required_keys(record: DeviceRecord) -> set[str]:

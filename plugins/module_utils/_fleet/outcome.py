@@ -133,7 +133,7 @@ def _build_undeclared(run: Run) -> dict[str, Any]:
     """Return the return value ``undeclared``. The result is empty if the run ignores or removes undeclared devices."""
     if run.manifest.undeclared != REPORT:
         return {}
-    return {"undeclared": build_undeclared_result(run.observed.undeclared)}
+    return {"undeclared": build_undeclared_result(run.observed.undeclared, run.observed.unread)}
 
 
 def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mode: bool) -> list[Outcome]:

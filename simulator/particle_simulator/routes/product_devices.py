@@ -18,7 +18,7 @@ from particle_simulator.ownership import remove_from_product, unclaim
 from particle_simulator.routes.flashing import flash_device
 from particle_simulator.routes.products import find_product, find_product_device
 from particle_simulator.routing import Kind, Route
-from particle_simulator.shapes import add_product_fields, build_device_details, build_device_row
+from particle_simulator.shapes import add_product_fields, build_device_details, build_device_row, omit_nulls
 from particle_simulator.world import World
 
 GROUP = "devices"
@@ -97,6 +97,8 @@ def list_product_devices(world: World, call: Call) -> Reply:
     start = (call.read_number("page", default=1) - 1) * size
     part = devices[start : start + size]
     rows = [add_product_fields(build_device_row(device), device, product) for device in part]
+    if world.settings.omit_nulls:
+        rows = [omit_nulls(row) for row in rows]
     pages = max(1, -(-len(devices) // size))
     owners = {device.owner.username for device in part if device.owner} if product.resources.customers else ()
     customers = [

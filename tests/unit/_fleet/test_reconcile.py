@@ -71,6 +71,11 @@ def ids(simulator: Simulator) -> list[str]:
     return ids_of(simulator)
 
 
+def omit(key: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Build a copy of a row that lacks a key."""
+    return {name: value for name, value in fields.items() if name != key}
+
+
 def count_writes(simulator: Simulator) -> int:
     """Return how many writes the cloud has received."""
     return int(simulator.stats()["writes"])
@@ -200,24 +205,36 @@ class TestProduct:
         assert errors(result) == {ONE: "conflict"}
 
     def test_device_is_read_singly_when_the_list_omits_its_notes(self, scripted_cloud: ScriptedCloud) -> None:
-        incomplete = {key: value for key, value in row(ONE).items() if key != "notes"}
-        script(scripted_cloud, [incomplete, row(TWO, notes="b")])
+        script(scripted_cloud, [omit("notes", row(ONE)), omit("notes", row(TWO))])
         scripted_cloud.answer("GET", f"{DEVICES}/{ONE}", json=row(ONE, notes="a"))
-        warnings: list[str] = []
-        devices = [{"id": ONE, "notes": "a"}, {"id": TWO, "notes": "b"}]
+        devices = [{"id": ONE, "notes": "a"}, {"id": TWO}]
         with client(scripted_cloud.url) as http:
-            result = run(http, {"product": PRODUCT, "devices": devices}, warnings=warnings)
-        assert (result["changed"], len(warnings)) == (False, 1)
+            assert run(http, {"product": PRODUCT, "devices": devices})["changed"] is False
 
     def test_device_is_read_singly_when_the_list_omits_its_groups(self, scripted_cloud: ScriptedCloud) -> None:
-        incomplete = {key: value for key, value in row(ONE).items() if key != "groups"}
-        script(scripted_cloud, [incomplete, row(TWO, groups=["north"])], groups=["north"])
+        script(scripted_cloud, [omit("groups", row(ONE)), omit("groups", row(TWO))], groups=["north"])
         scripted_cloud.answer("GET", f"{DEVICES}/{ONE}", json=row(ONE, groups=["north"]))
-        warnings: list[str] = []
-        devices = [{"id": ONE, "groups": ["north"]}, {"id": TWO, "groups": ["north"]}]
+        devices = [{"id": ONE, "groups": ["north"]}, {"id": TWO}]
         with client(scripted_cloud.url) as http:
-            result = run(http, {"product": PRODUCT, "devices": devices}, warnings=warnings)
-        assert (result["changed"], len(warnings)) == (False, 1)
+            assert run(http, {"product": PRODUCT, "devices": devices})["changed"] is False
+
+    def test_omitted_notes_are_missing_when_another_row_shows_notes(self, scripted_cloud: ScriptedCloud) -> None:
+        script(scripted_cloud, [omit("notes", row(ONE)), row(TWO, notes="b")])
+        devices = [{"id": ONE, "notes": ""}, {"id": TWO, "notes": "b"}]
+        with client(scripted_cloud.url) as http:
+            assert run(http, {"product": PRODUCT, "devices": devices})["changed"] is False
+            assert "GET /v1/products/:p/devices/:id" not in [request.route for request in http.sent]
+
+    def test_all_devices_are_read_singly_when_one_shows_omitted_notes(self, scripted_cloud: ScriptedCloud) -> None:
+        ids = [device_id(number) for number in range(1, 9)]
+        script(scripted_cloud, [omit("notes", row(device)) for device in ids])
+        for number, device in enumerate(ids):
+            scripted_cloud.answer("GET", f"{DEVICES}/{device}", json=row(device, notes="a" if number > 6 else None))
+        warnings: list[str] = []
+        devices = [{"id": device, "notes": ""} for device in ids[:7]] + [{"id": ids[7], "notes": "a"}]
+        with client(scripted_cloud.url) as http:
+            assert run(http, {"product": PRODUCT, "devices": devices}, warnings=warnings)["changed"] is False
+        assert warnings == ["The list of devices lacks notes: 3 devices are read one by one."]
 
     def test_omitted_groups_do_not_matter_when_none_are_declared(self, scripted_cloud: ScriptedCloud) -> None:
         script(scripted_cloud, [{"id": ONE, "name": "unit-0"}])

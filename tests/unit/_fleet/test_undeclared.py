@@ -126,7 +126,7 @@ def test_undeclared_members_of_a_removed_network_are_removed(
     assert list_product_devices(simulator) == {ids[0]}
 
 
-def test_absent_devices_of_a_removed_network_leave_other_members_in_the_product(
+def test_absent_devices_of_a_removed_network_leave_its_other_members(
     simulator: Simulator, http: RecordingHttp, ids: list[str]
 ) -> None:
     run(http, barn(ids[:3]))

@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import pytest
 import requests
 from simulator_client import FOREIGN, FREE, OFFLINE, OLD, UNKNOWN, WIFI, Cloud, User
 
@@ -14,6 +18,12 @@ def is_permission_denied(answer: requests.Response) -> bool:
 
 def claim(user: User, device: str) -> requests.Response:
     return user.post("/v1/devices", {"id": device})
+
+
+def find_row(user: User, device: str) -> dict[str, Any]:
+    """Find the row of a device in the device list of the product."""
+    rows = user.get("/v1/products/field-logger/devices")["devices"]
+    return next(row for row in rows if row["id"] == device)
 
 
 def test_device_list_of_an_account_without_devices_is_empty(demo: User) -> None:
@@ -179,3 +189,15 @@ def test_serial_number_finds_an_unclaimed_device(demo: User) -> None:
 
 def test_unknown_serial_number_is_not_found(demo: User) -> None:
     assert demo.call("GET", "/v1/serial_numbers/NOPE").status_code == 404
+
+
+@pytest.mark.parametrize(("flags", "shown"), [((), True), (("--omit-nulls",), False)])
+def test_rows_lack_keys_without_a_value_with_the_omit_nulls_flag(
+    cloud_with: Callable[..., Cloud], flags: tuple[str, ...], shown: bool
+) -> None:
+    user = cloud_with(*flags).user()
+    user.bring_in(FREE[0])
+    row = find_row(user, FREE[0])
+    assert ("name" in row, "notes" in row, "desired_firmware_version" in row) == (True, shown, shown)
+    user.put(f"/v1/products/field-logger/devices/{FREE[0]}", {"notes": "north"})
+    assert find_row(user, FREE[0])["notes"] == "north"

@@ -17,7 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.target imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, Plan
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import read_rows_by_id
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.product_list import read_rows_by_id
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Hardware
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.firmware import (

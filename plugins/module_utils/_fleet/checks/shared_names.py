@@ -9,7 +9,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.names import normalize_text
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import is_read_alone
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run
 
 _MAX_SHOWN = 10
@@ -18,8 +17,8 @@ _MAX_SHOWN = 10
 def warn_of_shared_names(run: Run, plan: Plan) -> None:
     """Warn if a device that the manifest does not declare has a declared name, such as a device that was replaced.
 
-    An inventory calls two devices of one name by their ids. If only one device was read and gets a new name, other
-    devices of this name are read with one more request.
+    An inventory calls two devices of one name by their ids. If not all devices of the product were read, one more
+    request is sent for each new name. It reads one page of the devices whose name contains the new name.
     """
     if run.manifest.absent:
         return
@@ -28,9 +27,11 @@ def warn_of_shared_names(run: Run, plan: Plan) -> None:
         for record in run.manifest.devices
         if "name" in record.fields
     }
-    others = run.observed.undeclared
-    if run.target.product is not None and is_read_alone(run.manifest):
-        others = {id: name for device in plan.devices for id, name in _read_holders(run, device).items()}
+    others = dict(run.observed.undeclared)
+    if not run.observed.is_whole:
+        declared = {record.id for record in run.manifest.devices}
+        holders = (_read_holders(run, device) for device in plan.devices)
+        others |= {id: name for found in holders for id, name in found.items() if id not in declared}
     shared = [
         f"{name} ({wanted[normalize_text(name)]} and {device})"
         for device, name in sorted(others.items())
@@ -46,15 +47,15 @@ def warn_of_shared_names(run: Run, plan: Plan) -> None:
 
 
 def _read_holders(run: Run, device: DevicePlan) -> dict[str, str | None]:
-    """Return the names of the other devices of the product that may have the new name of ``device``, keyed by id.
+    """Return the names of the devices of the product that may have the new name of ``device``, keyed by id.
 
     :returns: an empty mapping if the plan does not change the name.
     """
     name = device.fields.get("name")
     if name is None:
         return {}
-    options = ListOptions(keep={"id", "name"})
-    rows = list_product_devices(
-        run.target.http, run.target.required_product.id, {"deviceName": str(name)}, options
-    ).rows
-    return {str(row["id"]): row.get("name") for row in rows if str(row["id"]) != device.id}
+    # The filter also matches a part of a name. Sorted by name, the exact name comes before longer names.
+    query = {"deviceName": str(name), "sortAttr": "deviceName"}
+    options = ListOptions(keep={"id", "name"}, max_pages=1)
+    rows = list_product_devices(run.target.http, run.target.required_product.id, query, options).rows
+    return {str(row["id"]): row.get("name") for row in rows}

@@ -16,12 +16,13 @@ _MAX_IDS = 100
 """The maximum number of ids in the result, so that the result of a large fleet stays small."""
 
 
-def build_undeclared_result(undeclared: Collection[str]) -> dict[str, Any]:
+def build_undeclared_result(undeclared: Collection[str], unread: int) -> dict[str, Any]:
     """Return the documented return value ``undeclared``: ``{count, ids}``.
 
     :param undeclared: the ids of the devices that the manifest does not declare.
+    :param unread: the number of further such devices, whose ids were not read.
     """
-    return {"count": len(undeclared), "ids": sorted(undeclared)[:_MAX_IDS]}
+    return {"count": len(undeclared) + unread, "ids": sorted(undeclared)[:_MAX_IDS]}
 
 
 def describe_undeclared(undeclared: Mapping[str, Any]) -> str | None:
