@@ -37,10 +37,10 @@ class SessionFile:
     def read(self) -> dict[str, Any]:
         """Return the valid content of the file, or an empty mapping if the file does not exist. It is not locked.
 
-        :raises ParticleError: ``unsafe_file`` when other users can read the file.
+        :raises ParticleError: ``unsafe_file`` when the file belongs to another user or is not a regular file.
         """
         try:
-            data = private_file.read_file(self._path)
+            data = private_file.read_own_file(self._path, self._warn)
         except private_file.DamagedFileError:
             self._warn_about_damage()
             return {}
@@ -53,8 +53,8 @@ class SessionFile:
     def lock(self) -> Iterator[private_file.PrivateFile]:
         """Lock the file, and yield its valid content.
 
-        :raises ParticleError: ``unsafe_file`` when other users can read the file, or when the file is not writable;
-            ``run_in_progress`` when another process holds the lock for minutes.
+        :raises ParticleError: ``unsafe_file`` when the file belongs to another user, is not a regular file or is not
+            writable; ``run_in_progress`` when another process holds the lock for minutes.
         """
         with private_file.lock_file(self._path, lambda path: self.read()) as file:
             yield file

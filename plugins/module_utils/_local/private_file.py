@@ -9,6 +9,7 @@ step.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -194,7 +195,34 @@ def read_file(path: Path) -> dict[str, Any]:
     :raises ParticleError: ``unsafe_file`` when other users can read the file.
     :raises DamagedFileError: when the file does not contain a JSON object.
     """
-    file = open_file(path)
+    return _parse_object(open_file(path), path)
+
+
+def read_own_file(path: Path, warn: Callable[[str], None]) -> dict[str, Any]:
+    """Return the JSON object in a file that the collection keeps for itself, such as the shared logins.
+
+    Unlike :func:`read_file`, this function makes the file private if other users can read it. The file may have been
+    restored from a backup that does not keep the permissions.
+
+    :param warn: a function that shows a warning to the user.
+    :raises ParticleError: ``unsafe_file`` when other users can write to the file, or when the file belongs to another
+        user, is not a regular file or cannot be opened.
+    :raises DamagedFileError: when the file does not contain a JSON object.
+    """
+    try:
+        return _parse_object(open_file(path, warn), path)
+    except DamagedFileError:
+        raise
+    except ParticleError as error:
+        error.hint = "Move the file away, and find out how it came there. The collection creates a new one."
+        raise
+
+
+def _parse_object(file: BinaryIO | None, path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file, or an empty mapping if ``file`` is ``None``. Close the file.
+
+    :raises DamagedFileError: when the file does not contain a JSON object.
+    """
     if file is None:
         return {}
     with file:
@@ -210,9 +238,11 @@ def read_file(path: Path) -> dict[str, Any]:
     return data
 
 
-def open_file(path: Path) -> BinaryIO | None:
+def open_file(path: Path, warn: Callable[[str], None] | None = None) -> BinaryIO | None:
     """Open a file that only this user can read. Return ``None`` if the file does not exist.
 
+    :param warn: a function that shows a warning to the user. With this function, a file of this user that other users
+        can only read is made private instead of refused.
     :raises ParticleError: ``unsafe_file`` when other users can access the file, or when the file belongs to another
         user, is not a regular file or cannot be opened.
     """
@@ -224,8 +254,17 @@ def open_file(path: Path) -> BinaryIO | None:
     except OSError as error:
         raise _build_error(path, error) from None
     facts = os.fstat(descriptor)
-    if stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid() and not stat.S_IMODE(facts.st_mode) & 0o077:
-        return open(descriptor, "rb")
+    if stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid():
+        if not stat.S_IMODE(facts.st_mode) & 0o077:
+            return open(descriptor, "rb")
+        # The content of a file that others can write to is not to be trusted.
+        if warn is not None and not facts.st_mode & 0o022 and _make_private(descriptor):
+            permissions = f"{stat.S_IMODE(facts.st_mode):04o}"
+            warn(
+                f"Other users could read {path} (mode {permissions}). Its mode is now 0600. If it "
+                "contains tokens, replace them, because others may have read them."
+            )
+            return open(descriptor, "rb")
     os.close(descriptor)
     if not stat.S_ISREG(facts.st_mode):
         raise ParticleError("unsafe_file", f"{path} is not a regular file.", hint="Name a regular file.")
@@ -237,6 +276,13 @@ def open_file(path: Path) -> BinaryIO | None:
         f"{path} contains secrets, and other users can access it (mode {stat.S_IMODE(facts.st_mode):04o}).",
         hint="Run 'chmod 600' on it and replace its tokens, because others may have read them.",
     )
+
+
+def _make_private(descriptor: int) -> bool:
+    """Make an open file private, and return whether this succeeded. It fails, for example, on a read-only disk."""
+    with contextlib.suppress(OSError):
+        os.fchmod(descriptor, 0o600)
+    return not stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077
 
 
 def _sync_folder(folder: Path) -> None:
@@ -266,4 +312,5 @@ def _wait_for_lock(lock: int, what: str, seconds: float) -> None:
 
 def _build_error(path: Path, error: OSError) -> ParticleError:
     hint = "Name a file in an existing folder that your user can write to."
-    return ParticleError("unsafe_file", f"{path} cannot be used: {error.strerror}.", hint=hint)
+    reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
+    return ParticleError("unsafe_file", f"{path} cannot be used: {reason}.", hint=hint)

@@ -123,6 +123,25 @@ def test_damaged_file_is_replaced_with_a_warning(path: Path, clock: TurnedClock,
     assert warnings == []
 
 
+def test_file_that_others_can_read_is_made_private_and_used(path: Path, clock: TurnedClock) -> None:
+    SessionStore(path, clock).get_token(IDENTITY, grant_first)
+    path.chmod(0o640)
+    warnings: list[str] = []
+    assert SessionStore(path, clock, warnings.append).get_token(IDENTITY, refuse) == token(1)
+    assert mode(path) == 0o600
+    (warning,) = warnings
+    assert f"Other users could read {path} (mode 0640)" in warning
+
+
+@pytest.mark.parametrize("method", ["hash_tokens", "get_token"])
+def test_file_that_others_can_write_to_is_refused(path: Path, clock: TurnedClock, method: str) -> None:
+    SessionStore(path, clock).get_token(IDENTITY, grant_first)
+    path.chmod(0o660)
+    with pytest.raises(ParticleError, match="other users can access it") as caught:
+        getattr(SessionStore(path, clock), method)(*(() if method == "hash_tokens" else (IDENTITY, refuse)))
+    assert "Move the file away" in caught.value.hint
+
+
 # A wrong clock
 
 
