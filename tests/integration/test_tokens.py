@@ -352,6 +352,16 @@ def test_token_health_does_not_renew_the_token_of_another_account(cloud: Simulat
     assert len(read_tokens(file)) == 1
 
 
+def test_token_health_does_not_renew_the_token_of_another_client(cloud: Simulator, tmp_path: Path) -> None:
+    file = tmp_path / "tokens.json"
+    client = {"client_id": CLIENT["id"], "client_secret": CLIENT["secret"]}
+    store_token(cloud, file, "line-2", 4, {"username": USERNAME, "password": PASSWORD, **client})
+    run = run_token_health(cloud, file, renew=True)
+    assert run.rc != 0
+    assert f"obtained with the OAuth clients {CLIENT['id']}" in run.output
+    assert len(read_tokens(file)) == 1
+
+
 def test_token_health_fails_if_the_token_file_is_missing(cloud: Simulator, tmp_path: Path) -> None:
     run = run_token_health(cloud, tmp_path / "mistyped.json")
     assert run.rc != 0
