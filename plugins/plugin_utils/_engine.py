@@ -19,6 +19,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcil
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import find_parent_id
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import (
     find_declared_secrets,
@@ -54,7 +55,7 @@ def reconcile_task(
     for deprecation in manifest.deprecations:
         task.deprecate(task.redact(deprecation))
     with Mesh(task.options) as mesh, task.open_client(needs_login=manifest.needs_login) as http:
-        http.before_request = _build_parent_check(os.getppid())
+        http.before_request = _build_parent_check(find_parent_id())
         result = reconcile(
             http,
             manifest,

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,13 @@ def identify_process(pid: int) -> dict[str, str]:
     :returns: ``{host, boot, namespace, pid, started}``. A value that the operating system does not tell is empty.
     """
     return {**_identify_machine(), "pid": str(pid), "started": _read_start(pid)}
+
+
+def find_parent_id() -> int:
+    """Return the id of the process that has started this process, even if the other process has ended."""
+    # A worker whose parent was killed gets another parent, such as process 1, which os.getppid() then returns.
+    parent = multiprocessing.parent_process()
+    return os.getppid() if parent is None or parent.pid is None else parent.pid
 
 
 def has_ended(identity: Mapping[str, str]) -> bool | None:
@@ -35,7 +43,9 @@ def has_ended(identity: Mapping[str, str]) -> bool | None:
         return None
     pid = int(identity["pid"])
     if here["boot"]:
-        return _read_start(pid) != identity["started"]
+        started = _read_start(pid)
+        # An identity without a start time is that of a process that had ended before it was identified.
+        return not started or started != identity["started"]
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

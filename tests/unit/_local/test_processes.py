@@ -9,8 +9,26 @@ import subprocess
 import sys
 
 import pytest
+from token_cloud import run_child
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import has_ended, identify_process
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import (
+    find_parent_id,
+    has_ended,
+    identify_process,
+)
+
+ORPHANED_WORKER = f"""
+import multiprocessing, os, time
+from {find_parent_id.__module__} import find_parent_id
+
+def work(parent):
+    while os.getppid() == parent:
+        time.sleep(0.01)
+    print(find_parent_id() == parent, flush=True)
+
+multiprocessing.get_context("fork").Process(target=work, args=(os.getpid(),)).start()
+os._exit(0)
+"""
 
 
 def test_running_process_has_not_ended() -> None:
@@ -29,6 +47,17 @@ def test_killed_process_has_ended(is_reaped: bool) -> None:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert has_ended(identity) is True
     child.communicate()
+
+
+def test_process_that_had_ended_before_it_was_identified_has_ended() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    assert has_ended(identify_process(child.pid)) is True
+
+
+def test_parent_of_a_worker_is_found_after_the_parent_has_ended() -> None:
+    result = run_child(ORPHANED_WORKER)
+    assert (result.stdout, result.stderr) == ("True\n", "")
 
 
 def test_process_with_the_same_id_is_another_process() -> None:
