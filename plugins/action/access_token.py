@@ -15,7 +15,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cl
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.refresh_token import RefreshToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.two_step import TwoStepLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import hash_token
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import identify_login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_seconds_until
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
@@ -24,7 +23,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import (
     build_encryption_warnings,
-    get_variable_name,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     Settings,
@@ -189,12 +187,8 @@ def _read_lifetime(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _revoke_orphans(task: Task) -> dict[str, Any]:
-    settings = task.read_settings()
-    given = settings.login.access_token if isinstance(settings.login, ReadyToken) else None
-    # Credentials in the task's options hide a token in the environment, which other tasks may use.
-    values = (given, task.environment.get(get_variable_name("access_token")))
-    in_use = [hash_token(value) for value in values if value]
-    return revoke_orphans(_open_tokens(task, settings), task.read_account(), in_use, check_mode=task.check_mode)
+    search = task.search_orphans(task.connect(task.read_settings()))
+    return revoke_orphans(search, task.read_account(), task.warn, check_mode=task.check_mode)
 
 
 def _revoke_tokens(task: Task) -> dict[str, Any]:

@@ -19,10 +19,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.cleanup import OrphanSearch
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import DEFAULT_CLIENT
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import (
     RequestLog,
+    hash_token,
     locate_request_file,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import Session
@@ -30,6 +32,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_lo
     SessionStore,
     locate_session_file,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import TokenStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
@@ -45,6 +48,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     NO_SOURCE,
     Settings,
+    list_token_files,
+    list_tokens_in_use,
     read_account,
     read_settings,
 )
@@ -124,6 +129,15 @@ class Task:
         """Return the store of shared logins. The path of its file is determined when the store is first used."""
         requests = RequestLog(lambda: locate_request_file(self.environment), self.warn)
         return SessionStore(lambda: locate_session_file(self.environment), warn=self.warn, requests=requests)
+
+    def search_orphans(self, http: Http) -> OrphanSearch:
+        """Return the search for orphaned tokens, with all files and options in which this user has tokens.
+
+        :raises ParticleError: ``invalid_option`` when the home folder in the path of a token file is not known.
+        """
+        stores = tuple(map(TokenStore, list_token_files(self.options, self.environment)))
+        in_use = frozenset(map(hash_token, list_tokens_in_use(self.options, self.environment)))
+        return OrphanSearch(http, self.open_sessions(), stores, in_use)
 
     def connect(self, settings: Settings) -> Http:
         """Return an HTTP client that is not logged in. The task result reports the usage of this client as ``cloud``.

@@ -181,6 +181,8 @@ options:
     description:
       - Name for the purpose of the token in O(token_file). The file can contain several tokens of the same account for
         different purposes.
+      - Give tasks that request tokens of different lifetimes different purposes. Otherwise, each task revokes the token
+        of the other, and stores its own one. The task then shows a warning.
     type: str
     default: ""
   private:
@@ -209,6 +211,7 @@ options:
       - V(orphaned) revokes the tokens of O(username) that this user obtained on this machine, that no file stores, and
         that no running play uses, for example because a play was killed. Module M(meshfleet.particle.access_token_info)
         lists them. Tokens with the reason C(returned) are not revoked, because the play may have stored them elsewhere.
+        Tokens in O(access_token), in the environment and in the profiles of the official command line tool are in use.
         The value of such a token is read from the list of tokens of the cloud. Requires O(username) and O(password). If
         the cloud no longer lists tokens, the task revokes nothing, and RV(orphaned) and a warning say which tokens
         remain, and until when.

@@ -187,6 +187,7 @@ orphaned:
     reason:
       description:
         - V(lost) if the run ended before it could store or return the token, or if the response of the cloud was lost.
+          A run in another container counts as ended, but its token is revoked no sooner than 15 minutes later.
         - V(abandoned) if the play has ended, but has not revoked a token that it obtained with
           O(meshfleet.particle.access_token#module:private=true). The role C(provision) obtains such a token.
         - V(returned) if the token was returned to a play that has ended, or that ran in another container. The play may
@@ -219,6 +220,14 @@ orphaned:
       type: str
       returned: always
       sample: "2026-03-01T01:02:00Z"
+    revocable:
+      description:
+        - Whether module M(meshfleet.particle.access_token) with
+          O(meshfleet.particle.access_token#module:which=orphaned) would revoke the token now.
+        - V(null) if the cloud did not list the tokens of the account, for example because O(list=false).
+      type: bool
+      returned: always
+      sample: true
 listed:
   description: Tokens of the account that the cloud lists. V(null) if they could not be listed.
   returned: if O(list=true)
@@ -325,6 +334,7 @@ error:
 
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import TokenStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import (
     report_listed_tokens,
     report_tokens,
@@ -341,9 +351,11 @@ def access_token_info(task: Task) -> dict[str, Any]:
     if settings.login is not None:
         raise_problems(settings.problems)
     http = task.connect(settings)
-    result = report_tokens(http, settings.login, task.open_sessions, settings.token_file)
+    search = task.search_orphans(http)
+    store = None if settings.token_file is None else TokenStore(settings.token_file)
+    result = report_tokens(search, settings.login, store)
     if task.options["list"]:
-        result |= report_listed_tokens(http, task.read_account(), task.open_sessions, settings.token_file)
+        result |= report_listed_tokens(search, task.read_account())
     return result
 
 

@@ -1,52 +1,108 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Revoke the orphaned access tokens of an account. Private to this collection."""
+"""Find and revoke the orphaned access tokens of an account. Private to this collection."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.account_tokens import (
+    list_tokens_of_account,
+    parse_listed_tokens,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.orphans import (
     Cleanup,
+    Surroundings,
     describe_orphan,
     is_of_account,
-    list_orphans,
-    parse_listed_tokens,
     plan_cleanup,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import Reason, Record
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import Reason, Record, Stage
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
     compute_fingerprint,
     revoke_token,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import Tokens
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import list_tokens_of_account
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import TokenStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+
+
+@dataclass(frozen=True)
+class OrphanSearch:
+    """The places where tokens and the records of their requests are looked for.
+
+    :param stores: the tokens in the files that the option ``token_file`` names.
+    :param in_use: the hashes of further tokens that must not be revoked.
+    """
+
+    http: Http
+    sessions: SessionStore
+    stores: tuple[TokenStore, ...] = ()
+    in_use: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def list_orphans(self) -> list[Record]:
+        """Return the records of tokens that no file stores, and that no running play uses."""
+        records = self.sessions.requests.list_records()
+        known = self._hash_known_tokens(records)
+        return [record for record in records if record.reason is not None and record.token_hash not in known]
+
+    def plan_cleanup(
+        self, orphans: Iterable[Record], rows: Iterable[Mapping[str, Any]], account: PasswordLogin
+    ) -> Cleanup:
+        """Return the orphaned tokens of an account, compared with the tokens that the cloud lists for the account.
+
+        :param orphans: the result of :meth:`list_orphans`, from before the cloud listed the tokens.
+        :param rows: the tokens that the cloud lists: ``[{token, expires_at, client}]``.
+        """
+        # Read the records and files again: another play may have obtained a token before the cloud listed it.
+        records, now = self.sessions.requests.list_records(), self.http.now()
+        under_way = tuple(
+            record
+            for record in records
+            if record.token_hash is None
+            and record.may_be_under_way(now)
+            and is_of_account(record, self.http, account.username)
+        )
+        around = Surroundings(frozenset(self._hash_known_tokens(records)), under_way, now)
+        own = [record for record in orphans if is_of_account(record, self.http, account.username)]
+        return plan_cleanup(own, parse_listed_tokens(self.http, rows), around)
+
+    def _hash_known_tokens(self, records: Iterable[Record]) -> set[str]:
+        """Return the hashes of all tokens that are stored or used.
+
+        :raises ParticleError: ``unsafe_file`` when a token file cannot be read. It may store a token to be kept.
+        """
+        used = {record.token_hash for record in records if record.reason is None and record.token_hash is not None}
+        # A process may have been killed between storing the token and recording this.
+        files = {record.token_file for record in records if record.token_file and record.stage is not Stage.STORED}
+        stores = (*self.stores, *(TokenStore(Path(file)) for file in sorted(files)))
+        stored = self.sessions.hash_tokens().union(*(store.hash_tokens() for store in stores))
+        return used | stored | self.in_use
 
 
 def revoke_orphans(
-    tokens: Tokens, account: PasswordLogin | None, in_use: Iterable[str], *, check_mode: bool
+    search: OrphanSearch, account: PasswordLogin | None, warn: Callable[[str], None], *, check_mode: bool
 ) -> dict[str, Any]:
     """Revoke the tokens of an account that no file stores, and that no running play uses. In check mode, only predict.
 
     :param account: the account to list tokens with; ``None`` if username and password are not given.
-    :param in_use: the hashes of further tokens that must not be revoked.
+    :param warn: a function that shows a warning to the user.
     :returns: the documented result of module ``access_token``.
     :raises ParticleError: ``listing_refused`` when there are orphaned tokens, but the cloud refuses to list tokens.
     """
-    requests, stored = tokens.sessions.requests, tokens.hash_stored_tokens()
+    http, requests = search.http, search.sessions.requests
     username = None if account is None else account.username
-    orphans = [record for record in list_orphans(requests, stored) if is_of_account(record, tokens.http, username)]
+    orphans = [record for record in search.list_orphans() if is_of_account(record, http, username)]
     plan, revoked, error = Cleanup(left=orphans), [], None
     try:
-        if orphans:
-            rows = list_tokens_of_account(tokens.http, account, lambda: tokens.sessions)
-            used = {record.token_hash for record in requests.list_records() if record.reason is None}
-            # Read the stored tokens again: another play may have stored a token before the cloud listed it.
-            known = {*in_use, *tokens.hash_stored_tokens(), *(value for value in used if value is not None)}
-            plan = plan_cleanup(orphans, parse_listed_tokens(tokens.http, rows), known)
+        rows = list_tokens_of_account(http, account, search.sessions) if orphans else []
+        if account is not None:
+            plan = search.plan_cleanup(orphans, rows, account)
     except ParticleError as refusal:
         if refusal.code != "listing_retired":
             raise
@@ -55,28 +111,29 @@ def revoke_orphans(
     if check_mode:
         revoked = [compute_fingerprint(token.value) for _unused, token in plan.found]
     elif account is not None:
-        revoked = _revoke_found(tokens, plan, account)
+        revoked = _revoke_found(http, plan, account, warn)
         settled = {record.id for record in plan.gone}
         requests.remove(lambda record: record.id in settled)
-    _warn_of_rest(tokens, unmatched, error)
+    _warn_of_rest(unmatched, error, warn)
+    revocable = False if error is None else None
     return {
         "changed": bool(revoked),
         "fingerprint": None,
         "revoked": revoked,
-        "orphaned": [describe_orphan(record) for record in plan.left],
+        "orphaned": [describe_orphan(record, revocable=revocable) for record in plan.left],
         "listing_error": None if error is None else error.as_result(),
     }
 
 
-def _revoke_found(tokens: Tokens, plan: Cleanup, account: PasswordLogin) -> list[str]:
+def _revoke_found(http: Http, plan: Cleanup, account: PasswordLogin, warn: Callable[[str], None]) -> list[str]:
     """Revoke the found tokens, and return their fingerprints. A token that cannot be revoked is moved to ``left``."""
     revoked = []
     for record, token in plan.found:
         fingerprint = compute_fingerprint(token.value)
         try:
-            revoke_token(tokens.http, token.value, account.account)
+            revoke_token(http, token.value, account.account)
         except ParticleError as error:
-            tokens.warn(f"The orphaned token {fingerprint} could not be revoked. {error.message}")
+            warn(f"The orphaned token {fingerprint} could not be revoked. {error.message}")
             plan.left.append(record)
         else:
             plan.gone.append(record)
@@ -84,7 +141,7 @@ def _revoke_found(tokens: Tokens, plan: Cleanup, account: PasswordLogin) -> list
     return revoked
 
 
-def _warn_of_rest(tokens: Tokens, left: list[Record], error: ParticleError | None) -> None:
+def _warn_of_rest(left: list[Record], error: ParticleError | None, warn: Callable[[str], None]) -> None:
     """Warn about requests whose tokens were not found. Tokens that were returned to a play are not worth a warning."""
     rest = [describe_orphan(record) for record in left if record.reason is not Reason.RETURNED]
     if not rest:
@@ -93,4 +150,4 @@ def _warn_of_rest(tokens: Tokens, left: list[Record], error: ParticleError | Non
     until = "without end" if None in ends else f"until {max(ends)}"
     why = "The cloud lists no token that certainly belongs to these requests." if error is None else error.message
     count = "1 orphaned token was" if len(rest) == 1 else f"{len(rest)} orphaned tokens were"
-    tokens.warn(f"{count} not revoked and may be valid {until}. {why}")
+    warn(f"{count} not revoked and may be valid {until}. {why}")

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product, probe_product_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import get_current_token
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.user import get_user
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.account_tokens import list_tokens_of_account
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.grants import GrantAttempt
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client, Login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.client_credentials import (
@@ -28,7 +29,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_exp
     read_expiry,
     read_token_facts,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import list_tokens_of_account
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.scopes import FLEET_SCOPES
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
@@ -290,7 +290,7 @@ class _Examination:
     def _check_listing(self) -> str:
         if not self._credentials.lists_tokens:
             raise _Finding(SKIPPED, "Set the option list to true to check whether the cloud lists tokens.")
-        rows = list_tokens_of_account(self._http, self._credentials.account, lambda: self._store)
+        rows = list_tokens_of_account(self._http, self._credentials.account, self._store)
         return f"The account has {len(rows)} tokens."
 
     def _revoke_probe(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import MAX_LIFETIME, Grant
@@ -26,7 +27,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_exp
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import compute_requested_seconds
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import identify_process
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import (
+    find_parent_id,
+    has_ended,
+    identify_process,
+)
 
 DEFAULT_LIFETIME = 90 * 86400.0
 """The number of seconds for which a token is valid if no lifetime is requested (errors-and-limits.md, section 4)."""
@@ -45,15 +50,25 @@ class GrantAttempt:
     """One login. It ends with a token that is stored, returned or revoked, or with a record of the request.
 
     :param lifetime: the form fields that request a lifetime for the token, such as ``{"expires_in": "3600"}``.
+    :param token_file: the token file in which the token is to be stored; ``None`` for no such file.
     """
 
-    def __init__(self, http: Http, login: Login, lifetime: Mapping[str, str], sessions: SessionStore) -> None:
+    def __init__(
+        self,
+        http: Http,
+        login: Login,
+        lifetime: Mapping[str, str],
+        sessions: SessionStore,
+        token_file: Path | None = None,
+    ) -> None:
         self._http = http
         self._login = login
         self.lifetime = lifetime
         self._sessions = sessions
+        self._token_file = None if token_file is None else os.path.abspath(token_file)
         self._record: Record | None = None
         self._grant: Grant | None = None
+        self._play = identify_process(find_parent_id())
 
     @property
     def has_grant(self) -> bool:
@@ -70,7 +85,7 @@ class GrantAttempt:
         now = self._http.now()
         ends_at = self._compute_requested_end(now)
         url, holder = self._http.connection.api_url, identify_process(os.getpid())
-        record = Record(url, account, client, now, ends_at, holder)
+        record = Record(url, account, client, now, ends_at, holder, token_file=self._token_file)
         self._sessions.requests.add(record)
         self._record = record
         try:
@@ -84,19 +99,18 @@ class GrantAttempt:
         return self._grant
 
     def settle(self, stored_for: float | None = None) -> None:
-        """Remove the record, because the token is stored in a file. A token that outlives its file keeps a record.
+        """Record that the token is stored in a file. A token that outlives its storage is then listed as orphaned.
 
         :param stored_for: for how many seconds the token is stored; ``None`` if it is stored until it expires.
+        :raises ParticleError: ``unsafe_file`` when the record cannot be written.
         """
         if self._grant is None:
             return
-        life = self._grant.expires_in
+        life, usable_until = self._grant.expires_in, None
         # Some clouds ignore the requested lifetime, and some do not tell the lifetime that they have chosen.
-        outlives = stored_for is not None and (not life or life > stored_for + _MARGIN_SECONDS)
-        if outlives:
-            self._lose()
-        else:
-            self._drop_record()
+        if stored_for is not None and (not life or life > stored_for + _MARGIN_SECONDS):
+            usable_until = self._http.now() + stored_for
+        self._note_token(Stage.STORED, usable_until=usable_until)
 
     def hold(self, *, is_temporary: bool) -> None:
         """Record the token, which no file stores.
@@ -106,10 +120,16 @@ class GrantAttempt:
         self._note_token(Stage.HELD, is_temporary=is_temporary)
 
     def hand_over(self) -> None:
-        """Record that the token is returned to the play, which runs in the parent process."""
-        if self._record is not None:
-            holder = identify_process(os.getppid())
-            self._record = self._sessions.requests.update(self._record, stage=Stage.RETURNED, holder=holder)
+        """Record that the token is returned to the play, which runs in the parent process.
+
+        If the parent process has ended, revoke the token, because nothing receives it.
+
+        :raises ParticleError: when the record cannot be written, or the token cannot be revoked.
+        """
+        if has_ended(self._play):
+            self.revoke()
+        elif self._record is not None:
+            self._record = self._sessions.requests.update(self._record, stage=Stage.RETURNED, holder=self._play)
 
     def revoke(self) -> None:
         """Revoke the token, if one was granted, and remove its record.
@@ -164,10 +184,14 @@ class GrantAttempt:
 
 @contextlib.contextmanager
 def open_attempt(
-    http: Http, login: Login, lifetime: Mapping[str, str], sessions: SessionStore
+    http: Http,
+    login: Login,
+    lifetime: Mapping[str, str],
+    sessions: SessionStore,
+    token_file: Path | None = None,
 ) -> Iterator[GrantAttempt]:
     """Yield a login attempt. If the ``with`` block fails, revoke the token that the attempt has obtained."""
-    attempt = GrantAttempt(http, login, lifetime, sessions)
+    attempt = GrantAttempt(http, login, lifetime, sessions, token_file)
     try:
         yield attempt
     except BaseException as error:

@@ -5,59 +5,24 @@
 The records of token requests show which tokens may exist. A record contains the hash of the token, unless the run was
 killed before it received the token. A token without a hash is recognized by its OAuth client and its expiry. Such a
 token is revoked only if the cloud lists no more matching tokens than there are records: a further token could belong to
-a program on another machine.
+a program on another machine. No such token is revoked while another login to the account is under way.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.account_tokens import ListedToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.grants import DEFAULT_LIFETIME
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import (
-    MAX_DELAY,
-    Reason,
-    Record,
-    RequestLog,
-    hash_token,
-)
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_seconds_until
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import MAX_DELAY, Reason, Record
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import is_same_cloud
 
 _EARLY_SECONDS = 5.0  # the clocks of this machine and the cloud are compared with a precision of a second
 _SHOWN_CLIENTS = {"particle": "__PASSWORD_ONLY__"}  # lists show this name (errors-and-limits.md, section 4)
-
-
-@dataclass(frozen=True)
-class ListedToken:
-    """A token that the cloud lists.
-
-    :param ends_at: the time at which the token expires in seconds since 1970, according to the clock of this machine;
-        ``None`` if it never expires or the cloud does not tell the time.
-    """
-
-    value: str = field(repr=False)
-    client: str | None
-    ends_at: float | None
-
-    @property
-    def hash(self) -> str:
-        """Return the hash that a record of this token contains."""
-        return hash_token(self.value)
-
-
-def list_orphans(requests: RequestLog, stored: Iterable[str]) -> list[Record]:
-    """Return the records of tokens that no file stores, and that no running play uses.
-
-    :param stored: the hashes of the stored tokens.
-    """
-    known = set(stored)
-    return [
-        record for record in requests.list_records() if record.reason is not None and record.token_hash not in known
-    ]
 
 
 def is_of_account(record: Record, http: Http, username: str | None) -> bool:
@@ -69,10 +34,11 @@ def is_of_account(record: Record, http: Http, username: str | None) -> bool:
     return is_of_cloud and (username is None or record.account in ("", username))
 
 
-def describe_orphan(record: Record) -> dict[str, Any]:
+def describe_orphan(record: Record, *, revocable: bool | None = None) -> dict[str, Any]:
     """Return the description of an orphaned token for the result of a module.
 
-    :returns: ``{fingerprint, account, api_url, client, requested_at, expires_at, reason}``.
+    :param revocable: whether a cleanup revokes the token; ``None`` if the tokens of the cloud were not listed.
+    :returns: ``{fingerprint, account, api_url, client, requested_at, expires_at, reason, revocable}``.
     """
     return {
         "fingerprint": None if record.token_hash is None else record.token_hash[:8],
@@ -83,21 +49,8 @@ def describe_orphan(record: Record) -> dict[str, Any]:
         # The cloud may have granted the token some time after the request was recorded.
         "expires_at": None if record.ends_at is None else _format_time(record.ends_at + MAX_DELAY),
         "reason": None if record.reason is None else record.reason.value,
+        "revocable": revocable,
     }
-
-
-def parse_listed_tokens(http: Http, rows: Iterable[Mapping[str, Any]]) -> list[ListedToken]:
-    """Return the tokens in the list of a cloud. Correct their expiry if the clock of the cloud is wrong.
-
-    :param rows: ``[{token, expires_at, client}]``.
-    """
-    ahead = http.clock_skew or 0.0
-    listed = []
-    for row in rows:
-        if row["token"]:
-            end = compute_seconds_until(row["expires_at"], 0.0)
-            listed.append(ListedToken(str(row["token"]), row["client"], None if end is None else end - ahead))
-    return listed
 
 
 @dataclass
@@ -114,45 +67,68 @@ class Cleanup:
     left: list[Record] = field(default_factory=list)
 
 
-def plan_cleanup(orphans: Iterable[Record], listed: Iterable[ListedToken], in_use: Iterable[str]) -> Cleanup:
-    """Compare the orphaned tokens of an account with the tokens that the cloud lists for the account.
+@dataclass(frozen=True)
+class Surroundings:
+    """The facts about other tokens by which orphaned tokens are recognized.
 
     :param in_use: the hashes of tokens that are stored or used. These tokens are not revoked.
+    :param under_way: the records of requests that a process may still wait for.
+    :param now: seconds since 1970.
     """
+
+    in_use: frozenset[str]
+    under_way: tuple[Record, ...]
+    now: float
+
+
+def plan_cleanup(orphans: Iterable[Record], listed: Iterable[ListedToken], around: Surroundings) -> Cleanup:
+    """Compare the orphaned tokens of an account with the tokens that the cloud lists for the account."""
     plan = Cleanup()
-    known, by_hash = set(in_use), {token.hash: token for token in listed}
+    known, by_hash = set(around.in_use), {token.hash: token for token in listed}
     pending = []
     for record in orphans:
         if record.token_hash is None:
             pending.append(record)
         elif record.token_hash not in by_hash and record.account:
             plan.gone.append(record)
-        elif record.token_hash not in by_hash or record.reason is Reason.RETURNED or record.token_hash in known:
+        elif (
+            record.token_hash not in by_hash
+            or record.token_hash in known
+            or record.reason is Reason.RETURNED
+            or record.may_be_under_way(around.now)
+        ):
             plan.left.append(record)
         else:
             plan.found.append((record, by_hash[record.token_hash]))
         if record.token_hash is not None:
             known.add(record.token_hash)
     unknown = [token for token in by_hash.values() if token.hash not in known]
-    _match_pending(plan, pending, unknown)
+    _match_pending(plan, pending, unknown, around)
     return plan
 
 
-def _match_pending(plan: Cleanup, pending: list[Record], unknown: list[ListedToken]) -> None:
+def _match_pending(plan: Cleanup, pending: list[Record], unknown: list[ListedToken], around: Surroundings) -> None:
     """Assign records without a hash to listed tokens with the same OAuth client and expiry."""
-    candidates = {record.id: [token for token in unknown if _can_be(record, token)] for record in pending}
+    # A token without a record may be that of a request under way, whose record has no hash yet.
+    certain = [token for token in unknown if not any(_has_client(other, token) for other in around.under_way)]
+    candidates = {record.id: [token for token in certain if _can_be(record, token)] for record in pending}
     taken: set[str] = set()
     for record in pending:
         matching = candidates[record.id]
         rivals = [other for other in pending if any(token in matching for token in candidates[other.id])]
         free = [token for token in matching if token.hash not in taken]
-        if free and len(matching) <= len(rivals) and record.reason is not Reason.RETURNED:
+        is_over = around.now > record.requested_at + MAX_DELAY and not record.may_be_under_way(around.now)
+        if free and len(matching) <= len(rivals):
             taken.add(free[0].hash)
             plan.found.append((record, free[0]))
-        elif not any(_has_client(record, token) for token in unknown if token.hash not in taken) and record.account:
+        elif is_over and record.account and not _may_be_listed(record, unknown, taken):
             plan.gone.append(record)
         else:
             plan.left.append(record)
+
+
+def _may_be_listed(record: Record, unknown: list[ListedToken], taken: set[str]) -> bool:
+    return any(_has_client(record, token) for token in unknown if token.hash not in taken)
 
 
 def _can_be(record: Record, token: ListedToken) -> bool:

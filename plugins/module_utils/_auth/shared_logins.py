@@ -25,6 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login, Memory
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import (
     FILE_NAME,
+    MAX_LOGIN_SECONDS,
     RequestLog,
     hash_token,
 )
@@ -43,7 +44,6 @@ REFUSAL_SECONDS = 600
 OUTAGE_SECONDS = 30
 """For how many seconds a login is not tried again after the cloud was unreachable or failed."""
 
-_MAX_LOGIN_SECONDS = 900.0  # maximum wait for another process to log in; its login may wait for the budget or cloud
 _MARGIN_SECONDS = 60
 _TOLERANCE_SECONDS = 1.0  # for rounding, and for small corrections of the clock
 _SLOTS = 64  # number of lock files, which are never removed; two logins may share a lock file by chance
@@ -240,7 +240,7 @@ class SessionStore:
         """
         key = self._hash_identity(identity)
         slot = self._path.with_name(f"{self._path.name}.{int(key[:8], 16) % _SLOTS}.lock")
-        with private_file.hold_lock(slot, f"the login to {identity[0]}", _MAX_LOGIN_SECONDS):
+        with private_file.hold_lock(slot, f"the login to {identity[0]}", MAX_LOGIN_SECONDS):
             before = self._read_memory(key)
             memory = dict(before)
             try:

@@ -93,6 +93,11 @@ class TokenStore:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    @property
+    def path(self) -> Path:
+        """Return the path of the token file."""
+        return self._path
+
     @contextlib.contextmanager
     def lock_entry(self, label: Label) -> Iterator[LockedEntry]:
         """Lock the file and yield the entry with this label. If no entry has this label, yield a new entry.

@@ -89,10 +89,20 @@ class Tokens:
             fits = fits_request(kept.entry, lifetime, self.http.now())
             if fits and self._is_usable(kept.entry, renew_before):
                 return _build_result(kept.entry, changed=settled, reused=True)
+            if kept.token is not None and not fits and compute_seconds_left(kept.entry, self.http.now()) > 0:
+                self._warn_about_other_lifetime(kept.token, label)
             login = self._add_refresh_token(login, kept.entry)
             if check_mode:
                 return self._obtain_unstored(login, lifetime, check_mode=True)
-            return self._replace_token(kept, login, lifetime)
+            return self._replace_token(self.store, kept, login, lifetime)
+
+    def _warn_about_other_lifetime(self, token: str, label: Label) -> None:
+        """Warn that a stored token is replaced because of its lifetime. Another task may have obtained the token."""
+        self.warn(
+            f"The stored token {compute_fingerprint(token)} with purpose {label.purpose!r} is replaced and revoked, "
+            "because the task requests another lifetime. If another task uses that token, give each of the tasks a "
+            "purpose of its own."
+        )
 
     def rotate(self, login: Login, label: Label, lifetime: Mapping[str, str], *, check_mode: bool) -> dict[str, Any]:
         """Replace the stored access token with a new token. Verify the new token, then revoke the old token.
@@ -108,7 +118,7 @@ class Tokens:
             self._finish_rotation(kept, login, check_mode=check_mode)
             login = self._add_refresh_token(login, kept.entry)
             if not check_mode:
-                return self._replace_token(kept, login, lifetime)
+                return self._replace_token(self.store, kept, login, lifetime)
             if kept.token is not None:
                 return _build_result(kept.entry, changed=True, reused=True)
             return self._obtain_unstored(login, lifetime, check_mode=True)
@@ -182,13 +192,15 @@ class Tokens:
         self.http.use_token(token)
         return is_token_valid(self.http)
 
-    def _replace_token(self, locked: LockedEntry, login: Login, lifetime: Mapping[str, str]) -> dict[str, Any]:
+    def _replace_token(
+        self, store: TokenStore, locked: LockedEntry, login: Login, lifetime: Mapping[str, str]
+    ) -> dict[str, Any]:
         """Obtain a new access token, verify it, store it, and revoke the old token.
 
         The entry records which of these steps are done.
         """
         locked.check_space()  # before the request, because a token that cannot be stored must not be obtained
-        with open_attempt(self.http, login, lifetime, self.sessions) as attempt:
+        with open_attempt(self.http, login, lifetime, self.sessions, store.path) as attempt:
             entry = build_entry(self._obtain_grant(login, attempt), self.http.now())
             locked.entry["next"] = {**entry, "requested": dict(lifetime)}
             locked.entry.pop("refresh_token", None)  # the request has used up the old refresh token
@@ -222,11 +234,17 @@ class Tokens:
     def _try_to_revoke(self, token: str, account: tuple[str, str] | None) -> bool:
         """Revoke an old access token. Return whether the revocation succeeded. A failure causes only a warning."""
         try:
-            revoke_token(self.http, token, account)
+            self._revoke(token, account)
         except ParticleError as error:
             self.warn(f"The old token {compute_fingerprint(token)} could not be revoked. {error.message}")
             return False
         return True
+
+    def _revoke(self, token: str, account: tuple[str, str] | None) -> bool:
+        """Revoke an access token, and remove the record of its request. Return whether the token was valid before."""
+        was_valid = revoke_token(self.http, token, account)
+        self.sessions.requests.remove(lambda record: record.token_hash == hash_token(token))
+        return was_valid
 
     def _finish_rotation(self, locked: LockedEntry, login: Login, *, check_mode: bool) -> bool:
         """Finish a rotation that an earlier run began but did not finish. In check mode, change nothing.
@@ -247,10 +265,6 @@ class Tokens:
 
     # --- absent ---
 
-    def hash_stored_tokens(self) -> set[str]:
-        """Return the hashes of all tokens in the file of shared logins and in the token file."""
-        return self.sessions.hash_tokens() | (set() if self.store is None else self.store.hash_tokens())
-
     def log_in(self, login: Login) -> str:
         """Return the shared access token of a login. If no shared token exists, log in first."""
         return get_shared_token(self.http, login, self.sessions)
@@ -264,9 +278,8 @@ class Tokens:
         if check_mode and not self.sessions.is_of_check_mode(token):
             self.http.use_token(token)
             return {"changed": is_token_valid(self.http), "fingerprint": compute_fingerprint(token)}
-        changed = revoke_token(self.http, token, account)
+        changed = self._revoke(token, account)
         self.sessions.forget_token(token)
-        self.sessions.requests.remove(lambda record: record.token_hash == hash_token(token))
         if self.store is not None:
             for entry in self.store.forget_entries(lambda entry: entry.get("access_token") == token):
                 # Also revoke the tokens that an unfinished rotation left in the entry. They are stored nowhere else.

@@ -4,25 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import (
-    list_account_tokens,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.account_tokens import list_tokens_of_account
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.cleanup import OrphanSearch
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.orphans import (
-    describe_orphan,
-    is_of_account,
-    list_orphans,
-    parse_listed_tokens,
-    plan_cleanup,
-)
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identify_login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.orphans import Cleanup, describe_orphan
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import identify_login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
     compute_fingerprint,
     compute_seconds_until,
@@ -35,19 +26,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REFUSED_TOKEN_CODES, Http
 
 
-def report_tokens(
-    http: Http,
-    login: Login | None,
-    sessions: Callable[[], SessionStore],
-    token_file: Path | None,
-) -> dict[str, Any]:
+def report_tokens(search: OrphanSearch, login: Login | None, store: TokenStore | None) -> dict[str, Any]:
     """Report the current access token and the stored access tokens.
 
     This function never logs in. If the user gives a username and a password, the current token is the stored token for
     this account, which all processes of the local user share.
 
-    :param sessions: a function that returns the store of shared logins.
-    :param token_file: the path of the file of stored tokens; ``None`` if tokens are not stored.
+    :param store: the tokens in the file that the option ``token_file`` names; ``None`` if tokens are not stored.
     :returns: the documented result of module ``access_token_info``.
     :raises ParticleError: when the credentials are not valid. In this case, no request is sent.
     """
@@ -57,43 +42,13 @@ def report_tokens(
     if isinstance(login, ReadyToken):
         token = login.access_token
     elif login is not None:
-        token = sessions().find_token(identify_login(http.connection, login))
+        token = search.sessions.find_token(identify_login(search.http.connection, login))
     return {
         "changed": False,
-        "current": None if token is None else _describe_current(http, token),
-        "kept": TokenStore(token_file).list_entries(http.now()) if token_file else [],
-        "orphaned": [
-            describe_orphan(record) for record in list_orphans(sessions().requests, _hash_stored(sessions, token_file))
-        ],
+        "current": None if token is None else _describe_current(search.http, token),
+        "kept": [] if store is None else store.list_entries(search.http.now()),
+        "orphaned": [describe_orphan(record) for record in search.list_orphans()],
     }
-
-
-def _hash_stored(sessions: Callable[[], SessionStore], token_file: Path | None) -> set[str]:
-    """Return the hashes of all tokens in the file of shared logins and in the token file."""
-    return sessions().hash_tokens() | (TokenStore(token_file).hash_tokens() if token_file else set())
-
-
-def list_tokens_of_account(
-    http: Http, account: PasswordLogin | None, sessions: Callable[[], SessionStore]
-) -> list[dict[str, Any]]:
-    """Return the access tokens that a cloud lists for an account.
-
-    If ``account`` has a one-time code or a secret for one-time codes, the request contains a one-time code.
-
-    :param sessions: a function that returns the store of shared logins.
-    :returns: ``[{token, expires_at, client}]``.
-    :raises ParticleError: ``listing_refused`` when ``account`` is ``None`` or the cloud refuses the request;
-        ``listing_retired`` when the cloud no longer lists tokens.
-    """
-    if account is None:
-        message = "Listing tokens requires username and password."
-        raise ParticleError("listing_refused", message)
-    code = account.otp
-    if account.otp_secret is not None:
-        # The stored data of the login tells which one-time code was used last.
-        identity = identify_login(http.connection, account)
-        code = sessions().use_memory(identity, lambda memory: account.get_code(http, memory))
-    return list_account_tokens(http, *account.account, otp=code)
 
 
 def _describe_current(http: Http, token: str) -> dict[str, Any]:
@@ -120,18 +75,16 @@ def _describe_current(http: Http, token: str) -> dict[str, Any]:
     }
 
 
-def report_listed_tokens(
-    http: Http, account: PasswordLogin | None, sessions: Callable[[], SessionStore], token_file: Path | None
-) -> dict[str, Any]:
+def report_listed_tokens(search: OrphanSearch, account: PasswordLogin | None) -> dict[str, Any]:
     """Report the access tokens that the cloud lists for an account.
 
-    :param token_file: the path of the file of stored tokens; ``None`` if tokens are not stored.
     :returns: ``{listed, listing_error}`` for the documented result of module ``access_token_info``. One of the two
         values is ``None``. If the cloud lists tokens, the result also contains ``orphaned`` without the tokens that the
         list shows not to exist.
     """
+    orphans = search.list_orphans()
     try:
-        rows = list_tokens_of_account(http, account, sessions)
+        rows = list_tokens_of_account(search.http, account, search.sessions)
     except ParticleError as error:
         return {"listed": None, "listing_error": error.as_result()}
     shown = [
@@ -143,13 +96,14 @@ def report_listed_tokens(
         for row in rows
         if row["token"]
     ]
-    stored = _hash_stored(sessions, token_file)
-    orphans = list_orphans(sessions().requests, stored)
-    mine = [record for record in orphans if account is not None and is_of_account(record, http, account.username)]
-    plan = plan_cleanup(mine, parse_listed_tokens(http, rows), stored)
+    plan = Cleanup() if account is None else search.plan_cleanup(orphans, rows, account)
     gone, found = {record.id for record in plan.gone}, {record.id: token.hash for record, token in plan.found}
+    left = {record.id for record in plan.left}
     orphaned = [
-        describe_orphan(replace(record, token_hash=found.get(record.id, record.token_hash)))
+        describe_orphan(
+            replace(record, token_hash=found.get(record.id, record.token_hash)),
+            revocable=record.id in found if record.id in found or record.id in left else None,
+        )
         for record in orphans
         if record.id not in gone
     ]

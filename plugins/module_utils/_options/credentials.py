@@ -11,6 +11,7 @@ the environment.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ba
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cli_profile import (
     Profile,
+    list_profile_tokens,
     read_active_name,
     read_profile,
 )
@@ -187,6 +189,24 @@ def find_account(options: Mapping[str, Any], environment: Mapping[str, str], *, 
     is_default = settings.source == PROFILE and read_option(options, environment, "profile") is None
     secret = settings.login.access_token if isinstance(settings.login, ReadyToken) else ""
     return Account((settings.connection.cloud, *settings.login.display_names, secret), is_default)
+
+
+def list_tokens_in_use(options: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
+    """Return the access tokens in the options, in the environment and in all profiles of Particle's official tool."""
+    given = [values["access_token"] for values in _read_sources(options, environment, ("access_token",)).values()]
+    with contextlib.suppress(ParticleError):  # without a home folder, there are no profiles
+        given += list_profile_tokens(_to_path("~/", environment) or Path())
+    return [str(token) for token in given if token is not None]
+
+
+def list_token_files(options: Mapping[str, Any], environment: Mapping[str, str]) -> list[Path]:
+    """Return the paths of the token files that the option ``token_file`` and the environment name.
+
+    :raises ParticleError: ``invalid_option`` when the home folder in a path is not known.
+    """
+    values = _read_sources(options, environment, ("token_file",)).values()
+    paths = [_to_path(each["token_file"], environment) for each in values]
+    return list(dict.fromkeys(path for path in paths if path is not None))
 
 
 def read_non_secret_options(environment: Mapping[str, str]) -> dict[str, str]:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,12 +29,19 @@ from token_cloud import (
 )
 from turned_clock import TurnedClock
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth import grants
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.cleanup import OrphanSearch
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.grants import get_shared_token, open_attempt
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.refresh_token import RefreshToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.two_step import TwoStepLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import Reason, Record, hash_token
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import (
+    Reason,
+    Record,
+    Stage,
+    hash_token,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import (
     SESSION_SECONDS,
     SessionStore,
@@ -116,7 +125,8 @@ def test_request_is_recorded_while_it_is_under_way(
     assert (record.api_url, record.account, record.client) == (scripted_cloud.url, USERNAME, "particle")
     assert (record.requested_at, record.ends_at, record.token_hash) == (1000.0, 4600.0, None)
     assert PASSWORD not in repr(record)
-    assert sessions.requests.list_records() == []
+    (record,) = sessions.requests.list_records()
+    assert (record.stage, record.reason, record.token_hash) == (Stage.STORED, None, hash_token(token(1)))
 
 
 def test_token_is_not_requested_if_the_request_cannot_be_recorded(
@@ -176,6 +186,7 @@ def test_shared_token_that_outlives_its_store_keeps_a_record(
     (record,) = sessions.requests.list_records()
     assert record.token_hash == hash_token(token(1))
     assert record.token_hash in sessions.hash_tokens()
+    assert (record.reason, record.usable_until) == (None, 1000.0 + SESSION_SECONDS)
     assert record.ends_at == (None if expires_in == 0 else 1000.0 + 90 * 86400)
 
 
@@ -210,7 +221,7 @@ def test_shared_token_that_cannot_be_saved_is_revoked(
     assert caught.value.code == "unsafe_file"
     assert trail(scripted_cloud) == [f"POST {GRANT}"] * 2 + [REVOCATION]
     assert bearers(scripted_cloud) == [token(2)]
-    assert sessions.requests.list_records() == []
+    assert hash_token(token(2)) not in {record.token_hash for record in sessions.requests.list_records()}
 
 
 @pytest.mark.parametrize("is_revocable", [True, False])
@@ -288,6 +299,70 @@ def test_record_of_a_returned_token_stays_until_it_is_revoked(
     assert (record.stage.value, record.reason, record.token_hash) == ("returned", None, hash_token(token(1)))
     tokens.revoke_one(token(1), None, check_mode=False)
     assert tokens.sessions.requests.list_records() == []
+
+
+@pytest.mark.parametrize("moment", ["before the login", "during the login"])
+def test_token_is_revoked_if_the_play_has_been_killed(
+    tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    tokens.store = None
+    granting(scripted_cloud, token(1)).answer("DELETE", CURRENT, json=OK)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as play:
+        monkeypatch.setattr(grants, "find_parent_id", lambda: play.pid)
+        if moment == "before the login":
+            play.kill()
+            play.wait()
+        with tokens.hand_over():
+            tokens.ensure_present(LOGIN, label, {}, None, check_mode=False)
+            play.kill()
+            play.wait()
+    assert trail(scripted_cloud) == [f"POST {GRANT}", REVOCATION]
+    assert tokens.sessions.requests.list_records() == []
+
+
+def test_token_returned_to_a_play_that_is_killed_later_is_reported(
+    tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens.store, tokens.is_temporary = None, True
+    granting(scripted_cloud, token(1))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as play:
+        monkeypatch.setattr(grants, "find_parent_id", lambda: play.pid)
+        with tokens.hand_over():
+            tokens.ensure_present(LOGIN, label, {}, None, check_mode=False)
+        assert read_reasons(tokens.sessions) == [None]
+        play.kill()
+    assert read_reasons(tokens.sessions) == [Reason.ABANDONED]
+
+
+def test_record_of_a_stored_token_stays_until_the_token_is_replaced(
+    tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud
+) -> None:
+    granting(scripted_cloud, token(1), token(2)).answer("DELETE", CURRENT, json=OK)
+    scripted_cloud.answer("GET", CURRENT, json={}, repeat=True)
+    for number in (1, 2):
+        tokens.rotate(LOGIN, label, {}, check_mode=False)
+        (record,) = tokens.sessions.requests.list_records()
+        assert (record.stage, record.reason, record.token_hash) == (Stage.STORED, None, hash_token(token(number)))
+
+
+def test_token_stored_by_a_killed_process_is_no_orphan(
+    tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    granting(scripted_cloud, token(1))
+
+    def die(*arguments: Any, **more: Any) -> None:
+        raise KeyboardInterrupt
+
+    for method in ("settle", "revoke"):  # a killed process does neither
+        monkeypatch.setattr(grants.GrantAttempt, method, die)
+    with pytest.raises(KeyboardInterrupt):
+        tokens.ensure_present(LOGIN, label, {}, None, check_mode=False)
+    (record,) = tokens.sessions.requests.list_records()
+    tokens.sessions.requests.update(record, holder={**record.holder, "started": "1"})
+    rows = [{"token": token(1), "expires_at": "1970-04-01T00:16:41Z", "client": None}]
+    search = OrphanSearch(tokens.http, tokens.sessions)
+    plan = search.plan_cleanup(search.list_orphans(), rows, LOGIN)
+    assert (plan.found, [each.id for each in plan.left]) == ([], [record.id])
 
 
 def test_lost_token_of_a_two_step_login_is_recorded(

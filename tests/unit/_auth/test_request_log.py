@@ -8,12 +8,12 @@ import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from token_cloud import USERNAME, mode
+from token_cloud import USERNAME, mode, write_private
 from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import (
@@ -79,11 +79,80 @@ def test_expired_record_is_dropped(log: RequestLog, clock: TurnedClock) -> None:
     assert log.list_records() == [endless]
 
 
-def test_oldest_records_are_dropped_first(log: RequestLog, file: Path) -> None:
-    for number in range(MAX_RECORDS + 3):
-        log.add(replace(RECORD, id=str(number)))
-    assert [record.id for record in log.list_records()] == [str(number) for number in range(3, MAX_RECORDS + 3)]
+def fill(file: Path, record: Record, count: int) -> None:
+    """Add `count` records like `record` to the file, without a write for each of them."""
+    rows = json.loads(file.read_text())["requests"] if file.exists() else []
+    row = {**asdict(record), "holder": dict(record.holder)}
+    write_private(file, {"requests": rows + [{**row, "id": f"filler {number}"} for number in range(count)]})
+
+
+STORED = replace(RECORD, stage=Stage.STORED, token_hash="ab")
+RETURNED = replace(RECORD, stage=Stage.RETURNED, holder=ENDED, is_temporary=False, token_hash="ab")
+LOST = replace(RECORD, stage=Stage.LOST, token_hash="cd", id="lost")
+
+
+@pytest.mark.parametrize("harmless", [STORED, RETURNED], ids=["stored", "returned"])
+def test_oldest_harmless_records_are_dropped_first(log: RequestLog, file: Path, harmless: Record) -> None:
+    for record in (LOST, replace(RECORD, stage=Stage.HELD, token_hash="ef", id="held")):
+        log.add(record)
+    fill(file, harmless, MAX_RECORDS)
+    log.add(replace(STORED, id="last"))
+    kept = [record.id for record in log.list_records()]
+    assert kept == ["lost", "held", *(f"filler {number}" for number in range(3, MAX_RECORDS)), "last"]
     assert file.stat().st_size < 200_000
+
+
+def test_lost_record_is_never_dropped_before_its_end(log: RequestLog, file: Path) -> None:
+    fill(file, LOST, MAX_RECORDS)
+    log.add(LOST)
+    assert len(log.list_records()) == MAX_RECORDS + 1
+
+
+def test_stored_record_is_kept_while_a_token_of_its_client_is_unknown(log: RequestLog, file: Path) -> None:
+    fill(file, STORED, MAX_RECORDS)
+    unknown = replace(LOST, token_hash=None)
+    log.add(unknown)
+    assert len(log.list_records()) == MAX_RECORDS + 1
+    log.update(unknown, client="another-client")
+    assert len(log.list_records()) == MAX_RECORDS
+
+
+def test_stored_token_is_lost_after_it_has_left_its_file(log: RequestLog, clock: TurnedClock) -> None:
+    log.add(replace(STORED, usable_until=1000.0))
+    clock.now = 999.0
+    assert [record.reason for record in log.list_records()] == [None]
+    clock.now = 1000.0
+    assert [record.reason for record in log.list_records()] == [Reason.LOST]
+
+
+def test_file_that_others_can_read_is_made_private_and_kept(log: RequestLog, file: Path, warnings: list[str]) -> None:
+    log.add(RECORD)
+    file.chmod(0o644)
+    assert log.list_records() == [RECORD]
+    assert mode(file) == 0o600
+    (warning,) = warnings
+    assert f"Other users could read {file} (mode 0644)" in warning
+
+
+@pytest.mark.parametrize("danger", ["link", "writable", "another user"])
+def test_file_that_others_control_is_refused(
+    log: RequestLog, file: Path, monkeypatch: pytest.MonkeyPatch, danger: str
+) -> None:
+    log.add(RECORD)
+    content = file.read_text()
+    if danger == "link":
+        file.symlink_to(file.rename(file.with_name("target")))
+    elif danger == "writable":
+        file.chmod(0o666)
+    else:
+        owner = os.geteuid() + 1
+        monkeypatch.setattr(os, "geteuid", lambda: owner)
+    for use in (log.list_records, lambda: log.add(LOST)):
+        with pytest.raises(ParticleError) as caught:
+            use()
+        assert (caught.value.code, str(file) in caught.value.message) == ("unsafe_file", True)
+        assert "Move the file away" in caught.value.hint
+    assert file.read_text() == content
 
 
 def test_concurrent_processes_lose_no_record(file: Path, clock: TurnedClock) -> None:
@@ -108,6 +177,8 @@ def test_concurrent_processes_lose_no_record(file: Path, clock: TurnedClock) -> 
         lambda row: {"requests": [{**row, "ends_at": 1e300}]},
         lambda row: {"requests": [{**row, "requested_at": "x"}]},
         lambda row: {"requests": [{**row, "stage": "x"}]},
+        lambda row: {"requests": [{**row, "usable_until": "x"}]},
+        lambda row: {"requests": [{**row, "token_file": 5}]},
         lambda row: {"requests": [{**row, "token_hash": 5}]},
         lambda row: {"requests": [{**row, "api_url": "http://cloud:99999"}]},
         lambda row: {"requests": [{name: row[name] for name in row if name != "client"}]},
@@ -124,6 +195,14 @@ def test_damaged_file_is_begun_anew_with_a_warning(
     assert log.list_records() == [RECORD]
     assert all(f"{file} is damaged" in warning for warning in warnings)
     assert len(warnings) == 2
+
+
+def test_file_of_an_earlier_release_is_read(log: RequestLog, file: Path, warnings: list[str]) -> None:
+    log.add(RECORD)
+    (row,) = json.loads(file.read_text())["requests"]
+    earlier = {name: value for name, value in row.items() if name not in ("usable_until", "token_file")}
+    write_private(file, {"requests": [earlier]})
+    assert (log.list_records(), warnings) == ([RECORD], [])
 
 
 def test_valid_rows_of_a_damaged_file_are_kept(log: RequestLog, file: Path, warnings: list[str]) -> None:
@@ -145,7 +224,10 @@ def test_valid_rows_of_a_damaged_file_are_kept(log: RequestLog, file: Path, warn
         (Stage.HELD, ENDED, False, Reason.LOST),
         (Stage.RETURNED, ENDED, True, Reason.ABANDONED),
         (Stage.RETURNED, ENDED, False, Reason.RETURNED),
-        (Stage.HELD, ELSEWHERE, True, Reason.RETURNED),
+        (Stage.STORED, ENDED, False, None),
+        (Stage.REQUESTED, ELSEWHERE, True, Reason.LOST),
+        (Stage.HELD, ELSEWHERE, True, Reason.LOST),
+        (Stage.RETURNED, ELSEWHERE, True, Reason.RETURNED),
     ],
 )
 def test_reason_depends_on_the_stage_and_the_process(

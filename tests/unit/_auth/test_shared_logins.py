@@ -254,7 +254,7 @@ def test_failure_of_the_cloud_is_not_tried_again_for_30_seconds(
 
 
 def test_slow_login_does_not_block_another_login(store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_store, "_MAX_LOGIN_SECONDS", 0.0)
+    monkeypatch.setattr(session_store, "MAX_LOGIN_SECONDS", 0.0)
     monkeypatch.setattr(session_store, "_SLOTS", 2**31)  # so that the two logins never share a lock
     slow, other = ("https://slow.example.com", "somebody"), ("https://cloud.example.com", "somebody else")
 
@@ -269,7 +269,7 @@ def test_slow_login_does_not_block_another_login(store: SessionStore, monkeypatc
 def test_shared_token_is_returned_while_the_login_is_locked(
     store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_store, "_MAX_LOGIN_SECONDS", 0.0)
+    monkeypatch.setattr(session_store, "MAX_LOGIN_SECONDS", 0.0)
     store.get_token(IDENTITY, Grants())
 
     def obtain(memory: Memory) -> Grant:
@@ -281,7 +281,7 @@ def test_shared_token_is_returned_while_the_login_is_locked(
 
 def test_lock_timeout_names_the_login(store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def obtain(memory: Memory) -> Grant:
-        monkeypatch.setattr(session_store, "_MAX_LOGIN_SECONDS", 0.0)
+        monkeypatch.setattr(session_store, "MAX_LOGIN_SECONDS", 0.0)
         error = catch_error(lambda: store.get_token(IDENTITY, Grants()))
         assert (error.code, "the login to https://cloud.example.com" in error.message) == ("run_in_progress", True)
         return Grant(token(7), "bearer", SESSION_SECONDS)

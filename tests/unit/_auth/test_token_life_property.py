@@ -20,8 +20,7 @@ from token_cloud import LOGIN, USERNAME, turned_conversation
 from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth import grants, request_log
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.cleanup import revoke_orphans
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.orphans import list_orphans
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.cleanup import OrphanSearch, revoke_orphans
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import RequestLog, hash_token
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
@@ -121,13 +120,21 @@ def obtain(tokens: Tokens, kind: str) -> None:
             tokens.ensure_present(LOGIN, LABEL, lifetime, None, check_mode=kind == "check mode")
 
 
+def search_orphans(tokens: Tokens) -> OrphanSearch:
+    return OrphanSearch(tokens.http, tokens.sessions, () if tokens.store is None else (tokens.store,))
+
+
+def hash_stored_tokens(tokens: Tokens) -> set[str]:
+    return tokens.sessions.hash_tokens() | (set() if tokens.store is None else tokens.store.hash_tokens())
+
+
 def check_every_token_is_known(world: World, tokens: Tokens) -> None:
     """Check that each valid token is stored, used by a running play, or listed as orphaned."""
     world.drop_expired()
     records = tokens.sessions.requests.list_records()
     used = {record.token_hash for record in records if record.reason is None}
-    stored = tokens.hash_stored_tokens()
-    orphans = list_orphans(tokens.sessions.requests, stored)
+    stored = hash_stored_tokens(tokens)
+    orphans = search_orphans(tokens).list_orphans()
     listed = {record.token_hash for record in orphans}
     unknown = [value for value in world.tokens if hash_token(value) not in stored | used | listed]
     assert len(unknown) <= sum(record.token_hash is None for record in orphans)
@@ -149,7 +156,8 @@ def patched(world: World) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(private_file, "replace_file", write)
         patch.setattr(grants, "identify_process", identify)
-        patch.setattr(request_log, "has_ended", lambda holder: int(holder["pid"]) not in world.running)
+        for module in (grants, request_log):
+            patch.setattr(module, "has_ended", lambda holder: int(holder["pid"]) not in world.running)
         yield
 
 
@@ -190,9 +198,9 @@ def test_each_valid_token_is_stored_or_in_use_or_orphaned(runs: list[tuple[str, 
         world.drop_expired()
         records = tokens.sessions.requests.list_records()
         used = {record.token_hash for record in records if record.reason is None}
-        kept = tokens.hash_stored_tokens() | used | {hash_token(other)}
+        kept = hash_stored_tokens(tokens) | used | {hash_token(other)}
         alive = {value for value in world.tokens if hash_token(value) in kept}
-        revoke_orphans(tokens, LOGIN, [], check_mode=False)
+        revoke_orphans(search_orphans(tokens), LOGIN, tokens.warn, check_mode=False)
         assert alive <= set(world.tokens), "a token in use was revoked"
         left = {record.token_hash for record in tokens.sessions.requests.list_records()}
         assert {hash_token(value) for value in world.tokens} <= kept | left

@@ -264,6 +264,7 @@ def test_stored_token_is_replaced_if_another_lifetime_is_requested(
     stored: float,
     requested: dict[str, str],
     is_replaced: bool,
+    warnings: list[str],
 ) -> None:
     accept_tokens(granting(scripted_cloud, token(1), expires_in=int(stored)), times=2)
     granting(scripted_cloud, token(2), expires_in=600).answer("DELETE", CURRENT, json=OK)
@@ -271,6 +272,8 @@ def test_stored_token_is_replaced_if_another_lifetime_is_requested(
     result = ensure_present(tokens, label, lifetime=requested)
     assert (result["changed"], result["access_token"]) == (is_replaced, token(2 if is_replaced else 1))
     assert len(scripted_cloud.seen("DELETE", CURRENT)) == is_replaced
+    stored_warning = f"The stored token {compute_fingerprint(token(1))} with purpose '' is replaced"
+    assert [stored_warning in warning for warning in warnings if "purpose" in warning] == [True] * is_replaced
 
 
 def test_repeated_request_returns_the_token_of_a_cloud_that_ignores_it(

@@ -27,12 +27,14 @@ from token_cloud import (
 )
 from turned_clock import TurnedClock
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.cleanup import OrphanSearch
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.one_time_code import compute_code
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identify_login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_fingerprint
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import TokenStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import (
     report_listed_tokens,
     report_tokens,
@@ -60,12 +62,13 @@ def store(tmp_path: Path, clock: TurnedClock) -> SessionStore:
 
 
 def get_report(http: Http, login: Login | None, store: SessionStore, file: Path | None = None) -> dict[str, Any]:
-    return report_tokens(http, login, lambda: store, file)
+    kept = None if file is None else TokenStore(file)
+    return report_tokens(OrphanSearch(http, store), login, kept)
 
 
 def get_listing(http: Http, store: SessionStore, account: PasswordLogin | None = LOGIN) -> dict[str, Any]:
     """Return the listing, after checking that it contains no secret."""
-    result = report_listed_tokens(http, account, lambda: store, None)
+    result = report_listed_tokens(OrphanSearch(http, store), account)
     assert not [secret for secret in (PASSWORD, token(1), token(2)) if secret in str(result)]
     return result
 

@@ -28,6 +28,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.creden
     Settings,
     find_cloud,
     find_source,
+    list_token_files,
+    list_tokens_in_use,
     raise_problems,
     read_account,
     read_client,
@@ -598,6 +600,21 @@ def test_token_file_that_others_can_read_is_refused_and_not_skipped(home: Path) 
     with pytest.raises(ParticleError, match="other users can access it") as caught:
         resolve_settings({"token_file": str(path)}, {})
     assert "kept-token" not in f"{caught.value.as_failure()}"
+
+
+def test_tokens_of_options_environment_and_all_profiles_are_in_use(home: Path) -> None:
+    write_cli_profile(home)
+    write_cli_profile(home, "staging-token", "staging")
+    environment = {"HOME": str(home), "PARTICLE_ACCESS_TOKEN": "environment-token"}
+    tokens = ["task-token", "environment-token", "tools-token", "staging-token"]
+    assert list_tokens_in_use({"access_token": "task-token"}, environment) == tokens
+    assert list_tokens_in_use({}, {"HOME": str(home / "missing")}) == []
+
+
+def test_token_files_of_options_and_environment_are_both_listed(home: Path) -> None:
+    environment = {"HOME": str(home), "PARTICLE_TOKEN_FILE": "~/nightly.json"}
+    assert list_token_files({"token_file": "~/mine.json"}, environment) == [home / "mine.json", home / "nightly.json"]
+    assert list_token_files({"token_file": "~/nightly.json"}, environment) == [home / "nightly.json"]
 
 
 def test_missing_token_file_is_accepted_for_new_tokens(home: Path) -> None:

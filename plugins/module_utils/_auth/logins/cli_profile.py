@@ -8,6 +8,7 @@ the active profile in ``.particle/profile.json``. A profile without an ``apiUrl`
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -70,6 +71,19 @@ def read_profile(name: str, home: Path) -> Profile | None:
     url = _read_text(data, "apiUrl", path)
     username = data.get("username")
     return Profile(token, username if isinstance(username, str) else None, url, path) if token else None
+
+
+def list_profile_tokens(home: Path) -> list[str]:
+    """Return the access tokens of all profiles. A profile that cannot be read is left out: the tool cannot use it.
+
+    :param home: the home folder of the user.
+    """
+    tokens = []
+    for path in sorted((home / _FOLDER).glob("*.config.json")):
+        with contextlib.suppress(ParticleError):
+            profile = read_profile(path.name.removesuffix(".config.json"), home)
+            tokens += [] if profile is None else [profile.access_token]
+    return tokens
 
 
 def _read_object(path: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cli_profile import (
     Profile,
+    list_profile_tokens,
     read_active_name,
     read_profile,
 )
@@ -301,3 +302,16 @@ def test_chosen_profile_without_a_login_is_an_error(tmp_path: Path) -> None:
 
 def test_default_profile_may_be_missing(tmp_path: Path) -> None:
     assert load_settings(tmp_path).login is None
+
+
+# All profiles
+
+
+def test_tokens_of_all_readable_profiles_are_listed(tmp_path: Path) -> None:
+    assert list_profile_tokens(tmp_path) == []
+    write_profile(tmp_path)
+    write_profile(tmp_path, "staging", access_token="other-token")
+    write_profile(tmp_path, "damaged", "{")
+    write_profile(tmp_path, "empty", access_token=None)
+    write_profile(tmp_path, "-not-a-name")
+    assert list_profile_tokens(tmp_path) == ["tools-token", "other-token"]
