@@ -27,6 +27,23 @@ _PADDED_ICCID = re.compile(r"[0-9]{18,21}[fF]\Z", re.ASCII)
 # Marks, spaces and punctuation that programs and people add to an id or label.
 _EXTRA_CHARACTERS = re.compile(r"\A0x|[\W_]+")
 
+_LENGTHS_WITHOUT_CHECK_DIGIT = {"imei": 14, "iccid": 19}
+"""The number of digits before the check digit at the end, keyed by kind of label. Some sources leave it out."""
+
+
+def strip_check_digit(kind: str, label: str) -> str:
+    """Return an IMEI or ICCID without its check digit, and any other label unchanged.
+
+    :param kind: the manifest key of the label, such as ``imei``.
+    """
+    length = _LENGTHS_WITHOUT_CHECK_DIGIT.get(kind)
+    return label[:length] if length is not None and len(label) == length + 1 else label
+
+
+def is_same_label(kind: str, one: str, other: str) -> bool:
+    """Return whether two labels of a kind are the same, also if only one of them has its check digit."""
+    return one == other or (len(one) != len(other) and strip_check_digit(kind, one) == strip_check_digit(kind, other))
+
 
 def simplify_identifier(text: str) -> str:
     """Return an id or label in lower case, without spaces, punctuation, invisible characters and a prefix ``0x``."""

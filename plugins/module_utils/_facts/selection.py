@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import PLATFORMS, parse_platform
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID, is_same_label
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names, suggest_similar
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
@@ -151,7 +151,7 @@ class Filters:
             and self.quarantined in (None, bool(facts.get("quarantined")))
             and _is_among(facts.get("firmware_version"), self.firmware_versions)
             and _is_among(str(facts.get("serial_number") or "").upper(), self.serial_numbers)
-            and _is_among(facts.get("iccid"), self.iccids)
+            and (self.iccids is None or any(is_same_label("iccid", str(facts.get("iccid")), i) for i in self.iccids))
         )
 
 

@@ -18,6 +18,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices im
     SERIAL_NUMBER_ROUTE,
     look_up_serial_number,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import (
+    is_same_label,
+    strip_check_digit,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import apply_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import is_run_ending
@@ -46,17 +50,26 @@ def find_ids(rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord])
     """
     wanted = {record.declared_by for record in records if record.declared_by}
     kinds = {identifier.kind for identifier in wanted}
-    shown: dict[Identifier, set[str]] = {}
+    shown: dict[Identifier, list[tuple[str, str]]] = {}
     for row in rows:
         for kind in kinds:
             if row.get(kind):
-                shown.setdefault(Identifier(kind, str(row[kind]).upper()), set()).add(str(row["id"]))
-    found = {identifier: sorted(shown[identifier]) for identifier in wanted & shown.keys()}
+                label = str(row[kind]).upper()
+                shown.setdefault(_strip_check_digit(Identifier(kind, label)), []).append((label, str(row["id"])))
+    found: dict[Identifier, list[str]] = {}
+    for identifier in wanted:
+        alike = shown.get(_strip_check_digit(identifier), ())
+        if ids := {id for label, id in alike if is_same_label(identifier.kind, label, identifier.value)}:
+            found[identifier] = sorted(ids)
     several = [f"{identifier}: {' and '.join(ids)}" for identifier, ids in found.items() if len(ids) > 1]
     if several:
         message = "The cloud lists several devices for one declared identifier:\n  " + "\n  ".join(several)
         raise ParticleError("conflict", message, hint="Declare these devices by their ids, then run again.")
     return {identifier: ids[0] for identifier, ids in found.items()}
+
+
+def _strip_check_digit(identifier: Identifier) -> Identifier:
+    return replace(identifier, value=strip_check_digit(identifier.kind, identifier.value))
 
 
 def resolve_ids(manifest: Manifest, ids: Mapping[Identifier, str]) -> Manifest:

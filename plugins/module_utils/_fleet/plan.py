@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import is_same_label
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     Change,
@@ -106,7 +107,7 @@ def _find_label_conflict(record: DeviceRecord, labels: Mapping[str, str]) -> Par
     differences = [
         f"{place}: {label.value} is declared, but the cloud shows {shown}"
         for label, place in record.labels.items()
-        if (shown := labels.get(label.kind)) is not None and shown != label.value
+        if (shown := labels.get(label.kind)) is not None and not is_same_label(label.kind, shown, label.value)
     ]
     if not differences:
         return None

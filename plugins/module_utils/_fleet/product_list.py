@@ -12,6 +12,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import list_product_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     QUARANTINED,
@@ -21,6 +22,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
     FAIL,
     IGNORE,
     REMOVE,
+    DeviceRecord,
     Manifest,
 )
 
@@ -123,11 +125,17 @@ def _build_filters(manifest: Manifest) -> list[dict[str, str]] | None:
     if not all(map(DEVICE_ID.match, gateways)):
         return None
     found = [{"deviceId": gateway} for gateway in sorted(gateways)]
-    for record in manifest.devices:
-        if record.is_identified:
-            found.append({"deviceId": record.id})
-        elif record.declared_by is not None and record.declared_by.kind == "serial_number":
-            found.append({"serialNumber": record.key})
-        else:
-            return None
-    return found
+    found += [build_device_filter(record) for record in manifest.devices]
+    return found if all(found) else None
+
+
+def build_device_filter(device: DeviceRecord | DevicePlan) -> dict[str, str]:
+    """Return the filter with which the device list of a product contains a device, keyed by query parameter.
+
+    :returns: an empty mapping if the cloud has no filter for the identifier of the device.
+    """
+    if device.is_identified:
+        return {"deviceId": device.id}
+    if device.declared_by is not None and device.declared_by.kind == "serial_number":
+        return {"serialNumber": device.key}
+    return {}

@@ -18,6 +18,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.chec
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import (
     GROUP_NAME,
+    is_same_label,
+    strip_check_digit,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.mistakes import (
     Mistake,
@@ -268,8 +270,13 @@ class _Reader(ValueReader):
 
     def _refuse_same_devices(self, devices: Devices) -> None:
         for kind in (*IDENTIFIERS, *list_identity_keys()):
-            alike = [(place, list_identifiers(record).get(kind)) for place, record in devices]
-            self.refuse_duplicates([(place, value) for place, value in alike if value is not None], kind)
+            first: dict[str, str] = {}
+            found: list[tuple[Place, str]] = []
+            for place, record in devices:
+                if (value := list_identifiers(record).get(kind)) is not None:
+                    known = first.setdefault(strip_check_digit(kind, value), value)
+                    found.append((place, known if is_same_label(kind, known, value) else value))
+            self.refuse_duplicates(found, kind)
 
     def _name_devices(self, devices: Devices, template: Any, product: str | None) -> Devices:
         """Return the devices, and give each device without a declared name a name from ``template``.

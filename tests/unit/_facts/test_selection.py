@@ -82,6 +82,7 @@ class TestFilters:
             {"firmware_versions": [41, 42]},
             {"serial_numbers": ["b40hab000000001"]},
             {"iccids": ["8934070000000000001"]},
+            {"iccids": ["89340700000000000017"]},
             {"name": "barn-*", "online": True, "groups": ["north"]},
         ],
     )

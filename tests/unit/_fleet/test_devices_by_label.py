@@ -13,6 +13,7 @@ from fleet_cloud import PRODUCT, RecordingHttp, client, device_id, errors, row, 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import SERIAL_NUMBER_ROUTE
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from support.plays import read_counts
 from support.scripted import ScriptedCloud
 from support.simulator import PRODUCT_ID, Simulator, running_simulator
@@ -223,6 +224,30 @@ class TestStateShownByTheImport:
         assert [device["status"] for device in result["devices"]] == ["changed", "changed", "changed", "failed"]
         rows = http.send(Request("GET /v1/ledgers/:name/instances", "look", {"name": "mesh"})).data["instances"]
         assert {tuple(row["data"]["gateways"]) for row in rows} == {(labels[0]["id"],)}
+
+    @pytest.mark.parametrize(("kind", "shorter"), [("imei", "35693803564380"), ("iccid", "8934070000000000001")])
+    @pytest.mark.parametrize("is_declared_whole", [True, False])
+    def test_label_without_its_check_digit_finds_the_device(
+        self, scripted_cloud: ScriptedCloud, kind: str, shorter: str, is_declared_whole: bool
+    ) -> None:
+        declared, shown = (f"{shorter}9", shorter) if is_declared_whole else (shorter, f"{shorter}9")
+        script(scripted_cloud, [row(device_id(1), **{kind: shown})])
+        with client(scripted_cloud.url) as http:
+            by_label = run(http, {"product": PRODUCT, "devices": [{kind: declared}]})
+            by_id = run(http, {"product": PRODUCT, "devices": [{"id": device_id(1), kind: declared}]})
+        assert [result["devices"][0]["status"] for result in (by_label, by_id)] == ["ok", "ok"]
+        assert by_label["devices"][0]["id"] == device_id(1)
+
+    def test_labels_of_one_length_with_different_check_digits_differ(self, scripted_cloud: ScriptedCloud) -> None:
+        script(scripted_cloud, [row(device_id(1), imei="356938035643809")])
+        with client(scripted_cloud.url) as http:
+            result = run(http, {"product": PRODUCT, "devices": [{"id": device_id(1), "imei": "356938035643801"}]})
+        assert result["devices"][0]["error"]["code"] == "conflict"
+
+    def test_label_is_a_duplicate_also_without_its_check_digit(self) -> None:
+        devices = [{"imei": "35693803564380"}, {"imei": "356938035643809"}]
+        with pytest.raises(ParticleError, match="is already used at"):
+            read_manifest({"product": PRODUCT, "devices": devices})
 
     def test_label_of_two_devices_is_refused_as_a_conflict(self, scripted_cloud: ScriptedCloud) -> None:
         one, two = device_id(1), device_id(2)

@@ -8,8 +8,9 @@ the lists of the account must tell. No list shows a device that is in no product
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import ListOptions
@@ -18,14 +19,18 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
     list_product_devices,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import (
+    is_same_label,
+    strip_check_digit,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.product_list import build_device_filter
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_template import IDENTIFIERS
 
-_MAX_PRODUCTS = 10
-_MAX_PAGES = 10
-"""The maximum number of other products, and of pages of each list, so that check mode sends few requests."""
+_MAX_REQUESTS = 20
+"""The maximum number of requests for the lists of other products."""
 
 _UNREADABLE = ("forbidden", "missing_scope", "not_found", "unsupported")
 """Error codes of lists that cannot be read. The devices are then uncertain."""
@@ -34,20 +39,17 @@ _UNREADABLE = ("forbidden", "missing_scope", "not_found", "unsupported")
 def predict_imports(run: Run, plan: Plan) -> Plan:
     """Return the plan, in which devices of other products are refused. Record the devices that remain uncertain.
 
-    Requests are sent only if the plan imports or claims devices.
+    Requests are sent only if the plan imports or claims devices. At most :data:`_MAX_REQUESTS` pages of the lists of
+    other products are read, so a device on a later page remains uncertain.
     """
     coming = {device.key: device for device in plan.devices if _is_new(device)}
     if not coming or run.target.product is None:
         run.uncertain = frozenset(coming)
         return plan
-    holders = _find_holders(run.target)
     slug = run.target.product.slug
-    refusals = {
-        device.id: _build_refusal(device, holders[device.key.lower()], slug)
-        for device in coming.values()
-        if holders.get(device.key.lower())
-    }
-    run.uncertain = frozenset(key for key in coming if key.lower() not in holders)
+    holders = _find_holders(run.target, tuple(coming.values()))
+    refusals = {coming[key].id: _build_refusal(coming[key], holder, slug) for key, holder in holders.items() if holder}
+    run.uncertain = frozenset(coming) - holders.keys()
     kept = tuple(device for device in plan.devices if device.id not in refusals)
     needed = {group for device in kept for group in device.add_groups}
     groups = tuple(group for group in plan.create_groups if group in needed)
@@ -59,38 +61,71 @@ def _is_new(device: DevicePlan) -> bool:
     return "approval" not in device.changes and (device.imports or (device.claims and "product" not in device.changes))
 
 
-def _find_holders(target: Target) -> Mapping[str, str | None]:
-    """Return the product of each device that the lists of the account show, keyed by identifier in lower case.
+def _find_holders(target: Target, coming: Collection[DevicePlan]) -> dict[str, str | None]:
+    """Find which products have the devices in ``coming``.
 
-    :returns: the slug of the product; ``None`` for a device that is in no other product.
+    :returns: the slug of the product, keyed by :attr:`DevicePlan.key`; ``None`` for a device that is in no other
+        product. A device that no list of the account shows has no key.
     """
+    wanted = {}
+    for device in coming:
+        kind = device.declared_by.kind if device.declared_by else "id"
+        wanted[kind, strip_check_digit(kind, device.key.lower())] = device.key
     found: dict[str, str | None] = {}
-    options = ListOptions(keep=set(IDENTIFIERS), max_pages=_MAX_PAGES)
+    for owned in _find_owned_devices(target, coming):
+        for kind in IDENTIFIERS:
+            label = str(owned.row.get(kind) or "").lower()
+            key = wanted.get((kind, strip_check_digit(kind, label)))
+            if key is not None and is_same_label(kind, label, key.lower()):
+                found[key] = owned.holder
+    return found
+
+
+@dataclass(frozen=True)
+class _Owned:
+    """A device that a list of the account shows.
+
+    :param holder: the slug of the product that has the device; ``None`` if the device is in no other product.
+    """
+
+    holder: str | None
+    row: Mapping[str, Any]
+
+
+def _find_owned_devices(target: Target, coming: Collection[DevicePlan]) -> Iterator[_Owned]:
+    """Find the devices in the lists of the account and of its other products.
+
+    If only one device is looked for by its id or serial number, each list of a product is filtered, and takes one
+    request.
+    """
     try:
         rows = list_account_devices(target.http).rows
         products = list_account_products(target.http)
     except ParticleError as error:
         if error.code not in _UNREADABLE:
             raise
-        return found
+        return
     slugs = {product.id: product.slug for product in products}
     for row in rows:
         # For a device without a product, the cloud shows the platform id as the product id.
         number = row.get("product_id")
         is_elsewhere = number not in (None, row.get("platform_id")) and str(number) != target.required_product.id
-        holder = slugs.get(str(number), str(number)) if is_elsewhere else None
-        found.update({str(row[kind]).lower(): holder for kind in IDENTIFIERS if row.get(kind)})
-    others = [product for product in products if product.id != target.required_product.id]
-    for product in others[:_MAX_PRODUCTS]:
+        yield _Owned(slugs.get(str(number), str(number)) if is_elsewhere else None, row)
+    filters = build_device_filter(next(iter(coming))) if len(coming) == 1 else {}
+    left = _MAX_REQUESTS
+    for product in products:
+        if product.id == target.required_product.id or left <= 0:
+            continue
+        options = ListOptions(keep=set(IDENTIFIERS), max_pages=left)
         try:
-            rows = list_product_devices(target.http, product.id, options=options).rows
+            listing = list_product_devices(target.http, product.id, filters, options)
         except ParticleError as error:
             if error.code not in _UNREADABLE:
                 raise
+            left -= 1
             continue
-        for row in rows:
-            found.update({str(row[kind]).lower(): product.slug for kind in IDENTIFIERS if row.get(kind)})
-    return found
+        left -= listing.pages
+        yield from (_Owned(product.slug, row) for row in listing.rows)
 
 
 def _build_refusal(device: DevicePlan, holder: str | None, product: str) -> ParticleError:

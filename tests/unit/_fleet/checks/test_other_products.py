@@ -77,3 +77,36 @@ def test_claim_of_an_unknown_device_is_uncertain(cloud: Simulator) -> None:
         data = {"devices": [{"id": UNKNOWN, "claimed": True}, {"id": OWN, "claimed": True}]}
         predicted = run(http, data, check_mode=True)
     assert [row.get("uncertain") for row in predicted["devices"]] == [True, None]
+
+
+@pytest.fixture(scope="module")
+def many_products(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """A cloud with 25 more products of the account, each with 101 devices, and only the first one with labels."""
+    fleet = tmp_path_factory.mktemp("fleet") / "fleet.json"
+    fleet.write_text(json.dumps([{"id": device_id(number)} for number in range(101 * 25)]))
+    with running_simulator("--fleet", str(fleet)) as simulator:
+        with user(simulator) as http:
+            for index in range(25):
+                product = {"product": {"name": f"other-{index}", "platform_id": 13}}
+                created = http.send(Request("POST /v1/user/products", "set up", json=product)).data["product"]
+                ids = [device_id(number) for number in range(index * 101, index * 101 + 101)]
+                import_devices(http, str(created["id"]), ids)
+        yield simulator
+
+
+def test_search_in_many_products_sends_a_bounded_number_of_requests(many_products: Simulator) -> None:
+    near, far = device_id(0), device_id(101 * 25 - 1)
+    with user(many_products) as http:
+        predicted = run(http, declare({"id": near}, {"id": far}), check_mode=True)
+        assert [request.route for request in http.sent].count("GET /v1/products/:p/devices") <= 21
+    rows = {row["identifier"]: row for row in predicted["devices"]}
+    assert rows[near]["error"]["code"] == "device_not_yours"
+    assert (rows[far]["status"], rows[far]["uncertain"]) == ("changed", True)
+
+
+def test_search_for_one_device_reads_one_page_of_each_product(many_products: Simulator) -> None:
+    device = device_id(101 * 15)
+    with user(many_products) as http:
+        predicted = run(http, declare({"id": device}), check_mode=True)
+        assert [request.route for request in http.sent].count("GET /v1/products/:p/devices") <= 21
+    assert "it is in product other-15" in predicted["devices"][0]["error"]["message"]
