@@ -159,8 +159,10 @@ class TokenStore:
 
         If the file does not exist, the file is not created.
         """
-        if not self._path.exists():
+        file = private_file.open_file(self._path)
+        if file is None:
             return []
+        file.close()
         with private_file.lock_file(self._path) as file:
             entries = self._read_entries(file.data)
             dropped = [entry for entry in entries if is_gone(entry)]

@@ -37,6 +37,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.failures 
     build_bound_error,
     build_network_error,
     build_proxy_login_error,
+    build_setup_error,
     withhold_text,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import find_proxy
@@ -253,9 +254,8 @@ class Http:
             raise build_bound_error(error, request, status) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise build_network_error(error, connection, route, action, has_sent=deadline.has_sent) from None
-        except OSError:  # `requests` raises this error before it sends the request if ca_path cannot be read
-            message = f"Could not {action}: ca_path {connection.ca_path} cannot be read."
-            raise ParticleError("tls_untrusted", message, route=route) from None
+        except OSError as error:  # `requests` raises it before it sends the request
+            raise build_setup_error(error, connection, route, action) from None
         if "Date" in response.headers:
             self.last_date = (response.headers["Date"], self.now())
         redact = withhold_text if request.private else self.redact

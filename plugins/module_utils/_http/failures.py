@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ssl
 import urllib.parse
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -34,6 +35,8 @@ def build_network_error(
     :returns: a :class:`Retryable` if a retry may succeed, else a :class:`ParticleError`.
     """
     host = urllib.parse.urlsplit(connection.api_url).netloc
+    if (unreadable := _find_unreadable_file(error)) is not None:
+        return build_setup_error(unreadable, connection, route, action)
     if isinstance(error, (requests.exceptions.SSLError, urllib3.exceptions.SSLError)):
         cause, hint = _explain_tls_failure(str(error).lower(), host, connection)
         return ParticleError("tls_untrusted", f"Could not {action}: {cause}.", hint=hint, route=route)
@@ -57,6 +60,31 @@ def build_network_error(
     return Retryable(ParticleError("unreachable", f"Could not {action}: {cause}.", route=route), unsent=unsent)
 
 
+def build_setup_error(error: OSError, connection: Connection, route: str, action: str) -> ParticleError:
+    """Return the error for a request that was not sent because the certificate authorities cannot be read.
+
+    :param error: an exception of `requests` or of the operating system.
+    """
+    name, hint = _name_authorities(connection)
+    reason = f": {error.strerror}" if error.strerror else ""
+    return ParticleError("tls_untrusted", f"Could not {action}: {name} cannot be read{reason}.", hint=hint, route=route)
+
+
+def _name_authorities(connection: Connection) -> tuple[str, str]:
+    """Return the name of the file of certificate authorities for messages, and the hint if the file is not usable."""
+    if connection.ca_path is not None:
+        return f"ca_path {connection.ca_path}", "Set ca_path to a readable file with certificates of authorities."
+    hint = "Install certifi again for the Python that runs Ansible, or set ca_path to a file with the certificates."
+    return "the file of certificate authorities in the Python library certifi", hint
+
+
+def _find_unreadable_file(error: Exception) -> OSError | None:
+    """Return the error of the operating system for a file of certificate authorities that `urllib3` could not read."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    cause = reason.args[0] if isinstance(reason, urllib3.exceptions.SSLError) and reason.args else None
+    return cause if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) else None
+
+
 def _explain_tls_failure(words: str, host: str, connection: Connection) -> tuple[str, str | None]:
     """Return the cause of a failed TLS handshake, and the hint; ``None`` for the hint of the error code.
 
@@ -71,7 +99,8 @@ def _explain_tls_failure(words: str, host: str, connection: Connection) -> tuple
     if "certificate verify failed" in words:
         return f"the certificate of {host} is not trusted", None
     if "no certificate or crl found" in words:
-        return f"ca_path {connection.ca_path} contains no certificate", None
+        name, hint = _name_authorities(connection)
+        return f"{name} contains no certificate", hint
     return f"{host} and this machine have no TLS version in common", None
 
 

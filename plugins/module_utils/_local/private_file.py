@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import MAX_PRIVATE_FILE_BYTES, format_size
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.file_errors import build_hint
 
 _LOCK_SECONDS = 120.0
 _POLL_SECONDS = 0.02
@@ -102,16 +103,18 @@ def ensure_folder(environment: Mapping[str, str], what: str, otherwise: str, *, 
     """
     variable = "XDG_RUNTIME_DIR" if of_login and environment.get("XDG_RUNTIME_DIR") else "XDG_CACHE_HOME"
     folder = Path(environment.get(variable) or "~/.cache") / "meshfleet.particle"
+    remedy = f"{variable} to a folder of your own, or {otherwise}"
+    hint = f"Set {remedy}."
     try:
         folder = Path(os.path.abspath(folder.expanduser()))
         problem = _create_folder(folder)
     except OSError as error:
-        problem = str(error.strerror)
+        problem, hint = str(error.strerror), build_hint(folder, error, f"set {remedy}")
     except RuntimeError:
         problem = "HOME is not set, and this user has no home folder"
     if problem is not None:
         message = f"{what} are shared through {folder}, which cannot be used: {problem}."
-        raise ParticleError("unsafe_file", message, hint=f"Set {variable} to a folder of your own, or {otherwise}.")
+        raise ParticleError("unsafe_file", message, hint=hint)
     return folder
 
 
@@ -183,7 +186,10 @@ def hold_lock(path: Path, what: str, seconds: float | None = None) -> Iterator[N
     except OSError as error:
         raise _build_error(path, error) from None
     try:
-        _wait_for_lock(lock, what, _LOCK_SECONDS if seconds is None else seconds)
+        try:
+            _wait_for_lock(lock, what, _LOCK_SECONDS if seconds is None else seconds)
+        except OSError as error:  # some file systems have no locks
+            raise _build_error(path, error) from None
         yield
     finally:
         os.close(lock)  # releases the lock
@@ -233,6 +239,8 @@ def _parse_object(file: BinaryIO | None, path: Path) -> dict[str, Any]:
             data = json.load(file)
         except (ValueError, RecursionError):
             data = None
+        except OSError as error:
+            raise _build_error(path, error) from None
     if not isinstance(data, dict):
         raise DamagedFileError(path, "it does not contain a JSON object")
     return data
@@ -311,6 +319,6 @@ def _wait_for_lock(lock: int, what: str, seconds: float) -> None:
 
 
 def _build_error(path: Path, error: OSError) -> ParticleError:
-    hint = "Name a file in an existing folder that your user can write to."
+    hint = build_hint(path, error, "name a file in an existing folder that your user can write to")
     reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
     return ParticleError("unsafe_file", f"{path} cannot be used: {reason}.", hint=hint)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.file_errors import build_hint
 
 
 @contextlib.contextmanager
@@ -29,24 +30,38 @@ def hold_run_lock(folder: Path, cloud: str, product: str | None) -> Iterator[Non
     :raises ParticleError: ``run_in_progress`` when another process holds the lock; ``unsafe_file`` when the lock file
         cannot be used.
     """
-    name = hashlib.sha256(f"{cloud}\0{product or ''}".encode()).hexdigest()[:32]
-    path = folder / f"run-{name}.lock"
+    path = _locate_lock_file(folder, cloud, product)
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        message = f"The lock file of this run, {path}, cannot be used: {error.strerror}."
-        raise ParticleError("unsafe_file", message, hint="Remove the file, or set lock to none.") from None
+        raise _build_file_error(path, error) from None
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _build_error(_read_holder(lock), product) from None
-        os.truncate(lock, 0)
-        moment = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        os.pwrite(lock, json.dumps({"pid": os.getpid(), "since": moment}).encode(), 0)
+        _take_lock(lock, path, product)
         yield
     finally:
         os.close(lock)
+
+
+def _locate_lock_file(folder: Path, cloud: str, product: str | None) -> Path:
+    name = hashlib.sha256(f"{cloud}\0{product or ''}".encode()).hexdigest()[:32]
+    return folder / f"run-{name}.lock"
+
+
+def _take_lock(lock: int, path: Path, product: str | None) -> None:
+    """Lock an open lock file, and write to it which process holds the lock.
+
+    :raises ParticleError: ``run_in_progress`` when another process holds the lock; ``unsafe_file`` when the file cannot
+        be locked or written.
+    """
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.truncate(lock, 0)
+        moment = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        os.pwrite(lock, json.dumps({"pid": os.getpid(), "since": moment}).encode(), 0)
+    except BlockingIOError:
+        raise _build_error(_read_holder(lock), product) from None
+    except OSError as error:
+        raise _build_file_error(path, error) from None
 
 
 def _read_holder(lock: int) -> dict[str, Any]:
@@ -63,3 +78,8 @@ def _build_error(holder: dict[str, Any], product: str | None) -> ParticleError:
     what = f"product {product}" if product else "the account's own devices"
     who = f"process {holder['pid']}, since {holder['since']}" if holder else "another process"
     return ParticleError("run_in_progress", f"Another run is working on {what}: {who}.")
+
+
+def _build_file_error(path: Path, error: OSError) -> ParticleError:
+    message = f"The lock file of this run, {path}, cannot be used: {error.strerror}."
+    return ParticleError("unsafe_file", message, hint=build_hint(path, error, "set lock to none"))

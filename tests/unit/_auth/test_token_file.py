@@ -83,6 +83,12 @@ def test_labels_that_differ_in_one_field_have_separate_tokens(store: TokenStore,
     assert len(store.list_entries(0.0)) == 2
 
 
+def test_file_below_a_file_is_refused_when_entries_are_forgotten(path: Path) -> None:
+    path.touch(0o600)
+    with pytest.raises(ParticleError, match="Not a directory"):
+        TokenStore(path / "tokens.json").forget_entries(lambda entry: True)
+
+
 @pytest.mark.parametrize(
     ("expires_in", "expires_at"),
     [(3600, "1970-01-02T01:00:00Z"), (0, None), (None, None)],

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import ipaddress
+import os
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests.adapters
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -182,6 +185,37 @@ def test_unusable_ca_path_is_reported(
     error = catch_error(make_client(tls_cloud.url, ca_path=str(ca_path)))
     assert error.code == "tls_untrusted"
     assert error.message == f"Could not list: ca_path {ca_path} {reason}."
+
+
+def test_ca_path_that_the_user_may_not_read_is_reported(
+    make_client: Callable[..., Http], tls_cloud: TlsCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_unused: object, **_also_unused: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", refuse)
+    error = catch_error(make_client(tls_cloud.url, ca_path=str(tls_cloud.certificate)))
+    assert error.code == "tls_untrusted"
+    assert error.message == f"Could not list: ca_path {tls_cloud.certificate} cannot be read: Permission denied."
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "cannot be read"), ("", "contains no certificate")])
+def test_unusable_authorities_are_not_blamed_on_a_ca_path_that_is_not_set(
+    make_client: Callable[..., Http],
+    tls_cloud: TlsCloud,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: str | None,
+    reason: str,
+) -> None:
+    authorities = tmp_path / "authorities.pem"
+    if content is not None:
+        authorities.write_text(content)
+    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(authorities))
+    error = catch_error(make_client(tls_cloud.url))
+    name = "the file of certificate authorities in the Python library certifi"
+    assert (error.code, error.message) == ("tls_untrusted", f"Could not list: {name} {reason}.")
+    assert error.hint.startswith("Install certifi again")
 
 
 def test_plain_http_server_is_not_reported_as_a_bad_certificate(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import stat
@@ -264,6 +265,39 @@ def test_full_disk_leaves_the_old_content_and_no_temporary_file(
     assert list_names(path) == {"secrets.json", "secrets.json.lock"}
 
 
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "Free space on the disk of {}, or name a file in"),
+        (errno.EDQUOT, "Free space in the disk quota of your user on the disk of {}, or name a file in"),
+        (errno.EROFS, "Use a folder that is not on a read-only file system, or name a file in"),
+        (errno.EACCES, "Give your user permission to read and write {} and the files in it, or name a file in"),
+    ],
+    ids=["full disk", "quota", "read-only", "no permission"],
+)
+def test_file_that_cannot_be_written_is_refused_with_the_remedy(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+) -> None:
+    def fail(*_unused: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(ParticleError) as caught:
+        save(path, secret=SECRET)
+    assert caught.value.message == f"{path} cannot be used: {os.strerror(number)}."
+    assert caught.value.hint.startswith(remedy.format(path.parent))
+
+
+def test_file_system_without_locks_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_unused: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with pytest.raises(ParticleError, match="No locks available") as caught:
+        save(path, secret=SECRET)
+    assert caught.value.hint.startswith("Use a folder on a file system that supports locks, or ")
+
+
 def test_saving_syncs_the_file_and_then_its_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kinds: list[str] = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: kinds.append("folder" if is_folder(descriptor) else "file"))
@@ -373,6 +407,18 @@ def refuse_folder(cache: Path) -> str:
         find_folder(cache)
     assert caught.value.code == "unsafe_file"
     return caught.value.message
+
+
+def test_folder_on_a_full_disk_is_refused_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_unused: object, **_also_unused: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "mkdir", fail)
+    with pytest.raises(ParticleError, match="No space left on device") as caught:
+        find_folder(tmp_path)
+    assert caught.value.hint == (
+        f"Free space on the disk of {tmp_path}, or set XDG_CACHE_HOME to a folder of your own, or give an access_token."
+    )
 
 
 def test_folder_and_its_missing_parents_are_private(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -53,4 +54,31 @@ def test_damaged_lock_file_of_another_run_is_not_quoted(tmp_path: Path, content:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert refuse(tmp_path) == "Another run is working on product pump: another process."
     with hold_run_lock(tmp_path, URL, "pump"):  # the age and the content of the file do not matter
+        pass
+
+
+@pytest.mark.parametrize("step", ["open", "truncate", "pwrite"])
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "Free space on the disk of {}, or set lock to none."),
+        (errno.EROFS, "Use a folder that is not on a read-only file system, or set lock to none."),
+        (errno.EACCES, "Give your user permission to read and write {} and the files in it, or set lock to none."),
+        (errno.EIO, "Set lock to none."),
+    ],
+    ids=["full disk", "read-only", "no permission", "damaged disk"],
+)
+def test_lock_file_that_cannot_be_written_is_refused_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, number: int, remedy: str
+) -> None:
+    def fail(*_unused: object, **_also_unused: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(ParticleError) as caught, hold_run_lock(tmp_path, URL, "pump"):
+        pytest.fail("the lock is held without a lock file")
+    monkeypatch.undo()
+    assert (caught.value.code, caught.value.hint) == ("unsafe_file", remedy.format(tmp_path))
+    assert caught.value.message.endswith(f"cannot be used: {os.strerror(number)}.")
+    with hold_run_lock(tmp_path, URL, "pump"):  # the failed attempt holds no lock
         pass
