@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 
+from support.certificates import create_certificate
 from support.plays import TASK, run_task
 from support.real_server import RealServer
 from support.scripted import ScriptedCloud
@@ -254,13 +254,7 @@ def test_clock_skew_is_reported_before_any_login(scripted_cloud: ScriptedCloud) 
 
 
 def test_untrusted_certificate_is_reported_unless_ca_path_names_it(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-keyout", str(key), "-out", str(certificate)],
-        check=True, capture_output=True, timeout=TIMEOUT,
-    )  # fmt: skip
+    certificate, key = create_certificate(tmp_path)
     with running_simulator("--tls-cert", str(certificate), "--tls-key", str(key)) as cloud:
         url = cloud.url.replace("http:", "https:")
         untrusted = run_doctor(ACCOUNT, url)

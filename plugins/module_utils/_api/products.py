@@ -26,6 +26,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names, suggest_similar
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
 _MAX_SLUGS = 10
 """The number of products that a message names."""
@@ -80,7 +81,7 @@ def list_account_slugs(http: Http) -> list[str]:
     The slugs are only for advice, so the result is empty if the products cannot be listed.
     """
     try:
-        return [product.slug for product in list_account_products(http)]
+        return [product.slug for product in list_account_products(http, Retry.NEVER)]
     except ParticleError:
         return []
 
@@ -104,9 +105,12 @@ def list_products(http: Http, org: str) -> tuple[Product, ...]:
     return tuple(map(_parse_product, rows))
 
 
-def list_account_products(http: Http) -> tuple[Product, ...]:
-    """Return the products of the account itself, without those of its organisations (endpoints.yml: products_list)."""
-    request = Request("GET /v1/user/products", "list the products of the account")
+def list_account_products(http: Http, retry: Retry | None = None) -> tuple[Product, ...]:
+    """Return the products of the account itself, without those of its organisations (endpoints.yml: products_list).
+
+    :param retry: the rule that says whether the request may be retried; ``None`` for the rule of reads.
+    """
+    request = Request("GET /v1/user/products", "list the products of the account", retry=retry)
     return tuple(_parse_product(row) for row in extract_rows(http.send(request).data, _PRODUCT_ROWS, request))
 
 

@@ -159,10 +159,10 @@ class TokenStore:
 
         If the file does not exist, the file is not created.
         """
-        file = private_file.open_file(self._path)
-        if file is None:
+        existing = private_file.open_file(self._path)
+        if existing is None:
             return []
-        file.close()
+        existing.close()
         with private_file.lock_file(self._path) as file:
             entries = self._read_entries(file.data)
             dropped = [entry for entry in entries if is_gone(entry)]

@@ -14,9 +14,10 @@ import contextvars
 import functools
 import http.client
 import io
+import socket
 import zlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import (
     MAX_ANSWER_BYTES,
@@ -30,9 +31,6 @@ try:
     import urllib3.exceptions
 except ImportError:  # reported by _module, which can fail the task
     pass
-
-if TYPE_CHECKING:
-    import socket
 
 _PIECE_BYTES = 16 * 1024  # one TLS record
 
@@ -163,15 +161,38 @@ class _BoundedConnection:
 
     response_class = _BoundedResponse
     timeout: float
+    port: int
     sock: Any
+    _dns_host: str
+    _address_timeout: float
 
     def connect(self) -> None:
         deadline = _deadline.get()
+        self._address_timeout = self.timeout
         self.timeout = deadline.limit(self.timeout)
         try:
             super().connect()  # type: ignore[misc]
         finally:
             deadline.has_sent = False  # through a proxy, the request CONNECT was sent
+
+    def _new_conn(self) -> Any:
+        """Connect to the first address of the host that answers. All addresses share the deadline of the request."""
+        if hasattr(self, "_socks_options"):  # the proxy looks up the host
+            return super()._new_conn()  # type: ignore[misc]
+        host, deadline = self._dns_host, _deadline.get()
+        error: Exception | None = None
+        try:
+            for address in _find_addresses(host, self.port):
+                if error is not None and deadline.compute_left() <= 0:
+                    break
+                self._dns_host, self.timeout = address, deadline.limit(self._address_timeout)
+                try:
+                    return super()._new_conn()  # type: ignore[misc]
+                except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as failure:
+                    error = failure
+        finally:
+            self._dns_host = host
+        raise error or AssertionError("a host has at least one address")
 
     def send(self, data: bytes) -> None:
         if self.sock is None:
@@ -181,6 +202,15 @@ class _BoundedConnection:
             _deadline.get().has_sent = True
             with limit_operation(self.sock, self.timeout):
                 super().send(data[start : start + _PIECE_BYTES])  # type: ignore[misc]
+
+
+def _find_addresses(host: str, port: int) -> list[str]:
+    """Return the addresses of a host, or the host itself if it is not found: the attempt to connect reports this."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        found = []
+    return list(dict.fromkeys(str(row[4][0]) for row in found)) or [host]
 
 
 @functools.cache

@@ -34,7 +34,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.connectio
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.failures import (
     PROXY_LOGIN_REQUIRED,
     build_ambiguous_write,
-    build_bound_error,
     build_network_error,
     build_proxy_login_error,
     build_setup_error,
@@ -44,6 +43,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import (
     Response,
+    build_oversized_response,
     build_refused_request,
     parse_response,
 )
@@ -251,7 +251,7 @@ class Http:
                 status = response.status_code
                 body = read_body(response, MAX_ANSWER_BYTES if status < 300 else MAX_REFUSAL_BYTES)
         except BoundExceeded as error:
-            raise build_bound_error(error, request, status) from None
+            raise build_oversized_response(error, request, status) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise build_network_error(error, connection, route, action, has_sent=deadline.has_sent) from None
         except OSError as error:  # `requests` raises it before it sends the request

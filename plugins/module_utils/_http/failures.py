@@ -21,6 +21,8 @@ try:
 except ImportError:  # reported by _module, which can fail the task
     pass
 
+REQUEST_TIMEOUT = 408
+"""The HTTP status of a server that stopped waiting for the request; a proxy may already have passed the request on."""
 PROXY_LOGIN_REQUIRED = 407
 """The HTTP status with which a proxy asks for a username and a password."""
 
@@ -129,10 +131,18 @@ def build_bound_error(error: BoundExceeded, request: Request, status: int | None
 
     :param status: the HTTP status of the response, if it has arrived.
     """
-    code, route = error.code, request.route
-    found = ParticleError(code, f"Could not {request.action}: {error.cause}.", status=status, route=route)
-    is_refused = status is not None and 300 <= status < 500
+    found = describe_bound(error, request, status)
+    is_refused = status is not None and 300 <= status < 500 and status != REQUEST_TIMEOUT
     return build_ambiguous_write(found, request.action) if request.can_be_ambiguous and not is_refused else found
+
+
+def describe_bound(error: BoundExceeded, request: Request, status: int | None) -> ParticleError:
+    """Return the error that says which bound a response exceeds, for a request that may be retried.
+
+    :param status: the HTTP status of the response, if it has arrived.
+    """
+    message = f"Could not {request.action}: {error.cause}."
+    return ParticleError(error.code, message, status=status, route=request.route)
 
 
 def withhold_text(text: str) -> str:

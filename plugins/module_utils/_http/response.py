@@ -18,15 +18,17 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import build_refusal, read_refusal
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.bounded import BoundExceeded
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.failures import (
+    REQUEST_TIMEOUT,
     build_ambiguous_write,
     build_bound_error,
+    describe_bound,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retryable
 
 _OK = 200
 _RATE_LIMIT_STATUSES = (429, 529)
-_TEMPORARY_STATUSES = (408, 500, 502, 503, 504)
+_TEMPORARY_STATUSES = (REQUEST_TIMEOUT, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,26 @@ def build_refused_request(
     refusal = build_refusal(status, body, route=request.route, action=request.action, redact=redact)
     if refusal.code in ("invalid_credentials", "not_a_cloud", "unsupported"):
         return _doubt_web_page(refusal, request) if status >= 400 else refusal
-    if status in (*_RATE_LIMIT_STATUSES, *_TEMPORARY_STATUSES):
-        too_fast = status in _RATE_LIMIT_STATUSES
-        return Retryable(refusal, unsent=too_fast, wait=wait, rate_limited=too_fast)
-    return refusal
+    return _make_retryable(refusal, status, wait) if _is_temporary(status) else refusal
+
+
+def build_oversized_response(error: BoundExceeded, request: Request, status: int | None) -> Exception:
+    """Return the error for a response that exceeds a bound.
+
+    The status tells whether a retry may succeed, whatever the size of the body is.
+
+    :param status: the HTTP status of the response, if it has arrived.
+    :returns: a :class:`Retryable` if a retry may succeed, else a :class:`ParticleError`.
+    """
+    if status is not None and _is_temporary(status) and error.code == "bad_response":
+        return _make_retryable(describe_bound(error, request, status), status, None)
+    return build_bound_error(error, request, status)
+
+
+def _is_temporary(status: int) -> bool:
+    return status in (*_RATE_LIMIT_STATUSES, *_TEMPORARY_STATUSES)
+
+
+def _make_retryable(error: ParticleError, status: int, wait: float | None) -> Retryable:
+    too_fast = status in _RATE_LIMIT_STATUSES
+    return Retryable(error, unsent=too_fast, wait=wait, rate_limited=too_fast)

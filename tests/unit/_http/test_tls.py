@@ -28,16 +28,21 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from support.scripted import ScriptedCloud
+from support.tunnel import Tunnel, running_tunnel
 
 ROUTE = "GET /v1/devices"
 
 
 @dataclass(frozen=True)
 class TlsCloud:
-    """A cloud with a self-signed certificate for 127.0.0.1."""
+    """A cloud with a self-signed certificate for 127.0.0.1.
+
+    :param lost: the method of each request that was received and not answered.
+    """
 
     port: int
     certificate: Path
+    lost: list[str]
 
     @property
     def url(self) -> str:
@@ -46,6 +51,7 @@ class TlsCloud:
 
 class _QuietServer(ThreadingHTTPServer):
     daemon_threads = True
+    lost: list[str]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore clients that refuse the certificate."""
@@ -57,6 +63,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"[]")
+
+    def lose_answer(self) -> None:
+        """Receive a write, and close the connection without an answer."""
+        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        lost: list[str] = self.server.lost  # type: ignore[attr-defined]
+        lost.append(self.command)
+        self.close_connection = True
+
+    do_POST = do_PUT = lose_answer
 
     def log_message(self, format: str, *args: Any) -> None:
         """Write no log."""
@@ -92,12 +107,13 @@ def tls_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsCloud]:
     """Run a cloud with a self-signed certificate."""
     certificate, key = make_certificate(tmp_path_factory.mktemp("tls"))
     server = _QuietServer(("127.0.0.1", 0), _Handler)
+    server.lost = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    yield TlsCloud(server.server_port, certificate)
+    yield TlsCloud(server.server_port, certificate, server.lost)
     server.shutdown()
     thread.join()
     server.server_close()
@@ -216,6 +232,29 @@ def test_unusable_authorities_are_not_blamed_on_a_ca_path_that_is_not_set(
     name = "the file of certificate authorities in the Python library certifi"
     assert (error.code, error.message) == ("tls_untrusted", f"Could not list: {name} {reason}.")
     assert error.hint.startswith("Install certifi again")
+
+
+# Through a proxy that only passes on encrypted connections
+
+
+def send_through(proxy: Tunnel, make_client: Callable[..., Http], cloud: TlsCloud, method: str) -> Http:
+    environment = {"https_proxy": proxy.url}
+    http = make_client(cloud.url, ca_path=str(cloud.certificate), environment=environment)
+    with pytest.raises(ParticleError) as caught:
+        http.send(Request(f"{method} /v1/devices", "change the devices"))
+    assert caught.value.code == ("ambiguous_write" if method == "POST" else "unreachable")
+    return http
+
+
+@pytest.mark.parametrize(("method", "attempts"), [("POST", 1), ("PUT", 5)])
+def test_write_whose_answer_a_tunnel_loses_is_repeated_only_if_safe(
+    make_client: Callable[..., Http], tls_cloud: TlsCloud, method: str, attempts: int
+) -> None:
+    tls_cloud.lost.clear()
+    with running_tunnel() as proxy:
+        http = send_through(proxy, make_client, tls_cloud, method)
+    assert (proxy.connections, tls_cloud.lost) == (attempts, [method] * attempts)
+    assert http.usage.writes == attempts
 
 
 def test_plain_http_server_is_not_reported_as_a_bad_certificate(
