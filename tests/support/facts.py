@@ -79,6 +79,12 @@ def load_endpoints() -> dict[str, list[dict[str, Any]]]:
     return {group["group"]: group["endpoints"] for group in _read_endpoints()["groups"]}
 
 
+def load_shape(name: str) -> dict[str, Any]:
+    """Return the fields of an object that responses contain, from endpoints.yml, keyed by the name of the field."""
+    shape: dict[str, Any] = _read_endpoints()["shapes"][name]
+    return shape
+
+
 @cache
 def load_facts() -> Facts:
     """Read all files in docs/facts except README.md, and return their entries."""

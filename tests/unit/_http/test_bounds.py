@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import json
 import socket
 import threading
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from turned_clock import TurnedClock, conversation
@@ -28,6 +29,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import parse_response
+from support.facts import load_shape
 from support.hostile import HEAD, PacedClock, hostile_server
 from support.scripted import ScriptedCloud
 
@@ -42,6 +45,7 @@ MEMORY = 300_000_000
 
 PATH = "/v1/devices/x"
 Pieces = Callable[[], Iterator[bytes]]
+Result = TypeVar("Result")
 
 
 def send(http: Http, method: str = "GET", **arguments: Any) -> Any:
@@ -250,10 +254,35 @@ def test_endless_line_in_a_chunked_body_ends(no_proxies: None, clock: TurnedCloc
 
 
 def test_answer_of_too_many_values_is_a_bad_response(http: Http, scripted_cloud: ScriptedCloud) -> None:
-    scripted_cloud.answer("GET", PATH, body="[" + "[]," * MAX_ANSWER_VALUES + "[]]")
+    scripted_cloud.answer("GET", PATH, body="[" + "0," * (MAX_ANSWER_VALUES - 1) + "0]")
+    scripted_cloud.answer("GET", PATH, body="[" + "0," * MAX_ANSWER_VALUES + "0]")
+    assert len(send(http)) == MAX_ANSWER_VALUES
     error = catch_error(http)
     assert error.code == "bad_response"
     assert f"more than {MAX_ANSWER_VALUES} values" in error.message
+
+
+def test_fifty_thousand_devices_are_read_in_bounded_memory() -> None:
+    # The fields are those of a claimed device (endpoints.yml: devices_list), except the obsolete network.
+    device = {
+        **{"id": "e00fce68aabbccddeeff0011", "name": "greenhouse-00001", "owner": "demo@example.com", "online": True},
+        **{"last_ip_address": "203.0.113.7", "last_heard": "2026-03-02T08:00:01.120Z", "connected": True},
+        **{"last_handshake_at": "2026-03-01T22:10:40.001Z", "product_id": 31337, "platform_id": 13, "cellular": True},
+        **{"notes": "north wall, second shelf", "functions": ["reboot", "calibrate", "setInterval", "sample"]},
+        **{"variables": {"temperature": "double", "humidity": "double", "uptime": "int32", "version": "string"}},
+        **{"status": "normal", "serial_number": "B40HAB000000001", "iccid": "89014100000000000001"},
+        **{"last_iccid": "89014100000000000001", "imei": "352162070000001", "mac_wifi": "94:94:4A:00:00:01"},
+        **{"mobile_secret": "ABCDEFGHIJ12345", "system_firmware_version": "6.3.4", "current_build_target": "6.3.4"},
+        **{"pinned_build_target": "6.3.4", "default_build_target": "6.3.4", "firmware_updates_enabled": True},
+        **{"firmware_updates_forced": False, "device_protection": {"status": "disabled"}, "last_app": ""},
+    }
+    assert set(device) == set(load_shape("device_owned")) - {"network"}
+    body = b"[" + b",".join([json.dumps(device).encode()] * 50_000) + b"]"
+    assert len(body) < MAX_ANSWER_BYTES
+    request = Request("GET /v1/devices", "list the devices")
+    peak, response = measure_memory(lambda: parse_response(200, body, request, str))
+    assert len(response.data) == 50_000
+    assert len(body) + peak < MEMORY
 
 
 @pytest.mark.parametrize("form", ['{"ok": false, "error": "%s"}', "<html>%s</html>", "%s"])
@@ -364,10 +393,10 @@ def test_next_address_is_used_if_the_first_refuses_the_connection(
     assert scripted_cloud.requests[0].headers["Host"] == f"many.example.com:{port}"
 
 
-def measure_memory(work: Callable[[], ParticleError]) -> tuple[int, ParticleError]:
+def measure_memory(work: Callable[[], Result]) -> tuple[int, Result]:
     tracemalloc.start()
     try:
-        error = work()
-        return tracemalloc.get_traced_memory()[1], error
+        result = work()
+        return tracemalloc.get_traced_memory()[1], result
     finally:
         tracemalloc.stop()
