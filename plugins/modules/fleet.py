@@ -721,8 +721,8 @@ devices:
       description:
         - Whether check mode cannot tell if the cloud would accept the device. The lists of the account do not show a
           device that is in no product and that the account has not claimed, so the id or label may be wrong.
-        - Check mode knows the other products of the account. A device of another product has the status V(failed). A run
-          reads at most 20 pages of the lists of other products, so a device on another page is uncertain too.
+        - Check mode knows the other products of the account. A device of another product has the status V(failed). At
+          most 20 pages of the lists of other products are read, so a device on another page is uncertain too.
       type: bool
       returned: in check mode, if V(true)
       sample: true

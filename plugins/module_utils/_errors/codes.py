@@ -34,7 +34,6 @@ HINTS: Mapping[str, str] = {
     "device_offline": "Power the device, wait until it is online, and run again.",
     "device_not_yours": "Check the id. If it is correct, ask the owner of the device to release it.",
     "quarantined": "Declare approval: approved for the device, or remove the device from your declaration.",
-    "platform_mismatch": "Use a device that has the platform of the product.",
     "conflict": "Compare the state in the cloud with your declaration, correct one of them, and run again.",
     "invalid_manifest": "Correct the manifest and run again; no request was sent.",
     "unsupported": "Remove this from your declaration, or use a cloud that supports it.",

@@ -30,7 +30,6 @@ _DEFAULT_KEYS = (
 )
 
 CONFIRMED, PROBABLE, STALE, OFFLINE = "confirmed", "probable", "stale", "offline"
-PRESENCE = (CONFIRMED, PROBABLE, STALE, OFFLINE)
 
 _CONFIRMED_SECONDS = 60
 _LAG_SECONDS = 46 * 60
@@ -88,7 +87,7 @@ def _read_mesh(row: Mapping[str, Any]) -> dict[str, Any] | None:
 def add_presence(facts: Mapping[str, Any], now: float) -> dict[str, Any]:
     """Return a copy of ``facts`` with two more keys: ``presence`` and ``last_heard_age``.
 
-    ``presence`` is one of :data:`PRESENCE`, and says how certain it is that the device is online now.
+    ``presence`` is ``confirmed``, ``probable``, ``stale`` or ``offline``: how certain it is that the device is online.
     ``last_heard_age`` is in whole seconds, or ``None`` if it is unknown.
 
     :param now: the current time of the cloud, in seconds since 1970.

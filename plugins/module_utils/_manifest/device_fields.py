@@ -49,18 +49,13 @@ _FLAG_WORDS = {
 
 
 class ValueKind(ABC):
-    """A kind of field value. Its methods check values, and convert values between several forms.
+    """A kind of field value. Its methods check declared values.
 
-    The forms are: a declared value in a manifest, a CSV cell, an option of module ``device``, and a value in the cloud.
+    A value is declared in a manifest, a CSV cell, or an option of module ``device``.
     """
 
     option: ClassVar[Mapping[str, Any]] = {"type": "str"}
     """The argument spec of a module option with this kind of value."""
-
-    @property
-    def default(self) -> Value | None:
-        """The declared value that every new device has; ``None`` if a manifest cannot declare this value."""
-        return None
 
     @abstractmethod
     def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
@@ -72,6 +67,15 @@ class ValueKind(ABC):
         If the cell is not valid, return the cell unchanged. ``check`` then reports the mistake.
         """
         return cell
+
+
+class StoredKind(ValueKind):
+    """A kind of value that a PUT request sets. Its methods also convert declared values from and to the cloud."""
+
+    @property
+    def default(self) -> Value | None:
+        """The declared value that every new device has; ``None`` if a manifest cannot declare this value."""
+        return None
 
     @abstractmethod
     def from_cloud(self, shown: object) -> Value | None:
@@ -87,7 +91,7 @@ class ValueKind(ABC):
 
 
 @dataclass(frozen=True)
-class Text(ValueKind):
+class Text(StoredKind):
     """A string value.
 
     :param may_be_blank: whether an empty string, or a string of spaces only, is valid.
@@ -129,7 +133,7 @@ class Text(ValueKind):
         return not self.may_be_blank and not text.strip()
 
 
-class Flag(ValueKind):
+class Flag(StoredKind):
     """A boolean value."""
 
     option: ClassVar[Mapping[str, Any]] = {"type": "bool"}
@@ -156,7 +160,7 @@ class Flag(ValueKind):
         return value is True
 
 
-class FirmwareLock(ValueKind):
+class FirmwareLock(StoredKind):
     """A firmware version number, or :data:`UNLOCKED`. The cloud represents :data:`UNLOCKED` as null."""
 
     @property
@@ -205,14 +209,6 @@ class Approval(ValueKind):
         """Return the declared word. Report a mistake if ``value`` is neither :data:`APPROVED` nor :data:`DENIED`."""
         return reader.read_choice(value, place, (APPROVED, DENIED))
 
-    def from_cloud(self, shown: object) -> Value | None:
-        """Return :data:`DENIED` if ``shown``, the value of ``denied`` in the cloud, is true."""
-        return DENIED if shown is True else APPROVED
-
-    def is_exported(self, value: Value | None) -> bool:
-        """Return false: an export contains approved devices only."""
-        return False
-
 
 TEXT, NAME = Text(), Text(may_be_blank=False, is_one_line=True)
 FLAG, FIRMWARE_LOCK, APPROVAL = Flag(), FirmwareLock(), Approval()
@@ -227,7 +223,6 @@ class DeviceField:
     :param kind: the kind of the field's values.
     :param product_only: whether only devices of a product have the field.
     :param former_name: a deprecated name of the field, which is still valid in a manifest and for module ``device``.
-    :param is_put: whether a PUT request sets the field. The plan of a device has a write of its own for other fields.
     """
 
     name: str
@@ -235,25 +230,31 @@ class DeviceField:
     kind: ValueKind
     product_only: bool = False
     former_name: str | None = None
-    is_put: bool = True
 
     def find_name(self, device: Mapping[str, Any]) -> str | None:
         """Return the name by which a mapping contains the field: ``name``, ``former_name``, or ``None``."""
         return next((name for name in (self.name, self.former_name) if name in device), None)
 
 
+@dataclass(frozen=True)
+class StoredField(DeviceField):
+    """A field that a PUT request sets. The plan of a device has a write of its own for each other field."""
+
+    kind: StoredKind
+
+
 DEVICE_FIELDS: tuple[DeviceField, ...] = (
-    DeviceField("name", "name", NAME),
-    DeviceField("notes", "notes", TEXT),
-    DeviceField("development", "development", FLAG, product_only=True),
-    DeviceField(
+    StoredField("name", "name", NAME),
+    StoredField("notes", "notes", TEXT),
+    StoredField("development", "development", FLAG, product_only=True),
+    StoredField(
         "firmware_lock",
         "desired_firmware_version",
         FIRMWARE_LOCK,
         product_only=True,
         former_name="firmware_version",  # the name of the version that a device runs, which is not the lock
     ),
-    DeviceField("approval", "denied", APPROVAL, product_only=True, is_put=False),
+    DeviceField("approval", "denied", APPROVAL, product_only=True),
 )
 
 
@@ -266,9 +267,9 @@ def list_fields(*, product_only: bool | None = None) -> tuple[DeviceField, ...]:
     return tuple(field for field in DEVICE_FIELDS if product_only in (None, field.product_only))
 
 
-def list_put_fields() -> tuple[DeviceField, ...]:
+def list_put_fields() -> tuple[StoredField, ...]:
     """Return the device fields that a PUT request sets."""
-    return tuple(field for field in DEVICE_FIELDS if field.is_put)
+    return tuple(field for field in DEVICE_FIELDS if isinstance(field, StoredField))
 
 
 def list_former_names() -> dict[str, str]:
@@ -341,7 +342,7 @@ def build_put_body(values: Mapping[str, Value]) -> dict[str, Value | None]:
 
     :param values: declared values, keyed by field name.
     """
-    fields = {field.name: field for field in DEVICE_FIELDS}
+    fields = {field.name: field for field in list_put_fields()}
     return {fields[name].cloud_name: fields[name].kind.to_cloud(value) for name, value in values.items()}
 
 

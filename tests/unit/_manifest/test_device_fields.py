@@ -25,8 +25,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.devic
     FLAG,
     TEXT,
     DeviceField,
+    StoredField,
+    StoredKind,
     Value,
-    ValueKind,
     build_put_body,
     check_fields,
     export_fields,
@@ -184,7 +185,7 @@ class Sample:
     :param sent: the value that the PUT sends.
     """
 
-    kind: ValueKind
+    kind: StoredKind
     value: Value
     cell: str
     option: Mapping[str, str]
@@ -209,7 +210,7 @@ class TestAdditionalRow:
     def sample(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Sample:
         """Add a row for the field ``site_label``, which the cloud calls ``siteLabel``."""
         sample = SAMPLES[request.param]
-        extra = DeviceField("site_label", "siteLabel", sample.kind, product_only=True)
+        extra = StoredField("site_label", "siteLabel", sample.kind, product_only=True)
         monkeypatch.setattr(device_fields, "DEVICE_FIELDS", (*DEVICE_FIELDS, extra))
         return sample
 
