@@ -152,7 +152,8 @@ _value:
       sample: [network barn has no gateway that is online]
     left_behind:
       description:
-        - Members that cannot be migrated, because networks with backend V(ledger) do not support their platform.
+        - Members that cannot be migrated, because networks with backend V(ledger) do not support their platform, or
+          because no member of their network that can be migrated can be a gateway.
       type: list
       elements: dict
       contains:

@@ -68,7 +68,8 @@ options:
     default: false
   type:
     description:
-      - Type of a new network. This option has no effect on an existing network, because its type cannot be changed.
+      - Type of the network. The type of an existing network cannot be changed. If it differs, the task fails before the
+        first write.
       - V(micro_wifi) and V(micro_cellular) allow at most 10 devices, of which one is the gateway. For the other types,
         O(limit) applies.
       - The default depends on the declared devices. If the devices fit into a micro type, the type is V(micro_cellular)

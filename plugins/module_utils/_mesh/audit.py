@@ -37,6 +37,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 
 _MAX_NAME, _MAX_FILE_NAME = 32, 100
 _Key = TypeVar("_Key", bound=Hashable)
+_NO_GATEWAY = "no member of this network that can be migrated can be a gateway, because none has an uplink"
+
 _LOCKED, _TARGETED = "desired_firmware_version", "targeted_firmware_release_version"
 
 
@@ -77,7 +79,13 @@ def audit_mesh(devices: Iterable[Mapping[str, Any]], networks: Sequence[Mapping[
     ending, _unused = find_versions_without_mesh(versions, every)
     names = _build_ledger_names(sorted({member.network for member in members if member.network is not None}))
     moving, left_behind = _split_members(members)
-    manifests = _build_manifests(moving, names)
+    gateways = _choose_gateways(moving)
+    manifests = _build_manifests([member for member in moving if gateways[str(member.network)]], gateways, names)
+    left_behind += [
+        {"id": member.id, "network": member.network, "reason": _NO_GATEWAY}
+        for member in moving
+        if not gateways[str(member.network)]
+    ]
     planned = {str(device["id"]) for share in manifests for device in share["manifest"]["devices"]}
     return {
         "registry": "present" if networks is not None else "retired",
@@ -263,17 +271,17 @@ def _make_distinct(texts: Mapping[_Key, str], longest: int) -> dict[_Key, str]:
     return found
 
 
-def _build_manifests(moving: Sequence[_Member], names: Mapping[str, str]) -> list[dict[str, Any]]:
+def _build_manifests(
+    moving: Sequence[_Member], gateways: Mapping[str, list[str]], names: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """Return ``manifests`` of the audit: one mapping for each pair of product and platform.
 
-    A network in which no member can be a gateway is left out.
+    :param gateways: the members to declare as gateways, keyed by network. Each network has a gateway.
     """
-    gateways = _choose_gateways(moving)
     shares: dict[tuple[str, str], list[_Member]] = {}
     for member in moving:
-        if gateways[str(member.network)]:
-            place = (str(member.facts.get("product") or ""), str(member.facts.get("platform")))
-            shares.setdefault(place, []).append(member)
+        place = (str(member.facts.get("product") or ""), str(member.facts.get("platform")))
+        shares.setdefault(place, []).append(member)
     files = _make_distinct(
         {place: _simplify_text(f"{place[0] or 'account'}-{place[1]}")[:_MAX_FILE_NAME] for place in sorted(shares)},
         _MAX_FILE_NAME,

@@ -141,7 +141,17 @@ class TestOneNetwork:
     ) -> None:
         reconcile(http, declare_barn(ids[:1], ids[1:4]))
         with pytest.raises(ParticleError, match="allows at most 1 gateway, but the network would have 2") as caught:
-            reconcile(http, declare_barn(ids[:2], ids[2:4], type="large_site"))
+            reconcile(http, declare_barn(ids[:2], ids[2:4]))
+        assert (caught.value.code, http.writes) == ("conflict", [])
+
+    @pytest.mark.parametrize("check_mode", [True, False])
+    def test_other_type_of_an_existing_network_is_refused(
+        self, http: RecordingHttp, ids: list[str], check_mode: bool
+    ) -> None:
+        reconcile(http, declare_barn(ids[:1], ids[1:4], type="micro_cellular"))
+        assert reconcile(http, declare_barn(ids[:1], ids[1:4], type="micro_cellular"))["changed"] is False
+        with pytest.raises(ParticleError, match="has type micro_cellular, which is fixed") as caught:
+            reconcile(http, declare_barn(ids[:1], ids[1:4], type="large_site"), check_mode=check_mode)
         assert (caught.value.code, http.writes) == ("conflict", [])
 
     def test_invalid_declaration_is_refused_with_all_mistakes(self) -> None:

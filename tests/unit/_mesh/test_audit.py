@@ -209,10 +209,16 @@ class TestMigrationManifests:
         assert xsom["manifest"]["networks"]["barn"]["gateways"] == [THREE]
 
     def test_network_without_any_uplink_has_no_manifest(self) -> None:
-        assert (
-            audit_mesh([make_facts(ONE, XENON, "barn", "gateway"), make_facts(TWO, XSOM, "barn")], None)["manifests"]
-            == []
-        )
+        devices = [make_facts(ONE, XENON, "barn", "gateway"), make_facts(TWO, XSOM, "barn")]
+        assert audit_mesh(devices, None)["manifests"] == []
+
+    def test_members_of_a_network_without_any_uplink_are_left_behind(self) -> None:
+        devices = [make_facts(ONE, XSOM, "barn"), make_facts(TWO, XSOM, "barn"), make_facts(THREE, network="shed")]
+        found = audit_mesh(devices, None)
+        left = {device["id"]: (device["network"], device["reason"]) for device in found["left_behind"]}
+        assert left.keys() == {ONE, TWO}
+        assert all(network == "barn" and "none has an uplink" in reason for network, reason in left.values())
+        assert [network["name"] for network in found["networks"]] == ["barn", "shed"]
 
     def test_each_network_gets_a_valid_name(self) -> None:
         names = ["Barn 1", "barn_1", "BARN 1", "gateway", "äöü", "..", "x" * 16]

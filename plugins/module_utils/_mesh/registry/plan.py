@@ -174,8 +174,11 @@ def _find_refusals(
 ) -> Iterator[str]:
     """Yield a sentence for each reason why planned changes are impossible.
 
-    Members and networks without changes are not checked.
+    Members without changes are not checked, and of networks without changes only the type.
     """
+    if not wanted or any(wanted.values()):  # otherwise all declared devices leave their networks
+        for name, network in networks.items():
+            yield from _check_type(name, network, observed.networks.get(name))
     growing = set()
     for device, membership in wanted.items():
         if membership is not None and members[device].changes:
@@ -188,6 +191,19 @@ def _find_refusals(
         size = Size(len(roles), sum(1 for role in roles.values() if role == GATEWAY))
         kind = (there.type if there else None) or find_network_type(network) or "micro_wifi"
         yield from check_size(name, kind, _get_limit(network), size, exists=there is not None)
+
+
+def _check_type(name: str, network: Network, there: RegisteredNetwork | None) -> Iterator[str]:
+    """Yield a sentence if a network exists with another type than the declared one.
+
+    No request of the registry changes the type (endpoints.yml: mesh_update).
+    """
+    declared = (network.parameters or {}).get("type")
+    if there is not None and there.type is not None and declared not in (None, there.type):
+        yield (
+            f"{name}: type {declared} is declared, but the network has type {there.type}, which is fixed: declare type "
+            f"{there.type}, or dissolve the network and declare it again"
+        )
 
 
 def _get_limit(network: Network) -> int:
