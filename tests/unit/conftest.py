@@ -13,10 +13,9 @@ import pytest
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.redis_server import RedisServer, running_redis
 from support.scripted import ScriptedCloud
+from support.turned_clock import TurnedClock, conversation
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from turned_clock import TurnedClock, conversation
 
 
 @pytest.fixture

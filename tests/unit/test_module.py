@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from token_cloud import DEVICES, granting, mode, token, trail
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import DEFAULT_WORKERS
@@ -21,6 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._module import 
     carry_out_work,
 )
 from support.scripted import ScriptedCloud
+from support.token_cloud import DEVICES, granting, mode, token, trail
 
 PASSWORD = 'hidden "pass" word'
 SECRETS: dict[str, Any] = {"password": PASSWORD, "client_secret": "hidden-secret", "otp_secret": "HIDDEN2HIDDEN2"}

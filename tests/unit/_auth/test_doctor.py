@@ -6,28 +6,11 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from token_cloud import (
-    CURRENT,
-    DEVICES,
-    EXPIRED,
-    GRANT,
-    INVALID,
-    LOGIN,
-    PASSWORD,
-    REFUSED,
-    USERNAME,
-    granting,
-    token,
-    trail,
-    turned_conversation,
-)
-from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.doctor import (
     CHECKS,
@@ -50,6 +33,21 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.connectio
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import Response
 from support.scripted import ScriptedCloud, scripted_cloud
 from support.simulator import Simulator
+from support.token_cloud import (
+    CURRENT,
+    DEVICES,
+    EXPIRED,
+    GRANT,
+    INVALID,
+    LOGIN,
+    PASSWORD,
+    REFUSED,
+    USERNAME,
+    granting,
+    token,
+    trail,
+)
+from support.turned_clock import TurnedClock, conversation
 
 READY = ReadyToken(token(1))
 CLIENT = Client("my-client", "s3cret-of-the-client")
@@ -58,12 +56,10 @@ SECRETS = (PASSWORD, CLIENT.secret, token(1), token(2), "001234")
 
 
 @pytest.fixture
-def clocked_http(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) -> Iterator[Http]:
+def clocked_http(http: Http, clock: TurnedClock) -> Http:
     """Provide an HTTP client whose clock shows the current time."""
     clock.now = time.time()
-    http = turned_conversation(scripted_cloud.url, clock)
-    yield http
-    http.close()
+    return http
 
 
 @pytest.fixture
@@ -266,7 +262,7 @@ def test_client_secret_given_as_token_is_recognised_without_a_request(clocked_ht
 def test_unreachable_cloud_fails_the_host_check(store: SessionStore, clock: TurnedClock, no_proxies: None) -> None:
     with scripted_cloud() as closed_cloud:
         url = closed_cloud.url
-    http = turned_conversation(url, clock)
+    http = conversation(url, clock)
     expect_failure(examine(http, store, LOGIN), "host", "unreachable")
     http.close()
 

@@ -8,26 +8,11 @@ import contextlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from token_cloud import (
-    CURRENT,
-    GRANT,
-    INVALID,
-    LOGIN,
-    PASSWORD,
-    REFUSED,
-    USERNAME,
-    bearers,
-    granting,
-    token,
-    trail,
-    turned_conversation,
-)
-from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth import grants
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.cleanup import OrphanSearch
@@ -51,6 +36,20 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lif
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.scripted import ScriptedCloud
+from support.token_cloud import (
+    CURRENT,
+    GRANT,
+    INVALID,
+    LOGIN,
+    PASSWORD,
+    REFUSED,
+    USERNAME,
+    bearers,
+    granting,
+    token,
+    trail,
+)
+from support.turned_clock import TurnedClock, conversation
 
 OK = {"ok": True}
 REVOCATION = f"DELETE {CURRENT}"
@@ -59,11 +58,9 @@ REFRESH = RefreshToken("r0", Client("my-client", "my-secret"))
 
 
 @pytest.fixture
-def clocked_http(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) -> Iterator[Http]:
+def clocked_http(http: Http, clock: TurnedClock) -> Http:
     clock.now = 1000.0
-    http = turned_conversation(scripted_cloud.url, clock)
-    yield http
-    http.close()
+    return http
 
 
 @pytest.fixture
@@ -166,7 +163,7 @@ def test_record_stays_only_if_the_response_may_have_been_a_grant(
 
 
 def test_unsent_request_leaves_no_record(sessions: SessionStore, clock: TurnedClock, no_proxies: None) -> None:
-    http = turned_conversation("http://127.0.0.1:1", clock)
+    http = conversation("http://127.0.0.1:1", clock)
     with pytest.raises(ParticleError) as caught:
         get_shared_token(http, LOGIN, sessions)
     http.close()
@@ -188,6 +185,21 @@ def test_shared_token_that_outlives_its_store_keeps_a_record(
     assert record.token_hash in sessions.hash_tokens()
     assert (record.reason, record.usable_until) == (None, 1000.0 + SESSION_SECONDS)
     assert record.ends_at == (None if expires_in == 0 else 1000.0 + 90 * 86400)
+
+
+def test_shared_token_is_in_use_for_a_process_that_cannot_see_it(
+    clocked_http: Http, sessions: SessionStore, scripted_cloud: ScriptedCloud, clock: TurnedClock, tmp_path: Path
+) -> None:
+    granting(scripted_cloud, token(1), expires_in=None)
+    get_shared_token(clocked_http, LOGIN, sessions)
+    cron = SessionStore(tmp_path / "cron.json", clock, requests=sessions.requests)  # without the runtime folder
+    search = OrphanSearch(clocked_http, cron)
+    lost = Record(scripted_cloud.url, USERNAME, "particle", 1000.0, None, {}, Stage.LOST)
+    rows = [{"token": token(1), "expires_at": None, "client": "particle"}]
+    assert search.list_orphans() == []
+    assert search.plan_cleanup([lost], rows, LOGIN).found == []
+    clock.now += SESSION_SECONDS
+    assert [record.reason for record in search.list_orphans()] == [Reason.LOST]
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt(), SystemExit()])

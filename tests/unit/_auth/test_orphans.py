@@ -11,17 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from token_cloud import (
-    CURRENT,
-    LOGIN,
-    USERNAME,
-    bearers,
-    token,
-    trail,
-    turned_conversation,
-    write_private,
-)
-from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.account_tokens import ListedToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.cleanup import OrphanSearch, revoke_orphans
@@ -44,6 +33,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_reg
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import identify_process
 from support.scripted import ScriptedCloud
+from support.token_cloud import (
+    CURRENT,
+    LOGIN,
+    USERNAME,
+    bearers,
+    token,
+    trail,
+    write_private,
+)
+from support.turned_clock import TurnedClock, conversation
 
 LIST = "/v1/access_tokens"
 START, LIFE = 1000.0, 3600.0
@@ -199,7 +198,7 @@ def search(
     scripted_cloud: ScriptedCloud, clock: TurnedClock, tmp_path: Path, no_proxies: None
 ) -> Iterator[OrphanSearch]:
     clock.now = START + MAX_DELAY + 10
-    http = turned_conversation(scripted_cloud.url, clock)
+    http = conversation(scripted_cloud.url, clock)
     sessions = SessionStore(tmp_path / "sessions.json", clock)
     yield OrphanSearch(http, sessions, (TokenStore(tmp_path / "tokens.json"),))
     http.close()

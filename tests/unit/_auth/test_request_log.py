@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from token_cloud import USERNAME, mode, write_private
-from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import (
     FILE_NAME,
@@ -28,6 +26,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_l
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import identify_process
+from support.token_cloud import USERNAME, mode, write_private
+from support.turned_clock import TurnedClock
 
 HERE = identify_process(os.getpid())
 ENDED = {**HERE, "started": "1"}

@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from token_cloud import (
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import Session
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+from support.scripted import ScriptedCloud
+from support.simulator import Simulator
+from support.token_cloud import (
     CURRENT,
     DEVICES,
     EXPIRED,
@@ -23,20 +34,8 @@ from token_cloud import (
     granting,
     token,
     trail,
-    turned_conversation,
 )
-from turned_clock import TurnedClock
-
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import Session
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
-from support.scripted import ScriptedCloud
-from support.simulator import Simulator
+from support.turned_clock import TurnedClock, conversation
 
 READY = ReadyToken("ready-token")
 LOGGED_IN_AGAIN = "The cloud no longer accepts the token of this session; logging in again."
@@ -60,7 +59,7 @@ def make_session(
     """Return a function that makes sessions with shared logins; `own_client` gives a session its own HTTP client."""
 
     def make(login: Login = LOGIN, *, own_client: bool = False) -> Session:
-        client = turned_conversation(scripted_cloud.url, clock) if own_client else http
+        client = conversation(scripted_cloud.url, clock) if own_client else http
         login.mask_secrets(client.redact)
         return Session(client, login, lambda: SessionStore(tmp_path / "sessions.json", clock), warnings.append)
 

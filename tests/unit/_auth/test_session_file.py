@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from token_cloud import LOGIN, mode, token, write_private
-from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Memory
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from support.counts import FULL_EXAMPLES, QUICK_EXAMPLES, count
+from support.token_cloud import LOGIN, mode, token, write_private
+from support.turned_clock import TurnedClock
 
 IDENTITY = ("https://cloud.example.com", *LOGIN.get_identity())
 

@@ -21,8 +21,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from token_cloud import GRANT, LOGIN, PASSWORD, REFUSED, USERNAME, granting, mode, run_child, token
-from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth import shared_logins as session_store
@@ -39,6 +37,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 from support.scripted import ScriptedCloud
+from support.token_cloud import GRANT, LOGIN, PASSWORD, REFUSED, USERNAME, granting, mode, run_child, token
+from support.turned_clock import TurnedClock
 
 IDENTITY = ("https://cloud.example.com", *LOGIN.get_identity())
 OTP_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -51,7 +51,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session i
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Connection, Http
-from token_cloud import LOGIN
+from support.token_cloud import LOGIN
 
 def log_in():
     store = lambda: SessionStore(Path(sys.argv[2]))

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from token_cloud import child_environment
 
 from support.counts import count
 from support.paths import TESTS
 from support.simulator import PASSWORD, USERNAME, running_simulator
+from support.token_cloud import child_environment
 
 DEVICES = 100
 RUN_SECONDS = 1200

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from token_cloud import DAY, USERNAME, mode, token, write_private
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_fingerprint
@@ -27,6 +26,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_fil
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 from support.counts import FULL_EXAMPLES, QUICK_EXAMPLES, count
+from support.token_cloud import DAY, USERNAME, mode, token, write_private
 
 URL = "https://cloud.example.com"
 LABEL = Label(URL, USERNAME, "particle", "nightly report")

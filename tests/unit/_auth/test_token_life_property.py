@@ -16,8 +16,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from token_cloud import LOGIN, USERNAME, turned_conversation
-from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth import grants, request_log
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.cleanup import OrphanSearch, revoke_orphans
@@ -29,6 +27,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import Response
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
+from support.token_cloud import LOGIN, USERNAME
+from support.turned_clock import TurnedClock, conversation
 
 URL = "https://cloud.example"
 LABEL = Label(URL, USERNAME, "particle", "")
@@ -97,7 +97,7 @@ class World:
 
 
 def build_tokens(world: World, folder: Path) -> Tokens:
-    http = turned_conversation(URL, world.clock)
+    http = conversation(URL, world.clock)
     http.send = lambda request: world.send(http, request)  # type: ignore[method-assign]
     requests = RequestLog(lambda: folder / request_log.FILE_NAME, clock=world.clock)
     sessions = SessionStore(folder / "sessions.json", world.clock, requests=requests)

@@ -9,33 +9,12 @@ import datetime
 import json
 import signal
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from token_cloud import (
-    CURRENT,
-    DAY,
-    DEVICES,
-    EXPIRED,
-    GRANT,
-    INVALID,
-    LOGIN,
-    PASSWORD,
-    REFUSED,
-    USERNAME,
-    bearers,
-    granting,
-    mode,
-    run_child,
-    token,
-    trail,
-    turned_conversation,
-)
-from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.refresh_token import RefreshToken
@@ -52,6 +31,25 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.connectio
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from support.scripted import ScriptedCloud
 from support.simulator import Simulator
+from support.token_cloud import (
+    CURRENT,
+    DAY,
+    DEVICES,
+    EXPIRED,
+    GRANT,
+    INVALID,
+    LOGIN,
+    PASSWORD,
+    REFUSED,
+    USERNAME,
+    bearers,
+    granting,
+    mode,
+    run_child,
+    token,
+    trail,
+)
+from support.turned_clock import TurnedClock, conversation
 
 OK = {"ok": True}
 STEPS = ("obtained", "proved", "stored", "revoked")
@@ -63,7 +61,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_lo
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import Tokens
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Connection, Http
-from token_cloud import LOGIN, USERNAME
+from support.token_cloud import LOGIN, USERNAME
 
 url, folder, fatal_step = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 
@@ -88,12 +86,10 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def clocked_http(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) -> Iterator[Http]:
+def clocked_http(http: Http, clock: TurnedClock) -> Http:
     """Provide an HTTP client that uses the test clock and masks the secrets of the login."""
-    http = turned_conversation(scripted_cloud.url, clock)
     LOGIN.mask_secrets(http.redact)
-    yield http
-    http.close()
+    return http
 
 
 @pytest.fixture
@@ -493,7 +489,7 @@ def build_tokens(simulator: Simulator, folder: Path, warnings: list[str], clock:
     if clock is None:
         http, sessions = Http(Connection(simulator.url)), SessionStore(folder / "sessions.json")
     else:
-        http, sessions = turned_conversation(simulator.url, clock), SessionStore(folder / "sessions.json", clock)
+        http, sessions = conversation(simulator.url, clock), SessionStore(folder / "sessions.json", clock)
     return Tokens(http, sessions, TokenStore(folder / "tokens.json"), warnings.append)
 
 

@@ -5,27 +5,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from token_cloud import (
-    CURRENT,
-    DEVICES,
-    EXPIRED,
-    INVALID,
-    LOGIN,
-    PASSWORD,
-    USERNAME,
-    granting,
-    token,
-    trail,
-    turned_conversation,
-    write_private,
-)
-from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.cleanup import OrphanSearch
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
@@ -42,18 +26,24 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_reg
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.scripted import ScriptedCloud
+from support.token_cloud import (
+    CURRENT,
+    DEVICES,
+    EXPIRED,
+    INVALID,
+    LOGIN,
+    PASSWORD,
+    USERNAME,
+    granting,
+    token,
+    trail,
+    write_private,
+)
+from support.turned_clock import TurnedClock
 
 TOKENS = "/v1/access_tokens"
 READY = ReadyToken(token(1))
 OTP_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
-
-
-@pytest.fixture
-def clocked_http(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) -> Iterator[Http]:
-    """Provide an HTTP client that uses the test clock."""
-    http = turned_conversation(scripted_cloud.url, clock)
-    yield http
-    http.close()
 
 
 @pytest.fixture
@@ -95,7 +85,7 @@ def get_listing(http: Http, store: SessionStore, account: PasswordLogin | None =
     ],
 )
 def test_current_token_is_reported_with_its_details(
-    clocked_http: Http,
+    http: Http,
     store: SessionStore,
     scripted_cloud: ScriptedCloud,
     answer: dict[str, Any],
@@ -103,7 +93,7 @@ def test_current_token_is_reported_with_its_details(
 ) -> None:
     scripted_cloud.answer("GET", CURRENT, json=answer)
     unknown: dict[str, Any] = {"expires_at": None, "days_left": None, "client": None, "scopes": [], "orgs": []}
-    assert get_report(clocked_http, READY, store) == {
+    assert get_report(http, READY, store) == {
         "changed": False,
         "current": {"fingerprint": compute_fingerprint(token(1)), "alive": True, **unknown, **expected},
         "kept": [],
@@ -113,68 +103,64 @@ def test_current_token_is_reported_with_its_details(
 
 @pytest.mark.parametrize("answer", [INVALID, EXPIRED])
 def test_invalid_token_is_reported_as_not_alive(
-    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud, answer: dict[str, str]
+    http: Http, store: SessionStore, scripted_cloud: ScriptedCloud, answer: dict[str, str]
 ) -> None:
     scripted_cloud.answer("GET", CURRENT, 401, json=answer)
-    current = get_report(clocked_http, READY, store)["current"]
+    current = get_report(http, READY, store)["current"]
     assert (current["alive"], current["fingerprint"]) == (False, compute_fingerprint(token(1)))
 
 
 @pytest.mark.parametrize(("status", "is_alive"), [(200, True), (401, False)])
 def test_validity_is_reported_if_the_cloud_shows_no_details(
-    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud, status: int, is_alive: bool
+    http: Http, store: SessionStore, scripted_cloud: ScriptedCloud, status: int, is_alive: bool
 ) -> None:
     scripted_cloud.answer("GET", CURRENT, 404, body="Not Found", repeat=True).answer("GET", DEVICES, status, json=[])
-    assert get_report(clocked_http, READY, store)["current"]["alive"] is is_alive
+    assert get_report(http, READY, store)["current"]["alive"] is is_alive
 
 
 def test_failure_unrelated_to_the_token_is_an_error(
-    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud
+    http: Http, store: SessionStore, scripted_cloud: ScriptedCloud
 ) -> None:
     scripted_cloud.answer("GET", CURRENT, 403, json={"error": "Permission Denied"})
     with pytest.raises(ParticleError) as caught:
-        get_report(clocked_http, READY, store)
+        get_report(http, READY, store)
     assert caught.value.code == "forbidden"
 
 
 @pytest.mark.parametrize("value", ["", "two words", f"{token(1)}\n", "tökén€"])
-def test_malformed_token_is_refused_before_any_request(clocked_http: Http, store: SessionStore, value: str) -> None:
+def test_malformed_token_is_refused_before_any_request(http: Http, store: SessionStore, value: str) -> None:
     with pytest.raises(ParticleError) as caught:
-        get_report(clocked_http, ReadyToken(value), store)
+        get_report(http, ReadyToken(value), store)
     assert caught.value.code == "token_invalid"
-    assert clocked_http.usage.requests == 0
+    assert http.usage.requests == 0
 
 
 def test_shared_token_of_a_login_is_reported_without_logging_in(
-    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud
+    http: Http, store: SessionStore, scripted_cloud: ScriptedCloud
 ) -> None:
-    assert get_report(clocked_http, LOGIN, store)["current"] is None
+    assert get_report(http, LOGIN, store)["current"] is None
     assert scripted_cloud.requests == []
     granting(scripted_cloud, token(2)).answer("GET", CURRENT, json={})
-    store.get_token(
-        identify_login(clocked_http.connection, LOGIN), lambda memory: LOGIN.obtain_grant(clocked_http, {}, memory)
-    )
-    assert get_report(clocked_http, LOGIN, store)["current"]["fingerprint"] == compute_fingerprint(token(2))
+    store.get_token(identify_login(http.connection, LOGIN), lambda memory: LOGIN.obtain_grant(http, {}, memory))
+    assert get_report(http, LOGIN, store)["current"]["fingerprint"] == compute_fingerprint(token(2))
 
 
-def test_only_stored_tokens_are_reported_without_credentials(
-    clocked_http: Http, store: SessionStore, tmp_path: Path
-) -> None:
+def test_only_stored_tokens_are_reported_without_credentials(http: Http, store: SessionStore, tmp_path: Path) -> None:
     label = {"api_url": "https://cloud.example.com", "account": USERNAME, "client": "particle", "purpose": "report"}
     dates = {"obtained_at": "1970-01-01T00:00:00Z", "expires_at": "1970-01-03T12:00:00Z"}
     entry = {**label, **dates, "fingerprint": "1f0c5d6e", "access_token": token(1), "previous": [token(2)]}
     file = write_private(tmp_path / "tokens.json", {"tokens": [entry]})
-    assert get_report(clocked_http, None, store, file) == {
+    assert get_report(http, None, store, file) == {
         "changed": False,
         "current": None,
         "kept": [{**label, **dates, "fingerprint": "1f0c5d6e", "days_left": 2}],
         "orphaned": [],
     }
-    assert clocked_http.usage.requests == 0
+    assert http.usage.requests == 0
 
 
-def test_report_contains_no_listing_by_default(clocked_http: Http, store: SessionStore) -> None:
-    assert set(get_report(clocked_http, None, store)) == {"changed", "current", "kept", "orphaned"}
+def test_report_contains_no_listing_by_default(http: Http, store: SessionStore) -> None:
+    assert set(get_report(http, None, store)) == {"changed", "current", "kept", "orphaned"}
 
 
 # The listing
@@ -189,10 +175,10 @@ def test_report_contains_no_listing_by_default(clocked_http: Http, store: Sessio
     ids=["documented", "self-hosted"],
 )
 def test_listed_tokens_are_reported_by_their_fingerprints(
-    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud, rows: list[dict[str, Any]]
+    http: Http, store: SessionStore, scripted_cloud: ScriptedCloud, rows: list[dict[str, Any]]
 ) -> None:
     scripted_cloud.answer("GET", TOKENS, json=rows)
-    result = get_listing(clocked_http, store)
+    result = get_listing(http, store)
     row = {"fingerprint": compute_fingerprint(token(1)), "client": "__PASSWORD_ONLY__", "expires_at": None}
     assert (result["listed"], result["listing_error"]) == ([row], None)
     basic = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
@@ -211,7 +197,7 @@ def test_listed_tokens_are_reported_by_their_fingerprints(
     ],
 )
 def test_failed_listing_is_explained_and_not_raised(
-    clocked_http: Http,
+    http: Http,
     store: SessionStore,
     scripted_cloud: ScriptedCloud,
     status: int,
@@ -219,16 +205,16 @@ def test_failed_listing_is_explained_and_not_raised(
     code: str,
 ) -> None:
     scripted_cloud.answer("GET", TOKENS, status, json=answer, repeat=True)
-    result = get_listing(clocked_http, store)
+    result = get_listing(http, store)
     assert (result["listed"], result["listing_error"]["code"]) == (None, code)
     assert result["listing_error"]["hint"]
 
 
 def test_failed_listing_points_out_a_client_given_as_account(
-    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud
+    http: Http, store: SessionStore, scripted_cloud: ScriptedCloud
 ) -> None:
     scripted_cloud.answer("GET", TOKENS, 401, json={"ok": False, "errors": ["Bad password"]})
-    error = get_listing(clocked_http, store, PasswordLogin("particle", "particle"))["listing_error"]
+    error = get_listing(http, store, PasswordLogin("particle", "particle"))["listing_error"]
     assert "'particle' looks like an OAuth client" in error["message"]
 
 
@@ -243,7 +229,7 @@ def test_failed_listing_points_out_a_client_given_as_account(
     ids=["none", "code", "secret"],
 )
 def test_one_time_code_is_sent_with_the_account(
-    clocked_http: Http,
+    http: Http,
     store: SessionStore,
     scripted_cloud: ScriptedCloud,
     login: PasswordLogin,
@@ -251,13 +237,13 @@ def test_one_time_code_is_sent_with_the_account(
 ) -> None:
     scripted_cloud.answer("GET", TOKENS, json=[], repeat=True)
     for _unused in codes:
-        assert get_listing(clocked_http, store, login)["listed"] == []
+        assert get_listing(http, store, login)["listed"] == []
     assert [request.query for request in scripted_cloud.requests] == codes
 
 
 def test_listing_without_an_account_sends_no_request(
-    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud
+    http: Http, store: SessionStore, scripted_cloud: ScriptedCloud
 ) -> None:
-    error = get_listing(clocked_http, store, None)["listing_error"]
+    error = get_listing(http, store, None)["listing_error"]
     assert (error["code"], trail(scripted_cloud)) == ("listing_refused", [])
     assert "username and password" in error["message"]

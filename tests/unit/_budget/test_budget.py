@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
@@ -28,6 +27,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits 
 )
 from particle_simulator.routes import TABLE
 from support.redis_server import RedisServer
+from support.turned_clock import TurnedClock
 
 LOGIN = "POST /oauth/token"
 LIST = "GET /v1/devices"

@@ -22,8 +22,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from token_cloud import CHILD_SECONDS, child_environment, mode, run_child
-from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget import in_files
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
@@ -34,6 +32,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits 
     Limit,
 )
 from support.counts import count
+from support.token_cloud import CHILD_SECONDS, child_environment, mode, run_child
+from support.turned_clock import TurnedClock
 
 LOGIN = "POST /oauth/token"
 LIST = "GET /v1/devices"

@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 from fleet_cloud import barn, ids_of
-from token_cloud import run_child
-from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget import in_redis
@@ -40,6 +38,8 @@ from support.counts import count
 from support.redis_server import RedisServer, running_redis
 from support.scripted import ScriptedCloud
 from support.simulator import PASSWORD, USERNAME, Simulator
+from support.token_cloud import run_child
+from support.turned_clock import TurnedClock
 
 LOGIN = "POST /oauth/token"
 LIST = "GET /v1/devices"

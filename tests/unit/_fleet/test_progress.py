@@ -10,7 +10,6 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import (
     Lines,
@@ -19,6 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress
     ProgressThread,
     format_line,
 )
+from support.turned_clock import TurnedClock
 
 NUMBERS_AND_FIXED_WORDS = re.compile(
     r"[\d,]+/[\d,]+ \| [\d.]+/s \| ETA (-|(\d+ days?, )?\d+:\d\d:\d\d) \| [\d,]+ failed( \| \d+ % of budget)?"

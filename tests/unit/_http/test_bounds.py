@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import pytest
-from turned_clock import TurnedClock, conversation
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import (
     MAX_ANSWER_BYTES,
@@ -33,6 +32,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.response 
 from support.facts import load_shape
 from support.hostile import HEAD, PacedClock, hostile_server
 from support.scripted import ScriptedCloud
+from support.turned_clock import TurnedClock, conversation
 
 TIMEOUT = 60.0
 STEP = 10.0

@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 import requests
-from turned_clock import TurnedClock, conversation
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
@@ -36,6 +35,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry imp
 from support.scripted import ScriptedCloud
 from support.scripted import scripted_cloud as another_cloud
 from support.simulator import running_simulator
+from support.turned_clock import TurnedClock, conversation
 
 TOKEN = "1f0c5d6e7a8b9c0d1e2f30415263748596a7b8c9"
 PATH = "/v1/devices/x"

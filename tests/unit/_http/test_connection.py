@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 
 import pytest
-from token_cloud import LOGIN
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
@@ -19,6 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.connectio
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.run_lock import hold_run_lock
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import read_connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import read_settings
+from support.token_cloud import LOGIN
 
 
 def connect(url: str) -> Connection:

@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from token_cloud import mode, run_child, write_private
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
@@ -31,6 +30,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_
 from support.counts import count
 from support.paths import COLLECTIONS
 from support.processes import running
+from support.token_cloud import mode, run_child, write_private
 
 SECRET = "s3cret-content"
 

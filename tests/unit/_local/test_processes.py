@@ -9,13 +9,13 @@ import subprocess
 import sys
 
 import pytest
-from token_cloud import run_child
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import (
     find_parent_id,
     has_ended,
     identify_process,
 )
+from support.token_cloud import run_child
 
 ORPHANED_WORKER = f"""
 import multiprocessing, os, time

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from token_cloud import write_private
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
@@ -41,6 +40,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
     build_shared_spec,
     find_secrets,
 )
+from support.token_cloud import write_private
 
 TASK, ENVIRONMENT = "the task's options", "the environment"
 TASK_PAIR = {"username": "task@example.com", "password": "task-password"}

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleLookupError
-from token_cloud import GRANT, PASSWORD, REFUSED, USERNAME, granting, token, trail, write_private
 
 from ansible_collections.meshfleet.particle.plugins.lookup.access_token import LookupModule
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from support.scripted import ScriptedCloud
+from support.token_cloud import GRANT, PASSWORD, REFUSED, USERNAME, granting, token, trail, write_private
 
 ACCOUNT = {"username": USERNAME, "password": PASSWORD}
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cli_profile import (
     Profile,
@@ -28,6 +27,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.creden
     Settings,
     read_settings,
 )
+from support.turned_clock import TurnedClock
 
 API, SELF_HOSTED = "https://api.particle.io", "https://own.example.com"
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import base64
 
 import pytest
-from token_cloud import GRANT, granting, token
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.client_credentials import (
@@ -18,6 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.scripted import ScriptedCloud
+from support.token_cloud import GRANT, granting, token
 
 CLIENT = Client("my-product-1234", "s3cret-of-the-client")
 LOGIN = ClientCredentials(CLIENT)

@@ -7,13 +7,10 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from token_cloud import GRANT, turned_conversation
-from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.one_time_code import (
@@ -27,6 +24,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.scripted import ScriptedCloud
+from support.token_cloud import GRANT
+from support.turned_clock import TurnedClock
 
 USERNAME, PASSWORD = "demo@example.com", "demo-password"
 LOGIN = PasswordLogin(USERNAME, PASSWORD)
@@ -318,12 +317,10 @@ MFA_REQUIRED = {"error": "mfa_required", "error_description": "Multifactor requi
 
 
 @pytest.fixture
-def clocked_http(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) -> Iterator[Http]:
+def clocked_http(http: Http, clock: TurnedClock) -> Http:
     """Provide an HTTP client whose clock shows the time of a test vector of RFC 6238."""
     clock.now = 1111111111.0
-    http = turned_conversation(scripted_cloud.url, clock)
-    yield http
-    http.close()
+    return http
 
 
 def require_code(cloud: ScriptedCloud, logins: int = 1) -> ScriptedCloud:

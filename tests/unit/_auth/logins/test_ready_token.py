@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import pytest
-from token_cloud import token, trail
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import MASK, Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.scripted import ScriptedCloud
+from support.token_cloud import token, trail
 
 
 def test_token_is_used_without_a_request_and_has_no_known_expiry(http: Http, scripted_cloud: ScriptedCloud) -> None:

@@ -9,8 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from token_cloud import PASSWORD, USERNAME, token, turned_conversation
-from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.two_step import TwoStepLogin
@@ -21,6 +19,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact 
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from support.scripted import ScriptedCloud, scripted_cloud
+from support.token_cloud import PASSWORD, USERNAME, token
+from support.turned_clock import TurnedClock, conversation
 
 LOGIN = TwoStepLogin(USERNAME, PASSWORD, "/session", "/session/token")
 SESSION = "Zk3_-xYq81LmN0pQrStU"
@@ -75,7 +75,7 @@ def test_expiry_of_the_token_is_read_from_the_answer(
     scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None, expiry: dict[str, Any], expires_in: int | None
 ) -> None:
     script_both_steps(scripted_cloud, **expiry)
-    http = turned_conversation(scripted_cloud.url, clock)
+    http = conversation(scripted_cloud.url, clock)
     assert LOGIN.obtain_grant(http, {}, {}).expires_in == expires_in
     http.close()
 

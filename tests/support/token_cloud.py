@@ -12,12 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from turned_clock import TurnedClock
-
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from support.paths import COLLECTIONS, TESTS
 from support.scripted import ScriptedCloud
 
@@ -57,11 +52,6 @@ def bearers(cloud: ScriptedCloud) -> list[str]:
     """Return the bearer token of each request that carried one, in order."""
     headers = [request.headers.get("Authorization", "") for request in cloud.requests]
     return [header.removeprefix("Bearer ") for header in headers if header.startswith("Bearer ")]
-
-
-def turned_conversation(api_url: str, clock: TurnedClock) -> Http:
-    """Return an HTTP client that takes time and date from `clock`, and does not really wait."""
-    return Http(Connection(api_url, timeout=5), clock=Clock(clock.sleep, clock, clock))
 
 
 def mode(path: Path) -> int:
