@@ -17,6 +17,7 @@ class ActionModule(ParticleAction):
     """The action plugin of module ``fleet_outcome``."""
 
     SPEC = SPEC
+    CONNECTS = False
 
     def work(self, task: Task) -> dict[str, Any]:
         """Return the outcome of this host. The task fails if the outcome contains an error of the device or the run."""

@@ -20,11 +20,11 @@ description:
     changes could not be verified, or if something other than a device of a host failed, all hosts that declare a device
     fail.
   - The task reports a change for the hosts whose device was changed.
-  - The module makes no API request and needs no credentials.
+  - The module makes no API request and needs no credentials. It ignores the connection options that C(module_defaults)
+    set for the action group.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
-  - meshfleet.particle.module_defaults
   - meshfleet.particle.connection.attributes
 attributes:
   check_mode:
@@ -183,10 +183,10 @@ error:
       sample: POST /oauth/token
 """
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import build_argument_spec, run_by_action
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import run_by_action
 
 # The action plugin of the same name carries out this module on the controller.
-SPEC = build_argument_spec(fleet={"type": "dict", "required": True})
+SPEC = {"fleet": {"type": "dict", "required": True}}
 
 
 def main() -> None:

@@ -28,7 +28,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._module import 
     carry_out_work,
     describe_missing_library,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import find_secrets
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import (
+    build_shared_spec,
+    find_secrets,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._environment import build_environment
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._role_options import RoleOptions, read_role_options
@@ -47,6 +50,10 @@ class ParticleAction(ActionBase):
 
     SPEC: ClassVar[Mapping[str, Any]]
 
+    CONNECTS: ClassVar[bool] = True
+    """Whether the action connects to a cloud. Otherwise, it has no connection options, and ignores those of
+    ``module_defaults``."""
+
     _requires_connection = False
     _supports_check_mode = True
 
@@ -63,6 +70,10 @@ class ParticleAction(ActionBase):
         role = read_role_options(self._task_vars, self._templar.template, type(self).__module__.rpartition(".")[2])
         if role is not None:
             self._task.args = self._merge_role_options(role)
+        if not self.CONNECTS:
+            self._task.args = {
+                name: value for name, value in self._task.args.items() if name not in build_shared_spec()
+            }
         self._task.args = split_text_lists(self._task.args, self.SPEC)
         self._role_options = role
         return self._run_task(super().run(tmp, task_vars))

@@ -204,6 +204,13 @@ def test_serial_makes_one_run_per_batch(simulator: Simulator, tmp_path: Path) ->
     assert len(list_hosts(run, "Outcome", "changed")) == 10
 
 
+def test_outcome_ignores_the_connection_options_of_module_defaults(simulator: Simulator, tmp_path: Path) -> None:
+    defaults = {"group/meshfleet.particle.particle": {"api_url": simulator.url, "timeout": 30, "profile": "none"}}
+    hosts = write_inventory(simulator, tmp_path, 2)
+    run = play_over_hosts(simulator, hosts, play={"module_defaults": defaults}).succeeded()
+    assert list_hosts(run, "Outcome", "changed") == ["line-0", "line-1"]
+
+
 def test_hosts_find_their_outcomes_in_the_file_if_hosts_are_left_out(simulator: Simulator, tmp_path: Path) -> None:
     """The result of thousands of hosts has no key hosts."""
     hosts = write_inventory(
