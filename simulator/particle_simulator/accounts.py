@@ -31,13 +31,3 @@ class Accounts:
     def add(self, account: Account) -> None:
         """Add an account."""
         self.by_username[account.username.lower()] = account
-
-    def rename(self, account: Account, username: str) -> None:
-        """Change the username of an account."""
-        del self.by_username[account.username.lower()]
-        account.username = username
-        self.by_username[username.lower()] = account
-
-    def remove(self, account: Account) -> None:
-        """Remove an account. Do nothing if the account is not registered."""
-        self.by_username.pop(account.username.lower(), None)

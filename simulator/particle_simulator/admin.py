@@ -15,7 +15,7 @@ from particle_simulator.describe import describe_world
 from particle_simulator.errors import Refusal, bad_request, plain_error
 from particle_simulator.messages import Reply, json_reply, refusal_reply
 from particle_simulator.model import Device, format_time
-from particle_simulator.resources import Firmware
+from particle_simulator.resources import MAX_VERSION, MIN_VERSION, Firmware, is_version
 from particle_simulator.world import World
 
 if TYPE_CHECKING:
@@ -224,8 +224,8 @@ def _check_object(content: Any, keys: set[str]) -> dict[str, Any]:
 
 
 def _check_versions(value: Any) -> list[int]:
-    if not isinstance(value, list) or not all(type(version) is int and version >= 0 for version in value):
-        raise bad_request("firmware must be a list of version numbers")
+    if not isinstance(value, list) or not all(type(version) is int and is_version(version) for version in value):
+        raise bad_request(f"firmware must be a list of version numbers from {MIN_VERSION} to {MAX_VERSION}")
     return value
 
 

@@ -45,12 +45,13 @@ def find_target_version(device: Device) -> int | None:
 def take_update(world: World, device: Device) -> bool:
     """Install the target version on a device. Return whether the version of the device has changed.
 
-    Do nothing if the device is offline, in quarantine or denied.
+    Do nothing if the device is offline, or waits in quarantine: approval may start an update (endpoints.yml:
+    device_approve_quarantined).
     """
     version = find_target_version(device)
     if version is None or version == device.firmware_version or not device.reachable:
         return False
-    if device.quarantined or device.denied:
+    if device.quarantined:
         return False
     publish_device_event(world, device, FLASH_EVENT, "started")
     device.firmware_version = version

@@ -20,6 +20,9 @@ A device of another platform has no serial number. Very old devices have no seri
 ID_PREFIX = "e00fce68"
 """The first digits of the ids of Gen 3 devices, as in the documented example (endpoints.yml: devices_list)."""
 
+QUARANTINE_DEVICE_OS = "3.0.0"
+"""The version of Device OS of quarantined devices, unless the fleet file sets another version."""
+
 _SECRET_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
@@ -66,6 +69,8 @@ def build_devices(
     random = Random(f"file {seed}")
     for number, record in enumerate(records, start=1):
         device = _build_device(record["id"].lower(), record.get("platform_id", BORON), number, random, now)
+        if record.get("quarantined"):
+            device.system_firmware_version = QUARANTINE_DEVICE_OS
         for key, value in record.items():
             if key == "device_protection":
                 device.protection = str(value.get("status", "disabled"))

@@ -25,6 +25,12 @@ def format_time(moment: float | None) -> str | None:
     return text[:-6] + "Z"
 
 
+def reports_product(device_os: str) -> bool:
+    """Return whether a version of Device OS reports a product (firmware-and-events.md, section 4.6)."""
+    major = device_os.partition(".")[0]
+    return major.isdigit() and int(major) < 4
+
+
 @dataclass(slots=True, eq=False)
 class Device:
     """A device. `owner` is None if the device is not claimed. `product` is None if the device is in no product."""
@@ -74,6 +80,11 @@ class Device:
         The field `online` is the state that the cloud shows. The shown state can be out of date.
         """
         return self.online and self.powered
+
+    @property
+    def reports_product(self) -> bool:
+        """Whether the device tells the cloud to which product its firmware belongs."""
+        return reports_product(self.system_firmware_version)
 
 
 @dataclass(slots=True, eq=False)

@@ -81,11 +81,11 @@ def connect(world: World, device: Device) -> None:
 def connect_with_firmware(world: World, device: Device, product: Product) -> None:
     """Bring a device online with firmware of a product.
 
-    If the device is in no product and has the platform of this product, add the device to this product. If the product
-    has `quarantine` set, the added device must wait for approval. If the device was removed from the product earlier,
-    the added device is denied (endpoints.yml: device_deny_quarantined).
+    If the device is in no product, has the platform of this product and reports its product, add the device to this
+    product. If the product has `quarantine` set, the added device must wait for approval. If the device was removed
+    from the product earlier, the added device is denied (endpoints.yml: device_deny_quarantined).
     """
-    if device.product is None and device.platform_id == product.platform_id:
+    if device.product is None and device.platform_id == product.platform_id and device.reports_product:
         device.denied = device.id in product.removed
         add_to_product(device, product)
         device.quarantined = product.quarantine and not device.denied

@@ -82,6 +82,15 @@ class Environment:
     snapshot: Snapshot | None = None
 
 
+MIN_VERSION, MAX_VERSION = 1, 65_535
+"""The lowest and highest version number of a firmware (endpoints.yml: firmware_upload)."""
+
+
+def is_version(number: int) -> bool:
+    """Return whether a number can be the version of a firmware."""
+    return MIN_VERSION <= number <= MAX_VERSION
+
+
 @dataclass(slots=True, eq=False)
 class Firmware:
     """One version of the firmware of a product."""

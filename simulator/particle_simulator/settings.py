@@ -15,6 +15,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from particle_simulator.model import reports_product
+
 PRODUCT_ID = 31337
 PRODUCT_SLUG = "field-logger"
 PRODUCT_NAME = "Field Logger"
@@ -133,6 +135,12 @@ def _check_device(device: dict[str, Any], where: str) -> None:
         if not isinstance(value, _FLEET_KEYS[key]):
             types = " or ".join("null" if kind is NoneType else kind.__name__ for kind in _FLEET_KEYS[key])
             raise SettingsError(f"{where}: {key} must be {types}, got {type(value).__name__}")
+    version = device.get("system_firmware_version")
+    if device.get("quarantined") and version is not None and not reports_product(version):
+        raise SettingsError(
+            f"{where}: a device with Device OS {version} cannot be quarantined, because only Device OS 3.x and earlier "
+            "report a product"
+        )
     if device.get("groups") and device.get("product_id") is None:
         raise SettingsError(f"{where}: groups require a product_id, because groups belong to a product")
     for name in device.get("groups", []):

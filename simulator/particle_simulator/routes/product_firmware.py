@@ -12,7 +12,7 @@ from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.firmware_updates import plan_updates
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.model import Product, format_time
-from particle_simulator.resources import Firmware
+from particle_simulator.resources import MAX_VERSION, MIN_VERSION, Firmware, is_version
 from particle_simulator.routes.products import find_product
 from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
@@ -20,11 +20,6 @@ from particle_simulator.world import World
 GROUP = "product_firmware"
 FILE_FIELDS = ("file", "binary")
 """The names of the form field that contains the uploaded file. Old clients send `binary`."""
-MAX_VERSION = 65_535
-"""The highest version number of a firmware. A binary stores the number in 16 bits.
-
-Inferred, not documented: an upload with a higher number is refused.
-"""
 
 
 def build_firmware_row(product: Product, firmware: Firmware, *, count: int | None = None) -> dict[str, Any]:
@@ -82,8 +77,8 @@ def _read_flag(fields: dict[str, Any], name: str, default: bool) -> bool:
 
 def _read_version(value: Any) -> int:
     text = str(value)
-    if isinstance(value, bool) or not (text.isascii() and text.isdigit() and int(text) <= MAX_VERSION):
-        raise bad_request("version must be a number from 0 to 65535")
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit() and is_version(int(text))):
+        raise bad_request(f"version must be a number from {MIN_VERSION} to {MAX_VERSION}")
     return int(text)
 
 

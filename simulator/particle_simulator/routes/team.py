@@ -35,7 +35,8 @@ def _build_person_row(username: str, role: str, account: Account | None) -> dict
     return {
         "_id": account.user_id if account else None,
         "username": username,
-        "role": {"id": role.lower(), "name": role},
+        # The guide shows an id of this form; which role has which number is inferred (endpoints.yml: team_list).
+        "role": {"id": f"{ROLES.index(role) + 1:024x}", "name": role},
         "no_mfa": account is None or account.otp_secret is None,
         "scim_provisioned": False,
         "no_password": bool(account and account.sso),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 
-from particle_simulator.errors import bad_request, listed_errors
+from particle_simulator.errors import bad_request, listed_errors, permission_denied
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import CELLULAR_PLATFORMS, Account
 from particle_simulator.ownership import unclaim
@@ -68,15 +68,34 @@ def update_user(world: World, call: Call) -> Reply:
             raise bad_request(f"{name} must be a string")
     if username is not None or password is not None:
         check_password(account, fields.get("current_password"))
-    if username is not None and world.accounts.find(username) not in (None, account):
-        raise listed_errors(400, "username must be unique")
     if username is not None:
-        world.accounts.rename(account, username)
+        _rename(world, account, username)
     account.password = password or account.password
     account.account_info |= info
     if fields.get("invalidate_tokens") in (True, "true"):
         world.logins.revoke_account(account)
     return json_reply({"ok": True, "message": "User updated"})
+
+
+def _find_register(world: World, account: Account) -> dict[str, Account]:
+    """Return the accounts among which a username must be unique: the customers of a product, or all other accounts.
+
+    Raise an error if the token belongs to neither, for example to the OAuth client of a product.
+    """
+    customers = account.product.resources.customers if account.product else {}
+    for register in (customers, world.accounts.by_username):
+        if register.get(account.username.lower()) is account:
+            return register
+    raise permission_denied()
+
+
+def _rename(world: World, account: Account, username: str) -> None:
+    register = _find_register(world, account)
+    if register.get(username.lower()) not in (None, account):
+        raise listed_errors(400, "username must be unique")
+    del register[account.username.lower()]
+    account.username = username
+    register[username.lower()] = account
 
 
 def create_user(world: World, call: Call) -> Reply:
@@ -100,6 +119,7 @@ def delete_user(world: World, call: Call) -> Reply:
     """
     account = call.account
     check_password(account, call.fields.get("password"))
+    register = _find_register(world, account)
     for device in list(account.devices.values()):
         unclaim(device)
     for product in world.products.by_id.values():
@@ -108,7 +128,7 @@ def delete_user(world: World, call: Call) -> Reply:
     for org in world.orgs.by_id.values():
         org.members = [member for member in org.members if member is not account]
     world.logins.revoke_account(account)
-    world.accounts.remove(account)
+    del register[account.username.lower()]
     return json_reply({"ok": True, "message": "User deleted"})
 
 

@@ -48,6 +48,8 @@ def device_id(number: int) -> str:
 
 FREE = [device_id(number) for number in range(1, 7)]
 OFFLINE, WIFI, FOREIGN, ELSEWHERE, PROTECTED, QUARANTINED, OLD = (device_id(number) for number in range(20, 27))
+OLD_OS = FREE[5]
+"""A device with Device OS 3, which reports a product."""
 UNKNOWN = "e00fce68ffffffffffffffff"
 PRODUCT = "/v1/products/31337"
 DEVICES = f"{PRODUCT}/devices"
@@ -60,11 +62,12 @@ FLEET: list[dict[str, Any]] = [
             "serial_number": f"B40HAB00000010{number}",
             "imei": f"35275300000010{number}",
             "iccid": f"8901410300000000010{number}",
+            **({"system_firmware_version": "3.0.0"} if free == OLD_OS else {}),
         }
         for number, free in enumerate(FREE)
     ),
     {"id": OFFLINE, "online": False},
-    {"id": WIFI, "platform_id": 12},
+    {"id": WIFI, "platform_id": 12, "system_firmware_version": "3.0.0"},
     {"id": OLD, "platform_id": 0},
     {"id": FOREIGN, "owner": OTHER[0]},
     {"id": ELSEWHERE, "product_id": 40000},

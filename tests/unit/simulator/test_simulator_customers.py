@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from simulator_client import DEVICES, FREE, PRODUCT, Cloud, User
+from simulator_client import DEMO, DEVICES, FREE, PRODUCT, Cloud, User
 
 CUSTOMERS = f"{PRODUCT}/customers"
 CUSTOMER = {"email": "Gardener@example.com", "password": "secret"}
@@ -70,6 +70,38 @@ def test_malformed_customer_is_refused(demo: User, fields: dict[str, Any]) -> No
 def test_second_customer_with_the_same_address_is_refused(demo: User) -> None:
     demo.post(CUSTOMERS, CUSTOMER)
     assert demo.post(CUSTOMERS, CUSTOMER).status_code == 400
+
+
+def test_customer_changes_its_name_and_password(cloud: Cloud, demo: User) -> None:
+    customer = log_in_customer(demo.post(CUSTOMERS, CUSTOMER), cloud)
+    change = {"username": DEMO[0], "password": "better", "current_password": CUSTOMER["password"]}
+    answer = customer.put("/v1/user", change)
+    assert (answer.status_code, answer.json()["ok"]) == (200, True)
+    assert customer.get("/v1/user")["username"] == DEMO[0]
+    assert [row["username"] for row in demo.get(CUSTOMERS)["customers"]] == [DEMO[0]]
+    assert cloud.ask_token().status_code == 200
+
+
+def test_customer_cannot_take_the_name_of_another_customer(cloud: Cloud, demo: User) -> None:
+    demo.post(CUSTOMERS, CUSTOMER)
+    customer = log_in_customer(demo.post(CUSTOMERS, CUSTOMER | {"email": "second@example.com"}), cloud)
+    answer = customer.put("/v1/user", {"username": EMAIL, "current_password": CUSTOMER["password"]})
+    assert answer.status_code == 400
+
+
+def test_customer_deletes_only_its_own_account(cloud: Cloud, demo: User) -> None:
+    customer = log_in_customer(demo.post(CUSTOMERS, CUSTOMER | {"email": DEMO[0]}), cloud)
+    assert customer.call("DELETE", "/v1/user", json={"password": CUSTOMER["password"]}).status_code == 200
+    assert demo.get(CUSTOMERS)["customers"] == []
+    assert cloud.ask_token().status_code == 200
+
+
+def test_client_of_a_product_has_no_account_to_change(cloud: Cloud, demo: User, client: tuple[str, str]) -> None:
+    form = {"grant_type": "client_credentials", "client_id": client[0], "client_secret": client[1]}
+    token = cloud.call("POST", "/oauth/token", data=form).json()["access_token"]
+    change = {"username": "new@example.com", "current_password": ""}
+    assert User(cloud, token).put("/v1/user", change).status_code in (400, 403)
+    assert cloud.ask_token().status_code == 200
 
 
 def test_customer_can_use_only_its_claimed_devices(cloud: Cloud, demo: User) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from simulator_client import DEVICES, FREE, GROUPS, OFFLINE, PRODUCT, User
+from simulator_client import DEVICES, FREE, GROUPS, OFFLINE, PRODUCT, QUARANTINED, User
 
 FIRMWARE = f"{PRODUCT}/firmware"
 BINARY = bytes(range(256))
@@ -61,7 +61,7 @@ def test_versions_are_listed_read_edited_and_downloaded(demo: User) -> None:
     assert demo.call("GET", f"{FIRMWARE}/7/binary").content == BINARY
 
 
-@pytest.mark.parametrize("version", ["x", "", "65536", "-1"])
+@pytest.mark.parametrize("version", ["x", "", "65536", "-1", "0"])
 def test_upload_with_an_invalid_version_is_refused(demo: User, version: str) -> None:
     assert upload(demo, version).status_code == 400
 
@@ -95,6 +95,15 @@ def test_offline_device_takes_no_version(demo: User) -> None:
     demo.put(f"{DEVICES}/{OFFLINE}", {"desired_firmware_version": 7, "flash": True})
     advance_clock(demo)
     assert "firmware_version" not in get_device(demo, OFFLINE)
+
+
+def test_quarantined_device_takes_a_version_only_after_approval(demo: User) -> None:
+    demo.put(f"{DEVICES}/{QUARANTINED}", {"desired_firmware_version": 7})
+    advance_clock(demo)
+    assert "firmware_version" not in get_device(demo, QUARANTINED)
+    demo.bring_in(QUARANTINED)
+    advance_clock(demo)
+    assert get_device(demo, QUARANTINED)["firmware_version"] == 7
 
 
 def test_version_that_never_ran_cannot_be_released(demo: User) -> None:

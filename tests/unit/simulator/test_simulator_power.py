@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from simulator_client import DEVICES, FREE, OFFLINE, QUARANTINED, UNKNOWN, WIFI, Cloud, User
+from simulator_client import DEVICES, FREE, OFFLINE, OLD_OS, PRODUCT, QUARANTINED, UNKNOWN, WIFI, Cloud, User
 
 BORON = FREE[0]
 MINUTE = 60
@@ -144,28 +144,51 @@ def test_only_sorted_paging_finds_each_device_that_reconnects_meanwhile(
 # ---------------------------------------------------------------------- quarantine
 
 
+def test_device_of_a_newer_device_os_reports_no_product(demo: User) -> None:
+    changed = demo.cloud.change_device(FREE[0], firmware_product_id=31337)
+    assert changed["quarantined"] is False
+    assert demo.cloud.device(FREE[0])["product"] is None
+    demo.bring_in(FREE[0])
+    demo.call("DELETE", f"{DEVICES}/{FREE[0]}")
+    demo.cloud.change_device(FREE[0], firmware_product_id=31337)
+    assert (demo.cloud.device(FREE[0])["product"], demo.cloud.device(FREE[0])["denied"]) == (None, False)
+
+
 def test_device_with_the_firmware_waits_in_quarantine_for_approval(demo: User) -> None:
-    assert demo.cloud.change_device(BORON, firmware_product_id=31337)["quarantined"] is True
-    assert demo.get(f"{DEVICES}/{BORON}")["quarantined"] is True
-    assert demo.post(DEVICES, {"id": BORON}).json()["updatedDeviceIds"] == [BORON]
-    assert demo.get(f"{DEVICES}/{BORON}")["quarantined"] is False
+    assert demo.cloud.change_device(OLD_OS, firmware_product_id=31337)["quarantined"] is True
+    assert demo.get(f"{DEVICES}/{OLD_OS}")["quarantined"] is True
+    assert demo.post(DEVICES, {"id": OLD_OS}).json()["updatedDeviceIds"] == [OLD_OS]
+    assert demo.get(f"{DEVICES}/{OLD_OS}")["quarantined"] is False
 
 
 def test_device_with_the_firmware_is_approved_at_once_without_quarantine(demo: User) -> None:
     answer = demo.cloud.call("POST", "/_simulator/products/31337", json={"quarantine": False})
     assert answer.json() == {"id": 31337, "quarantine": False, "firmware": []}
     assert demo.get("/v1/products/31337")["product"]["settings"]["quarantine"] is False
-    assert demo.cloud.change_device(BORON, firmware_product_id=31337)["quarantined"] is False
+    assert demo.cloud.change_device(OLD_OS, firmware_product_id=31337)["quarantined"] is False
+
+
+@pytest.mark.parametrize("firmware", [[0], [7, 70_000], [65_536], [-1], ["7"], [True], 7])
+def test_firmware_version_out_of_bounds_is_not_added(demo: User, firmware: object) -> None:
+    answer = demo.cloud.call("POST", "/_simulator/products/31337", json={"firmware": firmware})
+    assert answer.status_code == 400
+    assert "firmware must be a list of version numbers from 1 to 65535" in answer.text
+    assert demo.get(f"{PRODUCT}/firmware") == []
+
+
+def test_first_and_last_firmware_version_can_be_added(demo: User) -> None:
+    answer = demo.cloud.call("POST", "/_simulator/products/31337", json={"firmware": [65_535, 1]})
+    assert answer.json()["firmware"] == [1, 65_535]
 
 
 def test_removed_device_that_returns_is_denied_until_it_is_imported(demo: User) -> None:
-    demo.bring_in(BORON)
-    demo.call("DELETE", f"{DEVICES}/{BORON}")
-    demo.cloud.change_device(BORON, firmware_product_id=31337)
-    found = demo.get(f"{DEVICES}/{BORON}")
+    demo.bring_in(OLD_OS)
+    demo.call("DELETE", f"{DEVICES}/{OLD_OS}")
+    demo.cloud.change_device(OLD_OS, firmware_product_id=31337)
+    found = demo.get(f"{DEVICES}/{OLD_OS}")
     assert (found["denied"], found["quarantined"]) == (True, False)
-    demo.bring_in(BORON)
-    assert demo.get(f"{DEVICES}/{BORON}")["denied"] is False
+    demo.bring_in(OLD_OS)
+    assert demo.get(f"{DEVICES}/{OLD_OS}")["denied"] is False
 
 
 def test_firmware_does_not_add_a_device_of_another_platform(demo: User) -> None:

@@ -134,6 +134,11 @@ def test_invalid_flag_is_refused_with_a_message(flags: list[str], message: str) 
         ("--fleet", {}, "must contain a JSON list of objects"),
         ("--fleet", [{"name": "x"}], "id must consist of 24 hexadecimal digits"),
         ("--fleet", [{"id": FREE[0]}, {"id": FREE[0].upper()}], "has a duplicate id"),
+        (
+            "--fleet",
+            [{"id": FREE[0], "quarantined": True, "system_firmware_version": "4.0.0"}],
+            "a device with Device OS 4.0.0 cannot be quarantined",
+        ),
         ("--fleet", [{"id": FREE[0], "colour": "red"}], "'colour' is not a valid key"),
         ("--fleet", [{"id": FREE[0], "online": "yes"}], "online must be bool, got str"),
         (

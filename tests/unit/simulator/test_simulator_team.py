@@ -36,7 +36,7 @@ def test_team_member_can_use_the_product_until_removed(demo: User, other: User) 
     answer = demo.post(TEAM, {"username": OTHER[0], "role": "Developer"})
     assert answer.json() == {"ok": True, "invited": {"username": OTHER[0]}}
     assert other.call("GET", DEVICES).status_code == 200
-    assert demo.get(TEAM)["team"][1]["role"] == {"id": "developer", "name": "Developer"}
+    assert demo.get(TEAM)["team"][1]["role"] == {"id": f"{2:024x}", "name": "Developer"}
     assert demo.call("DELETE", f"{TEAM}/{quote(OTHER[0])}").json() == {"ok": True}
     assert other.call("GET", DEVICES).status_code == 403
 

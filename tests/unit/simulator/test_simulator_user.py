@@ -60,6 +60,13 @@ def test_account_info_is_stored(demo: User) -> None:
     assert demo.get("/v1/user")["account_info"]["first_name"] == "Ada"
 
 
+@pytest.mark.parametrize("form", [{"username": CODED[0]}, {"username": 7}, {"password": ""}, {"account_info": []}])
+def test_used_or_malformed_value_is_not_stored(cloud: Cloud, demo: User, form: dict[str, object]) -> None:
+    assert demo.put("/v1/user", form | {"current_password": DEMO[1]}).status_code == 400
+    assert demo.get("/v1/user")["username"] == DEMO[0]
+    assert cloud.ask_token().status_code == 200
+
+
 def test_deletion_of_an_account_needs_its_password_and_releases_devices(cloud: Cloud, demo: User) -> None:
     demo.post("/v1/devices", {"id": FREE[0]})
     assert demo.call("DELETE", "/v1/user", json={"password": "wrong"}).status_code == 400
