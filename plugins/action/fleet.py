@@ -6,19 +6,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleError, AnsibleFileNotFound
+from ansible.errors import AnsibleFileNotFound
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import MAX_MANIFEST_BYTES
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import find_drift
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, ignore_progress
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import ensure_folder
-from ansible_collections.meshfleet.particle.plugins.module_utils._local.regular_file import find_file_mistake
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.run_lock import hold_run_lock
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import IGNORE, REPORT
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
@@ -47,6 +44,10 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._screen import 
     is_run_by_controller,
     print_summary,
     show_progress,
+)
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._user_files import (
+    build_missing_file_error,
+    read_user_file,
 )
 
 
@@ -168,29 +169,12 @@ class ActionModule(ParticleAction):
 
     def _read_file(self, path: str) -> bytes:
         """Return the content of a file that the manifest consists of. The file may be encrypted with Ansible Vault."""
+        name = f"The manifest {path}"
         try:
             found = self._find_needle("files", path)
-            if mistake := find_file_mistake(Path(found), MAX_MANIFEST_BYTES):
-                hint = "Name a regular file, or split the manifest."
-                raise ParticleError("invalid_manifest", f"The manifest {path} {mistake}.", hint=hint)
-            # Decrypt in memory: a temporary file that a killed run leaves behind could contain join keys. The encoding
-            # maps each byte to one character, so that the bytes can be restored.
-            text = self._loader.get_text_file_contents(found, encoding="latin-1")
         except AnsibleFileNotFound as error:
-            message = f"The manifest {path} cannot be read: {error}"
-            hint = "Correct the path. A relative path is searched in files and beside the playbook."
-            raise ParticleError("invalid_manifest", message, hint=hint) from None
-        except AnsibleError as error:
-            message = f"The manifest {path} cannot be read: {error}"
-            raise ParticleError("invalid_manifest", message, hint=_advise_on_file(error)) from None
-        return str(text).encode("latin-1")
-
-
-def _advise_on_file(error: AnsibleError) -> str:
-    """Return the hint for a manifest that exists but cannot be read."""
-    if "vault" in str(error).lower() or "decrypt" in str(error).lower():
-        return "Give the vault password with which the file was encrypted, for example with --vault-password-file."
-    return "Check the permissions of the file."
+            raise build_missing_file_error(name, str(error)) from None
+        return read_user_file(found, name, self._loader)
 
 
 def _find_outcomes(hosts: list[str], result: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ advisories:
     msg: "{{ item.title }}: {{ item.hit | length }} of {{ found.count }} devices"
   loop: "{{ found.devices | meshfleet.particle.advisories({'advisories.yml': text}) }}"
   vars:
-    text: "{{ lookup('ansible.builtin.file', 'advisories.yml') }}"
+    text: "{{ lookup('meshfleet.particle.text_file', 'advisories.yml') }}"
 """
 
 RETURN = r"""

@@ -15,7 +15,8 @@ description:
   - Reads the devices of products and accounts from the Particle cloud, and adds each device as a host.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     products. With O(cache=true), an inventory that is read from the cache needs neither the cloud nor credentials. If
-    credentials are given, the cache is used only if it was written with the same access token or username.
+    credentials are given, in any way, the cache is used only if it was written with the same access token, or with the
+    same username and OAuth client. The guide to the inventory has the details.
   - The host variable C(particle) contains the facts of the device. M(meshfleet.particle.device_facts) returns the same
     facts as C(ansible_facts.particle).
   - All options of this plugin except the cache options can contain templates, for example lookups.

@@ -9,15 +9,19 @@ this user can read and which is deleted when ``ansible-playbook`` ends.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible import constants
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.regular_file import find_file_mistake
 
 _HOST_KEY = "host"
 _HOST_LINE = f'{{"{_HOST_KEY}": '
@@ -52,6 +56,8 @@ def read_outcome(path: str, host: str) -> dict[str, Any] | None:
     """
     begin = f"{_HOST_LINE}{json.dumps(host)}, "
     try:
+        if find_file_mistake(Path(path), sys.maxsize) is not None:
+            raise OSError(errno.EINVAL, "it is not a regular file")
         with open(path, encoding="ascii") as file:
             first = file.readline()
             line = next((line for line in itertools.chain((first,), file) if line.startswith(begin)), None)

@@ -387,6 +387,15 @@ class TestAdvisories:
         assert sorted(line["id"] for line in lines if line["advisories"] == "TAN010") == hit
         assert [line["id"] for line in lines if line["advisories_open"]] == [device_id(59)]
 
+    def test_advisories_that_have_no_end_are_refused_before_any_request(
+        self, simulator: Simulator, tmp_path: Path
+    ) -> None:
+        os.mkfifo(tmp_path / "pipe.yml")
+        run = write(simulator, tmp_path / "out", report_advisories=[str(tmp_path / "pipe.yml")])
+        message = run.result("Validate the advisories before the first request")["msg"]
+        assert f"The file {tmp_path / 'pipe.yml'} is not a regular file." in message
+        assert simulator.stats()["requests"] == 0
+
     def test_country_condition_uses_the_vitals_of_the_devices(self, simulator: Simulator, tmp_path: Path) -> None:
         env = cloud_environment(simulator.url)
         run_task("fleet", {"manifest": manifest_for(simulator), "verify": "none"}, env).succeeded()

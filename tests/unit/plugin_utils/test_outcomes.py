@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -37,6 +38,13 @@ def test_damaged_file_is_reported_in_words(file: Path, content: bytes) -> None:
     with pytest.raises(ParticleError, match="cannot be read: it is damaged") as caught:
         read_outcome(str(file), "barn")
     assert caught.value.code == "invalid_option"
+
+
+def test_named_pipe_is_reported_in_words(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(ParticleError, match="cannot be read: it is not a regular file"):
+        read_outcome(str(file), "barn")
 
 
 def test_missing_file_is_reported_in_words(file: Path) -> None:
