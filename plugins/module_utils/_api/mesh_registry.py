@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import PAGE_SIZE, PageCount
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import RowForm, extract_rows
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import DEVICE_ROWS, RowForm, extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import MAX_PAGES
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
@@ -33,7 +33,7 @@ _CHANGES = {
 
 def list_networks(http: Http) -> list[dict[str, Any]]:
     """Return the networks of the account (mesh_list). The cloud lists only networks that a gateway has confirmed."""
-    return _read_pages(http, Request("GET /v1/networks", "list the mesh networks"))
+    return _read_pages(http, Request("GET /v1/networks", "list the mesh networks"), _ROWS)
 
 
 def find_network(http: Http, name: str) -> dict[str, Any] | None:
@@ -63,7 +63,7 @@ def list_members(http: Http, network: str, name: str) -> list[dict[str, Any]]:
     :param name: the name of the network, for messages.
     """
     action = f"list the devices of mesh network {name}"
-    return _read_pages(http, Request(f"GET {_NETWORK}/devices", action, {"idOrName": network}))
+    return _read_pages(http, Request(f"GET {_NETWORK}/devices", action, {"idOrName": network}), DEVICE_ROWS)
 
 
 def create_network(http: Http, name: str, gateway: str, kind: str, iccid: str | None) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _build_device_fields(device: str) -> dict[str, str]:
     return {"device_id": device, "deviceID": device}
 
 
-def _read_pages(http: Http, request: Request) -> list[dict[str, Any]]:
+def _read_pages(http: Http, request: Request, form: RowForm) -> list[dict[str, Any]]:
     """Return the rows of all pages of a list.
 
     The responses do not contain the number of pages. The last page is the first page that is not full or contains no
@@ -127,7 +127,7 @@ def _read_pages(http: Http, request: Request) -> list[dict[str, Any]]:
     count = PageCount(request)
     for page in range(1, MAX_PAGES + 1):
         query = {"page": str(page), "per_page": str(PAGE_SIZE)}
-        found = extract_rows(http.send(replace(request, query=query)).data, _ROWS, request)
+        found = extract_rows(http.send(replace(request, query=query)).data, form, request)
         known = len(rows)
         rows |= {row["id"]: row for row in found}
         count.add_page([row["id"] for row in found])

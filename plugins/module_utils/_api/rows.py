@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 if TYPE_CHECKING:  # code that sends no requests imports this file, and must not import the HTTP client
@@ -21,11 +22,13 @@ class RowForm:
     :param keys: the possible keys of the list in a response. Sources of the facts use different keys.
     :param identity: the possible places of the value that identifies a row; ``scope.value`` is a key inside ``scope``.
     :param is_numbered: whether a number identifies a row, too.
+    :param is_device: whether ``id`` is a device id, which is read in lower case.
     """
 
     keys: tuple[str, ...] = ()
     identity: tuple[str, ...] = ("id",)
     is_numbered: bool = False
+    is_device: bool = False
 
     def read_identity(self, row: Mapping[str, Any]) -> str | None:
         """Return the value that identifies a row, or ``None`` if the row has no usable value."""
@@ -40,8 +43,8 @@ class RowForm:
         return None
 
 
-DEVICE_ROWS = RowForm(("devices",))
-"""The form of lists of devices (endpoints.yml: devices_list, product_devices_list)."""
+DEVICE_ROWS = RowForm(("devices",), is_device=True)
+"""The form of lists of devices (endpoints.yml: devices_list, product_devices_list, mesh_devices)."""
 
 
 def extract_rows(data: Any, form: RowForm, request: Request) -> list[dict[str, Any]]:
@@ -64,6 +67,9 @@ def extract_rows(data: Any, form: RowForm, request: Request) -> list[dict[str, A
         if form.read_identity(row) is None:
             name = " or ".join(form.identity)
             raise _build_row_error(f"item {number} of the list has no usable {name}", request)
+        # If an id in upper case did not match the declared one, the device would seem to be missing.
+        if form.is_device and DEVICE_ID.match(device := row["id"].strip().lower()):
+            row["id"] = device
     return found
 
 

@@ -205,7 +205,7 @@ def _read_one_by_one(
     # The list row and the response may both lack a field that only devices of a product have. In that case, the device
     # has no value for the field.
     unset: dict[str, Any] = dict.fromkeys(field.cloud_name for field in list_put_fields() if field.product_only)
-    return {device: unset | rows[device] | read for device, read in zip(devices, single, strict=True)}
+    return {device: unset | rows[device] | read | {"id": device} for device, read in zip(devices, single, strict=True)}
 
 
 def _get_username(http: Http) -> str:

@@ -131,7 +131,8 @@ def _find_claim_obstacle(
     reason, hint = "", ""
     if manifest.product is not None:
         concerned = record.claimed is False or (record.claimed and not manifest.absent)
-        if concerned and device is not None and device.owner not in (None, observed.account):
+        owner = device.owner if device is not None else None
+        if concerned and owner is not None and owner.lower() != (observed.account or "").lower():
             reason = "is claimed by another account"
             hint = "Release the device in the other account, or leave out claimed."
     elif device is None and not manifest.absent and record.claimed is not False:

@@ -189,6 +189,8 @@ class FirmwareLock(StoredKind):
 
     def from_cloud(self, shown: object) -> Value | None:
         """Return the version number that the cloud shows, or :data:`UNLOCKED` for any other value."""
+        if isinstance(shown, str) and _DIGITS.fullmatch(shown):
+            return int(shown)
         return shown if isinstance(shown, int) and not isinstance(shown, bool) else UNLOCKED
 
     def to_cloud(self, value: Value) -> Value | None:

@@ -236,6 +236,21 @@ class TestProduct:
             assert run(http, {"product": PRODUCT, "devices": devices}, warnings=warnings)["changed"] is False
         assert warnings == ["The list of devices lacks notes: 3 devices are read one by one."]
 
+    def test_device_is_found_when_the_list_shows_its_id_in_upper_case(self, scripted_cloud: ScriptedCloud) -> None:
+        rows = [row(ONE.upper(), name="unit-0"), row(f" {TWO} ", name="unit-1")]
+        script(scripted_cloud, rows)
+        for device, shown in zip((ONE, TWO), rows, strict=True):
+            scripted_cloud.answer("GET", f"{DEVICES}/{device}", json=shown)
+        with client(scripted_cloud.url) as http:
+            result = run(http, named([ONE, TWO], firmware_lock="unlocked"))
+        assert (result["changed"], result["undeclared"]["count"]) == (False, 0)
+
+    def test_owner_is_compared_without_regard_to_case(self, scripted_cloud: ScriptedCloud) -> None:
+        script(scripted_cloud, [row(ONE, owner="Demo@Example.com")])
+        scripted_cloud.answer("GET", "/v1/user", json={"username": "demo@example.com"})
+        with client(scripted_cloud.url) as http:
+            assert run(http, {"product": PRODUCT, "devices": [{"id": ONE, "claimed": True}]})["changed"] is False
+
     def test_omitted_groups_do_not_matter_when_none_are_declared(self, scripted_cloud: ScriptedCloud) -> None:
         script(scripted_cloud, [{"id": ONE, "name": "unit-0"}])
         with client(scripted_cloud.url) as http:

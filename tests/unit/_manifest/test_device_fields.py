@@ -71,6 +71,8 @@ def test_omitted_fields_are_not_observed() -> None:
         ({"desired_firmware_version": None}, {"firmware_lock": "unlocked"}),
         ({"desired_firmware_version": True}, {"firmware_lock": "unlocked"}),
         ({"desired_firmware_version": 0}, {"firmware_lock": 0}),
+        ({"desired_firmware_version": "42"}, {"firmware_lock": 42}),
+        ({"desired_firmware_version": "null"}, {"firmware_lock": "unlocked"}),
     ],
 )
 def test_unusual_values_of_the_cloud_are_normalized(shown: dict[str, Any], observed: dict[str, Any]) -> None:
