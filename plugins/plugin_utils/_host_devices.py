@@ -13,7 +13,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml
     format_place,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
 
 HOST_VARIABLE = "particle_device"
 
@@ -37,8 +37,9 @@ def collect_devices(variables: Mapping[str, Any], warn: Callable[[str], None]) -
         if not any(every[host].get(HOST_VARIABLE) is not None for host in others if host in every):
             raise _build_error(variables, missing)
     if missing:
-        said = f"{len(missing)} of {len(batch)} hosts have no variable {HOST_VARIABLE}, and are left out"
-        warn(f"{said}: {list_names(missing, _MAX_SHOWN)}.")
+        have, are = ("has", "is") if len(missing) == 1 else ("have", "are")
+        said = f"{len(missing):,} of {format_count(len(batch), 'host')} {have} no variable {HOST_VARIABLE}"
+        warn(f"{said}, and {are} left out: {list_names(missing, _MAX_SHOWN)}.")
     return found
 
 
@@ -47,7 +48,9 @@ def _build_error(variables: Mapping[str, Any], hosts: Sequence[str]) -> Particle
         message = f"{HOST_VARIABLE} is set for the play, the role or the task, but not for its hosts."
         hint = f"Set {HOST_VARIABLE} in host_vars, group_vars or the inventory, because each host has its own device."
         return ParticleError("invalid_manifest", message, hint=hint)
-    message = f"None of the {len(hosts)} hosts declares a device: the variable {HOST_VARIABLE} is not set."
+    message = (
+        f"None of the {format_count(len(hosts), 'host')} declares a device: the variable {HOST_VARIABLE} is not set."
+    )
     hint = (
         f"Set {HOST_VARIABLE} for each host. For hosts of inventory plugin meshfleet.particle.devices, set "
         f"{HOST_VARIABLE} in group_vars, for example to {{id: '{{{{ particle.id }}}}', groups: [north]}}."

@@ -95,7 +95,7 @@ def test_batch_without_devices_succeeds_if_other_batches_have_devices(simulator:
     outcomes = {record.host: list(record.result["hosts"]) for record in run.tasks if record.task == "Fleet"}
     assert outcomes == {"first": [], "line-0": ["line-0"], "printer": []}
     assert list_hosts(run, "Outcome", "ok") == ["first", "printer"]
-    assert "1 of 1 hosts have no variable particle_device, and are left out: first." in " ".join(run.output.split())
+    assert "1 of 1 host has no variable particle_device, and is left out: first." in " ".join(run.output.split())
 
 
 def test_one_run_covers_all_hosts_and_each_gets_its_own_outcome(simulator: Simulator, tmp_path: Path) -> None:

@@ -23,7 +23,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows impor
     list_texts,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names, suggest_similar
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import (
+    format_count,
+    list_names,
+    suggest_similar,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
@@ -172,7 +176,7 @@ def import_devices(http: Http, product: str, devices: Sequence[str], claim_user:
         ``reason`` is the key of a list of rejected devices in the response, such as ``invalidDeviceIds``.
     :raises ParticleError: ``ambiguous_write`` when the response contains no data.
     """
-    action = f"import {len(devices)} devices into product {product}"
+    action = f"import {format_count(len(devices), 'device')} into product {product}"
     content = "".join(f"{device}\n" for device in devices).encode()
     route = "POST /v1/products/:p/devices"
     query = {"claim_user": claim_user} if claim_user else None
@@ -221,7 +225,7 @@ def change_group_of_devices(http: Http, product: str, group: str, change: str, d
     http.send(
         Request(
             "PUT /v1/products/:p/devices",
-            f"{change} group {group} for {len(devices)} devices",
+            f"{change} group {group} for {format_count(len(devices), 'device')}",
             {"p": product},
             json={"action": "groups", "devices": list(devices), "metadata": {change: [group]}},
         )

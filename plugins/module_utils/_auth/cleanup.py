@@ -29,6 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_exp
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import TokenStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 
@@ -149,5 +150,5 @@ def _warn_of_rest(left: list[Record], error: ParticleError | None, warn: Callabl
     ends = [row["expires_at"] for row in rest]
     until = "without end" if None in ends else f"until {max(ends)}"
     why = "The cloud lists no token that certainly belongs to these requests." if error is None else error.message
-    count = "1 orphaned token was" if len(rest) == 1 else f"{len(rest)} orphaned tokens were"
+    count = format_count(len(rest), "orphaned token was", "orphaned tokens were")
     warn(f"{count} not revoked and may be valid {until}. {why}")

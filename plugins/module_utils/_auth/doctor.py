@@ -31,6 +31,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_exp
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.scopes import FLEET_SCOPES
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 OK, WARN, FAIL, SKIPPED = "ok", "warn", "fail", "skipped"
@@ -291,7 +292,7 @@ class _Examination:
         if not self._credentials.lists_tokens:
             raise _Finding(SKIPPED, "Set the option list to true to check whether the cloud lists tokens.")
         rows = list_tokens_of_account(self._http, self._credentials.account, self._store)
-        return f"The account has {len(rows)} tokens."
+        return f"The account has {format_count(len(rows), 'token')}."
 
     def _revoke_probe(self) -> None:
         try:

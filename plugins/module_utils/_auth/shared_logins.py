@@ -32,6 +32,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_l
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_file import SessionFile
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import REFUSED_LOGIN
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 
@@ -219,10 +220,11 @@ class SessionStore:
         """Return the error for a login that is not tried, because the same login failed a short time ago."""
         left = refusal["until"] - self._clock()
         if refusal["code"] not in REFUSED_LOGIN:
-            why = f"The same login failed a moment ago, and is not tried again for {max(1, round(left))} seconds"
+            period = format_count(max(1, round(left)), "second")
+            why = f"The same login failed a moment ago, and is not tried again for {period}"
         else:
-            minutes = max(1, round(left / 60))
-            why = f"The same login was refused a moment ago, and is not tried again for {minutes} minutes"
+            period = format_count(max(1, round(left / 60)), "minute")
+            why = f"The same login was refused a moment ago, and is not tried again for {period}"
         return ParticleError(
             refusal["code"],
             refusal["message"],

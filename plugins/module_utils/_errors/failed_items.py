@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 
 _MAX_ITEMS = 10
 """The number of failed items that a message names."""
@@ -50,7 +51,8 @@ def describe_reasons(failed: Sequence[FailedItem]) -> list[str]:
         lines += _list_titles(titles, max(1, _MAX_ITEMS // len(shown)))
     if len(reasons) > len(shown):
         others = list(reasons.values())[_MAX_REASONS:]
-        lines.append(f"and {len(others)} other reasons, for {sum(map(len, others))} devices")
+        devices = format_count(sum(map(len, others)), "device")
+        lines.append(f"and {format_count(len(others), 'other reason')}, for {devices}")
     return lines
 
 

@@ -12,7 +12,16 @@ from typing import Any
 def list_names(names: Sequence[str], at_most: int) -> str:
     """Return the first ``at_most`` names, separated by commas. If there are more names, append ``and <n> more``."""
     more = len(names) - at_most
-    return ", ".join(names[:at_most]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(names[:at_most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def format_count(number: int, singular: str, plural: str = "") -> str:
+    """Return a number with the words that it counts, such as ``1 device`` or ``2,000 devices``.
+
+    :param singular: the words for one item, such as ``device is``.
+    :param plural: the words for other numbers, such as ``devices are``. By default, the singular with ``s``.
+    """
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def suggest_similar(word: Any, known: Iterable[str]) -> str:

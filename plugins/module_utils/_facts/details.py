@@ -18,6 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.diagnostic
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_membership
@@ -82,7 +83,7 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
     asked = [device for device, facts in there.items() if _list_questions(facts, wanted)]
     if len(asked) > wanted.limit:
         number = sum(len(_list_questions(devices[device], wanted)) for device in asked)
-        cost = f"{len(asked)} devices would be read one by one, with {number} requests"
+        cost = f"{format_count(len(asked), 'device')} would be read one by one, with {format_count(number, 'request')}"
         message = f"{cost}, but include_limit is {wanted.limit}."
         raise ParticleError("conflict", message, hint="Select fewer devices with filters, or raise include_limit.")
 

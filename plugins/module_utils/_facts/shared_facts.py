@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import add_presence
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import GatheredFacts
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
@@ -163,7 +164,7 @@ def _build_repeated_error(error: Mapping[str, Any], left: float) -> ParticleErro
         error["code"],
         error["message"],
         hint=f"{error['hint']} The same read failed a moment ago, and is not tried again for "
-        f"{max(1, round(left))} seconds.",
+        f"{format_count(max(1, round(left)), 'second')}.",
         status=error["status"],
         route=error["route"],
     )

@@ -13,6 +13,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import REFUSED_LOGIN
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, RunState, WriteState
 
 RUN_ENDING_CODES = REFUSED_LOGIN | {
@@ -74,7 +75,7 @@ def build_failure_limit_error(count: int, first: ParticleError) -> ParticleError
 
     :param first: the error of the first failed device.
     """
-    devices = "A device has" if count == 1 else f"{count} devices have"
+    devices = format_count(count, "device has", "devices have")
     message = f"{devices} failed, more than max_failures allows. {first.message}"
     return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
 

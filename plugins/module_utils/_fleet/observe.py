@@ -20,6 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows impor
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.user import get_user
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.labels import find_ids
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, ObservedDevice
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.product_list import read_product_list
@@ -184,7 +185,8 @@ def _declares_value(record: DeviceRecord, keys: Set[str]) -> bool:
 
 def _warn_of_single_reads(target: Target, fields: str, devices: Sequence[str]) -> None:
     if devices:
-        target.warn(f"The list of devices lacks {fields}: {len(devices)} devices are read one by one.")
+        read = format_count(len(devices), "device is", "devices are")
+        target.warn(f"The list of devices lacks {fields}: {read} read one by one.")
 
 
 def _read_one_by_one(

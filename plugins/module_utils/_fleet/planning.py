@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.firmware_guard import (
     find_locks_of_mesh_members,
     refuse_locks_that_end_mesh,
@@ -22,7 +22,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.u
     refuse_undeclared_devices,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.labels import resolve_ids
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Observed, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import observe_fleet
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import (
     NO_MESH,
@@ -184,12 +184,23 @@ def _plan_mesh(run: Run, manifest: Manifest, observed: Observed) -> MeshPlan:
     return mesh
 
 
+def _describe_removals(removals: Sequence[DevicePlan]) -> str:
+    """Return what would become of removed devices, such as "2 devices would leave the product or be denied"."""
+    fates = {
+        "leave the product": any(device.removes for device in removals),
+        f"lose {'its' if len(removals) == 1 else 'their'} claim": any(device.unclaims for device in removals),
+        "be denied": any(device.denies for device in removals),
+    }
+    said = " or ".join(fate for fate, is_planned in fates.items() if is_planned)
+    return f"{format_count(len(removals), 'device')} would {said}"
+
+
 def _refuse_many_removals(run: Run, plan: Plan) -> None:
     leaving, devices = list_removals(plan), sum(not record.is_undeclared for record in run.manifest.devices)
     most = max(1, devices // 10) if run.bounds.max_removals is None else run.bounds.max_removals
     if run.bounds.confirm or len(leaving) <= most:
         return
-    shown = list_names(leaving, _MAX_SHOWN)
-    message = f"{len(leaving)} devices would leave the product or lose their claim, but at most {most} may: {shown}."
+    shown = list_names([device.key for device in leaving], _MAX_SHOWN)
+    message = f"{_describe_removals(leaving)}, but at most {most} may: {shown}."
     hint = "Set confirm to true or raise max_removals to allow this, or correct your declaration."
     raise ParticleError("too_many_removals", message, hint=hint)

@@ -15,6 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows impor
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID, GROUP_NAME
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import format_place
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     APPROVED,
     DENIED,
@@ -70,14 +71,14 @@ def export_manifest(
     unsaid = {name for device in of_product for name in _list_groups(devices[device]) if not GROUP_NAME.match(name)}
     members = (_find_membership(product, devices[device]) for device in taken)
     lost = {found[1].network for found in members if found is not None} - networks.keys()
-    for count, what in (
-        (len(waiting), "quarantined or denied devices, because the product does not accept them"),
-        (len(odd), "devices with ids that a manifest cannot contain"),
-        (len(unsaid), f"device groups with names that a manifest cannot contain{', and groups_mode' if exact else ''}"),
-        (len(lost), "networks without a gateway, or with a name that a manifest cannot contain"),
+    for left_out, what, why in (
+        (waiting, "quarantined or denied device", ", which the product does not accept"),
+        (odd, "device", " with an id that a manifest cannot contain"),
+        (unsaid, "device group", f" with a name that a manifest cannot contain{', and groups_mode' if exact else ''}"),
+        (lost, "network", " without a gateway, or with a name that a manifest cannot contain"),
     ):
-        if count:
-            warn(f"The manifest leaves out {count} {what}.")
+        if left_out:
+            warn(f"The manifest leaves out {format_count(len(left_out), what)}{why}.")
     names = Counter(record["name"] for record in records if "name" in record)
     return {
         **({} if product is None else {"product": product}),

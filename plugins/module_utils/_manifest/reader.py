@@ -28,6 +28,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.mist
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.names import find_name_fault, normalize_text
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, format_place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     DENIED,
     check_fields,
@@ -201,7 +202,7 @@ class _Reader(ValueReader):
     def _describe_deprecation(self, name: str, places: Sequence[Place]) -> str:
         """Return the sentence about a deprecated name, which describes the first of its places."""
         more = len(places) - 1
-        others = f" (and at {more} other {'place' if more == 1 else 'places'})" if more else ""
+        others = f" (and at {format_count(more, 'other place')})" if more else ""
         said = f"{name} is deprecated as the name of {self._former_names[name]}"
         return f"{self.describe(places[0])}{others}: {said}; rename the key."
 

@@ -13,6 +13,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
     NODE,
@@ -201,7 +202,7 @@ def _find_shared_risks(members: Sequence[_Member], ending: Mapping[int, str]) ->
     """Return the risks that concern more than one device, one sentence each."""
     wanted = Counter(one for member in members for one in _find_due_firmware(member) if one[1] in ending)
     risks = [
-        f"firmware {version} would end the mesh of {_count_devices(count)} {words} it"
+        f"firmware {version} would end the mesh of {format_count(count, 'device')} {words} it"
         for (words, version), count in sorted(wanted.items())
     ]
     roles: dict[str, list[_Member]] = {}
@@ -212,16 +213,14 @@ def _find_shared_risks(members: Sequence[_Member], ending: Mapping[int, str]) ->
         gateways = [member for member in found if member.role == GATEWAY]
         up = [member for member in gateways if member.facts.get("online") is not False]
         if not gateways:
-            risks.append(f"network {name} has no gateway: {_count_devices(len(found))} in it cannot reach the cloud")
+            risks.append(
+                f"network {name} has no gateway: {format_count(len(found), 'device')} in it cannot reach the cloud"
+            )
         elif not up:
             risks.append(f"network {name} has no gateway that is online")
         elif len(gateways) == 1:
             risks.append(f"network {name} has only one gateway, and no other can be added")
     return risks
-
-
-def _count_devices(count: int) -> str:
-    return "1 device" if count == 1 else f"{count} devices"
 
 
 # --- the migration to backend ledger ---
@@ -299,8 +298,9 @@ def _build_manifests(
 
 
 def _explain_product(platform: str, count: int) -> str:
+    devices = format_count(count, "device")
     return (
-        f"Networks of backend {LEDGER.name} require a product, but the product of {_count_devices(count)} in this "
+        f"Networks of backend {LEDGER.name} require a product, but the product of {devices} in this "
         f"manifest is not known. Create a product for platform {platform} in the Console, unless you have one, and "
         "add its slug as product to this manifest. Module fleet then imports the devices."
     )

@@ -439,7 +439,7 @@ def test_requested_listing_reports_the_number_of_tokens(
         "GET", "/v1/access_tokens", json=[{"token": token(2), "expires_at": None, "client": "x"}]
     )
     result = examine(clocked_http, store, READY, account=replace(LOGIN, otp="001234"), lists_tokens=True)
-    assert result["checks"][7]["message"] == "The account has 1 tokens."
+    assert result["checks"][7]["message"] == "The account has 1 token."
     assert cloud.requests[-1].query == {"otp": "001234"}
 
 

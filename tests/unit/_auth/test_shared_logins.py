@@ -211,7 +211,7 @@ def test_refused_login_is_not_tried_again_for_ten_minutes(
     assert refusing_grants.requests == 1
     assert (again.code, again.message, again.status, again.route) == (code, first.message, 400, "POST /oauth/token")
     assert again.hint.startswith(first.hint)
-    assert f"not tried again for 1 minutes, unless you remove {path}" in again.hint
+    assert f"not tried again for 1 minute, unless you remove {path}" in again.hint
     clock.sleep(1)
     catch_error(lambda: store.obtain_grant(IDENTITY, refusing_grants))
     assert refusing_grants.requests == 2
@@ -245,7 +245,7 @@ def test_failure_of_the_cloud_is_not_tried_again_for_30_seconds(
     clock.sleep(29)
     again = catch_error(lambda: store.get_token(IDENTITY, refusing_grants))
     assert (refusing_grants.requests, again.code, again.message) == (1, code, first.message)
-    assert "not tried again for 1 seconds" in again.hint
+    assert "not tried again for 1 second," in again.hint
     clock.sleep(1)
     assert store.get_token(IDENTITY, Grants()) == token(1)
 

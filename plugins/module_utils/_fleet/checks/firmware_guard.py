@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.product_list import read_rows_by_id
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
@@ -77,7 +77,7 @@ def refuse_locks_that_end_mesh(target: Target, locks: Mapping[str, int]) -> None
     if not leaving:
         return
     shown = list_names(leaving, _MAX_SHOWN)
-    devices = "1 device" if len(leaving) == 1 else f"{len(leaving)} devices"
+    devices = format_count(len(leaving), "device")
     why = "; ".join(reasons)
     message = f"{devices} might leave their mesh ({shown}). Particle Mesh needs Device OS 1.5.x or older, and {why}."
     hint = (

@@ -7,7 +7,7 @@ from __future__ import annotations
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import ListOptions
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import list_product_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.names import normalize_text
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run
 
@@ -38,7 +38,7 @@ def warn_of_shared_names(run: Run, plan: Plan) -> None:
         if name and normalize_text(name) in wanted
     ]
     if shared:
-        names = "A declared name is" if len(shared) == 1 else f"{len(shared)} declared names are"
+        names = format_count(len(shared), "declared name is", "declared names are")
         where = "rename or remove the device that is not declared"
         run.target.warn(
             f"{names} also the name of a device that the manifest does not declare: {list_names(shared, _MAX_SHOWN)}. "

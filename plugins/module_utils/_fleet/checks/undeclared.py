@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
 
 _MAX_SHOWN = 10
 _MAX_IDS = 100
@@ -30,7 +30,7 @@ def describe_undeclared(undeclared: Mapping[str, Any]) -> str | None:
     count = undeclared["count"]
     if not count:
         return None
-    return f"The manifest does not declare {count} more {'device' if count == 1 else 'devices'}."
+    return f"The manifest does not declare {format_count(count, 'more device')}."
 
 
 def refuse_undeclared_devices(target: Target, undeclared: Collection[str]) -> None:
@@ -41,7 +41,7 @@ def refuse_undeclared_devices(target: Target, undeclared: Collection[str]) -> No
     if not undeclared:
         return
     where = f"Product {target.product.slug}" if target.product is not None else "The account"
-    devices = "1 device" if len(undeclared) == 1 else f"{len(undeclared)} devices"
+    devices = format_count(len(undeclared), "device")
     message = f"{where} has {devices} that the manifest does not declare: {list_names(sorted(undeclared), _MAX_SHOWN)}."
     hint = "Declare these devices, or set undeclared to report, ignore or remove."
     raise ParticleError("conflict", message, hint=hint)
@@ -53,8 +53,7 @@ def describe_kept_devices(undeclared: Collection[str], doubtful: Collection[str]
     :param undeclared: the ids of the devices that the manifest does not declare.
     :param doubtful: the keys of declared devices, each of which may be one of the undeclared devices.
     """
-    count = len(undeclared)
-    kept = "1 undeclared device was" if count == 1 else f"{count} undeclared devices were"
+    kept = format_count(len(undeclared), "undeclared device was", "undeclared devices were")
     return (
         f"{kept} not removed ({list_names(sorted(undeclared), _MAX_SHOWN)}), because they may be the declared devices "
         f"that the cloud does not list as declared: {list_names(sorted(doubtful), _MAX_SHOWN)}. Check the identifiers "
@@ -84,4 +83,4 @@ def find_drift(result: Mapping[str, Any]) -> ParticleError | None:
 
 
 def _count(devices: int) -> str:
-    return "1 device is not" if devices == 1 else f"{devices} devices are not"
+    return format_count(devices, "device is not", "devices are not")

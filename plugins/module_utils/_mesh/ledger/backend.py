@@ -27,6 +27,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     JOINED,
@@ -126,7 +127,8 @@ def _read_instances(target: Target, ledger: str, devices: Set[str]) -> dict[str,
     mine = {device: row for device, row in rows.items() if device in devices}
     bare = [device for device, row in mine.items() if not isinstance(row.get("data"), dict)]
     if bare:
-        target.warn(f"The list of ledger {ledger} lacks its data: {len(bare)} devices are read one by one.")
+        affected = format_count(len(bare), "device is", "devices are")
+        target.warn(f"The list of ledger {ledger} lacks its data: {affected} read one by one.")
         read = map_in_parallel(lambda device: get_instance(http, org, ledger, device), bare, http.workers)
         mine.update(zip(bare, read, strict=True))
     return {device: data if isinstance(data := row.get("data"), dict) else {} for device, row in mine.items()}

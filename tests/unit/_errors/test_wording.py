@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Test the parts of sentences from which messages are built."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.failed_items import (
+    FailedItem,
+    describe_reasons,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ((0, "device"), "0 devices"),
+        ((1, "device"), "1 device"),
+        ((2_000, "device"), "2,000 devices"),
+        ((1, "device is", "devices are"), "1 device is"),
+        ((2, "device is", "devices are"), "2 devices are"),
+    ],
+)
+def test_number_is_shown_with_singular_or_plural(words: tuple[int, str], text: str) -> None:
+    assert format_count(*words) == text
+
+
+def test_one_reason_that_is_not_named_is_counted_as_one() -> None:
+    failed = [FailedItem(f"unit-{number}", (), ParticleError("conflict", f"Reason {number}.")) for number in range(6)]
+    assert describe_reasons(failed)[-1] == "and 1 other reason, for 1 device"
