@@ -17,7 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reade
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.modules.device import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
-from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import name_uncertain_devices, reconcile_task
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import list_uncertain_devices, reconcile_task
 
 _FLEET_OPTIONS = ("product", "groups_mode", "networks")
 
@@ -36,10 +36,8 @@ class ActionModule(ParticleAction):
         manifest = read_manifest(data, _name_option, absent=given["state"] == "absent")
         result = reconcile_task(task, manifest, Bounds(confirm=given["confirm"]))
         outcome, *_unused = result.pop("devices")  # the others are members of networks that are removed
-        changes = outcome["changes"]
-        diff = {side: {name: change[side] for name, change in changes.items()} for side in ("before", "after")}
         done = {"changed": result["changed"], "device": outcome, "managed": result["managed"]}
-        done["diff"] = name_uncertain_devices(diff, [outcome])
+        done.update(task.show_diff(result["diff"], uncertain=list_uncertain_devices([outcome])))
         if result.get("failed"):
             error = outcome["error"] or result["error"]
             done.update(failed=True, msg=f"{error['message']} {error['hint']}".strip(), error=error)

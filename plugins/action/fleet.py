@@ -10,7 +10,9 @@ from typing import Any
 
 from ansible.errors import AnsibleFileNotFound
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import MAX_TEXT_SIZE
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import find_drift
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, ignore_progress
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
@@ -28,7 +30,7 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._declaration im
     read_declaration,
     refuse_vague_removals,
 )
-from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import name_uncertain_devices, reconcile_task
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import list_uncertain_devices, reconcile_task
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._host_devices import (
     collect_devices,
     count_other_hosts,
@@ -37,6 +39,9 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._host_devices i
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._outcomes import add_host, write_outcomes
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._result_size import (
     MAX_STORED_SIZE,
+    describe_large_result,
+    describe_left_out_devices,
+    measure_room,
     measure_size,
     reduce_result,
 )
@@ -93,18 +98,18 @@ class ActionModule(ParticleAction):
         if options["fail_on_drift"] and task.check_mode and not result.get("failed"):
             drift = find_drift(result)
             result.update(drift.as_failure() if drift else {})
-        result["diff"] = name_uncertain_devices(result["diff"], result["devices"])
-        if not self._task.diff:
-            del result["diff"]
+        diff, uncertain = result.pop("diff"), list_uncertain_devices(result["devices"])
+        result.update(task.show_diff(diff, uncertain=uncertain, max_size=min(MAX_TEXT_SIZE, measure_room(result) // 2)))
         result["outcomes_path"] = self._write_outcomes(task, result)
         reduced = reduce_result(result, options["result"])
         if is_run_by_controller() and measure_size(reduced) > MAX_STORED_SIZE:
-            task.warn("The result is too large for the automation controller, which drops it. Leave out result.")
-        if not reduced.get("failed"):
-            if not self._task.no_log:
-                print_summary(reduced["msg"])
-        elif not is_run_by_controller():
+            task.warn(describe_large_result("Leave out result."))
+        if reduced.get("failed") and not is_run_by_controller():
             del reduced["managed"]  # only a controller counts devices, and Ansible prints the result of a failed task
+        elif len(reduced["managed"]) < len(result["managed"]):
+            task.warn(describe_left_out_devices(len(reduced["managed"]), len(result["managed"])))
+        if not reduced.get("failed") and not self._task.no_log:
+            print_summary(reduced["msg"])
         return reduced
 
     def _write_outcomes(self, task: Task, result: Mapping[str, Any]) -> str | None:
@@ -165,7 +170,7 @@ class ActionModule(ParticleAction):
         if options["lock"] == "none":
             return "lock: none is set"
         others = count_other_hosts(self._task_vars) if options["from_inventory"] else 0
-        return f"hosts outside of this batch declare {others} more devices" if others else None
+        return f"hosts outside of this batch declare {format_count(others, 'more device')}" if others else None
 
     def _read_file(self, path: str) -> bytes:
         """Return the content of a file that the manifest consists of. The file may be encrypted with Ansible Vault."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import ChangedItem, Diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.modules.fleet_outcome import SPEC
@@ -34,11 +35,10 @@ class ActionModule(ParticleAction):
         result: dict[str, Any] = {"changed": False, "outcome": outcome}
         if outcome is None:
             return result
-        changes = outcome["changes"]
+        changes = {name: (change["before"], change["after"]) for name, change in outcome["changes"].items()}
         result["changed"] = outcome["status"] == "changed"
-        result["diff"] = {
-            side: {name: change[side] for name, change in changes.items()} for side in ("before", "after")
-        }
+        device = ChangedItem(outcome["identifier"], changes, outcome["name"])
+        result.update(task.show_diff(Diff((device,) if changes else ())))
         error = outcome["error"] if outcome["status"] == "failed" else outcome.get("run_error")
         if error is not None:
             result.update(failed=True, msg=f"{error['message']} {error['hint']}", error=error)

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -34,6 +34,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_lo
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import TokenStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import (
+    MAX_TEXT_SIZE,
+    Diff,
+    describe_diff,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import (
@@ -78,6 +83,8 @@ class Task:
     :param redact: the object that masks the secrets of the task.
     :param http: the HTTP client for the cloud; ``None`` until the task connects.
     :param deprecate: a function that shows a deprecation to the user.
+    :param diff_mode: whether the result must show what the task changes.
+    :param is_verbose: whether Ansible runs with ``-v``.
     """
 
     options: Mapping[str, Any] = field(repr=False)
@@ -88,6 +95,8 @@ class Task:
     redact: Redactor = field(default_factory=Redactor, repr=False)
     http: Http | None = field(default=None, repr=False)
     deprecate: Callable[[str], None] = lambda text: None
+    diff_mode: bool = False
+    is_verbose: bool = False
     credentials_source: str | None = None
     """Name of the source of the credentials; ``None`` until the credentials are read."""
 
@@ -183,6 +192,22 @@ class Task:
         """Return an HTTP client for a ``with`` statement. If ``needs_login`` is true, the client is logged in."""
         return self.open_session() if needs_login else nullcontext(self.connect(self.read_settings(credentials=())))
 
+    def show_diff(
+        self, diff: Diff, *, uncertain: Sequence[str] = (), max_size: int = MAX_TEXT_SIZE
+    ) -> dict[str, dict[str, str]]:
+        """Return the return value ``diff`` with the changes of the task. Without diff mode, return nothing.
+
+        The text is short unless Ansible runs with ``-v``.
+
+        :param uncertain: the identifiers of the devices of which check mode cannot tell what the task would do.
+        :param max_size: the maximum size of the text with ``-v``.
+        """
+        if not self.diff_mode:
+            return {}
+        limit = max_size if self.is_verbose else None
+        text = describe_diff(diff, self.redact.mask_values, uncertain=uncertain, max_size=limit)
+        return {"diff": {"prepared": text}}
+
 
 Work = Callable[[Task], dict[str, Any]]
 
@@ -239,7 +264,14 @@ def run_module(spec: Mapping[str, Any], work: Work) -> None:
     module = _Module(spec)
     if REQUESTS_IMPORT_ERROR is not None:
         module.fail_json(msg=describe_missing_library(), exception=REQUESTS_IMPORT_ERROR)
-    task = Task(module.params, module.check_mode, module.warn, module.debug)
+    task = Task(
+        module.params,
+        module.check_mode,
+        module.warn,
+        module.debug,
+        diff_mode=module._diff,
+        is_verbose=module._verbosity > 0,
+    )
     result = carry_out_work(task, work)
     # Ansible masks the values of no_log options itself, but not secrets from the environment or the cloud. The public
     # secret of the default client must not be masked, see find_secrets. If it is a real secret too, it is added again.

@@ -34,7 +34,6 @@ attributes:
   diff_mode:
     support: full
     details: >-
-      In check mode, the header of the difference names the devices for which the result is uncertain.
       The parameters of networks and devices can be join keys. The difference therefore contains the names of changed
       parameters, but never their values.
   idempotent:
@@ -430,7 +429,7 @@ options:
         that have failed if the task fails. If they are too many for an automation controller, which drops results of
         more than 700,000 characters, RV(devices_omitted) counts the devices that are left out. This option turns the
         limit off.
-      - RV(summary) always counts all devices, and RV(managed) and RV(outcomes_path) always contain all devices.
+      - RV(summary) always counts all devices, and RV(outcomes_path) always contains all devices.
     type: str
     choices: [all, changed, failed]
   lock:
@@ -721,6 +720,7 @@ devices:
       description:
         - Whether check mode cannot tell if the cloud would accept the device. The lists of the account do not show a
           device that is in no product and that the account has not claimed, so the id or label may be wrong.
+        - An undeclared device is uncertain if it is removed only after the cloud has accepted such a device.
         - Check mode knows the other products of the account. A device of another product has the status V(failed). At
           most 20 pages of the lists of other products are read, so a device on another page is uncertain too.
       type: bool
@@ -754,7 +754,9 @@ managed:
     - Declared names of the devices that are in their declared state after the task, keyed by device id. These are the
       devices with the status V(ok) or V(changed). Empty in check mode.
     - An automation controller counts these devices as managed by the job.
-    - If the names of thousands of devices are too long, they are V(null). At most 14,000 devices are contained.
+    - The value is limited for automation controllers, also with O(result). If the names of thousands of devices are
+      too long, they are V(null). If there are more than about 14,000 devices, the other devices are left out with a
+      warning.
   returned: success, or failure under ansible-runner, because Ansible prints the result of a failed task
   type: dict
   sample:
@@ -835,6 +837,25 @@ hosts:
       mesh: joined
       error:
       run_error:
+diff:
+  description:
+    - What the task changes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
+      device with its changes, or several devices with the same changes. Long values are shortened, and secrets are
+      masked.
+    - The text has at most twelve lines, and the last lines count the devices without a line. With C(-v), each device
+      has a line, and only the size of the text is limited.
+    - In check mode, the line C(uncertain for) names devices whose outcome depends on whether the cloud accepts them or
+      other devices.
+  returned: in diff mode, if the task has computed the changes
+  type: dict
+  contains:
+    prepared:
+      description: The text. Empty if nothing changes.
+      type: str
+      returned: always
+      sample: |
+        barn-gateway (e00fce68aabbccddeeff0022): name 'gateway' -> 'barn-gateway'; notes null -> 'north wall'
+        groups [] -> ['north'] on 18 devices: barn-0001, barn-0002, barn-0003 and 15 more
 credentials_source:
   description:
     - Where the credentials come from. For display only. The credentials themselves are not returned.

@@ -356,27 +356,33 @@ msg:
   sample: >-
     The cloud does not show these secrets of webhook readings to the barn server, so they cannot be compared:
     headers.authorization. They were left as they are; set update_secrets to always to write them.
-diff:
-  description:
-    - Settings that change, keyed by the name of the webhook, with their values before and after the change. Secret
-      values are masked.
+changes:
+  description: Changed settings, each with its value before and after the change. Secret values are masked.
   returned: if the webhook was read
   type: dict
+  sample:
+    disabled:
+      before: false
+      after: true
+diff:
+  description:
+    - What the task changes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
+      device with its changes, or several devices with the same changes. Long values are shortened, and secrets are
+      masked.
+    - The text has at most twelve lines, and the last lines count the devices without a line. With C(-v), each device
+      has a line, and only the size of the text is limited.
+    - In check mode, the line C(uncertain for) names devices whose outcome depends on whether the cloud accepts them or
+      other devices.
+  returned: in diff mode, if the task has computed the changes
+  type: dict
   contains:
-    before:
-      description: Values before the change. Empty if nothing changes or the webhook is created.
-      type: dict
+    prepared:
+      description: The text. Empty if nothing changes.
+      type: str
       returned: always
-      sample:
-        readings to the barn server:
-          disabled: false
-    after:
-      description: Values after the change. Empty if nothing changes or the webhook is removed.
-      type: dict
-      returned: always
-      sample:
-        readings to the barn server:
-          disabled: true
+      sample: |
+        barn-gateway (e00fce68aabbccddeeff0022): name 'gateway' -> 'barn-gateway'; notes null -> 'north wall'
+        groups [] -> ['north'] on 18 devices: barn-0001, barn-0002, barn-0003 and 15 more
 credentials_source:
   description:
     - Where the credentials come from. For display only. The credentials themselves are not returned.
@@ -481,7 +487,11 @@ def integration(task: Task) -> dict[str, Any]:
     with task.open_session() as http:
         target = Target(http, get_product(http, task.options["product"]), task.warn)
         update_secrets = task.options["update_secrets"]
-        return reconcile_resource(target, WEBHOOKS, declared, check_mode=task.check_mode, update_secrets=update_secrets)
+        result = reconcile_resource(
+            target, WEBHOOKS, declared, check_mode=task.check_mode, update_secrets=update_secrets
+        )
+    diff = result.pop("diff")
+    return {**result, **task.show_diff(diff)}
 
 
 def main() -> None:

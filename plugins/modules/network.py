@@ -190,6 +190,25 @@ managed:
   type: dict
   sample:
     e00fce68aabbccddeeff0023:
+diff:
+  description:
+    - What the task changes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
+      device with its changes, or several devices with the same changes. Long values are shortened, and secrets are
+      masked.
+    - The text has at most twelve lines, and the last lines count the devices without a line. With C(-v), each device
+      has a line, and only the size of the text is limited.
+    - In check mode, the line C(uncertain for) names devices whose outcome depends on whether the cloud accepts them or
+      other devices.
+  returned: in diff mode, if the task has computed the changes
+  type: dict
+  contains:
+    prepared:
+      description: The text. Empty if nothing changes.
+      type: str
+      returned: always
+      sample: |
+        barn-gateway (e00fce68aabbccddeeff0022): name 'gateway' -> 'barn-gateway'; notes null -> 'north wall'
+        groups [] -> ['north'] on 18 devices: barn-0001, barn-0002, barn-0003 and 15 more
 credentials_source:
   description:
     - Where the credentials come from. For display only. The credentials themselves are not returned.
@@ -312,7 +331,9 @@ def network(task: Task) -> dict[str, Any]:
             options["name"], options["gateways"], options["members"], parameters, exact=options["exact"]
         )
     with task.open_session() as http:
-        return reconcile_network(http, wanted, check_mode=task.check_mode, warn=task.warn)
+        result = reconcile_network(http, wanted, check_mode=task.check_mode, warn=task.warn)
+    diff = result.pop("diff")
+    return {**result, **task.show_diff(diff)}
 
 
 def main() -> None:

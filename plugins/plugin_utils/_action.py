@@ -103,6 +103,8 @@ class ParticleAction(ActionBase):
             display.v,
             environment=build_environment(self._task.environment, self._templar.template),
             deprecate=_show_deprecation,
+            diff_mode=bool(self._task.diff),
+            is_verbose=display.verbosity > 0,
         )
         return {**result, **carry_out_work(task, self.work)}
 

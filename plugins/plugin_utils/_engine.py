@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, ignore_progress
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import (
     Callbacks,
@@ -30,7 +29,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._module import 
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import find_secrets
 
 DEFAULT_BOUNDS = Bounds()
-_MAX_SHOWN = 10
 
 
 def reconcile_task(
@@ -68,16 +66,12 @@ def reconcile_task(
     return cleaned
 
 
-def name_uncertain_devices(diff: Mapping[str, Any], devices: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the difference, with the devices that the cloud may refuse in the header of its second part.
+def list_uncertain_devices(devices: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the identifiers of the devices of which check mode cannot tell what the task would do.
 
     :param devices: rows of the documented return value ``devices``.
     """
-    uncertain = [device["identifier"] for device in devices if device.get("uncertain")]
-    if not uncertain:
-        return dict(diff)
-    shown = list_names(uncertain, _MAX_SHOWN)
-    return {**diff, "after_header": f"uncertain for {len(uncertain)} devices that no list shows: {shown}"}
+    return [device["identifier"] for device in devices if device.get("uncertain")]
 
 
 def _build_parent_check(parent: int) -> Callable[[], None]:

@@ -43,6 +43,31 @@ def measure_size(value: Any) -> int:
     return len(json.dumps(value))
 
 
+def describe_large_result(remedy: str) -> str:
+    """Return the warning that a controller drops the result of a task.
+
+    :param remedy: an instruction that makes the result smaller.
+    """
+    return (
+        f"The result has more than {MAX_STORED_SIZE:,} characters, so the automation controller drops it and counts "
+        f"none of its devices. {remedy}"
+    )
+
+
+def describe_left_out_devices(contained: int, managed: int) -> str:
+    """Return the warning that ``managed`` does not contain all devices that a task manages."""
+    return (
+        f"managed contains only {contained:,} of {managed:,} devices, because an automation controller drops a larger "
+        "result. A controller does not count the other devices. Divide the fleet into several tasks or slices."
+    )
+
+
+def measure_room(result: Mapping[str, Any]) -> int:
+    """Return the size that is left for ``devices`` and ``hosts`` when a result is reduced."""
+    others = {key: value for key, value in result.items() if key not in ("devices", "hosts")}
+    return _MAX_SIZE - measure_size({**others, "managed": reduce_managed(result["managed"])})
+
+
 def reduce_result(result: Mapping[str, Any], wanted: str | None) -> dict[str, Any]:
     """Return the result of a run with only the devices that ``wanted`` selects.
 
@@ -56,7 +81,7 @@ def reduce_result(result: Mapping[str, Any], wanted: str | None) -> dict[str, An
     if wanted is not None:
         reduced["devices"] = [row for row in result["devices"] if wanted in ("all", row["status"])]
         return reduced
-    room = _MAX_SIZE - measure_size({key: value for key, value in reduced.items() if key not in ("devices", "hosts")})
+    room = measure_room(reduced)
     if "hosts" in reduced:
         size = measure_size(reduced["hosts"])
         if size > room:

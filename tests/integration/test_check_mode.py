@@ -116,16 +116,18 @@ def list_predictable_results(run: PlaybookRun) -> list[dict[str, Any]]:
             "host": record.host,
             "status": record.status,
             "changed": record.result.get("changed"),
-            "diff": drop_headers(record.result.get("diff")),
+            "diff": drop_uncertain(record.result.get("diff")),
         }
         for record in run.tasks
     ]
     return sorted(tasks, key=lambda task: str(task["host"]))  # workers finish in any order
 
 
-def drop_headers(diff: Any) -> Any:
-    """Return a difference without its headers, in which check mode names the devices that are uncertain."""
-    return {side: diff[side] for side in diff if side in ("before", "after")} if isinstance(diff, dict) else diff
+def drop_uncertain(diff: Any) -> Any:
+    """Return a difference without the line in which check mode names the devices that are uncertain."""
+    if not isinstance(diff, dict) or "prepared" not in diff:
+        return diff
+    return [line for line in diff["prepared"].splitlines() if not line.startswith("uncertain for ")]
 
 
 def find_modules(tasks: Sequence[Task]) -> set[str]:

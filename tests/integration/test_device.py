@@ -37,16 +37,16 @@ def test_device_is_set_up_as_predicted_and_second_run_writes_nothing(
     }
     predicted = run_task("device", options, env, "--check", "--diff").succeeded().result(TASK)
     assert simulator.stats()["writes"] == 0
-    done = run_task("device", options, env).succeeded().result(TASK)
-    assert all(predicted["diff"][side] == done["diff"][side] for side in ("before", "after"))
-    assert first["serial_number"] in predicted["diff"]["after_header"]
+    done = run_task("device", options, env, "--diff").succeeded().result(TASK)
+    uncertain = f"uncertain for 1 device: {first['serial_number']}\n"
+    assert predicted["diff"]["prepared"] == done["diff"]["prepared"] + uncertain
     assert (predicted["device"]["uncertain"], "uncertain" in done["device"]) == (True, False)
     assert (predicted["changed"], done["changed"]) == (True, True)
     assert (done["device"]["id"], done["device"]["status"]) == (first["id"], "changed")
     assert simulator.device(first["id"])["name"] == "barn-gateway"
     before = simulator.stats()["writes"]
-    again = run_task("device", options, env).succeeded().result(TASK)
-    assert (again["changed"], again["diff"]) == (False, {"before": {}, "after": {}})
+    again = run_task("device", options, env, "--diff").succeeded().result(TASK)
+    assert (again["changed"], again["diff"]) == (False, {"prepared": ""})
     assert simulator.stats()["writes"] == before
 
 
@@ -64,8 +64,9 @@ def test_absent_device_is_removed_from_its_product_and_groups(simulator: Simulat
     env = cloud_environment(simulator.url)
     options = {"product": PRODUCT_SLUG, "id": first["id"]}
     run_task("device", {**options, "groups": ["north"]}, env).succeeded()
-    removal = run_task("device", {**options, "state": "absent"}, env).succeeded().result(TASK)
-    assert removal["diff"]["before"] == {"product": PRODUCT_SLUG, "groups": ["north"]}
+    removal = run_task("device", {**options, "state": "absent"}, env, "--diff").succeeded().result(TASK)
+    changes = f"product '{PRODUCT_SLUG}' -> null; groups ['north'] -> []"
+    assert removal["diff"]["prepared"] == f"{first['id']}: {changes}\n"
     assert simulator.device(first["id"])["product"] is None
     assert run_task("device", {**options, "state": "absent"}, env).succeeded().result(TASK)["changed"] is False
 

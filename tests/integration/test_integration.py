@@ -113,11 +113,7 @@ def test_second_identical_task_writes_nothing(simulator: Simulator) -> None:
     before = simulator.stats()["writes"]
     for again in (HOOK, {**HOOK, "json": json.dumps(HOOK["json"]), "method": "POST", "disabled": False}):
         result = run_successfully(simulator, again)
-        assert (result["changed"], result["diff"], result["cloud"]["writes"]) == (
-            False,
-            {"before": {}, "after": {}},
-            0,
-        )
+        assert (result["changed"], result["changes"], result["cloud"]["writes"]) == (False, {}, 0)
     assert simulator.stats()["writes"] == before
 
 
@@ -126,8 +122,9 @@ def test_change_of_one_field_keeps_undeclared_settings(simulator: Simulator) -> 
         simulator, headers=HOOK["headers"], auth=HOOK["auth"], template="webhook", unchunked=True
     )
     (before,) = list_hooks(simulator)
-    result = run_successfully(simulator, {"name": "readings", "event": "other"})
-    assert result["diff"] == {"before": {"readings": {"event": "reading"}}, "after": {"readings": {"event": "other"}}}
+    result = run_successfully(simulator, {"name": "readings", "event": "other"}, "--diff")
+    assert result["changes"] == {"event": {"before": "reading", "after": "other"}}
+    assert result["diff"] == {"prepared": "readings: event 'reading' -> 'other'\n"}
     assert list_hooks(simulator) == [{**before, "event": "other", "id": webhook_id}]
     assert count_writes(simulator)[EDIT] == 1
 

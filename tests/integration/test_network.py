@@ -64,7 +64,7 @@ def test_module_reads_keeps_and_removes_a_network_of_the_client(mesh_cloud: Simu
 
     options = {"name": "barn", "gateway": ids[0], "members": ids[1:4], "exact": True}
     result = run_module(mesh_cloud, "network", options, "--check", "--diff")
-    assert (result["changed"], result["diff"]) == (False, {"before": {}, "after": {}})
+    assert (result["changed"], result["diff"]) == (False, {"prepared": ""})
 
     run_module(mesh_cloud, "network", {"name": "barn", "state": "absent"})
     assert read_mesh_networks(mesh_cloud.url) == {}

@@ -265,6 +265,7 @@ class _Writes:
         failed = coming.keys() & self.state.find_devices(WriteState.FAILED)
         if removals and failed:
             self._dropped |= removals
+            self.state.kept |= removals
             self._target.warn(describe_kept_devices(removals, [coming[device] for device in failed]))
 
     def _write_device(self, device: DevicePlan) -> None:

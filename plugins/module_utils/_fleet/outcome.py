@@ -13,6 +13,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.failed_
     FailedItem,
     describe_reasons,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import (
     build_undeclared_result,
     describe_undeclared,
@@ -106,7 +107,7 @@ def build_result(run: Run, plan: Plan, states: Mapping[str, str] | None, *, chec
     :param plan: the first plan of the run.
     :param states: the mesh states of members; ``None`` when the states were not read.
     """
-    shown = add_later_changes(plan, run.later_changes, run.unneeded_devices)
+    shown = add_later_changes(plan, run.later_changes, run.unneeded_devices | run.state.kept)
     outcomes = _build_outcomes(run, shown, states or {}, check_mode=check_mode)
     error = build_failure(outcomes, run.state.stopped) or next(iter(run.state.other_errors), None)
     networks = count_members(run.manifest, states)
@@ -149,7 +150,7 @@ def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mo
         is_written = check_mode or not changes or run.state.is_in(record.id, WriteState.DONE)
         if error is not None:
             status = FAILED
-        elif not is_written or states.get(record.id, JOINED) != JOINED:
+        elif not is_written or record.id in run.state.kept or states.get(record.id, JOINED) != JOINED:
             status, error = PENDING, waiting.get(record.id)
         else:
             status = CHANGED if changes else OK
@@ -204,9 +205,10 @@ def build_failure(outcomes: Sequence[Outcome], stopped: ParticleError | None) ->
     the first failed device. The message also counts the pending and failed devices. The first line of the message has
     the first reason, and the next lines name failed devices and the other reasons.
     """
-    pending = sum(1 for outcome in outcomes if outcome.status == PENDING)
+    left = sum(1 for outcome in outcomes if outcome.status == PENDING)
+    pending = f"{format_count(left, 'device is', 'devices are')} pending"
     if stopped is not None:
-        message = f"The run ended early, and {_count_devices(pending)} pending. {stopped.message}"
+        message = f"The run ended early, and {pending}. {stopped.message}"
         return ParticleError(stopped.code, message, hint=stopped.hint, status=stopped.status, route=stopped.route)
     failed = [
         FailedItem(outcome.title, outcome.identifiers, outcome.error)
@@ -216,16 +218,12 @@ def build_failure(outcomes: Sequence[Outcome], stopped: ParticleError | None) ->
     if not failed:
         return None
     first = failed[0].error
-    others = f", {_count_devices(pending)} pending" if pending else ", all others are done"
+    others = f", {pending}" if left else ", all others are done"
     if len(failed) == len(outcomes):
         others = ""
     reasons = "\n".join(describe_reasons(failed))
-    message = f"{len(failed)} of {len(outcomes)} devices failed{others}. {reasons}"
+    message = f"{len(failed):,} of {format_count(len(outcomes), 'device')} failed{others}. {reasons}"
     return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
-
-
-def _count_devices(number: int) -> str:
-    return "1 device is" if number == 1 else f"{number} devices are"
 
 
 def describe_success(summary: Mapping[str, Any], *, changed: bool, check_mode: bool) -> str:
@@ -241,7 +239,7 @@ def describe_success(summary: Mapping[str, Any], *, changed: bool, check_mode: b
         FAILED: "failed",
     }
     counts = ", ".join(f"{summary[status]:,} {word}" for status, word in words.items() if summary[status])
-    total = "1 device" if summary["total"] == 1 else f"{summary['total']:,} devices"
+    total = format_count(summary["total"], "device")
     text = f"{total}: {counts}." if counts else f"{total}."
     if changed and not summary[CHANGED]:
         text += f" Device groups or networks {words[CHANGED]}."

@@ -7,10 +7,10 @@ The functions of this file send no requests.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import ChangedItem, Diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import is_same_label
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
@@ -37,9 +37,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 )
 
 NO_MESH = MeshPlan()
-
-MAX_DIFF_DEVICES = 100
-"""The number of devices whose changes a diff shows. Ansible takes minutes to print the diff of ten thousand devices."""
 
 _GATEWAYS, _NODES = RESERVED_GROUPS + GATEWAY, RESERVED_GROUPS + NODE
 
@@ -214,7 +211,8 @@ def _plan_denial(record: DeviceRecord, device: ObservedDevice | None, observed: 
     approval = observed.unapproved.get(record.id) if device is None else APPROVED
     denies = approval in (QUARANTINED, APPROVED)
     changes: dict[str, Change] = {"approval": (approval, DENIED)} if denies else {}
-    return DevicePlan(record.id, changes, denies=denies, declared_by=record.declared_by)
+    name = _find_name(record, device)
+    return DevicePlan(record.id, changes, denies=denies, declared_by=record.declared_by, name=name)
 
 
 def _plan_outside_cloud(record: DeviceRecord, member: MemberPlan | None) -> DevicePlan:
@@ -273,7 +271,8 @@ def add_later_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]], unn
         if device.key in unneeded:
             return replace(device, changes={})
         more = found.get(device.key, {}) if device.is_changed else {}
-        return replace(device, changes={**more, **device.changes}) if more else device
+        # The first plan determines the order and the values, so that check mode shows the same.
+        return replace(device, changes={**device.changes, **more, **device.changes}) if more else device
 
     return replace(plan, devices=tuple(map(correct_plan, plan.devices)))
 
@@ -288,9 +287,9 @@ def keep_only_import(device: DevicePlan) -> DevicePlan:
     )
 
 
-def list_removals(plan: Plan) -> tuple[str, ...]:
-    """Return the keys of the devices that leave the product, are unclaimed, or lose their approval."""
-    return tuple(device.key for device in plan.devices if device.is_removal)
+def list_removals(plan: Plan) -> tuple[DevicePlan, ...]:
+    """Return the plans of the devices that leave the product, are unclaimed, or lose their approval."""
+    return tuple(device for device in plan.devices if device.is_removal)
 
 
 def batch_group_changes(plans: Iterable[DevicePlan], size: int) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -326,22 +325,15 @@ def find_stage(change: str, group: str) -> int:
     return {_NODES: 3, _GATEWAYS: 5}.get(group, 4)
 
 
-def build_diff(plan: Plan) -> dict[str, Mapping[str, object]]:
-    """Return Ansible's ``diff`` of a plan.
-
-    The diff contains the created and removed resources, and the values of each changed field before and after the run.
-    A device is shown as ``id (name)``. From :data:`MAX_DIFF_DEVICES` devices on, the diff only counts the changed
-    fields of the other devices.
-    """
-    before: dict[str, object] = {kind: list(names) for kind, names in plan.removed_names.items()}
+def build_diff(plan: Plan) -> Diff:
+    """Return what a plan changes: the created and removed resources, and the changes of each device."""
     created = {"groups": plan.create_groups, **plan.created_names}
-    after: dict[str, object] = {kind: list(names) for kind, names in created.items() if names}
-    changed = [device for device in plan.devices if device.is_changed]
-    for device in changed[:MAX_DIFF_DEVICES]:
-        title = f"{device.key} ({device.name})" if device.name else device.key
-        before[title] = {name: change[0] for name, change in device.changes.items()}
-        after[title] = {name: change[1] for name, change in device.changes.items()}
-    if others := changed[MAX_DIFF_DEVICES:]:
-        counts = Counter(field for device in others for field in device.changes)
-        after[f"{len(others)} more devices"] = {field: f"changes on {number}" for field, number in counts.items()}
-    return {"before": before, "after": after}
+    return Diff(
+        tuple(
+            ChangedItem(device.key, device.changes, device.name, device.is_removal)
+            for device in plan.devices
+            if device.is_changed
+        ),
+        {kind: names for kind, names in created.items() if names},
+        plan.removed_names,
+    )

@@ -32,6 +32,7 @@ class RunState:
 
     :ivar other_errors: the errors of writes that belong to no device.
     :ivar wrote: whether any write succeeded. A write also counts if its device failed later.
+    :ivar kept: the undeclared devices that are not removed, because a declared device could not be imported or claimed.
     :ivar stopped: the error that ended the run early; ``None`` if the run did not end early.
     """
 
@@ -40,6 +41,7 @@ class RunState:
         self._counts: Counter[WriteState] = Counter()
         self.other_errors: list[ParticleError] = []
         self.wrote = False
+        self.kept: set[str] = set()
         self.stopped: ParticleError | None = None
 
     def __iter__(self) -> Iterator[str]:
@@ -97,6 +99,7 @@ class RunState:
             self.mark_device(device, *later._states[device])
         self.other_errors += later.other_errors
         self.wrote |= later.wrote
+        self.kept |= later.kept
         self.stopped = self.stopped or later.stopped
 
 
@@ -125,7 +128,8 @@ class Run:
     :param mesh: the mesh backends that the task has opened.
     :ivar observed: the result of the latest observation of the whole fleet.
     :ivar labels_known: whether the run has already tried to learn the ids of all devices that are declared by a label.
-    :ivar uncertain: keys of the devices of which check mode cannot tell whether the cloud would accept them.
+    :ivar uncertain: keys of the devices of which check mode cannot tell whether the cloud would accept them, and of the
+        undeclared devices that are removed only if it does.
     :ivar mesh_warnings: the warnings of the latest plan for the networks.
     :ivar later_changes: the changes that later plans have found, keyed by :attr:`DevicePlan.key`.
     :ivar unneeded_devices: keys of devices that were found to need no write after their device ids had been learned.

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import ChangedItem, Diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import (
     has_exhausted_retries,
@@ -59,15 +60,22 @@ class Outcome:
         failed = (self.errors[change.key] for change in self.changes if change.key in self.errors)
         return self.stopped or next(failed, None)
 
-    def build_diff(self) -> dict[str, dict[str, Any]]:
-        """Return Ansible's ``diff``: the changing fields before and after the change, keyed by resource key."""
-        parts: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
-        for change in self.changes:
-            if change.action in (Action.UPDATE, Action.DELETE):
-                parts["before"][change.key] = dict(change.before)
-            if change.action in (Action.UPDATE, Action.CREATE):
-                parts["after"][change.key] = dict(change.after)
-        return parts
+    @property
+    def diff(self) -> Diff:
+        """The changing fields of each resource, with their values before and after the change."""
+        return Diff(
+            tuple(
+                ChangedItem(change.key, _pair_values(change), is_removal=change.action is Action.DELETE)
+                for change in self.changes
+                if change.action is not Action.NONE
+            )
+        )
+
+
+def _pair_values(change: Change) -> dict[str, tuple[Any, Any]]:
+    """Return the values of the changing fields before and after a change. A value that does not exist is ``None``."""
+    names = dict.fromkeys((*change.before, *change.after))
+    return {name: (change.before.get(name), change.after.get(name)) for name in names}
 
 
 def reconcile_resources(
@@ -223,7 +231,8 @@ def reconcile_resource(
         "changed": changes if check_mode else bool(outcome.written),
         kind.module: _describe(kind, change, outcome.rows.get(declared.key), predict=check_mode and changes),
         "not_compared": list(change.not_compared),
-        "diff": outcome.build_diff(),
+        "changes": {name: {"before": before, "after": after} for name, (before, after) in _pair_values(change).items()},
+        "diff": outcome.diff,
     }
     if change.not_compared:
         result["msg"] = _describe_not_compared(kind, change, update_secrets)

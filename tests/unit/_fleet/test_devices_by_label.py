@@ -11,6 +11,7 @@ import pytest
 from fleet_cloud import PRODUCT, RecordingHttp, client, device_id, errors, row, run, script, user
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import SERIAL_NUMBER_ROUTE
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import Diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
@@ -84,8 +85,8 @@ class TestProduct:
         done = run(http, data)
         assert predicted["diff"] == done["diff"]
         assert predicted["changed"] is done["changed"] is True
-        titles = [f"{device['identifier']} ({device['name']})" for device in predicted["devices"]]
-        assert list(predicted["diff"]["after"])[2:] == titles
+        titles = [(device["identifier"], device["name"]) for device in predicted["devices"]]
+        assert [(item.key, item.name) for item in predicted["diff"].items] == titles
         assert predicted["devices"][0]["id"] is None
         assert done["devices"][0]["id"] == labels[0]["id"]
 
@@ -143,7 +144,7 @@ class TestProduct:
         result = run(http, data)
         assert [device["status"] for device in result["devices"]] == ["ok", "ok", "failed"]
         assert (result["changed"], http.writes) == (False, [IMPORT])
-        assert set(result["diff"]["before"]) == {"P046NOBODY (unit-3)"}
+        assert [(item.key, item.name) for item in result["diff"].items] == [("P046NOBODY", "unit-3")]
 
     def test_two_records_of_one_device_are_refused_before_any_write(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
@@ -166,7 +167,7 @@ class TestProduct:
             result = run(http, {"product": PRODUCT, "devices": [{"imei": "3" * 15}]}, warnings=warnings)
         assert result["devices"][0]["id"] == one
         assert result["changed"] is False
-        assert warnings == ["The list of devices lacks declared fields: 1 devices are read one by one."]
+        assert warnings == ["The list of devices lacks declared fields: 1 device is read one by one."]
 
     def test_import_fails_when_the_list_does_not_show_the_device_afterwards(
         self, scripted_cloud: ScriptedCloud
@@ -296,7 +297,7 @@ class TestAccount:
         with client(scripted_cloud.url) as http:
             result = run(http, {"devices": [{"serial_number": "P0461", "claimed": True}]})
         assert [device["status"] for device in result["devices"]] == ["ok"]
-        assert (result["changed"], result["diff"]) == (False, {"before": {}, "after": {}})
+        assert (result["changed"], result["diff"]) == (False, Diff())
 
     def test_notes_shown_after_a_claim_are_removed(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]

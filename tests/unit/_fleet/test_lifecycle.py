@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fleet_cloud import DEVICES, PRODUCT, RecordingHttp, barn, client, device_id, errors, ids_of, row, run, script, user
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import ChangedItem, Diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from support.scripted import ScriptedCloud
@@ -72,10 +73,8 @@ class TestFields:
             "{'desired_firmware_version': 42}",
             "{'desired_firmware_version': None}",
         ]
-        assert result["diff"] == {
-            "before": {one: {"firmware_lock": "unlocked"}, two: {"firmware_lock": 42}},
-            "after": {one: {"firmware_lock": 42}, two: {"firmware_lock": "unlocked"}},
-        }
+        changes = {item.key: item.changes for item in result["diff"].items}
+        assert changes == {one: {"firmware_lock": ("unlocked", 42)}, two: {"firmware_lock": (42, "unlocked")}}
 
     @pytest.mark.parametrize("more", [{"development": False}, {"firmware_lock": "unlocked"}])
     def test_default_value_is_not_written_when_the_cloud_omits_the_field(
@@ -296,7 +295,8 @@ class TestRemoval:
         before = simulator.stats()["writes"]
         predicted = run(http, declare_devices(ids[:1]), absent=True, check_mode=True)
         assert simulator.stats()["writes"] == before
-        assert predicted["diff"]["before"] == {ids[0]: {"product": PRODUCT, "groups": ["north"]}}
+        changes = {"product": (PRODUCT, None), "groups": (["north"], [])}
+        assert predicted["diff"] == Diff((ChangedItem(ids[0], changes, is_removal=True),))
         assert run(http, declare_devices(ids[:1]), absent=True)["diff"] == predicted["diff"]
 
     def test_lost_answer_of_a_removal_is_settled_by_reading_the_list_again(
@@ -356,9 +356,20 @@ class TestTooManyRemovals:
         with pytest.raises(ParticleError) as caught:
             run(http, declare_devices(fleet), absent=True, check_mode=check_mode)
         assert caught.value.code == "too_many_removals"
-        assert "20 devices would leave" in caught.value.message
+        assert "20 devices would leave the product, but at most 2 may: " in caught.value.message
         assert "and 10 more" in caught.value.message
         assert simulator.stats()["writes"] == before
+
+    def test_limit_says_what_would_become_of_the_devices(self, http: RecordingHttp, fleet: list[str]) -> None:
+        data = declare_devices(fleet[:3])
+        data["devices"][0]["approval"] = "denied"
+        data["undeclared"] = "remove"
+        with pytest.raises(ParticleError) as caught:
+            run(http, data)
+        assert caught.value.message.startswith("18 devices would leave the product or be denied, but at most 1 may: ")
+        with pytest.raises(ParticleError) as caught:
+            run(http, {**data, "undeclared": "ignore"}, max_removals=0)
+        assert caught.value.message == f"1 device would be denied, but at most 0 may: {fleet[0]}."
 
     def test_one_device_is_removed_without_confirmation(
         self, simulator: Simulator, http: RecordingHttp, fleet: list[str]

@@ -200,7 +200,7 @@ class TestRegistry:
         assert cloud.stats()["writes"] == 0
         real = run(http, data)
         assert [predicted[key] for key in ("changed", "diff")] == [real[key] for key in ("changed", "diff")]
-        assert predicted["diff"]["after"]["networks"] == ["barn"]
+        assert predicted["diff"].created["networks"] == ("barn",)
 
     def test_network_costs_one_request_per_member_and_extra_gateway(
         self, cloud: Simulator, http: RecordingHttp, ids: list[str]
@@ -258,7 +258,7 @@ class TestRegistry:
         }
         result = run(http, data)
         assert statuses(result) == dict.fromkeys(ids[:3], "changed")
-        assert result["diff"]["before"]["networks"] == ["barn"]
+        assert result["diff"].removed["networks"] == ("barn",)
         deletion, update = cloud.writes()[before:]
         assert (deletion["route"], update["fields"], read_registry_roles(cloud)) == (DELETE, {"name": "kept"}, {})
         assert run(http, data)["changed"] is False
@@ -363,13 +363,14 @@ class TestLedger:
             [f"{SET_INSTRUCTIONS} {ids[1]}"],
             "hush-2",
         )
-        assert result["diff"]["after"] == {ids[1]: {"mesh.parameters": "key (values are not shown)"}}
+        (changed,) = result["diff"].items
+        assert (changed.key, changed.changes["mesh.parameters"][1]) == (ids[1], "key (values are not shown)")
 
     def test_ledgers_have_the_configured_names(self, cloud: Simulator, http: RecordingHttp, ids: list[str]) -> None:
         mesh = Mesh({"mesh_ledger": "acme-mesh", "mesh_status_ledger": "acme-reports"})
         data = declare_networks(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:3])})
         predicted = run(http, data, check_mode=True, mesh=mesh)
-        assert predicted["diff"]["after"]["ledgers"] == ["acme-mesh", "acme-reports"]
+        assert predicted["diff"].created["ledgers"] == ("acme-mesh", "acme-reports")
         run(http, data, mesh=mesh)
         counts = {ledger["name"]: len(ledger["instances"]) for ledger in cloud.state()["ledgers"]}
         assert counts == {"acme-mesh": 3, "acme-reports": 0}

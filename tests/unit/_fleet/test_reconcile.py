@@ -35,6 +35,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import remove_product_device
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import Diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import (
@@ -116,7 +117,7 @@ class TestProduct:
         before = count_writes(simulator)
         again = run(http, barn(ids))
         assert count_writes(simulator) == before
-        assert (again["changed"], again["summary"]["ok"], again["diff"]) == (False, 20, {"before": {}, "after": {}})
+        assert (again["changed"], again["summary"]["ok"], again["diff"]) == (False, 20, Diff())
 
     def test_check_mode_predicts_the_run_without_a_write(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
@@ -132,7 +133,7 @@ class TestProduct:
         ]
 
         after = run(http, barn(ids), check_mode=True)
-        assert (after["changed"], after["diff"]) == (False, {"before": {}, "after": {}})
+        assert (after["changed"], after["diff"]) == (False, Diff())
 
     def test_members_move_to_another_network_and_leave(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
@@ -483,9 +484,9 @@ class TestNetworkWithoutLedger:
             predicted, real, after = (run(http, barn([ONE]), check_mode=check) for check in (True, False, False))
             assert http.writes == ["POST /v1/ledgers"]
         assert predicted["changed"] is real["changed"] is True
-        assert predicted["diff"] == real["diff"] == {"before": {}, "after": {"ledgers": ["mesh-status"]}}
+        assert predicted["diff"] == real["diff"] == Diff(created={"ledgers": ("mesh-status",)})
         assert statuses(real) == {ONE: "ok"}
-        assert (after["changed"], after["diff"]) == (False, {"before": {}, "after": {}})
+        assert (after["changed"], after["diff"]) == (False, Diff())
 
     @pytest.mark.parametrize(("lists_without", "creations"), [(3, 2), (1, 1)], ids=["before", "after"])
     def test_missing_ledger_is_created_despite_a_lost_answer(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fleet_cloud import EXPIRED, RecordingHttp, client, device_id, ids_of, user
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import Diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.registry_network import (
     DeclaredNetwork,
@@ -133,7 +134,7 @@ class TestOneNetwork:
         reconcile(http, declare_barn(ids[:1], ids[1:4]))
         result = reconcile(http, declare_absent_network("barn"))
         assert (result["changed"], result["network"], http.writes) == (True, None, [DELETE])
-        assert result["diff"] == {"before": {"networks": ["barn"]}, "after": {}}
+        assert result["diff"] == Diff(removed={"networks": ("barn",)})
         assert reconcile(http, declare_absent_network("barn"))["changed"] is False
 
     def test_second_gateway_is_refused_when_the_existing_type_allows_one(
@@ -211,7 +212,7 @@ class TestFailures:
         cloud.set_faults([{"route": READ, "effect": "status", "status": 403, "body": {"error": "No."}, "times": 9}])
         result = reconcile(http, declare_barn(ids[:1], ids[1:5]))
         assert (result["changed"], result["network"], statuses(result)[ids[4]]) == (True, None, "changed")
-        assert result["diff"]["after"].keys() == set(ids[3:5])
+        assert {item.key for item in result["diff"].items} == set(ids[3:5])
         assert (result["failed"], result["error"]["code"]) == (True, "forbidden")
 
     def test_a_token_that_expires_ends_the_run(self, cloud: Simulator, http: RecordingHttp, ids: list[str]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from fleet_cloud import OURS, RecordingHttp, client
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import ChangedItem, Diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Declared, Field, Kind
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import ALWAYS, ON_CREATE
@@ -124,13 +125,14 @@ class TestOneResource:
         result = reconcile(target, store, BLUE)
         assert result["changed"]
         assert result["thing"] == {"id": "new-0", "name": "one", "colour": "blue", "token": None}
-        assert result["diff"] == {"before": {}, "after": {"one": {"colour": "blue"}}}
+        assert result["diff"] == Diff((ChangedItem("one", {"colour": (None, "blue")}),))
         assert store.calls == {"list": 2, "read": 1, "create": 1}
 
     def test_update_changes_only_the_field_that_differs(self, target: Target) -> None:
         store = Store(RED)
         result = reconcile(target, store, Declared("one", {"colour": "blue", "token": "t0ken"}))
-        assert result["diff"] == {"before": {"one": {"colour": "red"}}, "after": {"one": {"colour": "blue"}}}
+        assert result["diff"] == Diff((ChangedItem("one", {"colour": ("red", "blue")}),))
+        assert result["changes"] == {"colour": {"before": "red", "after": "blue"}}
         assert store.rows["1"] == {**RED, "color": "blue"}
         assert writes(store) == {"update": 1}
 
@@ -278,7 +280,7 @@ class TestManyResources:
         outcome = self.run(target, store)
         assert (outcome.error, len(outcome.written)) == (None, 20)
         assert store.calls == {"list": 2, "read": 20, "create": 20}
-        assert list(outcome.build_diff()["after"]) == [each.key for each in self.MANY]
+        assert [item.key for item in outcome.diff.items] == [each.key for each in self.MANY]
 
     def test_failure_of_one_resource_does_not_stop_the_others(self, target: Target) -> None:
         store = Store()

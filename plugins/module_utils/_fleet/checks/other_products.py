@@ -24,6 +24,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_f
     strip_check_digit,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import describe_kept_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.product_list import build_device_filter
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run
@@ -44,16 +45,37 @@ def predict_imports(run: Run, plan: Plan) -> Plan:
     """
     coming = {device.key: device for device in plan.devices if _is_new(device)}
     if not coming or run.target.product is None:
-        run.uncertain = frozenset(coming)
+        _record_uncertain_devices(run, plan, set(coming))
         return plan
     slug = run.target.product.slug
     holders = _find_holders(run.target, tuple(coming.values()))
     refusals = {coming[key].id: _build_refusal(coming[key], holder, slug) for key, holder in holders.items() if holder}
-    run.uncertain = frozenset(coming) - holders.keys()
+    if refusals:
+        _keep_undeclared_devices(run, plan, [key for key, holder in holders.items() if holder])
+    _record_uncertain_devices(run, plan, coming.keys() - holders.keys())
     kept = tuple(device for device in plan.devices if device.id not in refusals)
     needed = {group for device in kept for group in device.add_groups}
     groups = tuple(group for group in plan.create_groups if group in needed)
     return replace(plan, devices=kept, create_groups=groups, refusals={**plan.refusals, **refusals})
+
+
+def _keep_undeclared_devices(run: Run, plan: Plan, refused: list[str]) -> None:
+    """Record that a run would remove no undeclared device, because devices could not be imported.
+
+    :param refused: the keys of these devices.
+    """
+    run.state.kept = {device.id for device in plan.devices if device.is_undeclared}
+    if run.state.kept:
+        run.target.warn(describe_kept_devices(run.state.kept, refused))
+
+
+def _record_uncertain_devices(run: Run, plan: Plan, unlisted: set[str]) -> None:
+    """Record the devices that the cloud may refuse, and the devices that a run would then not remove.
+
+    :param unlisted: the keys of the devices that no list shows.
+    """
+    removals = {device.key for device in plan.devices if device.is_undeclared and device.id not in run.state.kept}
+    run.uncertain = frozenset(unlisted | removals if unlisted else ())
 
 
 def _is_new(device: DevicePlan) -> bool:

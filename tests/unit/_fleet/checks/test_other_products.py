@@ -62,7 +62,7 @@ def test_check_mode_refuses_devices_of_other_products(cloud: Simulator) -> None:
     assert all(f"it is in product {OTHER_PRODUCT}" in rows[key]["error"]["message"] for key in failed)
     assert {key for key, row in rows.items() if row.get("uncertain")} == {NEW, UNKNOWN}
     assert predicted["failed"] is True
-    assert "groups" not in predicted["diff"]["after"]
+    assert predicted["diff"].created == {}
 
 
 def test_certain_devices_need_no_further_request(cloud: Simulator) -> None:
@@ -110,3 +110,29 @@ def test_search_for_one_device_reads_one_page_of_each_product(many_products: Sim
         predicted = run(http, declare({"id": device}), check_mode=True)
         assert [request.route for request in http.sent].count("GET /v1/products/:p/devices") <= 21
     assert "it is in product other-15" in predicted["devices"][0]["error"]["message"]
+
+
+def test_check_mode_removes_no_device_that_a_run_keeps(cloud: Simulator) -> None:
+    data = {**declare({"id": OTHER, "name": "a"}), "undeclared": "remove"}
+    results, warnings = [], dict[bool, list[str]]()
+    for check_mode in (True, False):
+        warnings[check_mode] = []
+        with user(cloud) as http:
+            options = {"check_mode": check_mode, "warnings": warnings[check_mode], "verify": "none"}
+            results.append(run(http, data, **options))
+    for result in results:
+        assert not any(item.is_removal for item in result["diff"].items)
+        rows = {row["id"]: (row["status"], row["changes"]) for row in result["devices"]}
+        assert rows[MEMBER] == ("pending", {})
+        assert rows[OTHER][0] == "failed"
+    assert warnings[True] == warnings[False]
+    assert "1 undeclared device was not removed" in warnings[True][0]
+
+
+def test_removal_is_uncertain_while_an_import_is(cloud: Simulator) -> None:
+    with user(cloud) as http:
+        predicted = run(http, {**declare({"id": UNKNOWN}), "undeclared": "remove"}, check_mode=True)
+    assert [(row["id"], row["status"], row.get("uncertain")) for row in predicted["devices"]] == [
+        (UNKNOWN, "changed", True),
+        (MEMBER, "changed", True),
+    ]
