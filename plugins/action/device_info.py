@@ -13,3 +13,4 @@ class ActionModule(ModuleAction):
 
     SPEC = SPEC
     MODULE = device_info
+    SIZE_ADVICE = "Select fewer devices with filters, or list the devices in several tasks."

@@ -13,3 +13,4 @@ class ActionModule(ModuleAction):
 
     SPEC = SPEC
     MODULE = network_info
+    SIZE_ADVICE = "Set name to list one network, or members to false."

@@ -34,7 +34,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._environment import build_environment
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._result_size import (
+    MAX_STORED_SIZE,
+    describe_large_result,
+    measure_size,
+)
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._role_options import RoleOptions, read_role_options
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._screen import is_run_by_controller
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._text_lists import split_text_lists
 
 display = Display()
@@ -151,17 +157,22 @@ class ModuleAction(ParticleAction):
     """
 
     MODULE: ClassVar[Work]
+    SIZE_ADVICE: ClassVar[str] = ""
+    """How to make a result smaller that is too large for an automation controller; empty if all results are small."""
 
     _supports_async = True
 
     def _run_task(self, result: dict[str, Any]) -> dict[str, Any]:
         """Do the work on the controller, or run the module on another host or in the background."""
-        if not self._is_run_elsewhere():
-            return super()._run_task(result)
-        elsewhere: dict[str, Any] = self._execute_module(
-            task_vars=self._task_vars, wrap_async=bool(self._task.async_val)
-        )
-        return elsewhere
+        if self._is_run_elsewhere():
+            done: dict[str, Any] = self._execute_module(
+                task_vars=self._task_vars, wrap_async=bool(self._task.async_val)
+            )
+        else:
+            done = super()._run_task(result)
+        if self.SIZE_ADVICE and is_run_by_controller() and measure_size(done) > MAX_STORED_SIZE:
+            display.warning(describe_large_result(self.SIZE_ADVICE))
+        return done
 
     def work(self, task: Task) -> dict[str, Any]:
         """Do the work of the module, and mask known secrets in the result, as Ansible does when it runs a module."""

@@ -49,8 +49,8 @@ def describe_large_result(remedy: str) -> str:
     :param remedy: an instruction that makes the result smaller.
     """
     return (
-        f"The result has more than {MAX_STORED_SIZE:,} characters, so the automation controller drops it and counts "
-        f"none of its devices. {remedy}"
+        f"The result has more than {MAX_STORED_SIZE:,} characters, so the automation controller shows nothing of it "
+        f"and counts none of its devices. Later tasks have the whole result. {remedy}"
     )
 
 

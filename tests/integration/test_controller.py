@@ -64,6 +64,11 @@ def run_job(folder: Path, cloud: Simulator, *plays: dict[str, Any]) -> dict[str,
     return events
 
 
+def read_output(folder: Path) -> str:
+    """Return the output of the job in one line."""
+    return " ".join((folder / "artifacts" / "job" / "stdout").read_text().split())
+
+
 def build_task(name: str, manifest: dict[str, Any], folder: Path, **options: Any) -> dict[str, Any]:
     """Build a task that brings the fleet to the state of a manifest file."""
     path = folder / f"{name}.json"
@@ -136,7 +141,30 @@ def test_result_that_a_controller_would_drop_causes_a_warning(cloud: Simulator, 
     play = {"hosts": "localhost", "gather_facts": False, "tasks": [build_task("all", manifest, tmp_path, result="all")]}
     events = run_job(tmp_path, cloud, play)
     assert events["all"].res == {}
-    assert "too large for the automation controller" in (tmp_path / "artifacts" / "job" / "stdout").read_text()
+    assert "Leave out result." in read_output(tmp_path)
+
+
+def test_large_list_of_devices_causes_a_warning_and_stays_whole(
+    events: dict[str, Event], cloud: Simulator, tmp_path: Path
+) -> None:
+    tasks = [
+        {"name": "all", "meshfleet.particle.device_info": {"product": PRODUCT_SLUG}, "register": "found"},
+        {"name": "count", "ansible.builtin.assert": {"that": f"found.count == {SIZE}"}},
+    ]
+    found = run_job(tmp_path, cloud, {"hosts": "localhost", "gather_facts": False, "tasks": tasks})
+    assert found["all"].res == {}
+    assert found["count"].res["msg"] == "All assertions passed"
+    assert "Select fewer devices with filters" in read_output(tmp_path)
+
+
+def test_filtered_list_of_devices_is_stored_and_counted(
+    events: dict[str, Event], cloud: Simulator, ids: list[str], tmp_path: Path
+) -> None:
+    listed = {"product": PRODUCT_SLUG, "filters": {"ids": ids[:300]}}
+    tasks = [{"name": "some", "meshfleet.particle.device_info": listed}]
+    found = run_job(tmp_path, cloud, {"hosts": "localhost", "gather_facts": False, "tasks": tasks})
+    assert found["some"].list_counted_devices() == ids[:300]
+    assert "automation controller" not in read_output(tmp_path)
 
 
 def test_facts_of_implicit_gathering_are_counted(cloud: Simulator, ids: list[str], tmp_path: Path) -> None:

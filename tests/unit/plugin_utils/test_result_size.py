@@ -9,9 +9,17 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import (
+    ChangedItem,
+    Diff,
+    describe_diff,
+)
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._result_size import (
     MAX_STORED_SIZE,
+    describe_left_out_devices,
+    measure_room,
     measure_size,
+    reduce_managed,
     reduce_result,
 )
 
@@ -100,6 +108,27 @@ def test_failed_devices_are_kept_if_not_all_devices_fit() -> None:
     assert reduced["devices"][-1] == rows[-1]
     assert len(reduced["devices"]) + reduced["devices_omitted"] == SIZE
     assert reduced["devices"][:-1] == rows[: len(reduced["devices"]) - 1]
+
+
+@pytest.mark.parametrize("size", [100, SIZE, 20_000])
+def test_result_with_a_whole_diff_can_be_stored(size: int) -> None:
+    rows = [build_row(number, "changed") for number in range(size)]
+    items = (
+        ChangedItem(row["id"], {"notes": (None, row["name"] * 100), "name": (None, row["name"])}, row["name"])
+        for row in rows
+    )
+    run = {**build_run("changed"), "devices": rows, "managed": {row["id"]: row["name"] for row in rows}}
+    text = describe_diff(Diff(tuple(items)), lambda value: value, max_size=measure_room(run) // 2)
+    reduced = reduce_result({**run, "diff": {"prepared": text}}, None)
+    assert measure_size(reduced) < MAX_STORED_SIZE
+    assert reduced["devices"] != []
+
+
+def test_warning_says_how_many_managed_devices_are_left_out() -> None:
+    managed = {f"e00fce68{number:016x}": None for number in range(20_000)}
+    contained = len(reduce_managed(managed))
+    assert 14_000 < contained < 20_000
+    assert f"only {contained:,} of 20,000 devices" in describe_left_out_devices(contained, len(managed))
 
 
 @pytest.mark.parametrize(("wanted", "number"), [("all", SIZE), ("changed", SIZE / 2), ("failed", SIZE / 2)])
