@@ -20,7 +20,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.fork_server_process import MAX_REQUEST, PROGRAMS
+from support.paths import COLLECTIONS
 
+PROGRAM = Path(__file__).with_name("fork_server_process.py")
+PLUGINS = COLLECTIONS / "ansible_collections" / "meshfleet" / "particle" / "plugins"
 ENDED_SECONDS = 10.0
 NUMBER_SIZE = 32
 SERVER_ENDED = "The fork server has ended; the output of the tests shows what it printed."
@@ -89,7 +92,7 @@ class ForkServer:
         measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
         with server_end:
             self._process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("fork_server_process.py")), str(server_end.fileno())],
+                [sys.executable, str(PROGRAM), str(server_end.fileno()), str(PLUGINS)],
                 env={"HOME": self._home.name, "PATH": os.environ.get("PATH", os.defpath), **LOCALE, **measured},
                 cwd=self._home.name,
                 stdin=subprocess.DEVNULL,

@@ -2,8 +2,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """The program of the fork server: import Ansible's libraries once, and fork a child process for each request.
 
-`support.fork_server` starts this program and sends the requests. The only command line argument is the file descriptor
-of a socket. The server ends when the other end of this socket is closed.
+`support.fork_server` starts this program and sends the requests. The command line arguments are the file descriptor of
+a socket, and the folder of the collection's plugins. The server ends when the other end of the socket is closed.
 
 Some modules read settings while they are imported, for example `ansible.constants`. These modules are imported only in
 the child, because each child has its own environment and its own configuration file.
@@ -67,6 +67,7 @@ def main() -> int:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(name)
     remember_routing()
+    compile_plugins(Path(sys.argv[2]))
     loaded = [name for name in READS_SETTINGS if name in sys.modules]
     if loaded:
         raise SystemExit(
@@ -88,6 +89,19 @@ def remember_routing() -> None:
     finder._meta_yml_to_dict = functools.lru_cache(finder._meta_yml_to_dict)
     routing = pkgutil.get_data("ansible.config", "ansible_builtin_runtime.yml")
     finder._meta_yml_to_dict(routing, ("ansible.builtin", "runtime.yml"))
+
+
+def compile_plugins(folder: Path) -> None:
+    """Compile the plugins of the collection once for all children.
+
+    Otherwise each run would compile them, because Ansible's importer does not cache bytecode. A file that has changed
+    since, or that is in another folder, is compiled as usual.
+    """
+    finder: Any = importlib.import_module("ansible.utils.collection_loader._collection_finder")
+    finder.compile = functools.lru_cache(maxsize=None)(compile)
+    for path in folder.rglob("*.py"):
+        # The arguments are those of the importer.
+        finder.compile(source=path.read_bytes(), filename=str(path), mode="exec", flags=0, dont_inherit=True)
 
 
 def serve(control: socket.socket) -> dict[str, object] | None:
