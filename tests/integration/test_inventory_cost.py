@@ -28,10 +28,10 @@ KEYED: dict[str, Any] = {
 ROUNDS, MAX_ROUNDS = 3, 8
 
 
-@pytest.mark.full
+@pytest.mark.only_full
 @pytest.mark.timeout(1500)
 def test_group_by_takes_little_cpu_time_and_far_less_than_keyed_groups(tmp_path: Path) -> None:
-    size = count(quick=2_000, full=10_000)
+    size = 10_000
     with running_simulator("--fleet", write_fleet_file(tmp_path, size)) as cloud:
         env = cloud_environment(cloud.url)
 

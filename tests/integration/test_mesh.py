@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from support.counts import count
 from support.playbooks import PlaybookRun
 from support.plays import TASK, cloud_environment, run_task
 from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 
-NETWORKS = [f"site-{number:02}" for number in range(20)]
+NETWORKS = [f"site-{number:02}" for number in range(count(quick=6, full=20))]
 GATEWAYS, NODES = 2, 48
 SIZE = GATEWAYS + NODES
 SPARE = 1
@@ -28,7 +29,7 @@ BATCH = "PUT /v1/products/:p/devices"
 
 
 def build_manifest(ids: list[str], backend: str) -> dict[str, Any]:
-    """Build a manifest of twenty networks with two gateways each; one device is left over."""
+    """Build a manifest of networks with two gateways each; one device is left over."""
     devices = [
         {
             "id": device,
@@ -178,7 +179,7 @@ def test_changed_networks_are_as_declared_and_joined(runs: Runs) -> None:
         assert f"mesh-{NETWORKS[-1]}" not in product["groups"]
 
 
-LATE_SIZE = 300
+LATE_SIZE = count(quick=120, full=300)
 """Devices of a network in which 5 % join slowly, and 2 % never."""
 
 

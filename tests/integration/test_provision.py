@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Test the provisioning of a thousand new devices into ten networks with the playbook `provision`."""
+"""Test the provisioning of many new devices into ten networks with the playbook `provision`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 
+from support.counts import count
 from support.playbooks import PlaybookRun, run_playbook
 from support.plays import TASK, cloud_environment, manifest_for, read_counts, run_task
 from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 
-N = 1_000
+N = count(quick=400, full=1_000)
 NETWORKS = [f"site-{number:02}" for number in range(10)]
 NEW_GROUPS = len(NETWORKS) + len(("mesh-gateway", "mesh-node")) + len(("north",))
 

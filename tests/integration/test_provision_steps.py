@@ -30,7 +30,7 @@ def provision(cloud: Simulator, manifest: dict[str, Any], *args: str, **variable
 
 # Plays that run the role, each with the tag `fleet` in another place. The last one passes it on with `apply`.
 ROLE = {"name": "meshfleet.particle.provision"}
-TAGGED_PLAYS = [
+TAGGED_PLAYS: list[dict[str, Any]] = [
     {"name": "role", "roles": [{"role": ROLE["name"], "tags": ["fleet"]}]},
     {"name": "play", "roles": [ROLE["name"]], "tags": ["fleet"]},
     {"name": "block", "tasks": [{"block": [{"ansible.builtin.import_role": ROLE}], "tags": ["fleet"]}]},
@@ -42,9 +42,11 @@ TAGGED_PLAYS = [
 ]
 
 
-def provision_with_tagged_plays(cloud: Simulator, folder: Path, *args: str, **variables: Any) -> PlaybookRun:
-    """Run all of `TAGGED_PLAYS`, and the playbook of the collection as a tagged import."""
-    plays = [{"hosts": "localhost", "gather_facts": False, **play} for play in TAGGED_PLAYS]
+def provision_with_tagged_plays(
+    cloud: Simulator, tagged: list[dict[str, Any]], folder: Path, *args: str, **variables: Any
+) -> PlaybookRun:
+    """Run plays with the tag `fleet`, and the playbook of the collection as an import with this tag."""
+    plays = [{"hosts": "localhost", "gather_facts": False, **play} for play in tagged]
     imported = {"ansible.builtin.import_playbook": "meshfleet.particle.provision", "tags": ["fleet"]}
     (folder / "site.yml").write_text(json.dumps([*plays, imported]))
     return run_playbook(
@@ -125,13 +127,14 @@ def test_all_tags_together_use_one_token(simulator: Simulator, tmp_path: Path) -
 
 def test_inherited_tag_runs_the_steps_of_a_run_without_tags(simulator: Simulator, tmp_path: Path) -> None:
     outcomes = {"provision_outcomes_file": str(tmp_path / "outcomes.jsonl")}
-    dry = provision_with_tagged_plays(simulator, tmp_path, "--tags", "fleet", "--check", **outcomes).succeeded()
+    arguments = (tmp_path, "--tags", "fleet")
+    dry = provision_with_tagged_plays(simulator, TAGGED_PLAYS, *arguments, "--check", **outcomes).succeeded()
     steps = list_steps_of_plays(dry)
     assert len(steps) == len(TAGGED_PLAYS) + 1
     assert {name: found for name, found in steps.items() if found != {APPLY, WRITE}} == {}
     assert (count_tokens(simulator), simulator.stats()["writes"]) == ((6, 6), 0)
 
-    provision_with_tagged_plays(simulator, tmp_path, "--tags", "fleet", **outcomes).succeeded()
+    provision_with_tagged_plays(simulator, TAGGED_PLAYS[:1], *arguments, **outcomes).succeeded()
     assert {line["status"] for line in read_lines(tmp_path / "outcomes.jsonl")} == {"ok"}
 
 
