@@ -151,6 +151,18 @@ class _BoundedResponse(http.client.HTTPResponse):
         self._stream = _BoundedStream(sock)
         self.fp = io.BufferedReader(self._stream)
 
+    def _read_status(self) -> tuple[str, int, str]:
+        """Return the version, the status and the reason of a response.
+
+        The base class skips ``100 Continue`` only, and takes ``103 Early Hints`` for a successful response.
+
+        :raises BadStatusLine: when the server changes to another protocol, which no request asks for.
+        """
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        if status == http.client.SWITCHING_PROTOCOLS:
+            raise http.client.BadStatusLine(f"{status} {reason}")
+        return version, http.client.CONTINUE if status < 200 else status, reason
+
     def begin(self) -> None:
         super().begin()  # reads all headers, also those of responses such as "100 Continue" before the real one
         self._stream.bytes_left = MAX_ANSWER_BYTES + MAX_HEAD_BYTES

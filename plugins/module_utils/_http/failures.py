@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import http.client
 import ssl
 import urllib.parse
 
@@ -57,9 +58,24 @@ def build_network_error(
         cause = f"no connection to {host}"
     elif isinstance(error, (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)):
         cause = f"{host} did not answer within {connection.timeout:g} seconds"
+    elif _is_invalid_response(error):
+        message = f"Could not {action}: {host} sent a response that is damaged, or is not HTTP."
+        return Retryable(ParticleError("bad_response", message, route=route), unsent=False)
     else:
         cause = f"{host} closed the connection before it answered"
     return Retryable(ParticleError("unreachable", f"Could not {action}: {cause}.", route=route), unsent=unsent)
+
+
+def _is_invalid_response(error: Exception) -> bool:
+    """Return whether bytes arrived that are not a valid response. A response that ends too early is not meant."""
+    if isinstance(error, urllib3.exceptions.DecodeError):
+        return True
+    inner = error.args[0] if isinstance(error, requests.exceptions.ConnectionError) and error.args else error
+    cause = inner.args[1] if isinstance(inner, urllib3.exceptions.ProtocolError) and len(inner.args) > 1 else inner
+    if isinstance(cause, urllib3.exceptions.InvalidChunkLength):
+        return True
+    is_early_end = isinstance(cause, (http.client.RemoteDisconnected, http.client.IncompleteRead))
+    return isinstance(cause, http.client.HTTPException) and not is_early_end
 
 
 def build_setup_error(error: OSError, connection: Connection, route: str, action: str) -> ParticleError:

@@ -28,7 +28,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry imp
 
 _OK = 200
 _RATE_LIMIT_STATUSES = (429, 529)
-_TEMPORARY_STATUSES = (REQUEST_TIMEOUT, 500, 502, 503, 504)
+_FIRST_SERVER_ERROR = 500
+_FINAL_SERVER_ERRORS = (501, 505)  # the cloud does not know the HTTP method or the version of HTTP
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def parse_response(status: int, body: bytes, request: Request, redact: Callable[
     if (not body or body.isspace()) and not (status == _OK and route.startswith("GET ")):
         return Response(status, None)
     try:
-        data = jsonlib.loads(body)  # also fails for an empty body, which is an error after a GET
+        # This also fails for an empty body, which is an error after a GET.
+        data = jsonlib.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         start = body[:MAX_REFUSAL_BYTES]
         if read_refusal(start).form == "html":
@@ -73,6 +75,14 @@ def parse_response(status: int, body: bytes, request: Request, redact: Callable[
             raise build_bound_error(BoundExceeded("bad_response", cause), request)
         raise build_refusal(status, body, route=route, action=action, redact=redact)
     return Response(status, data)
+
+
+def _refuse_constant(name: str) -> None:
+    """Refuse ``NaN`` and ``Infinity``, which Python accepts, but which are not JSON.
+
+    :raises ValueError: always.
+    """
+    raise ValueError(name)
 
 
 def _check_value_count(body: bytes, request: Request) -> None:
@@ -124,7 +134,9 @@ def build_oversized_response(error: BoundExceeded, request: Request, status: int
 
 
 def _is_temporary(status: int) -> bool:
-    return status in (*_RATE_LIMIT_STATUSES, *_TEMPORARY_STATUSES)
+    # Proxies between the cloud and its users have statuses of their own, such as 524 for a cloud that does not answer.
+    is_server_error = status >= _FIRST_SERVER_ERROR and status not in _FINAL_SERVER_ERRORS
+    return is_server_error or status in (*_RATE_LIMIT_STATUSES, REQUEST_TIMEOUT)
 
 
 def _make_retryable(error: ParticleError, status: int, wait: float | None) -> Retryable:

@@ -346,6 +346,53 @@ def test_write_with_a_too_large_answer_is_ambiguous_unless_refused(
     assert catch_error(http, "POST").code == code
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("interim", ["100 Continue", "102 Processing", "103 Early Hints", "199 Other"])
+def test_interim_answer_is_not_taken_for_the_answer(
+    no_proxies: None, clock: TurnedClock, method: str, interim: str
+) -> None:
+    early = f"HTTP/1.1 {interim}\r\nLink: </style.css>\r\n\r\n".encode()
+    with hostile_server(lambda: iter([early, early, HEAD + b"Content-Length: 2\r\n\r\n[]"])) as server:
+        http = conversation(server.url, clock)
+        assert send(http, method) == []
+        http.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
+        b"HTTP/1.1 nonsense\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: 1\r\n" % number for number in range(300)) + b"\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n[]\r\n0\r\n\r\n",
+        HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n[]",
+    ],
+    ids=["other protocol", "no status", "no HTTP", "too many headers", "no chunk size", "no gzip"],
+)
+def test_answer_that_is_not_http_is_a_bad_response(no_proxies: None, clock: TurnedClock, answer: bytes) -> None:
+    with hostile_server(lambda: iter([answer])) as server:
+        read = catch_error(conversation(server.url, clock))
+        written = catch_error(conversation(server.url, clock), "POST")
+    assert (read.code, written.code) == ("bad_response", "ambiguous_write")
+    cause = f"127.0.0.1:{server.port} sent a response that is damaged, or is not HTTP."
+    assert read.message == f"Could not test device x: {cause}"
+
+
+@pytest.mark.parametrize("status", [500, 507, 520, 524, 599, 999])
+def test_every_server_error_may_be_temporary(http: Http, scripted_cloud: ScriptedCloud, status: int) -> None:
+    scripted_cloud.answer("GET", PATH, status).answer("GET", PATH, json={"id": "x"})
+    scripted_cloud.answer("POST", PATH, status)
+    assert send(http) == {"id": "x"}
+    assert catch_error(http, "POST").code == "ambiguous_write"
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_constant_that_is_not_json_is_a_bad_response(http: Http, scripted_cloud: ScriptedCloud, number: str) -> None:
+    scripted_cloud.answer("GET", PATH, body=f'{{"version": {number}}}', repeat=True)
+    assert catch_error(http).code == "bad_response"
+
+
 @pytest.mark.parametrize(("method", "status"), [("GET", 408), ("PUT", 408), ("GET", 503), ("GET", 429), ("POST", 429)])
 def test_temporary_refusal_with_a_too_large_body_is_retried(
     http: Http, scripted_cloud: ScriptedCloud, method: str, status: int
