@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,10 +18,17 @@ from typing import Any
 import pytest
 import requests
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import (
+    FILE_NAME,
+    Record,
+    RequestLog,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_fingerprint
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import identify_process
 from support.counts import count
 from support.killing import running_play
 from support.plays import TASK, cloud_environment, manifest_for, run_task
+from support.scripted import ScriptedCloud
 from support.simulator import PASSWORD, USERNAME, Simulator, running_simulator
 
 KILLS = count(quick=1, full=25)
@@ -155,3 +166,52 @@ def test_no_token_of_a_killed_provision_role_is_unknown(cloud: Simulator, home: 
     plays = [{"hosts": "localhost", "gather_facts": False, "roles": [role]}]
     kill_at_random(plays, cloud, home, random, requests=random.randint(1, 60))
     check_every_token_is_known(cloud, home, other)
+
+
+@contextmanager
+def holding_lock(file: Path) -> Iterator[None]:
+    """Hold the lock of a file of the collection, so that processes wait before they change the file."""
+    file.parent.mkdir(parents=True, mode=0o700)
+    with open(file.with_name(f"{file.name}.lock"), "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_token_is_revoked_if_the_play_is_killed_during_the_login(
+    scripted_cloud: ScriptedCloud, home: Path, private: bool
+) -> None:
+    scripted_cloud.answer("POST", "/oauth/token", json={"access_token": "a" * 40, "expires_in": 3600})
+    scripted_cloud.answer("DELETE", "/v1/access_tokens/current", json={"ok": True})
+    folder = home / ".cache" / "meshfleet.particle"
+    task = {"name": "Log in", "meshfleet.particle.access_token": {"private": private}}
+    plays = [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]
+    log = folder / "token_requests.json"
+    env = {**cloud_environment(scripted_cloud.url), "HOME": str(home)}
+    with contextlib.ExitStack() as lock:
+        lock.enter_context(holding_lock(log))
+        with running_play(plays, home, env) as play:
+            play.wait_until((folder / "sessions.json").exists)
+            with play.orphaned():
+                lock.close()
+    assert [request.method for request in scripted_cloud.requests] == ["POST", "DELETE"]
+    assert json.loads(log.read_text()) == {"requests": []}
+
+
+@pytest.mark.parametrize("has_profile", [True, False])
+def test_token_of_the_official_tool_is_not_taken_for_a_lost_one(
+    cloud: Simulator, home: Path, has_profile: bool
+) -> None:
+    now, ended = time.time(), {**identify_process(os.getpid()), "started": "1"}
+    folder = home / ".cache" / "meshfleet.particle"
+    folder.mkdir(parents=True, mode=0o700)
+    lost = Record(cloud.url, USERNAME, "particle", now, now + 7200, ended)
+    RequestLog(lambda: folder / FILE_NAME).add(lost)
+    other = grant_token(cloud)
+    profile = home / ".particle" / "particle.config.json"
+    profile.parent.mkdir()
+    profile.write_text(json.dumps({"access_token": other if has_profile else None, "apiUrl": cloud.url}))
+    env = user_environment(cloud, home)
+    run = run_task("access_token", {"state": "absent", "which": "orphaned"}, env).succeeded()
+    assert is_alive(cloud, other) is (has_profile or list_tokens(cloud) is None)
+    assert other not in f"{run.output}{run.result(TASK)}"

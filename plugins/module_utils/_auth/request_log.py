@@ -100,10 +100,12 @@ class Record:
     @property
     def reason(self) -> Reason | None:
         """Return the reason why the token is orphaned, or ``None`` if a file or a running process has the token."""
+        if self.stage is Stage.STORED:
+            return None
         if self.stage is Stage.LOST:
             return Reason.LOST
-        ended = None if self.stage is Stage.STORED else has_ended(self.holder)
-        if self.stage is Stage.STORED or ended is False:
+        ended = has_ended(self.holder)
+        if ended is False:
             return None
         if self.stage is not Stage.RETURNED:
             return Reason.LOST

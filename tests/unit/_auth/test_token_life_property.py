@@ -121,7 +121,8 @@ def obtain(tokens: Tokens, kind: str) -> None:
 
 
 def search_orphans(tokens: Tokens) -> OrphanSearch:
-    return OrphanSearch(tokens.http, tokens.sessions, () if tokens.store is None else (tokens.store,))
+    """Return a search of a task that does not name the token file."""
+    return OrphanSearch(tokens.http, tokens.sessions)
 
 
 def hash_stored_tokens(tokens: Tokens) -> set[str]:
@@ -202,5 +203,6 @@ def test_each_valid_token_is_stored_or_in_use_or_orphaned(runs: list[tuple[str, 
         alive = {value for value in world.tokens if hash_token(value) in kept}
         revoke_orphans(search_orphans(tokens), LOGIN, tokens.warn, check_mode=False)
         assert alive <= set(world.tokens), "a token in use was revoked"
-        left = {record.token_hash for record in tokens.sessions.requests.list_records()}
-        assert {hash_token(value) for value in world.tokens} <= kept | left
+        left = [record.token_hash for record in tokens.sessions.requests.list_records()]
+        unknown = [value for value in world.tokens if hash_token(value) not in kept.union(filter(None, left))]
+        assert len(unknown) <= left.count(None)
