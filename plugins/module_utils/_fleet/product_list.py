@@ -64,8 +64,10 @@ def read_product_list(target: Target, manifest: Manifest, keep: Set[str]) -> Pro
         rows = _key_by_id(listing.rows)
         if not listing.unread:
             return ProductList(rows)
-    read = map_in_parallel(lambda query: _read_listing(target, query, keep).rows, filters, target.http.workers)
-    rows |= _key_by_id(row for found in read for row in found)
+    read = map_in_parallel(lambda query: _read_listing(target, query, keep, 0), filters, target.http.workers)
+    if any(listing.unread for listing in read):  # the cloud ignores filters
+        return ProductList(read_rows_by_id(target, keep=keep))
+    rows |= _key_by_id(row for listing in read for row in listing.rows)
     if not is_counted:
         return ProductList(rows, is_whole=False)
     accepted = _read_listing(target, {"quarantined": "false"}, keep, 0)

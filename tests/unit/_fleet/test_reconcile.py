@@ -281,6 +281,18 @@ class TestProduct:
         assert len(scripted_cloud.seen("GET", DEVICES)) == 8
         assert len(warnings) == warned
 
+    def test_list_is_read_whole_when_the_cloud_ignores_filters(self, scripted_cloud: ScriptedCloud) -> None:
+        last = 10
+        unfiltered = filtered = [1, last]
+        for page in (*unfiltered, *filtered, 1, last, *range(1, last), last):
+            rows = [row(device_id(page), name=f"unit-{page}")]
+            scripted_cloud.answer("GET", DEVICES, json={"devices": rows, "meta": {"total_pages": last}})
+        script(scripted_cloud)
+        with client(scripted_cloud.url, workers=1) as http:
+            result = run(http, {"product": PRODUCT, "devices": [{"id": device_id(5), "name": "unit-5"}]})
+        assert (result["changed"], result["undeclared"]["count"]) == (False, last - 1)
+        assert len(scripted_cloud.seen("GET", DEVICES)) == last + 6
+
     def test_two_readings_of_a_changing_list_are_merged(self, scripted_cloud: ScriptedCloud) -> None:
         first = ((2, ONE, "old"), (3, TWO, "unit-1"))
         again = ((2, ONE, "unit-0"), (3, ONE, "unit-0"))
