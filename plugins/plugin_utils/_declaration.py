@@ -36,7 +36,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.table
 )
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._host_devices import HOST_VARIABLE
 
-_MAX_SHOWN = 10
 _TABLES = (".csv", ".tsv", ".txt")
 
 # The beginning of a mapping or list in one line. A path could begin like this, but files are not named so.
@@ -175,7 +174,7 @@ def refuse_vague_removals(manifest: Manifest, hosts: Sequence[str]) -> None:
     if manifest.undeclared != REMOVE:
         return
     if hosts:
-        message = f"undeclared cannot be {REMOVE}, because hosts declare no device: {list_names(hosts, _MAX_SHOWN)}."
+        message = f"undeclared cannot be {REMOVE}, because hosts declare no device: {list_names(hosts)}."
         hint = f"Set {HOST_VARIABLE} for these hosts, leave them out of the play, or set undeclared to {IGNORE}."
         raise ParticleError("invalid_manifest", message, hint=hint)
     if not manifest.devices:

@@ -17,8 +17,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording
 
 HOST_VARIABLE = "particle_device"
 
-_MAX_SHOWN = 10
-
 
 def collect_devices(variables: Mapping[str, Any], warn: Callable[[str], None]) -> dict[str, Any]:
     """Return the value of the variable ``particle_device`` of each host in this batch, keyed by host name.
@@ -39,7 +37,7 @@ def collect_devices(variables: Mapping[str, Any], warn: Callable[[str], None]) -
     if missing:
         have, are = ("has", "is") if len(missing) == 1 else ("have", "are")
         said = f"{len(missing):,} of {format_count(len(batch), 'host')} {have} no variable {HOST_VARIABLE}"
-        warn(f"{said}, and {are} left out: {list_names(missing, _MAX_SHOWN)}.")
+        warn(f"{said}, and {are} left out: {list_names(missing)}.")
     return found
 
 

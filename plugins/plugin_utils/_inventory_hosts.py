@@ -30,8 +30,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends 
 # Only this constant is trusted as a template; texts from the cloud never are.
 _INTERPRETER = trust_as_template("{{ ansible_playbook_python }}")
 
-_MAX_SHOWN = 5  # number of names in a warning
-
 
 class Draft(str):
     """The host name that a device has in templates. It is the final host name, unless a group has the same name.
@@ -210,7 +208,7 @@ def _list_warnings(renamed: Mapping[str, str], mixed: Sequence[str]) -> list[str
     """
     warnings = []
     if renamed:
-        shown = list_names([f"{name} ({new})" for name, new in sorted(renamed.items())], _MAX_SHOWN)
+        shown = list_names([f"{name} ({new})" for name, new in sorted(renamed.items())])
         warnings.append(
             f"A group has the same name as these devices, so their hosts have the names in parentheses: {shown}. "
             f"Rename the devices or the groups."
@@ -218,7 +216,7 @@ def _list_warnings(renamed: Mapping[str, str], mixed: Sequence[str]) -> list[str
     if mixed:
         warnings.append(
             f"These hosts of other inventory sources have the name of a group, and host patterns with these names "
-            f"select both: {list_names(mixed, _MAX_SHOWN)}. Rename the hosts, or add a prefix to keyed_groups."
+            f"select both: {list_names(mixed)}. Rename the hosts, or add a prefix to keyed_groups."
         )
     return warnings
 

@@ -32,9 +32,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
-_MAX_SLUGS = 10
-"""The number of products that a message names."""
-
 _PRODUCT_ROWS = RowForm(("products",), is_numbered=True)
 
 
@@ -68,7 +65,7 @@ def get_product(http: Http, product: str) -> Product:
         similar = suggest_similar(product, slugs)
         cause = f"it does not exist, or this account cannot see it{similar} (HTTP {error.status}{error.quoted})"
         message = f"Could not {action}: {cause}."
-        hint = f"Name one of the products of this account: {list_names(slugs, _MAX_SLUGS)}." if slugs else None
+        hint = f"Name one of the products of this account: {list_names(slugs)}." if slugs else None
         raise ParticleError("not_found", message, status=error.status, route=route, hint=hint) from None
     found = data.get("product") if isinstance(data, dict) else None
     if isinstance(found, list) and found:  # in an early recorded response, the product is the item of a list
@@ -95,7 +92,7 @@ def describe_products_instead(http: Http) -> str | None:
     slugs = list_account_slugs(http)
     if not slugs:
         return None
-    names = list_names(slugs, _MAX_SLUGS)
+    names = list_names(slugs)
     return f"The account has claimed no devices. Name a product to see the devices of the product: {names}."
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import join_words
 
 if TYPE_CHECKING:  # code that sends no requests imports this file, and must not import the HTTP client
     from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
@@ -65,7 +66,7 @@ def extract_rows(data: Any, form: RowForm, request: Request) -> list[dict[str, A
         if not isinstance(row, dict):
             raise _build_row_error(f"item {number} of the list is not an object", request)
         if form.read_identity(row) is None:
-            name = " or ".join(form.identity)
+            name = join_words(form.identity)
             raise _build_row_error(f"item {number} of the list has no usable {name}", request)
         # If an id in upper case did not match the declared one, the device would seem to be missing.
         if form.is_device and DEVICE_ID.match(device := row["id"].strip().lower()):

@@ -13,7 +13,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording
 MAX_LINES = 20
 """The maximum number of mistakes in a message."""
 
-_MAX_OTHER_VALUES = 10
 _MAX_VALUE_LENGTH = 60
 
 # The parts of a sentence that differ between mistakes of the same kind: quoted values, and numbers.
@@ -62,7 +61,7 @@ def _describe_kind(alike: Sequence[Mistake], items: str) -> str:
     word = items if (first.group or "").startswith("devices") else "places"
     line = _LINE_NUMBER.search(first.where)
     others = _list_other_values(alike)
-    also = f"; also {list_names(others, _MAX_OTHER_VALUES)}" if others else ""
+    also = f"; also {list_names(others)}" if others else ""
     return f"{said} (on {len(alike)} {word}{f', first at line {line[1]}' if line else ''}{also})"
 
 

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+NOT_READABLE = ("forbidden", "missing_scope", "not_found", "unsupported")
+"""Error codes of a list that this account cannot read, or that this cloud does not have."""
+
 HINTS: Mapping[str, str] = {
     "unreachable": "Check api_url, the network and any proxy, then run again; writes already made are kept.",
     "tls_untrusted": "Set ca_path to the certificate of the authority that signed the cloud's certificate, "

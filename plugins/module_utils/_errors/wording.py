@@ -8,8 +8,11 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+MAX_SHOWN = 10
+"""The maximum number of names in a sentence, unless the sentence is the only place that lists them."""
 
-def list_names(names: Sequence[str], at_most: int) -> str:
+
+def list_names(names: Sequence[str], at_most: int = MAX_SHOWN) -> str:
     """Return the first ``at_most`` names, separated by commas. If there are more names, append ``and <n> more``."""
     more = len(names) - at_most
     return ", ".join(names[:at_most]) + (f" and {more:,} more" if more > 0 else "")
@@ -22,6 +25,11 @@ def format_count(number: int, singular: str, plural: str = "") -> str:
     :param plural: the words for other numbers, such as ``devices are``. By default, the singular with ``s``.
     """
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Return words as a phrase such as ``a, b or c``."""
+    return " or ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
 def suggest_similar(word: Any, known: Iterable[str]) -> str:

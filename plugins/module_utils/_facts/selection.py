@@ -155,9 +155,6 @@ class Filters:
         )
 
 
-_MAX_SHOWN = 10
-
-
 def _is_among(value: Any, wanted: frozenset[Any] | None) -> bool:
     return wanted is None or (isinstance(value, (str, int)) and value in wanted)
 
@@ -176,7 +173,7 @@ def read_filters(options: Mapping[str, Any]) -> Filters:
             mistakes.append(f"{name} has an empty entry")
     wrong = [value for value in given.get("ids") or () if value.strip() and not DEVICE_ID.match(value.strip().lower())]
     if wrong:
-        mistakes.append(f"{list_names(wrong, _MAX_SHOWN)}: not a valid device id (24 hexadecimal digits)")
+        mistakes.append(f"{list_names(wrong)}: not a valid device id (24 hexadecimal digits)")
     platforms = {str(value): parse_platform(str(value)) for value in given.get("platforms") or ()}
     unknown = [value for value, platform in platforms.items() if platform is None]
     if unknown:

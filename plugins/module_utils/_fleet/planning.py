@@ -42,8 +42,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Hardware, MeshPlan
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import raise_refusals
 
-_MAX_SHOWN = 10
-
 
 def plan_fleet(run: Run) -> Plan:
     """Observe all devices, and plan their writes.
@@ -200,7 +198,7 @@ def _refuse_many_removals(run: Run, plan: Plan) -> None:
     most = max(1, devices // 10) if run.bounds.max_removals is None else run.bounds.max_removals
     if run.bounds.confirm or len(leaving) <= most:
         return
-    shown = list_names([device.key for device in leaving], _MAX_SHOWN)
+    shown = list_names([device.key for device in leaving])
     message = f"{_describe_removals(leaving)}, but at most {most} may: {shown}."
     hint = "Set confirm to true or raise max_removals to allow this, or correct your declaration."
     raise ParticleError("too_many_removals", message, hint=hint)

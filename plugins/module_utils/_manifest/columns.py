@@ -20,7 +20,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import describe_type
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID, ICCID, IMEI
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import MAX_SHOWN, list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import list_former_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_template import IDENTIFIERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import list_device_keys
@@ -51,8 +51,6 @@ for example, is the version that the device runs, and must not become a lock."""
 
 _REPORT_SIGNATURE = frozenset({"id", "last_heard_age", "system_firmware_version", "presence"})
 """Columns that only a report has."""
-
-_MAX_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -173,7 +171,7 @@ def _check_mapping(header: Sequence[str], options: ColumnOptions, known: Mapping
             near = _suggest(key, known)
             mistakes.append(f"columns maps {column} to {key!r}, which is not a valid column{near}; {_list_valid()}")
         elif simplify_header(column) not in there:
-            shown = list_names([cell for cell in header if cell], _MAX_SHOWN)
+            shown = list_names([cell for cell in header if cell])
             mistakes.append(f"columns names {column!r}, which is not in the header; the header has {shown}")
     return mistakes
 
@@ -197,8 +195,8 @@ def _find_duplicates(header: Sequence[str], keys: Sequence[str | None]) -> list[
 
 
 def _describe_unknown(unknown: Sequence[str], known: Mapping[str, str]) -> str:
-    names = list_names([f"{cell}{_suggest(cell, known)}" for cell in unknown], _MAX_SHOWN)
-    ignore = json.dumps(unknown[:_MAX_SHOWN], ensure_ascii=False)
+    names = list_names([f"{cell}{_suggest(cell, known)}" for cell in unknown])
+    ignore = json.dumps(unknown[:MAX_SHOWN], ensure_ascii=False)
     return (
         f"unknown {'column' if len(unknown) == 1 else 'columns'} {names}; to ignore, set ignore_columns: {ignore}; "
         f"to use a column, map it, for example columns: {{{json.dumps(unknown[0], ensure_ascii=False)}: notes}}; "

@@ -19,6 +19,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_f
     simplify_identifier,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import join_words
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord, Identifier
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_template import IDENTIFIERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import list_identity_keys, list_rules
@@ -133,7 +134,7 @@ def read_mesh_identifier(
     key, value = next(iter(identities.items()))
     for name in device:
         if name in device_keys and name not in ("name", "mesh", *identities):
-            said = f"requires a device of the Particle cloud; declare {_join_words(IDENTIFIERS)} in addition to {key}"
+            said = f"requires a device of the Particle cloud; declare {join_words(IDENTIFIERS)} in addition to {key}"
             reader.add_mistake((*place, str(name)), said)
     return Identity(value, Identifier(key, value)) if value else None
 
@@ -145,7 +146,7 @@ def read_identifier(reader: ValueReader, device: Mapping[str, Any], place: Place
     """
     given = [kind for kind in IDENTIFIERS if kind in device]
     if not given:
-        reader.add_mistake(place, f"has no identifier; declare {_join_words((*IDENTIFIERS, *list_identity_keys()))}")
+        reader.add_mistake(place, f"has no identifier; declare {join_words((*IDENTIFIERS, *list_identity_keys()))}")
         return None
     first, *others = given
     values = {kind: _read_one_identifier(reader, kind, device[kind], (*place, kind)) for kind in given}
@@ -167,8 +168,3 @@ def _read_one_identifier(reader: ValueReader, kind: str, value: Any, place: Plac
     if isinstance(value, str):
         reader.add_mistake(place, describe_damage(value, shape) or f"{value!r} is not a valid {words}")
     return None
-
-
-def _join_words(words: Sequence[str]) -> str:
-    """Return words as a phrase such as ``a, b or c``."""
-    return f"{', '.join(words[:-1])} or {words[-1]}"

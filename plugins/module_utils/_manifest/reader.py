@@ -28,7 +28,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.mist
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.names import find_name_fault, normalize_text
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, format_place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, join_words
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     DENIED,
     check_fields,
@@ -337,7 +337,7 @@ class _Reader(ValueReader):
                 said = "a device of the account can only be removed by giving up its claim; declare claimed: false too"
                 self.add_mistake(place, said)
             elif record.claimed is False and record.fields and not self._absent:
-                said = f"is false, but an unclaimed device cannot have {' or '.join(record.fields)}"
+                said = f"is false, but an unclaimed device cannot have {join_words(list(record.fields))}"
                 self.add_mistake((*place, "claimed"), said)
 
     def _check_denials(self, devices: Devices) -> None:

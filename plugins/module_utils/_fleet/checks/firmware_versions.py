@@ -6,13 +6,10 @@ from __future__ import annotations
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.firmware import list_firmware_versions
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import NOT_READABLE
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import MAX_SHOWN, list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Plan
-
-_MAX_SHOWN = 10
-_UNREADABLE = ("forbidden", "missing_scope", "not_found", "unsupported")
-"""Error codes after which the list of firmware cannot be read, although the writes of the plan may be possible."""
 
 
 def refuse_unknown_versions(target: Target, plan: Plan) -> None:
@@ -32,7 +29,7 @@ def refuse_unknown_versions(target: Target, plan: Plan) -> None:
     try:
         known = list_firmware_versions(target.http, product.id)
     except ParticleError as error:
-        if error.code not in _UNREADABLE:
+        if error.code not in NOT_READABLE:
             raise
         target.warn(
             f"It was not checked whether product {product.slug} has the declared firmware_lock: {error.message}"
@@ -49,11 +46,11 @@ def _build_unknown_error(product: str, missing: dict[int, list[str]], known: fro
     :param known: the versions of the product, of which the error names the highest ones.
     """
     wanted = "; ".join(
-        f"version {version} (declared for {list_names(devices, _MAX_SHOWN)})"
-        for version, devices in sorted(missing.items())[:_MAX_SHOWN]
+        f"version {version} (declared for {list_names(devices)})"
+        for version, devices in sorted(missing.items())[:MAX_SHOWN]
     )
     versions = [str(version) for version in sorted(known, reverse=True)]
-    existing = f"It has {list_names(versions, _MAX_SHOWN)}." if versions else "It has no firmware."
+    existing = f"It has {list_names(versions)}." if versions else "It has no firmware."
     message = f"Product {product} does not have firmware {wanted}. {existing}"
     hint = "Upload this firmware to the product first, or declare a firmware_lock that the product has."
     return ParticleError("not_found", message, hint=hint)

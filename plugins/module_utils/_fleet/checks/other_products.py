@@ -23,6 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_f
     is_same_label,
     strip_check_digit,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import NOT_READABLE
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import describe_kept_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
@@ -32,9 +33,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_
 
 _MAX_REQUESTS = 20
 """The maximum number of requests for the lists of other products."""
-
-_UNREADABLE = ("forbidden", "missing_scope", "not_found", "unsupported")
-"""Error codes of lists that cannot be read. The devices are then uncertain."""
 
 
 def predict_imports(run: Run, plan: Plan) -> Plan:
@@ -124,7 +122,7 @@ def _find_owned_devices(target: Target, coming: Collection[DevicePlan]) -> Itera
         rows = list_account_devices(target.http).rows
         products = list_account_products(target.http)
     except ParticleError as error:
-        if error.code not in _UNREADABLE:
+        if error.code not in NOT_READABLE:
             raise
         return
     slugs = {product.id: product.slug for product in products}
@@ -142,7 +140,7 @@ def _find_owned_devices(target: Target, coming: Collection[DevicePlan]) -> Itera
         try:
             listing = list_product_devices(target.http, product.id, filters, options)
         except ParticleError as error:
-            if error.code not in _UNREADABLE:
+            if error.code not in NOT_READABLE:
                 raise
             left -= 1
             continue

@@ -11,8 +11,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run
 
-_MAX_SHOWN = 10
-
 
 def warn_of_shared_names(run: Run, plan: Plan) -> None:
     """Warn if a device that the manifest does not declare has a declared name, such as a device that was replaced.
@@ -41,7 +39,7 @@ def warn_of_shared_names(run: Run, plan: Plan) -> None:
         names = format_count(len(shared), "declared name is", "declared names are")
         where = "rename or remove the device that is not declared"
         run.target.warn(
-            f"{names} also the name of a device that the manifest does not declare: {list_names(shared, _MAX_SHOWN)}. "
+            f"{names} also the name of a device that the manifest does not declare: {list_names(shared)}. "
             f"The inventory calls both devices by their ids; {where}."
         )
 

@@ -11,7 +11,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.target imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
 
-_MAX_SHOWN = 10
 _MAX_IDS = 100
 """The maximum number of ids in the result, so that the result of a large fleet stays small."""
 
@@ -42,7 +41,7 @@ def refuse_undeclared_devices(target: Target, undeclared: Collection[str]) -> No
         return
     where = f"Product {target.product.slug}" if target.product is not None else "The account"
     devices = format_count(len(undeclared), "device")
-    message = f"{where} has {devices} that the manifest does not declare: {list_names(sorted(undeclared), _MAX_SHOWN)}."
+    message = f"{where} has {devices} that the manifest does not declare: {list_names(sorted(undeclared))}."
     hint = "Declare these devices, or set undeclared to report, ignore or remove."
     raise ParticleError("conflict", message, hint=hint)
 
@@ -55,8 +54,8 @@ def describe_kept_devices(undeclared: Collection[str], doubtful: Collection[str]
     """
     kept = format_count(len(undeclared), "undeclared device was", "undeclared devices were")
     return (
-        f"{kept} not removed ({list_names(sorted(undeclared), _MAX_SHOWN)}), because they may be the declared devices "
-        f"that the cloud does not list as declared: {list_names(sorted(doubtful), _MAX_SHOWN)}. Check the identifiers "
+        f"{kept} not removed ({list_names(sorted(undeclared))}), because they may be the declared devices "
+        f"that the cloud does not list as declared: {list_names(sorted(doubtful))}. Check the identifiers "
         "of these devices, then run again."
     )
 
@@ -71,9 +70,9 @@ def find_drift(result: Mapping[str, Any]) -> ParticleError | None:
     undeclared = result.get("undeclared", {"count": 0, "ids": []})
     parts = []
     if changed:
-        parts.append(f"{_count(len(changed))} as declared ({list_names(changed, _MAX_SHOWN)})")
+        parts.append(f"{_count(len(changed))} as declared ({list_names(changed)})")
     if undeclared["count"]:
-        parts.append(f"{_count(undeclared['count'])} declared ({list_names(undeclared['ids'], _MAX_SHOWN)})")
+        parts.append(f"{_count(undeclared['count'])} declared ({list_names(undeclared['ids'])})")
     if result["changed"] and not changed:
         parts.append("device groups or networks are not as declared")
     if not parts:

@@ -189,7 +189,7 @@ def _find_refusals(
     for sentences in too_large.values():
         yield from sentences
     for name, devices in unknown.items():
-        shown = list_names(devices, _MAX_SHOWN)
+        shown = list_names(devices)
         yield (
             f"{name}: its members have different parameters, so those of new members are unknown ({shown}); "
             "declare parameters for the network"
@@ -204,11 +204,8 @@ def _find_warnings(members: Set[str], hardware_of: Mapping[str, Hardware]) -> It
     if outdated:
         yield (
             f"Devices ({len(outdated)}) run a Device OS older than {LEDGERS_SINCE} and cannot read the instructions of "
-            f"their network of backend ledger until they are updated: {list_names(outdated, _MAX_SHOWN)}"
+            f"their network of backend ledger until they are updated: {list_names(outdated)}"
         )
-
-
-_MAX_SHOWN = 10
 
 
 _LONGEST_MEMBERSHIP = Membership("", GATEWAY)
