@@ -97,6 +97,14 @@ class TestObservation:
         scripted_cloud.answer("GET", INSTANCES, json={"instances": []})
         assert observe(http, ONE)[0].ledgers == {"mesh", "mesh-status"}
 
+    def test_instances_are_found_when_their_device_ids_are_in_upper_case(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": LEDGER_ROWS})
+        rows = [instance(ONE.upper(), {"network": "barn"})]
+        scripted_cloud.answer("GET", INSTANCES, json={"instances": rows})
+        assert observe(http, ONE)[0].instructions == {ONE: {"network": "barn"}}
+
     def test_rows_without_data_are_read_one_by_one_with_a_warning(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:

@@ -156,7 +156,7 @@ def _refuse_other_kind(wanted: Mapping[str, str], found: Mapping[str, Any] | Non
 
 def _read_device_id(row: Mapping[str, Any]) -> str:
     scope = row.get("scope")
-    return str(scope.get("value", "")) if isinstance(scope, dict) else ""
+    return str(scope.get("value", "")).strip().lower() if isinstance(scope, dict) else ""
 
 
 def apply_write(target: Target, write: Write) -> None:
