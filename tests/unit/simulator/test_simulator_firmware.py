@@ -180,6 +180,9 @@ def test_impact_counts_the_devices_that_a_release_would_update(demo: User) -> No
     assert impact == {"total": 1, "by_version": [{"version": 0, "total": 1}]}
     default_impact = demo.get(f"{PRODUCT}/impact", **query, product_default="true")["devices"]["firmware_update"]
     assert default_impact["total"] == len(demo.get(DEVICES)["devices"])
+    demo.put(f"{DEVICES}/{FREE[1]}", {"desired_firmware_version": 3})
+    locked_impact = demo.get(f"{PRODUCT}/impact", **query)["devices"]["firmware_update"]
+    assert locked_impact == {"total": 0, "by_version": []}
     assert demo.call("GET", f"{PRODUCT}/impact", params={"action": "x"}).status_code == 400
 
 
