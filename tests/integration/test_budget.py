@@ -7,8 +7,6 @@ from __future__ import annotations
 import ctypes
 import os
 import select
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,20 +16,12 @@ import requests
 
 from support.playbooks import PlaybookRun, run_playbook
 from support.plays import TASK, cloud_environment, manifest_for, run_task
-from support.processes import HANG_SECONDS
+from support.processes import HANG_SECONDS, wait_until
 from support.simulator import Simulator, running_simulator
 
 TIMEOUT = 30
 ALLOWED_LOGINS = 95  # the documented limit is 100 logins in five minutes
 LOGINS_OF_EACH_PLAYBOOK = 60
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until other processes fulfil a condition; fail after a timeout."""
-    deadline = time.monotonic() + HANG_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition was not fulfilled in time"
-        time.sleep(0.05)
 
 
 def start_next_window(cloud: Simulator, folder: Path) -> None:

@@ -7,7 +7,6 @@ A machine in these tests is a process with separate folders, so it shares no fil
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +18,7 @@ from support.counts import count
 from support.inventories import read_inventory, write_inventory
 from support.playbooks import PlaybookRun, run_playbook
 from support.plays import TASK, cloud_environment, manifest_for, run_task
-from support.processes import HANG_SECONDS
+from support.processes import HANG_SECONDS, wait_until
 from support.redis_server import RedisServer, running_redis
 from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 
@@ -44,14 +43,6 @@ def create_machine(folder: Path, cloud: Simulator, store: RedisServer) -> dict[s
         "PARTICLE_BUDGET_STORE": store.url,
         "ANSIBLE_LOG_PATH": str(folder / "ansible.log"),
     }
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until other processes fulfil a condition; fail after a timeout."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition was not fulfilled in time"
-        time.sleep(0.1)
 
 
 def run_in_two_windows(

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +26,17 @@ POLL_SECONDS = 0.02
 _PR_SET_PDEATHSIG = 1
 # The library is opened here and not in the child, because a forked child should do as little as possible.
 _PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until other processes fulfil a condition.
+
+    :raises AssertionError: after `HANG_SECONDS`.
+    """
+    deadline = time.monotonic() + HANG_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "the condition was not fulfilled in time"
+        time.sleep(POLL_SECONDS)
 
 
 class ProcessFailed(AssertionError):
