@@ -29,6 +29,8 @@ export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export ANSIBLE_LOCALHOST_WARNING := False
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := False
 export ANSIBLE_NOCOWS := 1
+# Without byte code, each of the many processes of a test run compiles every file that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 ##@ For everyone
 .PHONY: help
