@@ -8,6 +8,7 @@ connections, or no response. The test fails if the server receives a request wit
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
@@ -128,10 +129,22 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
+    timeout = 0.5  # only for systems on which a wait for connections does not end when the socket is shut down
 
     def __init__(self, cloud: ScriptedCloud) -> None:
         self.cloud = cloud
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    def serve_until_closed(self) -> None:
+        """Accept connections until the cloud is closed. Unlike `shutdown`, `close` needs no wait for the next poll."""
+        while not self.cloud._closing.is_set():
+            self.handle_request()
+
+    def close(self) -> None:
+        """End `serve_until_closed`, and the responses that hang."""
+        self.cloud._closing.set()
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore errors, because clients may close their connections at any time."""
@@ -215,13 +228,12 @@ def scripted_cloud() -> Iterator[ScriptedCloud]:
     cloud = ScriptedCloud()
     server = _Server(cloud)
     cloud.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(target=server.serve_until_closed, daemon=True)
     thread.start()
     try:
         yield cloud
     finally:
-        cloud._closing.set()
-        server.shutdown()
+        server.close()
         thread.join()
         server.server_close()
     assert not cloud.unscripted, f"no scripted answer to {', '.join(cloud.unscripted)}"
