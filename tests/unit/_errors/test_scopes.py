@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import scopes
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
-from support.facts import ENDPOINTS, FACTS
+from support.facts import read_endpoints
 from support.scripted import ScriptedCloud
 
 SECRET = "pskd-J01NME"
@@ -32,7 +31,7 @@ def walk(value: Any) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def facts() -> list[dict[str, Any]]:
-    return list(walk(yaml.safe_load((FACTS / ENDPOINTS).read_text())))
+    return list(walk(read_endpoints()))
 
 
 def refuse(cloud: ScriptedCloud, route: str, answer: dict[str, Any], *, private: bool = False) -> ParticleError:
