@@ -34,7 +34,8 @@ from support.counts import count
 from support.declared import expect_state, normalize_state
 from support.simulator import PRODUCT_ID, Simulator, running_simulator
 
-DEVICE_COUNT = 200
+DEVICE_COUNT = count(quick=110, full=200)
+"""More devices than one page of a list contains."""
 SCHEDULES = count(quick=20, full=200)
 SILENT_SECONDS = 0.5
 
