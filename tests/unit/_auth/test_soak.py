@@ -22,7 +22,7 @@ from support.paths import TESTS
 from support.simulator import PASSWORD, USERNAME, running_simulator
 from support.token_cloud import child_environment
 
-DEVICES = 100
+DEVICES = count(quick=50, full=100)
 RUN_SECONDS = 1200
 HOUR = 3600
 
