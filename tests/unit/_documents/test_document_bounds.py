@@ -48,7 +48,7 @@ DOCUMENTS: dict[str, tuple[Callable[[], str], str]] = {
         "more than 100000 values",
     ),
     "large merged mappings": (
-        lambda: "a: &a {" + ",".join(f"k{n}: 1" for n in range(5000)) + "}\nb: [" + "{<<: *a}," * 10_000 + "]",
+        lambda: "a: &a {" + ",".join(f"k{n}: 1" for n in range(5000)) + "}\nb: [" + "{<<: *a}," * 2_000 + "]",
         "values when its aliases are replaced",
     ),
     "values": (lambda: "[" + "0," * MAX_MANIFEST_NODES + "0]", f"more than {MAX_MANIFEST_NODES} values"),
