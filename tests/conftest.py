@@ -22,8 +22,12 @@ from support.scripted import ScriptedCloud, scripted_cloud
 from support.simulator import Simulator, running_simulator
 
 FLEET = 20
-LONGEST = frozenset("test_auth_doctor test_check_mode test_examples test_report test_secrets test_tokens".split())
-"""The slowest files of a short run, each of which takes more than a minute."""
+LONGEST = frozenset(
+    "test_auth_doctor test_check_mode test_examples test_report test_secrets test_tokens "
+    "test_declared_state_property test_fault_storm test_mesh_moments test_mesh_runs test_reconcile "
+    "test_token_lifecycle".split()
+)
+"""The slowest files of a short run: integration tests of more than a minute, unit tests of more than five seconds."""
 
 # Hypothesis reads this variable when it first needs its folder.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".cache" / "hypothesis"))
