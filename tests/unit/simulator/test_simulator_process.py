@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from simulator_client import FREE, TIMEOUT_SECONDS, Cloud, run, started, write_json
 
+from particle_simulator.cli import main
+
 
 def build_url(port: int, scheme: str = "http") -> str:
     return f"{scheme}://127.0.0.1:{port}"
@@ -118,13 +120,21 @@ def test_used_port_is_reported(tmp_path: Path) -> None:
         (["--tls-cert", "cert.pem"], "--tls-cert and --tls-key must be set together"),
         (["--fleet", "/nonexistent.json"], "cannot read the fleet file"),
         (["--accounts", "/nonexistent.json"], "cannot read the accounts file"),
-        (["--seed", "x"], "invalid int value"),
     ],
 )
-def test_invalid_flag_is_refused_with_a_message(flags: list[str], message: str) -> None:
-    completed = run(flags)
+def test_invalid_flag_is_refused_with_a_message(
+    capsys: pytest.CaptureFixture[str], flags: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(flags)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_refused_command_line_ends_the_process_without_a_traceback() -> None:
+    completed = run(["--seed", "x"])
     assert completed.returncode == 2
-    assert message in completed.stderr
+    assert "invalid int value" in completed.stderr
     assert "Traceback" not in completed.stderr
 
 
@@ -158,10 +168,13 @@ def test_invalid_flag_is_refused_with_a_message(flags: list[str], message: str) 
         ("--accounts", [{"username": "x", "password": "y", "role": "z"}], "'role' is not a valid key"),
     ],
 )
-def test_malformed_file_is_refused_with_a_message(tmp_path: Path, flag: str, content: object, message: str) -> None:
-    completed = run([flag, write_json(tmp_path / "file.json", content)])
-    assert completed.returncode == 2
-    assert message in completed.stderr
+def test_malformed_file_is_refused_with_a_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str, content: object, message: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([flag, write_json(tmp_path / "file.json", content)])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_latency_delays_each_answer_except_admin_answers(tmp_path: Path) -> None:
