@@ -91,31 +91,34 @@ SITUATIONS = [
     Situation("no settings", config=""),
     Situation("a module", MODULE, env={"WORD": "from the environment"}),
     Situation("check mode", ("--check", "--diff", *MODULE)),
-    Situation("very verbose", ("-vvv", *PLAIN)),
     Situation("variables and a failure", ("-e", "word=given", "-e", '{"fails": true}', *PLAIN)),
-    Situation("a start at a task", ("--start-at-task", "Repeat", *PLAIN)),
     Situation("a stdout callback from the environment", env={"ANSIBLE_STDOUT_CALLBACK": "minimal"}),
     Situation("a stdout callback from the configuration", config=f"{QUICK}stdout_callback = oneline\n"),
-    Situation("a result format", env={"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}),
-    Situation("skipped hosts hidden", config=f"{QUICK}display_skipped_hosts = false\n"),
     Situation("colours", env={"ANSIBLE_NOCOLOR": "", "ANSIBLE_FORCE_COLOR": "1", "ANSIBLE_COLOR_CHANGED": "purple"}),
     Situation("a log in another time zone", env={"ANSIBLE_LOG_PATH": "run.log", "TZ": "Asia/Kathmandu"}),
-    Situation("another strategy", ("-e", '{"fails": true}', *PLAIN), config=f"{QUICK}strategy = free\nforks = 1\n"),
-    Situation("errors are fatal", ("-e", '{"fails": true}', *PLAIN), env={"ANSIBLE_ANY_ERRORS_FATAL": "1"}),
-    Situation("results hidden", env={"ANSIBLE_NO_LOG": "1"}),
     Situation("plugins beside the playbook", files={"play.yml": ACTION_PLAY, "action_plugins/own_action.py": ACTION}),
-    Situation("plugins elsewhere", env={"ANSIBLE_ACTION_PLUGINS": "elsewhere"}, files=OTHER_FOLDERS),
     Situation("plugins missing", files={"play.yml": ACTION_PLAY}),
-    Situation("no playbook", ("-i", "one,", "missing.yml")),
     Situation("a broken playbook", files={"play.yml": "- hosts: all\n  tasks: [{debug: {msg: 'x'}, name: [}]\n"}),
-    Situation("an unknown option", ("--no-such-option", "play.yml")),
     Situation("the version", ("--version",)),
     Situation("no collection", ("meshfleet.particle.provision",), env={"ANSIBLE_COLLECTIONS_PATH": "nowhere"}),
     Situation("an inventory", ("-i", "hosts.yml", "--graph"), files={"hosts.yml": "all: {hosts: {a: , b: }}"},
               program="ansible-inventory"),
+]  # fmt: skip
+SIMILAR_SITUATIONS = [
+    Situation("very verbose", ("-vvv", *PLAIN)),
+    Situation("a start at a task", ("--start-at-task", "Repeat", *PLAIN)),
+    Situation("a result format", env={"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}),
+    Situation("skipped hosts hidden", config=f"{QUICK}display_skipped_hosts = false\n"),
+    Situation("another strategy", ("-e", '{"fails": true}', *PLAIN), config=f"{QUICK}strategy = free\nforks = 1\n"),
+    Situation("errors are fatal", ("-e", '{"fails": true}', *PLAIN), env={"ANSIBLE_ANY_ERRORS_FATAL": "1"}),
+    Situation("results hidden", env={"ANSIBLE_NO_LOG": "1"}),
+    Situation("plugins elsewhere", env={"ANSIBLE_ACTION_PLUGINS": "elsewhere"}, files=OTHER_FOLDERS),
+    Situation("no playbook", ("-i", "one,", "missing.yml")),
+    Situation("an unknown option", ("--no-such-option", "play.yml")),
     Situation("a file that is no inventory", ("-i", "hosts.yml", "--list"), files={"hosts.yml": "{"},
               program="ansible-inventory"),
 ]  # fmt: skip
+"""Situations whose settings come from the same sources as those of `SITUATIONS`, for a full run."""
 
 
 def run_situation(situation: Situation, folder: Path, *, fresh: bool) -> dict[str, Any]:
@@ -165,7 +168,11 @@ def normalize_output(text: str, folder: Path) -> list[str]:
     return sorted([*headings, *(line for line in lines if line not in headings)])
 
 
-@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.name)
+@pytest.mark.parametrize(
+    "situation",
+    [*SITUATIONS, *(pytest.param(similar, marks=pytest.mark.only_full) for similar in SIMILAR_SITUATIONS)],
+    ids=lambda situation: situation.name,
+)
 def test_forked_run_shows_the_same_as_a_fresh_run(situation: Situation, tmp_path: Path) -> None:
     (tmp_path / "fresh").mkdir()
     (tmp_path / "forked").mkdir()
@@ -195,9 +202,9 @@ def start_playbook(server: ForkServer, folder: Path, shell: str, output: Path, *
         return server.start(argv, env=ansible_environment(folder, env), cwd=folder, stdout=handle, stderr=handle)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Any:
-    """Start a fork server."""
+    """Start a fork server for all tests that leave it running."""
     server = ForkServer()
     yield server
     server.close()
