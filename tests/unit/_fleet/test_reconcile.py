@@ -899,7 +899,7 @@ class HttpWithConcurrentWrite(RecordingHttp):
 
 @pytest.mark.parametrize("absent", [False, True], ids=["present", "absent"])
 def test_device_that_moves_between_two_pages_is_found_by_rereading(absent: bool) -> None:
-    with running_simulator("--fleet", "250") as simulator, user(simulator) as http:
+    with running_simulator("--fleet", "110") as simulator, user(simulator) as http:
         ids = sorted(ids_of(simulator))
         run(http, named(ids, notes="old"), verify="none")
 
