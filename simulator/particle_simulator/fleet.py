@@ -49,7 +49,7 @@ def _build_device(device_id: str, platform_id: int, number: int, random: Random,
         id=device_id,
         platform_id=platform_id,
         serial_number=f"{prefix}HAB{number:09d}" if prefix else None,
-        imei=f"352753{number:09d}" if cellular else None,
+        imei=_add_check_digit(f"352753{number:08d}") if cellular else None,
         iccid=f"89014103{number:012d}" if cellular else None,
         mac_wifi=f"94:94:4A:{mac[:2]}:{mac[2:4]}:{mac[4:]}" if platform_id in WIFI_PLATFORMS else None,
         mobile_secret="".join(_SECRET_LETTERS[bits >> shift & 31] for shift in range(0, 75, 5)),
@@ -57,6 +57,12 @@ def _build_device(device_id: str, platform_id: int, number: int, random: Random,
         last_heard=now - (bits >> 44 & 0x3F),
         last_ip_address=f"203.0.113.{bits >> 50 & 0xFF}",
     )
+
+
+def _add_check_digit(digits: str) -> str:
+    """Add the check digit by the Luhn algorithm, which an IMEI has at its end."""
+    doubled = [int(digit) * (2 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(digits))]
+    return f"{digits}{-sum(number // 10 + number % 10 for number in doubled) % 10}"
 
 
 def build_devices(

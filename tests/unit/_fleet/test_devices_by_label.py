@@ -239,6 +239,13 @@ class TestStateShownByTheImport:
         assert [result["devices"][0]["status"] for result in (by_label, by_id)] == ["ok", "ok"]
         assert by_label["devices"][0]["id"] == device_id(1)
 
+    def test_imported_device_is_found_by_its_imei_without_check_digit(
+        self, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        run(http, {"product": PRODUCT, "devices": [{"id": label["id"]} for label in labels[:3]]})
+        result = run(http, {"product": PRODUCT, "devices": [{"imei": labels[1]["imei"][:14], "name": "barn"}]})
+        assert [(device["id"], device["status"]) for device in result["devices"]] == [(labels[1]["id"], "changed")]
+
     def test_labels_of_one_length_with_different_check_digits_differ(self, scripted_cloud: ScriptedCloud) -> None:
         script(scripted_cloud, [row(device_id(1), imei="356938035643809")])
         with client(scripted_cloud.url) as http:
