@@ -13,6 +13,7 @@ _REMEDIES = {
     errno.EROFS: "use a folder that is not on a read-only file system",
     errno.EACCES: "give your user permission to read and write {folder} and the files in it",
     errno.EPERM: "give your user permission to read and write {folder} and the files in it",
+    errno.EISDIR: "remove the folder that has the name of the file",
     errno.ELOOP: "use the file itself instead of a symbolic link",
     errno.EMFILE: "raise the limit of open files, for example with 'ulimit -n'",
     errno.ENOLCK: "use a folder on a file system that supports locks",

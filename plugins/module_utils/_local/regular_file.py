@@ -50,5 +50,5 @@ def read_regular_file(path: Path, max_bytes: int) -> bytes:
     with open(descriptor, "rb") as file:
         mistake = describe_mistake(os.fstat(descriptor), max_bytes)
         if mistake is not None:
-            raise OSError(errno.EINVAL, mistake)
+            raise OSError(errno.EINVAL, f"it {mistake}")
         return file.read(max_bytes)

@@ -51,7 +51,9 @@ def read_connection(options: Mapping[str, Any], environment: Mapping[str, str]) 
         api_url=url,
         timeout=_to_seconds("timeout", read_value("timeout", 30)),
         validate_certs=validate_certs,
-        ca_path=os.path.expanduser(ca_path) if (ca_path := read_value("ca_path", None)) else None,
+        ca_path=os.path.expanduser(check_path("ca_path", ca_path))
+        if (ca_path := read_value("ca_path", None))
+        else None,
         max_wait=_to_seconds("max_wait", read_value("max_wait", 300)),
     )
     return connection, tuple(warnings)
@@ -116,6 +118,17 @@ def _find_host_mistake(host: str) -> str | None:
     if longest > _MAX_LABEL_LENGTH:
         return f"has {longest} characters between two dots, and a host name has at most {_MAX_LABEL_LENGTH}"
     return None
+
+
+def check_path(name: str, value: Any) -> str:
+    """Return the value of an option that is a path.
+
+    :raises ParticleError: ``invalid_option`` when no path can have this value.
+    """
+    text = str(value)
+    if "\0" in text:
+        raise build_option_error(name, text, "a path without the character 0x00")
+    return text
 
 
 def _to_seconds(name: str, value: Any) -> float:

@@ -35,6 +35,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection, is_same_cloud
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import (
     check_api_url,
+    check_path,
     get_variable_name,
     read_connection,
     read_option,
@@ -293,7 +294,7 @@ def _to_path(value: Any, environment: Mapping[str, str]) -> Path | None:
     """
     if not value:
         return None
-    text = str(value)
+    text = check_path("token_file", value)
     try:
         return Path(environment.get("HOME", "~") + text[1:] if text.startswith("~/") else text).expanduser()
     except RuntimeError:

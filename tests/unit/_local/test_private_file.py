@@ -288,6 +288,13 @@ def test_file_that_cannot_be_written_is_refused_with_the_remedy(
     assert caught.value.hint.startswith(remedy.format(path.parent))
 
 
+def test_folder_in_place_of_the_lock_is_refused_with_the_remedy(path: Path) -> None:
+    path.with_name("secrets.json.lock").mkdir()
+    with pytest.raises(ParticleError, match="Is a directory") as caught:
+        save(path, secret=SECRET)
+    assert caught.value.hint.startswith("Remove the folder that has the name of the file, or ")
+
+
 def test_file_system_without_locks_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_unused: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))

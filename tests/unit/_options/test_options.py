@@ -391,6 +391,14 @@ def test_invalid_boolean_is_refused(word: str) -> None:
     assert caught.value.hint == "Correct validate_certs."
 
 
+@pytest.mark.parametrize("name", ["token_file", "ca_path"])
+def test_path_that_cannot_exist_is_refused(name: str) -> None:
+    with pytest.raises(ParticleError) as caught:
+        resolve_settings({name: "/tmp/a\0b"}, {})
+    assert caught.value.code == "invalid_option"
+    assert caught.value.message == f"{name} must be a path without the character 0x00, got '/tmp/a\\x00b'."
+
+
 @pytest.mark.parametrize("name", ["timeout", "max_wait"])
 @pytest.mark.parametrize("number", ["soon", "0", "-1", "inf", "nan", "1e999", "30s", " "])
 def test_invalid_time_is_refused(name: str, number: str) -> None:

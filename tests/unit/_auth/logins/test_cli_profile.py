@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,15 @@ def test_unreachable_cloud_of_a_profile_is_reported_with_the_file(tmp_path: Path
         http.send(Request("GET /v1/devices", "list the devices"))
     assert caught.value.code == "unreachable"
     assert caught.value.hint.startswith(f"Check apiUrl in the profile {path}, the network and any proxy")
+
+
+def test_named_pipe_in_place_of_a_profile_is_reported(tmp_path: Path) -> None:
+    path = write_profile(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ParticleError) as caught:
+        load_settings(tmp_path)
+    assert caught.value.message == f"The profile in {path} cannot be read: it is not a regular file."
 
 
 def test_unencrypted_cloud_of_a_profile_causes_a_warning(tmp_path: Path) -> None:
