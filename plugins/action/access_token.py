@@ -60,15 +60,15 @@ class ActionModule(ParticleAction):
         login = _choose_login(task, settings)
         account, client = login.display_names
         label = Label(settings.connection.api_url, account, client, task.options["purpose"])
-        wish = _read_lifetime(task.options)
+        requested = _read_lifetime(task.options)
         tokens = _open_tokens(task, settings)
         with tokens.hand_over():
             if task.options["state"] == "rotated":
-                result = tokens.rotate(login, label, wish, check_mode=task.check_mode)
+                result = tokens.rotate(login, label, requested, check_mode=task.check_mode)
             else:
                 days = task.options["renew_before"]
                 renew_before = None if days is None else days * DAY
-                result = tokens.ensure_present(login, label, wish, renew_before, check_mode=task.check_mode)
+                result = tokens.ensure_present(login, label, requested, renew_before, check_mode=task.check_mode)
         # Hide the result from all output; the registered variable stays complete.
         return {**result, "_ansible_no_log": True}
 

@@ -96,13 +96,13 @@ class CacheOrigin:
         now = time.time()
         clouds = [find_cloud(account, os.environ, now=now) for account in accounts]
         left_out = (*SECRETS, *list_secret_options(), *_NOT_COMPARED)
-        asked = {name: value for name, value in options.items() if name not in left_out}
-        asked["accounts"] = [
+        relevant = {name: value for name, value in options.items() if name not in left_out}
+        relevant["accounts"] = [
             {name: value for name, value in account.items() if name not in (*SECRETS, "api_url")}
             for account in options["accounts"]
         ]
         self.path = path
-        self.recipe = _hash_value([_FORMAT, path, clouds, asked])
+        self.recipe = _hash_value([_FORMAT, path, clouds, relevant])
         self.accounts = [find_account(account, os.environ, now=now) for account in accounts]
 
 

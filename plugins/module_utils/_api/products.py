@@ -178,8 +178,8 @@ def import_devices(http: Http, product: str, devices: Sequence[str], claim_user:
     route = "POST /v1/products/:p/devices"
     query = {"claim_user": claim_user} if claim_user else None
     data = send_create(http, Request(route, action, {"p": product}, query=query, file=content))
-    fates = ("nonmemberDeviceIds", "invalidDeviceIds", "protectedDeviceIds")
-    return {device: fate for fate in fates for device in list_texts(data.get(fate))}
+    reasons = ("nonmemberDeviceIds", "invalidDeviceIds", "protectedDeviceIds")
+    return {device: reason for reason in reasons for device in list_texts(data.get(reason))}
 
 
 def update_product_device(http: Http, product: str, device: str, fields: Mapping[str, Any]) -> None:

@@ -51,7 +51,7 @@ DEVICE_ROWS = RowForm(("devices",), is_device=True)
 def extract_rows(data: Any, form: RowForm, request: Request) -> list[dict[str, Any]]:
     """Return the rows of a response. The response is a list of rows, or a mapping that contains a list of rows.
 
-    A row that nothing identifies is an error. If such rows were left out, a device that the cloud has would seem to be
+    A row without a usable identity is an error. If such rows were left out, a device of the cloud would seem to be
     missing, and the run would try to add it.
 
     :raises ParticleError: ``bad_response`` when the response contains no list, or when an item of the list is not a

@@ -132,7 +132,7 @@ def _may_be_listed(record: Record, unknown: list[ListedToken], taken: set[str]) 
 
 
 def _can_be(record: Record, token: ListedToken) -> bool:
-    """Return whether a listed token can be the token of a record. Tokens that never expire cannot be told apart."""
+    """Return whether a listed token can be the token of a record. Tokens that never expire cannot be distinguished."""
     if record.ends_at is None or token.ends_at is None or not _has_client(record, token):
         return False
     # Some clouds ignore the requested lifetime.

@@ -146,8 +146,8 @@ class Tokens:
                 {}, changed=True, reused=False
             )  # a request would use up the refresh token that the real run needs
         if check_mode:
-            wished = int(lifetime.get("expires_in", 0)) or CHECK_MODE_SECONDS
-            lifetime = {"expires_in": str(min(wished, CHECK_MODE_SECONDS))}
+            seconds = int(lifetime.get("expires_in", 0)) or CHECK_MODE_SECONDS
+            lifetime = {"expires_in": str(min(seconds, CHECK_MODE_SECONDS))}
         with open_attempt(self.http, login, lifetime, self.sessions) as attempt:
             grant = self._obtain_grant(login, attempt)
             attempt.hold(is_temporary=self.is_temporary or check_mode)

@@ -80,10 +80,11 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
             facts["variable_values"] = dict.fromkeys(wanted.variables)
         facts["unread"] = {}
     there = {device: facts for device, facts in devices.items() if facts["online"] and facts["id"]}
-    asked = [device for device, facts in there.items() if _list_questions(facts, wanted)]
-    if len(asked) > wanted.limit:
-        number = sum(len(_list_questions(devices[device], wanted)) for device in asked)
-        cost = f"{format_count(len(asked), 'device')} would be read one by one, with {format_count(number, 'request')}"
+    devices_to_read = [device for device, facts in there.items() if _list_questions(facts, wanted)]
+    if len(devices_to_read) > wanted.limit:
+        number = sum(len(_list_questions(devices[device], wanted)) for device in devices_to_read)
+        count = format_count(len(devices_to_read), "device")
+        cost = f"{count} would be read one by one, with {format_count(number, 'request')}"
         message = f"{cost}, but include_limit is {wanted.limit}."
         raise ParticleError("conflict", message, hint="Select fewer devices with filters, or raise include_limit.")
 
@@ -99,7 +100,7 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
                 raise
             return error
 
-    tasks = [(device, question) for device in asked for question in _list_questions(devices[device], wanted)]
+    tasks = [(device, question) for device in devices_to_read for question in _list_questions(devices[device], wanted)]
     for (device, question), answer in zip(tasks, map_in_parallel(ask_device, tasks, http.workers), strict=True):
         _store_answer(devices[device], question, answer, wanted)
 
@@ -141,7 +142,7 @@ def add_mesh_states(
     :param warn: function that shows a warning to the user.
     :param mesh: the mesh backends that the task has opened; ``None`` to use backends with their default options.
     """
-    asked: dict[tuple[Rules, Product], dict[str, Membership]] = {}
+    memberships: dict[tuple[Rules, Product], dict[str, Membership]] = {}
     for device, facts in devices.items():
         found = find_membership(facts)
         if found is None:
@@ -149,8 +150,8 @@ def add_mesh_states(
         rules, membership = found
         facts["mesh"]["state"] = rules.read_state(facts, membership)
         if facts["mesh"]["state"] is None and device in products:
-            asked.setdefault((rules, products[device]), {})[device] = membership
-    for (rules, product), wanted in asked.items():
+            memberships.setdefault((rules, products[device]), {})[device] = membership
+    for (rules, product), wanted in memberships.items():
         try:
             states = (mesh or Mesh()).read_states(Target(http, product, warn), rules, wanted)
         except ParticleError as error:

@@ -54,16 +54,16 @@ def build_host_names(
     for attribute in preference:
         if attribute == "id":
             break
-        wished = {
+        candidates = {
             device: _build_host_name(str(facts.get(attribute) or ""))
             for device, facts in devices.items()
             if device not in names
         }
-        often = Counter(wished.values())
+        counts = Counter(candidates.values())
         given = kept | set(names.values())
-        for device, name in wished.items():
+        for device, name in candidates.items():
             is_free = name not in given and name not in groups and taken.get(name, device) == device
-            if name and often[name] == 1 and is_free:
+            if name and counts[name] == 1 and is_free:
                 names[device] = name
     return {device: names.get(device, last[device]) for device in devices}
 
@@ -78,8 +78,8 @@ def find_names_of_groups(
     attributes = list(itertools.takewhile(lambda attribute: attribute != "id", preference))
     found: dict[str, str] = {}
     for device, facts in devices.items():
-        wished = [*(_build_host_name(str(facts.get(attribute) or "")) for attribute in attributes), device]
-        for name in wished:
+        candidates = [*(_build_host_name(str(facts.get(attribute) or "")) for attribute in attributes), device]
+        for name in candidates:
             if name == names[device]:
                 break
             if name in groups:
@@ -152,8 +152,8 @@ def build_host_groups(devices: Mapping[str, Facts], keys: Sequence[str]) -> dict
 
 def _build_group_names(key: str, values: Set[str]) -> dict[str, str]:
     plain = {value: f"{key}_{re.sub(r'[^a-z0-9_]', '_', value.lower())}" for value in values}
-    often = Counter(plain.values())
-    names = {value: name for value, name in plain.items() if often[name] == 1 or name == f"{key}_{value}"}
+    counts = Counter(plain.values())
+    names = {value: name for value, name in plain.items() if counts[name] == 1 or name == f"{key}_{value}"}
     used = set(names.values())
     for value in sorted(values - names.keys()):
         # A user can compute the hash and give this group name to another value. Therefore further hashes are tried

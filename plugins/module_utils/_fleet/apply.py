@@ -159,9 +159,9 @@ class _Writes:
             # An import accepts either device ids or identifiers on labels.
             keys = [keys_of[device] for device in chunk]
             left_out = import_devices(self._http, self._target.required_product.id, keys, claim_user)
-            for key, fate in left_out.items():
+            for key, reason in left_out.items():
                 self._fail_devices(
-                    [called.get(key.lower(), key)], build_import_error(key, fate, self._target.required_product)
+                    [called.get(key.lower(), key)], build_import_error(key, reason, self._target.required_product)
                 )
             return len(left_out) < len(keys)
 

@@ -220,10 +220,10 @@ def _import_by_labels(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -
     if run.state.stopped is not None:
         return None
     found = plan_fleet(run)
-    keys, asked = {device.key for device in plan.devices}, {device.key for device in imports}
+    keys, of_imports = {device.key for device in plan.devices}, {device.key for device in imports}
     for device in found.devices:
         # If the list shows the device now, the import has succeeded, even if the response reported an error.
-        if device.key in keys & asked and not device.imports:
+        if device.key in keys & of_imports and not device.imports:
             run.state.wrote = True
             run.state.forget_device(device.key)
             if not device.is_changed:

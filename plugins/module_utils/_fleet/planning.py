@@ -184,13 +184,13 @@ def _plan_mesh(run: Run, manifest: Manifest, observed: Observed) -> MeshPlan:
 
 def _describe_removals(removals: Sequence[DevicePlan]) -> str:
     """Return what would become of removed devices, such as "2 devices would leave the product or be denied"."""
-    fates = {
+    consequences = {
         "leave the product": any(device.removes for device in removals),
         f"lose {'its' if len(removals) == 1 else 'their'} claim": any(device.unclaims for device in removals),
         "be denied": any(device.denies for device in removals),
     }
-    said = " or ".join(fate for fate, is_planned in fates.items() if is_planned)
-    return f"{format_count(len(removals), 'device')} would {said}"
+    verbs = " or ".join(consequence for consequence, is_planned in consequences.items() if is_planned)
+    return f"{format_count(len(removals), 'device')} would {verbs}"
 
 
 def _refuse_many_removals(run: Run, plan: Plan) -> None:

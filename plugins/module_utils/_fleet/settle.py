@@ -27,8 +27,8 @@ def settle_run(run: Run, plan: Plan) -> Plan | None:
     :returns: the new plan; ``None`` when the state of every device is certain, or when the run has ended early.
     """
     state = run.state
-    doubts = {device: error for device, error in state.find_errors().items() if is_in_doubt(error)}
-    unsettled = doubts.keys() | (_find_incomplete_newcomers(run, plan) & state.find_devices(WriteState.DONE))
+    uncertain = {device: error for device, error in state.find_errors().items() if is_in_doubt(error)}
+    unsettled = uncertain.keys() | (_find_incomplete_newcomers(run, plan) & state.find_devices(WriteState.DONE))
     state.forget_devices(unsettled)  # without a state, these devices count as not reached
     if not unsettled or state.stopped is not None:
         return None
@@ -42,13 +42,13 @@ def settle_run(run: Run, plan: Plan) -> Plan | None:
     state.mark_devices(settled, WriteState.DONE)
     planned = {device.key: device.changes for device in plan.devices}
     unmoved = {device.id for device in second.devices if device.changes == planned.get(device.key)}
-    state.wrote |= bool(settled) or not doubts.keys() <= unmoved
+    state.wrote |= bool(settled) or not uncertain.keys() <= unmoved
     run.note_refusals(second)
     # The writes of a device are not sent again if earlier retries have not changed the device.
-    vain = {device for device in unmoved & doubts.keys() if has_exhausted_retries(doubts[device])}
-    for device in vain:
-        state.mark_device(device, WriteState.FAILED, doubts[device])
-    return replace(second, devices=tuple(device for device in second.devices if device.id not in vain))
+    failed = {device for device in unmoved & uncertain.keys() if has_exhausted_retries(uncertain[device])}
+    for device in failed:
+        state.mark_device(device, WriteState.FAILED, uncertain[device])
+    return replace(second, devices=tuple(device for device in second.devices if device.id not in failed))
 
 
 def _find_incomplete_newcomers(run: Run, plan: Plan) -> set[str]:

@@ -118,7 +118,9 @@ class _BoundedStream(io.RawIOBase):
             count: int = self._stream.readinto(buffer)
         self.bytes_left -= count
         if self.bytes_left < 0:
-            cause = f"the headers of the response, or what is around its data, exceed {format_size(MAX_HEAD_BYTES)}"
+            cause = (
+                f"the headers of the response, or the lines between its chunks, exceed {format_size(MAX_HEAD_BYTES)}"
+            )
             raise BoundExceeded("bad_response", cause)
         return count
 

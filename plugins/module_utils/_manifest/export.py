@@ -63,18 +63,22 @@ def export_manifest(
     approvals = {device: observe_approval(devices[device]) for device in exported}
     declarable = (APPROVED, DENIED) if exact else (APPROVED,)
     waiting = {device for device, approval in approvals.items() if approval not in declarable}
-    odd = {device for device in exported if not _can_declare(device, devices[device])}
-    taken = sorted(set(exported) - waiting - odd)
+    undeclarable = {device for device in exported if not _can_declare(device, devices[device])}
+    taken = sorted(set(exported) - waiting - undeclarable)
     networks = _export_networks(product, devices, taken)
     records = [_export_record(device, devices[device], product, networks, exact=exact) for device in taken]
     of_product = taken if product is not None else []
-    unsaid = {name for device in of_product for name in _list_groups(devices[device]) if not GROUP_NAME.match(name)}
+    unnamable = {name for device in of_product for name in _list_groups(devices[device]) if not GROUP_NAME.match(name)}
     members = (_find_membership(product, devices[device]) for device in taken)
     lost = {found[1].network for found in members if found is not None} - networks.keys()
     for left_out, what, why in (
         (waiting, "quarantined or denied device", ", which the product does not accept"),
-        (odd, "device", " with an id that a manifest cannot contain"),
-        (unsaid, "device group", f" with a name that a manifest cannot contain{', and groups_mode' if exact else ''}"),
+        (undeclarable, "device", " with an id that a manifest cannot contain"),
+        (
+            unnamable,
+            "device group",
+            f" with a name that a manifest cannot contain{', and groups_mode' if exact else ''}",
+        ),
         (lost, "network", " without a gateway, or with a name that a manifest cannot contain"),
     ):
         if left_out:
@@ -83,7 +87,7 @@ def export_manifest(
     return {
         **({} if product is None else {"product": product}),
         # With this mode, a run would remove the devices from the groups that are left out.
-        **({"groups_mode": "exact"} if exact and product is not None and not unsaid else {}),
+        **({"groups_mode": "exact"} if exact and product is not None and not unnamable else {}),
         **({"unique_names": False} if any(number > 1 for number in names.values()) else {}),
         **({"networks": networks} if networks else {}),
         "devices": records,

@@ -99,8 +99,8 @@ def _split_address(url: str) -> urllib.parse.SplitResult | None:
         _unused = parts.port  # raises ValueError for an invalid port
     except ValueError:
         return None
-    odd = any(character in "?#\\" or character.isspace() or not character.isprintable() for character in url)
-    return parts if parts.scheme in ("http", "https") and parts.hostname and not odd else None
+    is_invalid = any(character in "?#\\" or character.isspace() or not character.isprintable() for character in url)
+    return parts if parts.scheme in ("http", "https") and parts.hostname and not is_invalid else None
 
 
 def _find_host_mistake(host: str) -> str | None:

@@ -172,19 +172,19 @@ class _Run:
 
     def settle(self, outcome: Outcome) -> None:
         """Read the resources whose writes have an unknown result, and repeat only writes that have not taken effect."""
-        doubts = {key: error for key, error in outcome.errors.items() if is_in_doubt(error)}
-        if not doubts or outcome.stopped is not None:
+        uncertain = {key: error for key, error in outcome.errors.items() if is_in_doubt(error)}
+        if not uncertain or outcome.stopped is not None:
             return
         first = {change.key: change for change in outcome.changes}
         # The result of these creations is unknown. If a resource exists now, it was created completely, including its
         # secrets.
-        created = {key for key in doubts if first[key].action is Action.CREATE}
+        created = {key for key in uncertain if first[key].action is Action.CREATE}
         again = []
-        for change in self._plan_again(doubts, outcome, created):
+        for change in self._plan_again(uncertain, outcome, created):
             if change.action is Action.NONE:
                 outcome.written.add(change.key)
                 del outcome.errors[change.key]
-            elif not (has_exhausted_retries(doubts[change.key]) and _is_same(change, first[change.key])):
+            elif not (has_exhausted_retries(uncertain[change.key]) and _is_same(change, first[change.key])):
                 del outcome.errors[change.key]
                 again.append(change)
         self.apply(again, outcome)

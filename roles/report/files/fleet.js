@@ -281,7 +281,7 @@
     return group;
   }
 
-  // Gateways in the middle, nodes in rings around them: who hears whom is not told by the cloud.
+  // Gateways in the middle, nodes in rings around them: the cloud does not show which device hears which.
   function picture(network) {
     const all = networks.get(network);
     const gateways = all.filter((row) => row.cells[at.role] === "gateway");

@@ -46,6 +46,15 @@ def test_vague_persons_are_found_in_every_kind_of_file(tmp_path: Path, name: str
     assert f"{name}:2: name the person or the program instead of '{word}'" in done.stdout
 
 
+@pytest.mark.parametrize("word", ["wish", "wished", "vain", "fate", "doubts"])
+@pytest.mark.parametrize("name", ["a.py", "b.md"])
+def test_poor_words_are_found_in_every_kind_of_file(tmp_path: Path, name: str, word: str) -> None:
+    (tmp_path / name).write_text(f"# One\n# {word} = 1, a vainglorious word\n")
+    done = check(tmp_path)
+    assert done.returncode == 1
+    assert f"{name}:2: write a plain word instead of '{word}'" in done.stdout
+
+
 @pytest.mark.parametrize(
     "message", ["'x' is no device id", "id is none", "goes not together", "id makes no sense", "a stands twice"]
 )
