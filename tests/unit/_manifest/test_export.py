@@ -82,7 +82,7 @@ class TestDeviceExport:
         manifest, warnings = export({"id": ONE, trait: True}, {"id": TWO})
         assert [device["id"] for device in manifest["devices"]] == [TWO]
         assert len(warnings) == 1
-        assert "1 quarantined or denied devices" in warnings[0]
+        assert "1 quarantined or denied device," in warnings[0]
 
     def test_invalid_device_id_or_group_is_omitted_with_a_warning(self) -> None:
         manifest, warnings = export({"id": "0123"}, {"id": ONE, "groups": ["North Wall", "south"]})
