@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import (
+    MAX_LINES,
+    ChangedItem,
+    Diff,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import DEFAULT_WORKERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
@@ -316,6 +321,33 @@ def test_proxies_are_read_from_the_environment_of_the_task(
     result = carry_out_work(build_task(warnings, environment, **options), work)
     assert result.get("error", {}).get("code") == code
     assert len(scripted_cloud.requests) == (0 if code else 1)
+
+
+class TestDiff:
+    """The return value that shows what a task changes."""
+
+    DIFF = Diff(tuple(ChangedItem(f"P{number:03}", {"notes": (None, f"key canary-{number}")}) for number in range(99)))
+
+    def show(self, **modes: bool) -> dict[str, dict[str, str]]:
+        task = Task({}, False, print, print, **modes)
+        task.redact.add_secret("canary-1")
+        return task.show_diff(self.DIFF)
+
+    def test_it_is_returned_only_in_diff_mode(self) -> None:
+        assert self.show() == self.show(is_verbose=True) == {}
+        assert self.show(diff_mode=True)["diff"].keys() == {"prepared"}
+
+    def test_secrets_in_values_are_masked(self) -> None:
+        shown = self.show(diff_mode=True)["diff"]["prepared"]
+        assert "canary-1" not in shown
+        assert "P001: notes null -> 'key ********'" in shown
+
+    def test_it_shows_more_with_v(self) -> None:
+        numbers = [
+            self.show(diff_mode=True, is_verbose=is_verbose)["diff"]["prepared"].count("\n")
+            for is_verbose in (False, True)
+        ]
+        assert numbers == [MAX_LINES, len(self.DIFF.items)]
 
 
 def test_default_environment_is_that_of_the_process(warnings: list[str]) -> None:
