@@ -24,6 +24,7 @@ from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 
 SIZE = count(quick=2_000, full=10_000)
 STORED_SIZE = 700_000
+MORE_THAN_ONE_TASK_NAMES = 15_000
 TIMEOUT_SECONDS = 600
 NAMED = count(quick=100, full=SIZE)
 QUERIES = yaml.safe_load((ROOT / "extensions" / "audit" / "event_query.yml").read_text())
@@ -165,6 +166,17 @@ def test_filtered_list_of_devices_is_stored_and_counted(
     found = run_job(tmp_path, cloud, {"hosts": "localhost", "gather_facts": False, "tasks": tasks})
     assert found["some"].list_counted_devices() == ids[:300]
     assert "automation controller" not in read_output(tmp_path)
+
+
+def test_devices_that_managed_leaves_out_cause_a_warning(tmp_path: Path) -> None:
+    with running_simulator("--fleet", str(MORE_THAN_ONE_TASK_NAMES)) as cloud:
+        devices = [{"id": device["id"]} for device in cloud.state()["devices"]]
+        manifest = {"product": PRODUCT_SLUG, "devices": devices}
+        play = {"hosts": "localhost", "gather_facts": False, "tasks": [build_task("import", manifest, tmp_path)]}
+        events = run_job(tmp_path, cloud, play)
+    named = len(events["import"].list_counted_devices())
+    assert 14_000 < named < MORE_THAN_ONE_TASK_NAMES
+    assert f"managed contains only {named:,} of {MORE_THAN_ONE_TASK_NAMES:,} devices" in read_output(tmp_path)
 
 
 def test_facts_of_implicit_gathering_are_counted(cloud: Simulator, ids: list[str], tmp_path: Path) -> None:
