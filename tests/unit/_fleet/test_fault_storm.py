@@ -36,7 +36,7 @@ from support.simulator import PRODUCT_ID, Simulator, running_simulator
 
 DEVICE_COUNT = count(quick=110, full=200)
 """More devices than one page of a list contains."""
-SCHEDULES = count(quick=20, full=200)
+SCHEDULES = count(quick=14, full=200)
 SILENT_SECONDS = 0.5
 
 ANYWHERE = (*READS, "POST /oauth/token", "*", "GET *")
@@ -45,7 +45,7 @@ ANYWHERE = (*READS, "POST /oauth/token", "*", "GET *")
 def draw_schedule(seed: int, writes: Sequence[str]) -> list[dict[str, Any]]:
     """Draw a few faults, at least two of them on `writes` of the run.
 
-    Any twenty consecutive seeds include every effect and every documented body.
+    Any fourteen consecutive seeds include every effect and every documented body.
     """
     random = Random(f"storm {seed}")
     faults = [
