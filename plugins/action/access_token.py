@@ -92,8 +92,10 @@ def _check_private(options: Mapping[str, Any]) -> None:
     """
     given = {name: options[name] for name, allowed in _ALLOWED_WITH_PRIVATE.items() if options[name] not in allowed}
     if options["private"] and given:
-        said = " and ".join(f"{name} {value}" for name, value in given.items())
-        raise ParticleError("invalid_option", f"private cannot be combined with {said}.", hint="Leave one of them out.")
+        phrase = " and ".join(f"{name} {value}" for name, value in given.items())
+        raise ParticleError(
+            "invalid_option", f"private cannot be combined with {phrase}.", hint="Leave one of them out."
+        )
 
 
 def _obtain_private_token(task: Task) -> dict[str, Any]:

@@ -329,8 +329,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         known = {*definitions, *(alias for option in definitions.values() for alias in option.get("aliases") or ())}
         unknown = sorted(str(name) for name in config if name not in known)
         if unknown:
-            said = (f"{name} is not a valid option{suggest_similar(name, sorted(known))}" for name in unknown)
-            raise AnsibleParserError(f"{'; '.join(said)}.")
+            phrase = (f"{name} is not a valid option{suggest_similar(name, sorted(known))}" for name in unknown)
+            raise AnsibleParserError(f"{'; '.join(phrase)}.")
 
     def _validate_options(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return the validated options of this plugin, with their templates evaluated.

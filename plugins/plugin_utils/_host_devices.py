@@ -36,8 +36,8 @@ def collect_devices(variables: Mapping[str, Any], warn: Callable[[str], None]) -
             raise _build_error(variables, missing)
     if missing:
         have, are = ("has", "is") if len(missing) == 1 else ("have", "are")
-        said = f"{len(missing):,} of {format_count(len(batch), 'host')} {have} no variable {HOST_VARIABLE}"
-        warn(f"{said}, and {are} left out: {list_names(missing)}.")
+        phrase = f"{len(missing):,} of {format_count(len(batch), 'host')} {have} no variable {HOST_VARIABLE}"
+        warn(f"{phrase}, and {are} left out: {list_names(missing)}.")
     return found
 
 

@@ -116,8 +116,8 @@ def find_python(version: str) -> Path:
         asked = subprocess.run([candidate, "-c", question], capture_output=True, text=True, check=False)
         if asked.returncode == 0:
             return Path(asked.stdout.strip())
-        said = asked.stderr.strip().splitlines() or ["it printed no error message"]
-        why = said[-1] if said[0].startswith("Traceback") else said[0]
+        phrase = asked.stderr.strip().splitlines() or ["it printed no error message"]
+        why = phrase[-1] if phrase[0].startswith("Traceback") else phrase[0]
         reason = f"Python {version}: {candidate} exists, but does not work ({why})"
     raise NotHere(reason)
 

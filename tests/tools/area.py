@@ -19,8 +19,8 @@ from support.areas import AREAS
 def main(arguments: list[str]) -> int:
     """Print the path of each test file on its own line. Return the exit status 2 if the area does not exist."""
     if len(arguments) != 1 or arguments[0] not in AREAS:
-        said = " ".join(arguments)
-        print(f"{said!r} is not an area. Run make proofs AREA=... with one of: {', '.join(AREAS)}.", file=sys.stderr)
+        phrase = " ".join(arguments)
+        print(f"{phrase!r} is not an area. Run make proofs AREA=... with one of: {', '.join(AREAS)}.", file=sys.stderr)
         return 2
     print(*AREAS[arguments[0]].files(), sep="\n")
     return 0

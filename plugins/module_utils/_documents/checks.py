@@ -64,10 +64,10 @@ class ValueReader:
         :param deprecated: keys that are valid too, but that no message recommends.
         """
         if not isinstance(value, Mapping):
-            said = f"must be a mapping, got {describe_type(value)}; valid keys are {', '.join(keys)}"
+            phrase = f"must be a mapping, got {describe_type(value)}; valid keys are {', '.join(keys)}"
             is_text = isinstance(value, str) and (":" in value or "\n" in value)
             advice = "; add the filter '| from_yaml' if it is the text of a mapping" if is_text else ""
-            self.add_mistake(place, said + advice)
+            self.add_mistake(place, phrase + advice)
             return {}
         for key in value:
             if key not in keys and key not in deprecated:
@@ -129,10 +129,12 @@ class ValueReader:
         text = value.strip().lower() if isinstance(value, str) else ""
         if not DEVICE_ID.match(text):
             if isinstance(value, str):
-                said = describe_damage(value, DEVICE_ID) or f"{value!r} is not a device id (24 hexadecimal digits)"
+                phrase = describe_damage(value, DEVICE_ID) or f"{value!r} is not a device id (24 hexadecimal digits)"
             else:
-                said = f"must be a device id (24 hexadecimal digits), got {describe_type(value)}{advise_quotes(value)}"
-            self.add_mistake(place, said)
+                phrase = (
+                    f"must be a device id (24 hexadecimal digits), got {describe_type(value)}{advise_quotes(value)}"
+                )
+            self.add_mistake(place, phrase)
             return None
         return str(text)
 

@@ -45,8 +45,8 @@ def decode_text(data: bytes, name: str) -> str:
 
 
 def _build_form_error(name: str, form: tuple[str, str]) -> ParticleError:
-    said, hint = form
-    return ParticleError("invalid_manifest", f"The file {name} is not a text, but {said}.", hint=hint)
+    phrase, hint = form
+    return ParticleError("invalid_manifest", f"The file {name} is not a text, but {phrase}.", hint=hint)
 
 
 def _build_error(name: str, before: str, wrong: str) -> ParticleError:

@@ -55,14 +55,14 @@ def fold_mistakes(mistakes: Iterable[Mistake], items: str) -> list[str]:
 
 def _describe_kind(alike: Sequence[Mistake], items: str) -> str:
     first = alike[0]
-    said = f"{first.where}: {_VARIABLE_PART.sub(_shorten_value, first.text)}"
+    phrase = f"{first.where}: {_VARIABLE_PART.sub(_shorten_value, first.text)}"
     if len(alike) == 1:
-        return said
+        return phrase
     word = items if (first.group or "").startswith("devices") else "places"
     line = _LINE_NUMBER.search(first.where)
     others = _list_other_values(alike)
     also = f"; also {list_names(others)}" if others else ""
-    return f"{said} (on {len(alike)} {word}{f', first at line {line[1]}' if line else ''}{also})"
+    return f"{phrase} (on {len(alike)} {word}{f', first at line {line[1]}' if line else ''}{also})"
 
 
 def _list_other_values(alike: Sequence[Mistake]) -> list[str]:
@@ -86,15 +86,15 @@ def _shorten_value(found: re.Match[str]) -> str:
     return value if len(value) <= _MAX_VALUE_LENGTH else f"{value[:_MAX_VALUE_LENGTH]}…{quote}"
 
 
-def describe_mistakes(said: tuple[str, str], mistakes: Sequence[Mistake], items: str = "devices") -> str:
+def describe_mistakes(sentences: tuple[str, str], mistakes: Sequence[Mistake], items: str = "devices") -> str:
     """Return a message about mistakes: a sentence with their number, and at most :data:`MAX_LINES` lines.
 
-    :param said: the sentence for one mistake, and the sentence for several mistakes, in which ``{}`` is their number.
+    :param sentences: the sentence for one mistake, and that for several mistakes, in which ``{}`` is their number.
     :param items: the word for the items of the key ``devices`` in this document, such as ``rows``.
     """
     lines = fold_mistakes(mistakes, items)
     kinds = f", of {len(lines)} kinds" if 1 < len(lines) < len(mistakes) else ""
-    head = said[0] if len(mistakes) == 1 else said[1].format(len(mistakes)) + kinds
+    head = sentences[0] if len(mistakes) == 1 else sentences[1].format(len(mistakes)) + kinds
     left = len(lines) - MAX_LINES
     shown = lines if left <= 0 else [*lines[:MAX_LINES], f"and {left} more"]
     return f"{head}:\n  " + "\n  ".join(shown)

@@ -205,7 +205,7 @@ def build_refusal(status: int, body: bytes, *, route: str, action: str, redact: 
     code = classify_refusal(status, refusal, route)
     # Mask secrets before the text is shortened: a secret that is cut or has other spaces is no longer recognised.
     words = "" if refusal.form in ("html", "empty") else _join_lines(redact(refusal.text))
-    said = f": {words}" if words else ""
+    phrase = f": {words}" if words else ""
     kind = {"html": " with a web page instead of data", "empty": " with an empty body"}.get(refusal.form, "")
     cause = _CAUSES.get(code, _DEFAULT_CAUSE)
     hint = None
@@ -218,7 +218,7 @@ def build_refusal(status: int, body: bytes, *, route: str, action: str, redact: 
             _DEFAULT_CAUSE,
             "Correct the named value; if none is named, ask the operator of the cloud.",
         )
-    message = f"Could not {action}: {cause} (HTTP {status}{kind}{said})."
+    message = f"Could not {action}: {cause} (HTTP {status}{kind}{phrase})."
     error = ParticleError(code, message, hint=hint, status=status, route=route)
     error.response, error.words = refusal.data, words
     return error

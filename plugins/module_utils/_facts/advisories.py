@@ -166,8 +166,8 @@ def read_advisories(files: Mapping[str, str]) -> tuple[Advisory, ...]:
     if mistakes:
         shown = mistakes[:_MAX_MISTAKES]
         shown += [f"and {len(mistakes) - len(shown)} more"] if len(mistakes) > len(shown) else []
-        said = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        message = f"The advisories have {said}:\n  " + "\n  ".join(shown)
+        phrase = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        message = f"The advisories have {phrase}:\n  " + "\n  ".join(shown)
         raise ParticleError("invalid_manifest", message)
     return tuple(advisories)
 
@@ -285,8 +285,8 @@ class _Reader(ValueReader):
         for index, item in enumerate(self._read_filled_list(value, place)):
             text = str(item) if isinstance(item, (str, int)) and not isinstance(item, bool) else ""
             if not _COUNTRY.match(text):
-                said = repr(item) if text else describe_type(item)
-                self.add_mistake((*place, index), f"{said} is not a mobile country code (three digits, such as 310)")
+                phrase = repr(item) if text else describe_type(item)
+                self.add_mistake((*place, index), f"{phrase} is not a mobile country code (three digits, such as 310)")
             codes.add(text)
         # A code that arrives as a number has lost its leading zeros.
         return lambda text: text.zfill(3) in codes if _DIGITS.match(text) else None

@@ -114,11 +114,11 @@ def build_result(run: Run, plan: Plan, states: Mapping[str, str] | None, *, chec
     summary = summarize_outcomes(outcomes, networks)
     changed = shown.is_changed if check_mode else run.state.wrote
     undeclared = _build_undeclared(run)
-    said = describe_success(summary, changed=changed, check_mode=check_mode)
+    phrase = describe_success(summary, changed=changed, check_mode=check_mode)
     more = describe_undeclared(undeclared["undeclared"]) if undeclared else None
     return {
         "changed": changed,
-        "msg": f"{said} {more}" if more else said,
+        "msg": f"{phrase} {more}" if more else phrase,
         "summary": summary,
         "devices": [outcome.as_result() for outcome in outcomes],
         "managed": list_managed_devices(outcomes, check_mode=check_mode),

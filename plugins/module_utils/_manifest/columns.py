@@ -117,8 +117,8 @@ def find_columns(header: Sequence[str], options: ColumnOptions, filled: Sequence
 
 def describe_missing_header(values: Sequence[str]) -> str:
     """Return the phrase about a first line that has values of a device instead of names of columns."""
-    said = f"has no header: {values[0]} is the value of a device, not the name of a column"
-    return f"{said}; insert a first line such as id,name"
+    phrase = f"has no header: {values[0]} is the value of a device, not the name of a column"
+    return f"{phrase}; insert a first line such as id,name"
 
 
 def find_key(header: str, known: Mapping[str, str]) -> str | None:

@@ -178,12 +178,12 @@ class FirmwareLock(StoredKind):
         if number == UNLOCKED:
             return UNLOCKED
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= _MAX_VERSION:
-            said = f"must be a version number from 0 to {_MAX_VERSION} or {UNLOCKED}, got {value!r}"
+            phrase = f"must be a version number from 0 to {_MAX_VERSION} or {UNLOCKED}, got {value!r}"
             is_decimal = isinstance(value, float) or (isinstance(value, str) and _DECIMAL.fullmatch(value.strip()))
             advice = (
                 "; write it without a decimal point or exponent, or add the filter '| int' if it comes from a template"
             )
-            reader.add_mistake(place, said + advice if is_decimal else said)
+            reader.add_mistake(place, phrase + advice if is_decimal else phrase)
             return UNLOCKED
         return number
 

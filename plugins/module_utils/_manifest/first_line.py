@@ -40,8 +40,8 @@ def describe_first_line(text: str, table: Table) -> str | None:
     if pair := next((cell for cell in table.header if _is_pair(cell, known)), None):
         return f"has the name of a column beside a value, as in {pair!r}; write the names in a first line instead"
     if len(table.header) == 1 and any(_is_joined(cells[0]) for cells in table.rows[:3]):
-        said = "has no commas, semicolons or tabs between its columns"
-        return f"{said}; save the table with one of them, or insert a first line such as sep=|"
+        phrase = "has no commas, semicolons or tabs between its columns"
+        return f"{phrase}; save the table with one of them, or insert a first line such as sep=|"
     values = [cell for cell in table.header if _is_serial_number(cell)]
     return describe_missing_header(values) if values else None
 

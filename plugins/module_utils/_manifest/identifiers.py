@@ -134,8 +134,8 @@ def read_mesh_identifier(
     key, value = next(iter(identities.items()))
     for name in device:
         if name in device_keys and name not in ("name", "mesh", *identities):
-            said = f"requires a device of the Particle cloud; declare {join_words(IDENTIFIERS)} in addition to {key}"
-            reader.add_mistake((*place, str(name)), said)
+            phrase = f"requires a device of the Particle cloud; declare {join_words(IDENTIFIERS)} in addition to {key}"
+            reader.add_mistake((*place, str(name)), phrase)
     return Identity(value, Identifier(key, value)) if value else None
 
 

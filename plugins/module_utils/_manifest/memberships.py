@@ -56,8 +56,8 @@ class MembershipReader:
         if state == "absent":
             for key in ("network", "role", "parameters"):
                 if key in mesh:
-                    said = "cannot be combined with state absent, which removes the device from its network"
-                    self._reader.add_mistake((*place, key), said)
+                    phrase = "cannot be combined with state absent, which removes the device from its network"
+                    self._reader.add_mistake((*place, key), phrase)
             return None, True
         role = self._reader.read_choice(mesh.get("role", NODE), (*place, "role"), ROLES)
         if "network" not in mesh:
@@ -136,8 +136,8 @@ class MembershipReader:
         for name, network in self._networks.items():
             for index, gateway in enumerate(network.gateways):
                 if serves.setdefault(gateway, name) != name:
-                    said = f"{gateway} is already a gateway of {serves[gateway]}"
-                    self._reader.add_mistake(("networks", name, "gateways", index), said)
+                    phrase = f"{gateway} is already a gateway of {serves[gateway]}"
+                    self._reader.add_mistake(("networks", name, "gateways", index), phrase)
         for place, record in devices:
             named = serves.get(record.id)
             if named and (record.leaves_mesh or (record.mesh is not None and record.mesh.network != named)):

@@ -112,14 +112,14 @@ def read_manifest(
     reader = _Reader(where, absent=absent, ordered=ordered)
     manifest = reader.read(data)
     if reader.found:
-        said = ("The manifest has a mistake", "The manifest has {} mistakes")
-        raise ParticleError("invalid_manifest", describe_mistakes(said, reader.found, items))
+        phrase = ("The manifest has a mistake", "The manifest has {} mistakes")
+        raise ParticleError("invalid_manifest", describe_mistakes(phrase, reader.found, items))
     if reader.product_only:
-        said = (
+        phrase = (
             "The manifest declares an item that requires a product",
             "The manifest declares {} items that require a product",
         )
-        message = describe_mistakes(said, reader.product_only, items)
+        message = describe_mistakes(phrase, reader.product_only, items)
         raise ParticleError("unsupported", message, hint="Set product, or remove these items.")
     return manifest
 
@@ -203,15 +203,15 @@ class _Reader(ValueReader):
         """Return the sentence about a deprecated name, which describes the first of its places."""
         more = len(places) - 1
         others = f" (and at {format_count(more, 'other place')})" if more else ""
-        said = f"{name} is deprecated as the name of {self._former_names[name]}"
-        return f"{self.describe(places[0])}{others}: {said}; rename the key."
+        phrase = f"{name} is deprecated as the name of {self._former_names[name]}"
+        return f"{self.describe(places[0])}{others}: {phrase}; rename the key."
 
     def _read_product(self, value: Any) -> str | None:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if not isinstance(value, str) or not value.strip():
-            said = f"must be the id or slug of a product, got {describe_type(value)}{advise_quotes(value)}"
-            self.add_mistake(("product",), said)
+            phrase = f"must be the id or slug of a product, got {describe_type(value)}{advise_quotes(value)}"
+            self.add_mistake(("product",), phrase)
             return None
         return self.read_line(value.strip(), ("product",))
 
@@ -292,8 +292,10 @@ class _Reader(ValueReader):
                 self.add_mistake(("name_template",), str(error))
             return devices
         if not self._ordered and any(part[1] == "index" for part in parts):
-            said = "{index} cannot be combined with from_inventory, because the index of a device depends on the batch"
-            self.add_mistake(("name_template",), f"{said} of hosts; use an identifier such as {{id}} instead")
+            phrase = (
+                "{index} cannot be combined with from_inventory, because the index of a device depends on the batch"
+            )
+            self.add_mistake(("name_template",), f"{phrase} of hosts; use an identifier such as {{id}} instead")
         of_account = product is None
         return [
             (place, record)
@@ -334,11 +336,13 @@ class _Reader(ValueReader):
             if record.is_outside_cloud:
                 continue
             if self._absent and record.claimed is not False:
-                said = "a device of the account can only be removed by giving up its claim; declare claimed: false too"
-                self.add_mistake(place, said)
+                phrase = (
+                    "a device of the account can only be removed by giving up its claim; declare claimed: false too"
+                )
+                self.add_mistake(place, phrase)
             elif record.claimed is False and record.fields and not self._absent:
-                said = f"is false, but an unclaimed device cannot have {join_words(list(record.fields))}"
-                self.add_mistake((*place, "claimed"), said)
+                phrase = f"is false, but an unclaimed device cannot have {join_words(list(record.fields))}"
+                self.add_mistake((*place, "claimed"), phrase)
 
     def _check_denials(self, devices: Devices) -> None:
         """Report the other declarations of each device that declares ``approval: denied``."""
@@ -348,5 +352,7 @@ class _Reader(ValueReader):
             others += ["claimed"] if record.claimed is not None else []
             others += ["mesh"] if record.has_mesh_declaration else []
             if record.fields.get("approval") == DENIED and others:
-                said = f"is {DENIED}, which cannot be combined with {', '.join(others)}: the product ignores the device"
-                self.add_mistake((*place, "approval"), said)
+                phrase = (
+                    f"is {DENIED}, which cannot be combined with {', '.join(others)}: the product ignores the device"
+                )
+                self.add_mistake((*place, "approval"), phrase)

@@ -80,8 +80,8 @@ def parse_device_table(text: str, name: str, options: ColumnOptions = _NO_OPTION
     mistakes = [Mistake(f"{name}:{table.header_line} the header", fault) for fault in faults]
     mistakes += form_mistakes or _find_cell_errors(table, columns.keys, name)
     if mistakes:
-        said = ("The manifest is not a valid table", "The manifest is not a valid table: it has {} mistakes")
-        raise ParticleError("invalid_manifest", describe_mistakes(said, mistakes, "rows"))
+        phrase = ("The manifest is not a valid table", "The manifest is not a valid table: it has {} mistakes")
+        raise ParticleError("invalid_manifest", describe_mistakes(phrase, mistakes, "rows"))
     if not table.rows:
         raise _build_empty_error(f"The file {name} has a header, but no devices.")
     kinds = {"claimed": FLAG, **{field.name: field.kind for field in list_fields()}}
@@ -97,9 +97,9 @@ def parse_device_table(text: str, name: str, options: ColumnOptions = _NO_OPTION
 
 def _find_cell_errors(table: Table, keys: Sequence[str | None], name: str) -> list[Mistake]:
     """Return a mistake for each cell in which a spreadsheet shows an error instead of a value."""
-    said = "is an error that a spreadsheet shows instead of a value; correct the formula, and export the table again"
+    phrase = "is an error that a spreadsheet shows instead of a value; correct the formula, and export the table again"
     return [
-        Mistake(f"{name}:{line} {key}", f"{cell!r} {said}", f"devices[].{key}")
+        Mistake(f"{name}:{line} {key}", f"{cell!r} {phrase}", f"devices[].{key}")
         for line, row in zip(table.lines, table.rows, strict=True)
         for key, cell in zip(keys, row, strict=False)
         if key is not None and cell.upper() in _CELL_ERRORS
@@ -197,9 +197,9 @@ def _read_id_list(text: str, name: str) -> tuple[dict[str, Any], Where]:
         message = f"{name}:{found.lines[0]} {first!r} looks like the name of a column, not like a device id or label."
         hint = f"Remove this line, or map the column, for example columns: {{{json.dumps(first)}: serial_number}}."
         raise ParticleError("invalid_manifest", message, hint=hint)
-    said = "has more than an id or label; write one per line, or a table with a first line such as id,name"
+    phrase = "has more than an id or label; write one per line, or a table with a first line such as id,name"
     mistakes = [
-        Mistake(f"{name}:{line} the line", f"{entry!r} {said}", "devices")
+        Mistake(f"{name}:{line} the line", f"{entry!r} {phrase}", "devices")
         for line, entry in zip(found.lines, found.entries, strict=True)
         if re.search(r"[\s=:]", entry) and not has_identifier_form(entry)
     ]

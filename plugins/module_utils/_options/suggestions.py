@@ -41,7 +41,7 @@ def _describe_unknown(message: str, spec: Mapping[str, Any]) -> str:
     """
     names, _between, supported = message.partition(_SUPPORTED_MARK)
     known = [*spec, *supported.rstrip(".").split(", ")]
-    said = [
+    phrase = [
         f"Unsupported option: {name}{suggest_similar(name.rpartition('.')[2], known)}. " for name in names.split(", ")
     ]
-    return f"{''.join(said)}Supported options: {supported}"
+    return f"{''.join(phrase)}Supported options: {supported}"

@@ -94,10 +94,10 @@ def check_size(name: str, network_type: str, limit: int, size: Size, *, exists: 
     :param exists: whether the network exists. The type of an existing network cannot change.
     """
     most = get_max_size(network_type, limit)
-    said = f"{name}: type {network_type}"
+    phrase = f"{name}: type {network_type}"
     for what, has, may in (("devices", size.members, most.members), ("gateways", size.gateways, most.gateways)):
         if has > may:
             way_out = "its type is fixed: dissolve it and declare it again" if exists else "declare another type"
             advice = way_out if is_micro(network_type) else "raise its parameter limit if your plan allows more"
             counted = what.removesuffix("s") if may == 1 else what
-            yield f"{said} allows at most {may} {counted}, but the network would have {has}; {advice}"
+            yield f"{phrase} allows at most {may} {counted}, but the network would have {has}; {advice}"

@@ -116,10 +116,10 @@ class RegistryRules(Rules):
     def read_member(self, reader: ValueReader, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
         """Report a mistake if a member has parameters, because the registry sends no parameters to devices."""
         if "parameters" in mesh:
-            said = (
+            phrase = (
                 f"cannot be declared for a member of backend {self.name}: the registry sends no parameters to devices"
             )
-            reader.add_mistake((*place, "parameters"), said)
+            reader.add_mistake((*place, "parameters"), phrase)
         return {}
 
     def is_shown(self, groups: frozenset[str], hardware: Hardware) -> bool:
