@@ -172,6 +172,16 @@ def test_malformed_release_is_refused(demo: User, fields: dict[str, Any], status
     assert demo.put(f"{FIRMWARE}/release", fields).status_code == status
 
 
+def test_highest_of_several_released_versions_is_taken(demo: User) -> None:
+    demo.put(f"{DEVICES}/{FREE[1]}", {"groups": ["beta", "north"]})
+    for version, group in ((8, "beta"), (7, "north")):
+        upload(demo, version)
+        demo.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": version, "flash": True})
+        assert demo.put(f"{FIRMWARE}/release", {"version": version, "groups": [group]}).status_code == 200
+    advance_clock(demo)
+    assert get_device(demo, FREE[1])["firmware_version"] == 8
+
+
 def test_impact_counts_the_devices_that_a_release_would_update(demo: User) -> None:
     upload(demo)
     demo.put(f"{DEVICES}/{FREE[1]}", {"groups": ["beta"]})
