@@ -18,12 +18,18 @@ MAX_HEAD_BYTES = 1_000_000
 """The maximum size of all status lines and headers before the body of a response."""
 
 MAX_ANSWER_BYTES = 64_000_000
-"""The maximum size of the decoded body of a response. An account with 50 000 claimed devices needs about 50 MB."""
+"""The maximum size of the decoded body of a response."""
 
-MAX_ANSWER_VALUES = 2_200_000
-"""The maximum number of values in the JSON of a response. A device with all its fields has about 40.
+MAX_ANSWER_MEMORY = 230_000_000
+"""The maximum memory for the body, the text and the values of a response, as :data:`MEMORY_PER_VALUE` estimates it.
 
-In memory, 50 000 such devices need less than 300 MB while they are parsed. A value needs 150 bytes at most.
+By this estimate, a list of 20 000 claimed devices with all their fields needs about 180 MB.
+"""
+
+MEMORY_PER_VALUE = 150
+"""How many bytes of memory a value in the JSON of a response is estimated to need, besides its text.
+
+Most values need 30 to 110 bytes. Values whose keys are all different need up to 230 bytes.
 """
 
 MAX_REFUSAL_BYTES = 1_000_000

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import (
-    MAX_ANSWER_VALUES,
+    MAX_ANSWER_MEMORY,
     MAX_REFUSAL_BYTES,
+    MEMORY_PER_VALUE,
     format_size,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -51,7 +52,7 @@ def parse_response(status: int, body: bytes, request: Request, redact: Callable[
     :raises ParticleError: when the body reports an error, is a web page or contains too many values.
     """
     route, action = request.route, request.action
-    _check_value_count(body, request)
+    _check_memory(body, request)
     if (not body or body.isspace()) and not (status == _OK and route.startswith("GET ")):
         return Response(status, None)
     try:
@@ -85,15 +86,26 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _check_value_count(body: bytes, request: Request) -> None:
+def _check_memory(body: bytes, request: Request) -> None:
     """Check that the JSON in a body does not need too much memory.
 
-    :raises ParticleError: ``bad_response`` when the body may contain more than :data:`MAX_ANSWER_VALUES` values.
+    :raises ParticleError: ``bad_response`` when the body may need more than :data:`MAX_ANSWER_MEMORY`.
     """
+    # The parser decodes the body, and copies each string into a value.
+    text = 2 * len(body) * _find_character_size(body)
     # Every value of JSON follows one of these characters. Text that contains commas is counted, too.
-    if len(body) > MAX_ANSWER_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MAX_ANSWER_VALUES:
-        cause = f"the response contains more than {MAX_ANSWER_VALUES} values, the most that are read"
+    values = MEMORY_PER_VALUE * sum(map(body.count, (b",", b"[", b"{")))
+    if len(body) + text + values > MAX_ANSWER_MEMORY:
+        cause = f"the response needs more than {format_size(MAX_ANSWER_MEMORY)} of memory, the most that is used"
         raise build_bound_error(BoundExceeded("bad_response", cause), request)
+
+
+def _find_character_size(body: bytes) -> int:
+    """Return how many bytes each character of the decoded body needs in memory. The widest character decides."""
+    if body.isascii():
+        return 1
+    # In UTF-8, only characters beyond U+FFFF begin with one of these bytes.
+    return 4 if any(bytes([first]) in body for first in range(0xF0, 0xF5)) else 2
 
 
 def _doubt_web_page(refusal: ParticleError, request: Request) -> ParticleError:

@@ -18,17 +18,19 @@ import pytest
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import (
     MAX_ANSWER_BYTES,
-    MAX_ANSWER_VALUES,
+    MAX_ANSWER_MEMORY,
     MAX_HEAD_BYTES,
     MAX_REFUSAL_BYTES,
+    MEMORY_PER_VALUE,
     TIMEOUTS_PER_REQUEST,
+    format_size,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import parse_response
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import Response, parse_response
 from support.facts import load_shape
 from support.hostile import HEAD, PacedClock, hostile_server
 from support.scripted import ScriptedCloud
@@ -254,18 +256,69 @@ def test_endless_line_in_a_chunked_body_ends(no_proxies: None, clock: TurnedCloc
 
 
 def test_answer_of_too_many_values_is_a_bad_response(http: Http, scripted_cloud: ScriptedCloud) -> None:
-    scripted_cloud.answer("GET", PATH, body="[" + "0," * (MAX_ANSWER_VALUES - 1) + "0]")
-    scripted_cloud.answer("GET", PATH, body="[" + "0," * MAX_ANSWER_VALUES + "0]")
-    assert len(send(http)) == MAX_ANSWER_VALUES
+    most = MAX_ANSWER_MEMORY // (MEMORY_PER_VALUE + 3 * len("0,"))
+    scripted_cloud.answer("GET", PATH, body="[" + "0," * (most - 2) + "0]")
+    scripted_cloud.answer("GET", PATH, body="[" + "0," * most + "0]")
+    assert len(send(http)) == most - 1
     error = catch_error(http)
     assert error.code == "bad_response"
-    assert f"more than {MAX_ANSWER_VALUES} values" in error.message
+    assert f"needs more than {format_size(MAX_ANSWER_MEMORY)} of memory" in error.message
 
 
-def test_fifty_thousand_devices_are_read_in_bounded_memory() -> None:
+@pytest.mark.parametrize(
+    ("character", "size"), [("a", 64_000_000), ("é", 63_000_000), ("→", 63_000_000), ("\N{SEEDLING}", 45_000_000)]
+)
+def test_long_text_is_read_or_refused_in_bounded_memory(character: str, size: int) -> None:
+    # One character decides how many bytes each character of the text needs in memory.
+    body = b'["' + b"a" * (size - 10) + character.encode() + b'"]'
+    parse_in_bounded_memory(body)
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [
+        ('{{"a":300}}', 690_000),
+        ('{{"{number:x}":{number}}}', 640_000),
+    ],
+)
+def test_list_of_many_values_needs_bounded_memory(value: str, count: int) -> None:
+    elements = (value.format(number=number) for number in range(1000, 1000 + count))
+    response = parse_in_bounded_memory(f"[{','.join(elements)}]".encode())
+    assert response is not None, "the list should be almost as long as possible"
+
+
+def test_object_of_many_keys_needs_bounded_memory() -> None:
+    members = (f'"→{number:x}":"é→"' for number in range(880_000))
+    response = parse_in_bounded_memory(f"{{{','.join(members)}}}".encode())
+    assert response is not None, "the object should be almost as large as possible"
+
+
+def parse_in_bounded_memory(body: bytes) -> Response | None:
+    """Parse a body, and check the memory that it needs.
+
+    :returns: `None` if the body is refused because it would need too much memory.
+    """
+    request = Request("GET /v1/devices", "list the devices")
+
+    def parse() -> Response | None:
+        try:
+            return parse_response(200, body, request, str)
+        except ParticleError:
+            return None
+
+    peak, response = measure_memory(parse)
+    assert len(body) + peak < MEMORY
+    return response
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("greenhouse-00001", 20_000), ("Gewächshaus", 20_000), ("greenhouse \N{SEEDLING}", 15_000)],
+)
+def test_long_list_of_devices_is_read_in_bounded_memory(name: str, count: int) -> None:
     # The fields are those of a claimed device (endpoints.yml: devices_list), except the obsolete network.
     device = {
-        **{"id": "e00fce68aabbccddeeff0011", "name": "greenhouse-00001", "owner": "demo@example.com", "online": True},
+        **{"id": "e00fce68aabbccddeeff0011", "name": name, "owner": "demo@example.com", "online": True},
         **{"last_ip_address": "203.0.113.7", "last_heard": "2026-03-02T08:00:01.120Z", "connected": True},
         **{"last_handshake_at": "2026-03-01T22:10:40.001Z", "product_id": 31337, "platform_id": 13, "cellular": True},
         **{"notes": "north wall, second shelf", "functions": ["reboot", "calibrate", "setInterval", "sample"]},
@@ -277,12 +330,10 @@ def test_fifty_thousand_devices_are_read_in_bounded_memory() -> None:
         **{"firmware_updates_forced": False, "device_protection": {"status": "disabled"}, "last_app": ""},
     }
     assert set(device) == set(load_shape("device_owned")) - {"network"}
-    body = b"[" + b",".join([json.dumps(device).encode()] * 50_000) + b"]"
-    assert len(body) < MAX_ANSWER_BYTES
-    request = Request("GET /v1/devices", "list the devices")
-    peak, response = measure_memory(lambda: parse_response(200, body, request, str))
-    assert len(response.data) == 50_000
-    assert len(body) + peak < MEMORY
+    body = json.dumps([device] * count, ensure_ascii=False).encode()
+    response = parse_in_bounded_memory(body)
+    assert response is not None
+    assert len(response.data) == count
 
 
 @pytest.mark.parametrize("form", ['{"ok": false, "error": "%s"}', "<html>%s</html>", "%s"])
