@@ -20,6 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.csv_
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.file_forms import is_json
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_list import parse_id_list
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.lines import split_lines
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.mistakes import Mistake, describe_mistakes
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, format_place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -42,10 +43,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.ident
     has_identifier_form,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_template import IDENTIFIERS
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import MANIFEST_KEYS
 
 _LISTS = ("groups",)
 _CELL_ERRORS = ("#N/A", "#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!")
-_YAML = re.compile(r"\s*(?:---\s|(?:product|devices|networks)\s*:)")
+_YAML_START = re.compile(rf"(?:---|(?:{'|'.join(MANIFEST_KEYS)})\s*:)(?:\s|\Z)")
 _NO_OPTIONS = ColumnOptions()
 
 # In a report, an apostrophe precedes a text that a spreadsheet would evaluate as a formula. The apostrophe can stand
@@ -66,7 +68,7 @@ def parse_device_table(text: str, name: str, options: ColumnOptions = _NO_OPTION
     """
     if not text.strip("\ufeff \t\r\n"):
         raise _build_empty_error(f"The file {name} is empty.")
-    if is_json(text) or _YAML.match(text):
+    if is_json(text) or _is_yaml(text):
         hint = "Give the file the extension .yml or .json, and declare the devices under the key devices."
         raise ParticleError("invalid_manifest", f"The file {name} is YAML or JSON, not a table.", hint=hint)
     if _is_id_list(text, name, options):
@@ -108,11 +110,18 @@ def _find_cell_errors(table: Table, keys: Sequence[str | None], name: str) -> li
 
 def is_table_text(text: str) -> bool:
     """Return whether a text is a table rather than YAML or JSON: its first line has a delimiter and known columns."""
-    if find_delimiter(text) is None or is_json(text):
+    if find_delimiter(text) is None or is_json(text) or _is_yaml(text):
         return False
     table = parse_table(text, "")
     keys = find_columns(table.header, _NO_OPTIONS, [False] * len(table.header)).keys
     return any(key in IDENTIFIERS for key in keys)
+
+
+def _is_yaml(text: str) -> bool:
+    """Return whether the first line of a text begins like a manifest in YAML. Comments and empty lines are skipped."""
+    lines = (line.lstrip("\ufeff").strip() for line in split_lines(text))
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    return _YAML_START.match(first) is not None
 
 
 def _build_empty_error(message: str) -> ParticleError:

@@ -58,7 +58,7 @@ def test_serial_number_in_the_first_line_is_a_missing_header() -> None:
     assert sentence.startswith("t.csv:1 the header: has no header: P046AB100000001 is the value of a device")
 
 
-@pytest.mark.parametrize("text", ['{"id": "a"}\n{"id": "b"}\n', '["a",\n"b"]', "---\na: b\n", "devices:\n- id: a\n"])
+@pytest.mark.parametrize("text", ['{"id": "a"}\n{"id": "b"}\n', '["a",\n"b"]', "---\na: b\n", "# id,x\ndevices: [a]\n"])
 @pytest.mark.parametrize("name", ["t.csv", "t.txt"])
 def test_json_and_yaml_are_not_read_as_tables(text: str, name: str) -> None:
     with pytest.raises(ParticleError, match=rf"The file {name} is YAML or JSON, not a table"):

@@ -46,6 +46,12 @@ def test_text_of_a_manifest_is_read_as_its_content(manifest: str) -> None:
     assert read_text(manifest, t=f"id\n{ONE}\n") == {"devices": [{"id": ONE}]}
 
 
+@pytest.mark.parametrize("comment", ["# id, name\n", "#\tserial_number\n\n", "\ufeff# id; name\n---\n"])
+def test_yaml_below_a_comment_with_names_of_columns_is_no_table(comment: str) -> None:
+    manifest = f"{comment}devices: [{{id: {ONE}}}]\n"
+    assert read_text(manifest) == read_text("fleet.yml", **{"fleet.yml": manifest}) == {"devices": [{"id": ONE}]}
+
+
 @pytest.mark.parametrize("path", ["t.csv", " t.csv\n"])
 def test_path_of_a_table_is_read_as_a_file(path: str) -> None:
     assert read_text(path, t=f"id\n{ONE}\n") == {"devices": [{"id": ONE}]}
