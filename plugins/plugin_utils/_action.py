@@ -8,6 +8,7 @@ result are those of the module.
 
 from __future__ import annotations
 
+import datetime
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -149,6 +150,15 @@ def _ignores_run_once(strategy: str) -> bool:
     return "free" in names
 
 
+def _format_dates(value: Any) -> Any:
+    """Return a value with texts in place of dates and times, as a module on another host receives it from Ansible."""
+    if isinstance(value, Mapping):
+        return {key: _format_dates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_format_dates(item) for item in value]
+    return value.isoformat() if isinstance(value, (datetime.date, datetime.time)) else value
+
+
 class ModuleAction(ParticleAction):
     """An action plugin that does the work of its module on the controller, without starting another interpreter.
 
@@ -169,6 +179,7 @@ class ModuleAction(ParticleAction):
                 task_vars=self._task_vars, wrap_async=bool(self._task.async_val)
             )
         else:
+            self._task.args = _format_dates(self._task.args)
             done = super()._run_task(result)
         if self.SIZE_ADVICE and is_run_by_controller() and measure_size(done) > MAX_STORED_SIZE:
             display.warning(describe_large_result(self.SIZE_ADVICE))

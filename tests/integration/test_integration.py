@@ -109,6 +109,15 @@ def test_webhook_is_created_and_its_secrets_are_masked_in_the_result(simulator: 
     assert result["integration"]["json"] == {"value": "{{{PARTICLE_EVENT_VALUE}}}", "site": "********"}
 
 
+def test_date_in_a_setting_is_sent_as_a_text(simulator: Simulator) -> None:
+    options = "{product: %s, name: n, event: e, url: %s, json: {since: 2026-03-01}, headers: {X-Since: 2026-03-01}}"
+    task = f"meshfleet.particle.integration: {options % (PRODUCT_SLUG, HOOK['url'])}"
+    play = f"[{{hosts: localhost, gather_facts: false, tasks: [{{{task}}}]}}]"
+    run_playbook(play, env=cloud_environment(simulator.url), args=["--diff"]).succeeded()
+    (hook,) = list_hooks(simulator)
+    assert (hook["json"], hook["headers"]) == ({"since": "2026-03-01"}, {"X-Since": "2026-03-01"})
+
+
 def test_second_identical_task_writes_nothing(simulator: Simulator) -> None:
     run_successfully(simulator, HOOK)
     before = simulator.stats()["writes"]
