@@ -151,9 +151,8 @@ def read_settings(
 def find_cloud(options: Mapping[str, Any], environment: Mapping[str, str], *, now: float) -> str:
     """Return the cloud that the options select, even if the credentials in the options are not valid.
 
-    :returns: the URL of the cloud, in a form that is equal for all spellings of the URL.
-
     :param now: seconds since 1970.
+    :returns: the URL of the cloud, in a form that is equal for all spellings of the URL.
     :raises ParticleError: when the URL of the cloud or another option of the connection is not valid.
     """
     try:
@@ -325,9 +324,9 @@ def _read_profile_login(
             raise ParticleError("invalid_credentials", message, hint="Log in with the tool, or correct profile.")
         return None
     own = profile.api_url or DEFAULT_API_URL
-    is_chosen = read_option(options, environment, "api_url") is None
+    names_cloud = read_option(options, environment, "api_url") is not None
     # A token must never be sent to a cloud that did not issue this token.
-    return profile if is_chosen or is_same_cloud(own, connection.api_url) else None
+    return None if names_cloud and not is_same_cloud(own, connection.api_url) else profile
 
 
 def _read_profile_connection(

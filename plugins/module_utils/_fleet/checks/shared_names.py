@@ -52,7 +52,7 @@ def _read_holders(run: Run, device: DevicePlan) -> dict[str, str | None]:
     name = device.fields.get("name")
     if name is None:
         return {}
-    # The filter also matches a part of a name. Sorted by name, the exact name comes before longer names.
+    # The filter also matches a part of a name. Sorted by name, the exact name comes before names that continue it.
     query = {"deviceName": str(name), "sortAttr": "deviceName"}
     options = ListOptions(keep={"id", "name"}, max_pages=1)
     rows = list_product_devices(run.target.http, run.target.required_product.id, query, options).rows
