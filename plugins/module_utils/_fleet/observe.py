@@ -159,7 +159,8 @@ def _complete_rows(
 
     The rows of a list may lack keys, such as ``notes`` (endpoints.yml: product_devices_list). If any row of the list
     has the key, a row without this key means that the device has no value. If no row has the key, a few devices are
-    read, and the list counts as incomplete only if one of these devices has a value.
+    read, and the list counts as incomplete only if one of these devices has a value. Otherwise, the other devices count
+    as devices without a value, with a warning.
 
     :param rows: the list rows of declared devices, keyed by device id.
     :param declared: the records of these devices, keyed by device id.
@@ -173,6 +174,7 @@ def _complete_rows(
     hidden = {key for device in probes for key in unshown[device] if read[device].get(key)}
     rest = [device for device, keys in unshown.items() if device not in read and keys & hidden]
     _warn_of_single_reads(target, " and ".join(sorted(hidden)), rest)
+    _warn_of_assumed_values(target, {device: keys - hidden for device, keys in unshown.items()}, probes)
     read |= _read_one_by_one(target, rest, rows)
     return {device: dict.fromkeys(lacking[device]) | read.get(device, row) for device, row in rows.items()}
 
@@ -187,6 +189,19 @@ def _warn_of_single_reads(target: Target, fields: str, devices: Sequence[str]) -
     if devices:
         read = format_count(len(devices), "device is", "devices are")
         target.warn(f"The list of devices lacks {fields}: {read} read one by one.")
+
+
+def _warn_of_assumed_values(target: Target, unshown: Mapping[str, Set[str]], probes: Sequence[str]) -> None:
+    """Warn that devices count as devices without a value, although the list may only lack the value.
+
+    :param unshown: for each device, the keys that neither the list nor any device in ``probes`` shows.
+    """
+    assumed = {device: keys for device, keys in unshown.items() if keys and device not in probes}
+    if assumed:
+        keys = " or ".join(sorted(set().union(*assumed.values())))
+        read = f"the {len(probes)} devices that were read one by one have"
+        others = format_count(len(assumed), "other device counts as a device", "other devices count as devices")
+        target.warn(f"No row of the list of devices has {keys}, and {read} no such value. {others} without it.")
 
 
 def _read_one_by_one(

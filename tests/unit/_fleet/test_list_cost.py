@@ -107,6 +107,19 @@ def test_exact_declaration_reads_few_devices_singly(http: RecordingHttp) -> None
     assert (result["changed"], count(http, READ)) == (False, 5)
 
 
+def test_warning_counts_devices_whose_values_no_row_shows(http: RecordingHttp) -> None:
+    warnings: list[str] = []
+    devices = [{"id": device_id(number), "notes": ""} for number in range(25)]
+    run(http, declare(*devices), warnings=warnings)
+    assert warnings == [
+        "No row of the list of devices has notes, and the 5 devices that were read one by one have no such value. "
+        "20 other devices count as devices without it."
+    ]
+    warnings.clear()
+    run(http, declare(*devices[:5]), warnings=warnings)
+    assert not warnings
+
+
 def test_exact_declaration_reads_no_device_singly_once_a_row_has_the_keys(http: RecordingHttp) -> None:
     devices = [{"id": device_id(number), **EXACT} for number in range(500)]
     devices[3]["notes"] = "north"
