@@ -362,6 +362,18 @@ def test_token_health_does_not_renew_the_token_of_another_client(cloud: Simulato
     assert len(read_tokens(file)) == 1
 
 
+def test_token_health_sends_no_password_to_the_cloud_of_another_token(cloud: Simulator, tmp_path: Path) -> None:
+    file = tmp_path / "tokens.json"
+    with running_simulator() as other:
+        store_token(other, file, "line-2", 4, {"username": USERNAME, "password": PASSWORD})
+        before = other.stats()["requests"]
+        run = run_token_health(cloud, file, renew=True)
+        assert other.stats()["requests"] == before
+    assert run.rc != 0
+    assert f"of {USERNAME} for {other.url}," in run.output
+    assert len(read_tokens(file)) == 1
+
+
 def test_token_health_fails_if_the_token_file_is_missing(cloud: Simulator, tmp_path: Path) -> None:
     run = run_token_health(cloud, tmp_path / "mistyped.json")
     assert run.rc != 0
