@@ -12,10 +12,14 @@ MAX_SHOWN = 10
 """The maximum number of names in a sentence, unless the sentence is the only place that lists them."""
 
 
-def list_names(names: Sequence[str], at_most: int = MAX_SHOWN) -> str:
-    """Return the first ``at_most`` names, separated by commas. If there are more names, append ``and <n> more``."""
-    more = len(names) - at_most
-    return ", ".join(names[:at_most]) + (f" and {more:,} more" if more > 0 else "")
+def list_names(names: Sequence[str], at_most: int = MAX_SHOWN, *, total: int | None = None) -> str:
+    """Return the first ``at_most`` names, separated by commas. If there are more names, append ``and <n> more``.
+
+    :param total: the number of all names, if ``names`` lacks some of them.
+    """
+    shown = names[:at_most]
+    more = (len(names) if total is None else total) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
 
 
 def format_count(number: int, singular: str, plural: str = "") -> str:

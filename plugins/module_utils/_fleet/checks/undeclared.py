@@ -72,7 +72,8 @@ def find_drift(result: Mapping[str, Any]) -> ParticleError | None:
     if changed:
         parts.append(f"{_count(len(changed))} as declared ({list_names(changed)})")
     if undeclared["count"]:
-        parts.append(f"{_count(undeclared['count'])} declared ({list_names(undeclared['ids'])})")
+        names = list_names(undeclared["ids"], total=undeclared["count"])
+        parts.append(f"{_count(undeclared['count'])} declared ({names})")
     if result["changed"] and not changed:
         parts.append("device groups or networks are not as declared")
     if not parts:

@@ -19,3 +19,10 @@ def test_device_that_is_not_as_declared_is_drift(status: str) -> None:
 
 def test_devices_as_declared_are_no_drift() -> None:
     assert find_drift({"changed": False, "devices": [{"identifier": "a", "status": "ok"}]}) is None
+
+
+def test_drift_counts_undeclared_devices_whose_ids_the_result_lacks() -> None:
+    undeclared = {"count": 2_000, "ids": [f"d{number}" for number in range(100)]}
+    drift = find_drift({"changed": False, "devices": [], "undeclared": undeclared})
+    assert drift is not None
+    assert "2,000 devices are not declared (d0, d1, d2, d3, d4, d5, d6, d7, d8, d9 and 1,990 more)" in drift.message
