@@ -4,8 +4,7 @@
 
 - With the effects `status`, `html`, `reset_before` and `silence`, the request is not carried out.
 - With the effects `empty`, `truncated` and `reset_after`, the request is carried out. The response is damaged or lost.
-- With the effect `delay`, the request is carried out late, and the response is correct.
-- The key `delay` adds a delay to any effect. The simulator waits before it carries out the request.
+- With the effect `delay`, the response is only delayed. The key `delay` adds a delay to any effect.
 """
 
 from __future__ import annotations

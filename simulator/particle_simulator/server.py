@@ -103,9 +103,8 @@ class CloudHandler:
         if self._latency:
             await asyncio.sleep(self._latency)
         fault = self._simulation.faults.take_fault(key)
-        if fault is not None and fault.delay:
-            await asyncio.sleep(fault.delay)
         if fault is not None and fault.effect in BEFORE:
+            await asyncio.sleep(fault.delay)
             return await self._send_fault(request, fault)
         if route is None:
             return self._build_response(not_found_text())
@@ -116,6 +115,8 @@ class CloudHandler:
         except Refusal as refusal:
             return self._build_response(self._simulation.refuse(route, call, refusal))
         reply = self._simulation.answer(route, call)
+        if fault is not None:
+            await asyncio.sleep(fault.delay)
         if fault is None or fault.effect == "delay":
             return await self._send_stream(request, reply.stream) if reply.stream else self._build_response(reply)
         if fault.effect == "reset_after":

@@ -17,7 +17,6 @@ import requests
 from support.killing import running_play
 from support.playbooks import PlaybookRun, run_playbook
 from support.plays import TASK, cloud_environment, run_task
-from support.processes import wait_until
 from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 
 LIST = "GET /v1/products/:p/integrations"
@@ -211,12 +210,11 @@ def test_lost_answer_to_an_edit_or_a_removal_is_resolved(simulator: Simulator, e
 def test_run_after_a_killed_creation_makes_no_duplicate(simulator: Simulator, tmp_path: Path) -> None:
     task = {"name": TASK, "meshfleet.particle.integration": {"product": PRODUCT_SLUG, **HOOK}}
     play = {"hosts": "localhost", "gather_facts": False, "tasks": [task]}
-    # The cloud carries out the creation after the run was killed.
-    simulator.set_faults([{"route": CREATE, "effect": "delay", "delay": 1}])
+    simulator.set_faults([{"route": CREATE, "effect": "delay", "delay": 30}])
     with running_play([play], tmp_path, cloud_environment(simulator.url)) as running:
-        running.wait_until(lambda: simulator.stats()["by_route"].get(CREATE, 0) > 0)
+        running.wait_until(lambda: bool(simulator.writes()))
         running.kill()
-    wait_until(lambda: bool(simulator.writes()))
+    simulator.clear_faults()
     assert run_successfully(simulator, HOOK)["changed"] is False
     assert len(list_hooks(simulator)) == 1
 
