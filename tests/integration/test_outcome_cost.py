@@ -22,7 +22,8 @@ TASK = "Assign each host the outcome of its device"
 def build_outcome(number: int) -> dict[str, Any]:
     device = f"e00fce68{number:016x}"
     changes = {name: {"before": None, "after": f"{name}-{number}"} for name in ("product", "name", "notes", "mesh")}
-    return {"id": device, "identifier": device, "status": "changed", "changes": changes, "mesh": None, "error": None}
+    named = {"id": device, "identifier": device, "name": f"name-{number}"}
+    return {**named, "status": "changed", "changes": changes, "mesh": None, "error": None}
 
 
 def walk_tasks(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

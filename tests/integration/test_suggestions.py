@@ -16,13 +16,24 @@ MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("[a-z
 CLOSED_PORT = {"PARTICLE_API_URL": "http://127.0.0.1:1", "PARTICLE_ACCESS_TOKEN": "not-to-be-sent"}
 
 
+def load_spec(module: str) -> dict[str, dict[str, Any]]:
+    """Return the options of a module, each with its spec."""
+    return dict(runpy.run_path(str(ROOT / "plugins" / "modules" / f"{module}.py"))["SPEC"])
+
+
 def list_choices(module: str) -> list[tuple[str, dict[str, Any]]]:
     """List the options of a module that have choices, each with its spec."""
-    spec = runpy.run_path(str(ROOT / "plugins" / "modules" / f"{module}.py"))["SPEC"]
-    return [(option, entry) for option, entry in spec.items() if "choices" in entry]
+    return [(option, entry) for option, entry in load_spec(module).items() if "choices" in entry]
 
 
 WITH_CHOICES = [module for module in MODULES if list_choices(module)]
+
+
+def mistype_option(module: str) -> tuple[str, str]:
+    """Return an option of a module without its last letter, and the option."""
+    spec = load_spec(module)
+    option = "username" if "username" in spec else next(iter(spec))
+    return option[:-1], option
 
 
 def mistype_choice(module: str) -> dict[str, Any]:
@@ -35,7 +46,7 @@ def mistype_choice(module: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def run() -> PlaybookRun:
     """A run of one play with all mistakes; each task is named after its module and its mistake."""
-    unknown = [(module, "option", {"usernam": "a"}) for module in MODULES]
+    unknown = [(module, "option", {mistype_option(module)[0]: "a"}) for module in MODULES]
     tasks = [
         {"name": f"{module} {mistake}", f"meshfleet.particle.{module}": options, "ignore_errors": True}
         for module, mistake, options in [
@@ -48,8 +59,9 @@ def run() -> PlaybookRun:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_message_about_an_unknown_option_suggests_the_nearest_option(run: PlaybookRun, module: str) -> None:
+    unknown, nearest = mistype_option(module)
     message = run.result(f"{module} option")["msg"]
-    assert "Unsupported option: usernam (did you mean username?). Supported options: " in message
+    assert f"Unsupported option: {unknown} (did you mean {nearest}?). Supported options: " in message
     assert message.endswith(".")
     assert ".." not in message
 

@@ -37,7 +37,7 @@ def test_readme_examples_work_with_an_installed_tarball(tmp_path: Path) -> None:
         # Check mode predicts a changed name, and the real run writes only that.
         manifest.write_text(manifest.read_text().replace("door-1", "gate"))
         predicted = place.run("ansible-playbook", "provision.yml", "--check", "--diff")
-        assert "name null -> 'gate'" in predicted
+        assert "name 'door-1' -> 'gate'" in predicted
         assert cloud.stats()["writes"] == 0
         place.run("ansible-playbook", "provision.yml")
         assert [write["fields"] for write in cloud.writes()] == [{"name": "gate"}]
