@@ -121,6 +121,8 @@ def _describe_fold(fold: Sequence[ChangedItem], mask: Callable[[Any], Any]) -> s
 
 def _describe_change(name: str, before: Any, after: Any) -> str:
     old, new = _format_value(before), _format_value(after)
+    if old == new:  # parts of the value that are not shown differ, such as the device groups of a member
+        return f"{name} {_shorten(new, 0)} written again"
     start = 0
     if max(len(old), len(new)) > _MAX_VALUE_LENGTH:
         shorter = min(len(old), len(new))

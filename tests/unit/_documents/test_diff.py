@@ -39,6 +39,12 @@ def test_device_without_a_name_is_shown_by_its_identifier() -> None:
     assert list_lines(Diff((ChangedItem("P046AB", NORTH),))) == ["P046AB: groups [] -> ['north']"]
 
 
+def test_value_that_looks_the_same_is_shown_once() -> None:
+    mesh = {"network": "barn", "role": "node"}
+    expected = "P046AB: mesh {network: 'barn', role: 'node'} written again"
+    assert list_lines(Diff((ChangedItem("P046AB", {"mesh": (mesh, mesh)}),))) == [expected]
+
+
 def test_diff_without_changes_is_empty() -> None:
     assert describe_diff(Diff(), lambda value: value) == ""
 
