@@ -47,7 +47,7 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._result_size im
 )
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._screen import (
     is_run_by_controller,
-    print_summary,
+    print_text,
     show_progress,
 )
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._user_files import (
@@ -108,9 +108,17 @@ class ActionModule(ParticleAction):
             del reduced["managed"]  # only a controller counts devices, and Ansible prints the result of a failed task
         elif len(reduced["managed"]) < len(result["managed"]):
             task.warn(describe_left_out_devices(len(reduced["managed"]), len(result["managed"])))
-        if not reduced.get("failed") and not self._task.no_log:
-            print_summary(reduced["msg"])
+        self._print_outcome(task, reduced)
         return reduced
+
+    def _print_outcome(self, task: Task, result: Mapping[str, Any]) -> None:
+        """Print what Ansible does not print: the summary of a successful task, and the diff of a failed check."""
+        if self._task.no_log:
+            return
+        if not result.get("failed"):
+            print_text(result["msg"])
+        elif task.check_mode and (diff := result.get("diff", {}).get("prepared")):
+            print_text(diff.rstrip("\n"))
 
     def _write_outcomes(self, task: Task, result: Mapping[str, Any]) -> str | None:
         """Write the outcomes of all devices to a temporary file, and return its path.

@@ -61,8 +61,8 @@ def is_run_by_controller() -> bool:
     return _get_callback() == _CONTROLLER_CALLBACK
 
 
-def print_summary(text: str) -> None:
-    """Print the summary of a successful task, which Ansible itself prints only with ``-v``.
+def print_text(text: str) -> None:
+    """Print a text about the result of a task that Ansible itself does not print.
 
     Nothing is printed if a program reads the output. ansible-runner separates such text from the events of tasks.
     """

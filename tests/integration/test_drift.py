@@ -126,6 +126,14 @@ def test_recipe_of_the_guide_fails_for_each_change_and_only_then(cloud: Simulato
     assert undetected == ["nothing"]
 
 
+def test_failed_check_of_the_guide_prints_the_diff(cloud: Simulator, tmp_path: Path) -> None:
+    adopt(cloud, tmp_path)
+    CHANGES["name"](cloud)
+    run = check(cloud, tmp_path)
+    assert run.rc != 0
+    assert run.stdout.splitlines().count(f"renamed ({PLAIN}): name 'renamed' -> 'unit-2'") == 1
+
+
 def restore(cloud: Simulator, adopted: dict[str, Any]) -> None:
     """Write the state in which the fleet was adopted."""
     cloud.reset()

@@ -124,8 +124,8 @@ def test_long_values_are_shortened_around_their_difference() -> None:
     ],
 )
 def test_value_is_shown_as_in_yaml(value: Any, shown: str) -> None:
-    (line,) = list_lines(Diff((ChangedItem("35", {"field": (None, value)}),)))
-    assert line == f"35: field null -> {shown}"
+    (line,) = list_lines(Diff((ChangedItem("35", {"field": ("", value)}),)))
+    assert line == f"35: field '' -> {shown}"
 
 
 def test_control_characters_are_escaped() -> None:

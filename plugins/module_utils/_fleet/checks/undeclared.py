@@ -78,8 +78,12 @@ def find_drift(result: Mapping[str, Any]) -> ParticleError | None:
         parts.append("device groups or networks are not as declared")
     if not parts:
         return None
-    hint = "Run the task without check mode to restore the declared state, or change the manifest."
-    return ParticleError("conflict", f"The fleet has drifted: {', and '.join(parts)}.", hint=hint)
+    hints = []
+    if changed or result["changed"]:
+        hints.append("Run the task without check mode to restore the declared state, or change the manifest.")
+    if undeclared["count"]:
+        hints.append("Declare the undeclared devices, or set undeclared to ignore or remove.")
+    return ParticleError("conflict", f"The fleet has drifted: {', and '.join(parts)}.", hint=" ".join(hints))
 
 
 def _count(devices: int) -> str:

@@ -26,3 +26,17 @@ def test_drift_counts_undeclared_devices_whose_ids_the_result_lacks() -> None:
     drift = find_drift({"changed": False, "devices": [], "undeclared": undeclared})
     assert drift is not None
     assert "2,000 devices are not declared (d0, d1, d2, d3, d4, d5, d6, d7, d8, d9 and 1,990 more)" in drift.message
+
+
+def test_hint_for_undeclared_devices_does_not_say_to_run_again() -> None:
+    drift = find_drift({"changed": False, "devices": [], "undeclared": {"count": 1, "ids": ["a"]}})
+    assert drift is not None
+    assert drift.hint == "Declare the undeclared devices, or set undeclared to ignore or remove."
+
+
+def test_hint_for_drift_of_both_kinds_names_both_remedies() -> None:
+    devices = [{"identifier": "b", "status": "changed"}]
+    drift = find_drift({"changed": True, "devices": devices, "undeclared": {"count": 1, "ids": ["a"]}})
+    assert drift is not None
+    assert drift.hint.startswith("Run the task without check mode")
+    assert drift.hint.endswith("Declare the undeclared devices, or set undeclared to ignore or remove.")
