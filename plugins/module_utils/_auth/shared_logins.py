@@ -211,7 +211,8 @@ class SessionStore:
         try:
             return obtain(memory)
         except ParticleError as error:
-            if error.code in REFUSED_LOGIN or error.code == "unreachable" or error.status is not None:
+            # A server that closes the connection or does not send HTTP sends no status.
+            if error.code in (*REFUSED_LOGIN, "unreachable", "bad_response") or error.status is not None:
                 seconds = _compute_refusal_seconds(error.code)
                 memory["refusal"] = {**error.as_result(), "until": self._clock() + seconds}
             raise

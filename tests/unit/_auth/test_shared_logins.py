@@ -236,11 +236,18 @@ def test_success_removes_the_remembered_refusal(store: SessionStore, path: Path,
     assert "refusal" not in path.read_text()
 
 
-@pytest.mark.parametrize("code", ["unreachable", "cloud_error", "bad_response", "not_a_cloud", "missing_scope"])
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        *((code, 500) for code in ("unreachable", "cloud_error", "bad_response", "not_a_cloud", "missing_scope")),
+        ("unreachable", None),
+        ("bad_response", None),  # bytes that are not HTTP
+    ],
+)
 def test_failure_of_the_cloud_is_not_tried_again_for_30_seconds(
-    store: SessionStore, clock: TurnedClock, code: str
+    store: SessionStore, clock: TurnedClock, code: str, status: int | None
 ) -> None:
-    refusing_grants = build_refusing_grants(code)
+    refusing_grants = build_refusing_grants(code, status)
     first = catch_error(lambda: store.get_token(IDENTITY, refusing_grants))
     clock.sleep(29)
     again = catch_error(lambda: store.get_token(IDENTITY, refusing_grants))
