@@ -83,7 +83,12 @@ def build_failure_limit_error(count: int, first: ParticleError) -> ParticleError
 def is_run_ending(error: ParticleError) -> bool:
     """Return whether every further request would fail in the same way."""
     # Any failed login ends the run, because otherwise the login would be repeated for each device.
-    return error.code in RUN_ENDING_CODES or error.route == TOKEN_ROUTE
+    return error.code in RUN_ENDING_CODES or error.route == TOKEN_ROUTE or _is_answer_without_status(error)
+
+
+def _is_answer_without_status(error: ParticleError) -> bool:
+    """Return whether a server answered with something that is not HTTP."""
+    return error.code == "bad_response" and error.status is None
 
 
 def can_be_split(error: ParticleError) -> bool:

@@ -142,7 +142,7 @@ def build_proxy_login_error(connection: Connection, route: str, action: str) -> 
     return ParticleError("unreachable", message, hint=hint, status=PROXY_LOGIN_REQUIRED, route=route)
 
 
-def build_bound_error(error: BoundExceeded, request: Request, status: int | None = None) -> ParticleError:
+def build_bound_error(error: BoundExceeded, request: Request, status: int | None) -> ParticleError:
     """Return the error for a response that exceeds a bound. The request must not be retried.
 
     :param status: the HTTP status of the response, if it has arrived.

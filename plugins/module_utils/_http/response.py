@@ -52,7 +52,7 @@ def parse_response(status: int, body: bytes, request: Request, redact: Callable[
     :raises ParticleError: when the body reports an error, is a web page or contains too many values.
     """
     route, action = request.route, request.action
-    _check_memory(body, request)
+    _check_memory(status, body, request)
     if (not body or body.isspace()) and not (status == _OK and route.startswith("GET ")):
         return Response(status, None)
     try:
@@ -73,7 +73,7 @@ def parse_response(status: int, body: bytes, request: Request, redact: Callable[
     if isinstance(data, dict) and data.get("ok") is False:
         if len(body) > MAX_REFUSAL_BYTES:
             cause = f"the response reports an error in more than {format_size(MAX_REFUSAL_BYTES)}"
-            raise build_bound_error(BoundExceeded("bad_response", cause), request)
+            raise build_bound_error(BoundExceeded("bad_response", cause), request, status)
         raise build_refusal(status, body, route=route, action=action, redact=redact)
     return Response(status, data)
 
@@ -86,7 +86,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _check_memory(body: bytes, request: Request) -> None:
+def _check_memory(status: int, body: bytes, request: Request) -> None:
     """Check that the JSON in a body does not need too much memory.
 
     :raises ParticleError: ``bad_response`` when the body may need more than :data:`MAX_ANSWER_MEMORY`.
@@ -97,7 +97,7 @@ def _check_memory(body: bytes, request: Request) -> None:
     values = MEMORY_PER_VALUE * sum(map(body.count, (b",", b"[", b"{")))
     if len(body) + text + values > MAX_ANSWER_MEMORY:
         cause = f"the response needs more than {format_size(MAX_ANSWER_MEMORY)} of memory, the most that is used"
-        raise build_bound_error(BoundExceeded("bad_response", cause), request)
+        raise build_bound_error(BoundExceeded("bad_response", cause), request, status)
 
 
 def _find_character_size(body: bytes) -> int:

@@ -177,6 +177,15 @@ class TestDevices:
         assert (done(applied), error_codes(applied), applied.stopped) == ({TWO}, {ONE: "bad_response"}, None)
         assert len(scripted_cloud.seen("PUT", path)) > 1
 
+    def test_answers_that_are_not_http_end_the_run(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        for device in IDS:
+            answer = {"body": "[]", "headers": {"Content-Encoding": "gzip"}}
+            scripted_cloud.answer("PUT", f"{DEVICES}/{device}", repeat=True, **answer)
+        applied = apply(http, *map(plan_rename, IDS))
+        assert applied.stopped is not None
+        assert (applied.stopped.code, applied.stopped.status) == ("bad_response", None)
+        assert len({request.path for request in scripted_cloud.requests}) < len(IDS)
+
     def test_update_is_sent_again_when_its_answer_is_lost(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
