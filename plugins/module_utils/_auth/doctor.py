@@ -204,7 +204,7 @@ class _Examination:
             raise _Finding(SKIPPED, "The cloud does not send its time.")
         ahead = -skew
         if abs(ahead) <= _WARNING_SKEW:
-            return f"The clocks of this machine and the cloud differ by {abs(ahead):.0f} seconds."
+            return f"The clocks of this machine and the cloud differ by {format_count(round(abs(ahead)), 'second')}."
         direction = "ahead of" if ahead > 0 else "behind"
         error = ParticleError(
             "clock_skew", f"The clock of this machine is {abs(ahead):.0f} seconds {direction} the clock of the cloud."
@@ -310,4 +310,6 @@ def _describe_expiry(facts: dict[str, Any], now: float) -> str:
     left = compute_seconds_until(read_expiry(facts, now), now)
     if left is None:
         return "it does not expire" if "expires_at" in facts or "expires_in" in facts else "its expiry is unknown"
+    if left < 2 * 3600:
+        return f"it expires in {format_count(round(left / 60), 'minute')}"
     return f"it expires in {left / 86400:.0f} days" if left > 2 * 86400 else f"it expires in {left / 3600:.1f} hours"

@@ -189,6 +189,8 @@ def test_token_of_the_diagnosis_is_not_shared(clocked_http: Http, store: Session
         ({"expires_in_days": 2.6}, "it expires in 3 days"),
         ({"expires_in_days": 1.9}, "it expires in 45.6 hours"),
         ({"expires_in_days": 0.5}, "it expires in 12.0 hours"),
+        ({"expires_in": 300}, "it expires in 5 minutes"),
+        ({"expires_in": 60}, "it expires in 1 minute"),
     ],
 )
 def test_given_token_is_checked_without_token_request_or_revocation(
