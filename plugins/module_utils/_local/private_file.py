@@ -321,4 +321,7 @@ def _wait_for_lock(lock: int, what: str, seconds: float) -> None:
 def _build_error(path: Path, error: OSError) -> ParticleError:
     hint = build_hint(path, error, "name a file in an existing folder that your user can write to")
     reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
+    # Name the folder, because the file can be a lock file that users do not know.
+    if error.errno == errno.ENOENT and not path.parent.exists():
+        return ParticleError("unsafe_file", f"The folder {path.parent} does not exist.", hint=hint)
     return ParticleError("unsafe_file", f"{path} cannot be used: {reason}.", hint=hint)

@@ -209,8 +209,9 @@ def test_pipe_is_refused_without_waiting_for_its_other_end(path: Path) -> None:
 
 
 def test_file_in_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ParticleError, match="No such file or directory") as caught:
+    with pytest.raises(ParticleError) as caught:
         save(tmp_path / "missing" / "secrets.json")
+    assert caught.value.message == f"The folder {tmp_path / 'missing'} does not exist."
     assert caught.value.hint == "Name a file in an existing folder that your user can write to."
 
 
