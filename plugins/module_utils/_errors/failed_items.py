@@ -33,10 +33,12 @@ class FailedItem:
 def describe_reasons(failed: Sequence[FailedItem]) -> list[str]:
     """Return each different reason, followed by the titles of the devices that have failed for this reason.
 
-    At most :data:`_MAX_REASONS` reasons and :data:`_MAX_ITEMS` devices are named, and the others are counted.
+    At most :data:`_MAX_REASONS` reasons and :data:`_MAX_ITEMS` devices are named, and the others are counted. The hint
+    of the first device belongs at the end of the message. Therefore reasons with this hint come last, and each other
+    reason is followed by its own hint.
 
     :param failed: at least one device.
-    :returns: lines of text. The first line is the reason of the first device.
+    :returns: lines of text, without the hint of the first device.
     """
     reasons: dict[tuple[str, str], list[str]] = {}
     for item in failed:
@@ -44,11 +46,12 @@ def describe_reasons(failed: Sequence[FailedItem]) -> list[str]:
     if len(failed) == 1:
         reasons = {(failed[0].error.message, failed[0].error.hint): [failed[0].title]}
     shown = list(reasons.items())[:_MAX_REASONS]
-    common_hint = failed[0].error.hint
-    lines = []
-    for (reason, hint), titles in shown:
-        lines.append(reason if hint == common_hint else f"{reason} {hint}")
-        lines += _list_titles(titles, max(1, _MAX_ITEMS // len(shown)))
+    last_hint = failed[0].error.hint
+    named = [
+        [reason if hint == last_hint else f"{reason} {hint}", *_list_titles(titles, max(1, _MAX_ITEMS // len(shown)))]
+        for (reason, hint), titles in sorted(shown, key=lambda entry: entry[0][1] == last_hint)
+    ]
+    lines = [line for reason in named for line in reason]
     if len(reasons) > len(shown):
         others = list(reasons.values())[_MAX_REASONS:]
         devices = format_count(sum(map(len, others)), "device")

@@ -202,8 +202,7 @@ def build_failure(outcomes: Sequence[Outcome], stopped: ParticleError | None) ->
     """Return the error with which the task fails; ``None`` if the task succeeds.
 
     If the run ended early, the task fails with the error that ended the run. Otherwise the task fails with the error of
-    the first failed device. The message also counts the pending and failed devices. The first line of the message has
-    the first reason, and the next lines name failed devices and the other reasons.
+    the first failed device. The message also counts the pending and failed devices, and names them with their reasons.
     """
     left = sum(1 for outcome in outcomes if outcome.status == PENDING)
     pending = f"{format_count(left, 'device is', 'devices are')} pending"
