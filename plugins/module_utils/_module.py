@@ -146,7 +146,7 @@ class Task:
         """
         stores = tuple(map(TokenStore, list_token_files(self.options, self.environment)))
         in_use = frozenset(map(hash_token, list_tokens_in_use(self.options, self.environment)))
-        return OrphanSearch(http, self.open_sessions(), stores, in_use)
+        return OrphanSearch(http, self.open_sessions(), stores, in_use, self.warn)
 
     def connect(self, settings: Settings) -> Http:
         """Return an HTTP client that is not logged in. The task result reports the usage of this client as ``cloud``.

@@ -224,6 +224,7 @@ orphaned:
       description:
         - Whether module M(meshfleet.particle.access_token) with
           O(meshfleet.particle.access_token#module:which=orphaned) would revoke the token now.
+        - V(false) if a token file that may store the token cannot be read.
         - V(null) if the cloud did not list the tokens of the account, for example because O(list=false).
       type: bool
       returned: always

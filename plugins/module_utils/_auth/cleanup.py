@@ -34,23 +34,42 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 
 @dataclass(frozen=True)
+class KnownTokens:
+    """The tokens that must not be revoked.
+
+    :param hashes: the hashes of all tokens that are stored or used.
+    :param unreadable_files: the token files that may store further tokens, because they cannot be read.
+    """
+
+    hashes: frozenset[str]
+    unreadable_files: frozenset[str]
+
+
+@dataclass(frozen=True)
 class OrphanSearch:
     """The places where tokens and the records of their requests are looked for.
 
     :param stores: the tokens in the files that the option ``token_file`` names.
     :param in_use: the hashes of further tokens that must not be revoked.
+    :param warn: a function that shows a warning to the user.
     """
 
     http: Http
     sessions: SessionStore
     stores: tuple[TokenStore, ...] = ()
     in_use: frozenset[str] = field(default=frozenset(), repr=False)
+    warn: Callable[[str], None] = lambda text: None
+    _warned_files: set[str] = field(default_factory=set, init=False, repr=False)
 
     def list_orphans(self) -> list[Record]:
         """Return the records of tokens that no file stores, and that no running play uses."""
         records = self.sessions.requests.list_records()
-        known = self._hash_known_tokens(records)
+        known = self._read_known_tokens(records).hashes
         return [record for record in records if record.reason is not None and record.token_hash not in known]
+
+    def list_unreadable_files(self) -> frozenset[str]:
+        """Return the token files that earlier runs have used, but that cannot be read."""
+        return self._read_known_tokens(self.sessions.requests.list_records()).unreadable_files
 
     def plan_cleanup(
         self, orphans: Iterable[Record], rows: Iterable[Mapping[str, Any]], account: PasswordLogin
@@ -69,21 +88,37 @@ class OrphanSearch:
             and record.may_be_under_way(now)
             and is_of_account(record, self.http, account.username)
         )
-        around = Surroundings(frozenset(self._hash_known_tokens(records)), under_way, now)
+        known = self._read_known_tokens(records)
+        around = Surroundings(known.hashes, under_way, now, known.unreadable_files)
         own = [record for record in orphans if is_of_account(record, self.http, account.username)]
         return plan_cleanup(own, parse_listed_tokens(self.http, rows), around)
 
-    def _hash_known_tokens(self, records: Iterable[Record]) -> set[str]:
-        """Return the hashes of all tokens that are stored or used.
+    def _read_known_tokens(self, records: Iterable[Record]) -> KnownTokens:
+        """Return the tokens that are stored or used. Warn about each file of an earlier run that cannot be read.
 
-        :raises ParticleError: ``unsafe_file`` when a token file cannot be read. It may store a token to be kept.
+        :raises ParticleError: ``unsafe_file`` when a file that the task names cannot be read.
         """
+        records = list(records)
         used = {record.token_hash for record in records if record.reason is None and record.token_hash is not None}
+        used |= self.sessions.hash_tokens().union(*(store.hash_tokens() for store in self.stores)) | self.in_use
         # A process may have been killed between storing the token and recording this.
         files = {record.token_file for record in records if record.token_file and record.stage is not Stage.STORED}
-        stores = (*self.stores, *(TokenStore(Path(file)) for file in sorted(files)))
-        stored = self.sessions.hash_tokens().union(*(store.hash_tokens() for store in stores))
-        return used | stored | self.in_use
+        unreadable = set()
+        for file in sorted(files - {str(store.path) for store in self.stores}):
+            try:
+                used |= TokenStore(Path(file)).hash_tokens()
+            except ParticleError as error:
+                unreadable.add(file)
+                self._warn_of_file(file, error)
+        return KnownTokens(frozenset(used), frozenset(unreadable))
+
+    def _warn_of_file(self, file: str, error: ParticleError) -> None:
+        if file not in self._warned_files:
+            self._warned_files.add(file)
+            self.warn(
+                f"A run that has not finished was to store a token in {file}. {error.message} {error.hint or ''} "
+                "No orphaned token that the file may store is revoked."
+            )
 
 
 def revoke_orphans(

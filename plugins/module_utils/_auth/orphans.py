@@ -11,7 +11,7 @@ a program on another machine. No such token is revoked while another login to th
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,14 @@ def describe_orphan(record: Record, *, revocable: bool | None = None) -> dict[st
     }
 
 
+def may_be_in_files(record: Record, files: Collection[str]) -> bool:
+    """Return whether one of these token files may store the token of a record.
+
+    A token without a hash may be in any file: another record of the same token may name the file.
+    """
+    return bool(files) if record.token_hash is None else record.token_file in files
+
+
 @dataclass
 class Cleanup:
     """The orphaned tokens of one account, compared with the tokens that the cloud lists.
@@ -74,11 +82,13 @@ class Surroundings:
     :param in_use: the hashes of tokens that are stored or used. These tokens are not revoked.
     :param under_way: the records of requests that a process may still wait for.
     :param now: seconds since 1970.
+    :param unreadable_files: the token files that records name, but that cannot be read. They may store any token.
     """
 
     in_use: frozenset[str]
     under_way: tuple[Record, ...]
     now: float
+    unreadable_files: frozenset[str] = frozenset()
 
 
 def plan_cleanup(orphans: Iterable[Record], listed: Iterable[ListedToken], around: Surroundings) -> Cleanup:
@@ -96,6 +106,7 @@ def plan_cleanup(orphans: Iterable[Record], listed: Iterable[ListedToken], aroun
             or record.token_hash in known
             or record.reason is Reason.RETURNED
             or record.may_be_under_way(around.now)
+            or may_be_in_files(record, around.unreadable_files)
         ):
             plan.left.append(record)
         else:
@@ -110,7 +121,9 @@ def plan_cleanup(orphans: Iterable[Record], listed: Iterable[ListedToken], aroun
 def _match_pending(plan: Cleanup, pending: list[Record], unknown: list[ListedToken], around: Surroundings) -> None:
     """Assign records without a hash to listed tokens with the same OAuth client and expiry."""
     # A token without a record may be that of a request under way, whose record has no hash yet.
-    certain = [token for token in unknown if not any(_has_client(other, token) for other in around.under_way)]
+    # A token without a record may also be stored in a file that cannot be read.
+    known = [token for token in unknown if not any(_has_client(other, token) for other in around.under_way)]
+    certain = [] if around.unreadable_files else known
     candidates = {record.id: [token for token in certain if _can_be(record, token)] for record in pending}
     taken: set[str] = set()
     for record in pending:

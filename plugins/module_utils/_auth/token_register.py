@@ -12,7 +12,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.cleanup i
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.orphans import Cleanup, describe_orphan
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.orphans import (
+    Cleanup,
+    describe_orphan,
+    may_be_in_files,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import identify_login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
     compute_fingerprint,
@@ -43,11 +47,14 @@ def report_tokens(search: OrphanSearch, login: Login | None, store: TokenStore |
         token = login.access_token
     elif login is not None:
         token = search.sessions.find_token(identify_login(search.http.connection, login))
+    orphans, files = search.list_orphans(), search.list_unreadable_files()
     return {
         "changed": False,
         "current": None if token is None else _describe_current(search.http, token),
         "kept": [] if store is None else store.list_entries(search.http.now()),
-        "orphaned": [describe_orphan(record) for record in search.list_orphans()],
+        "orphaned": [
+            describe_orphan(record, revocable=False if may_be_in_files(record, files) else None) for record in orphans
+        ],
     }
 
 
@@ -98,7 +105,8 @@ def report_listed_tokens(search: OrphanSearch, account: PasswordLogin | None) ->
     ]
     plan = Cleanup() if account is None else search.plan_cleanup(orphans, rows, account)
     gone, found = {record.id for record in plan.gone}, {record.id: token.hash for record, token in plan.found}
-    left = {record.id for record in plan.left}
+    files = search.list_unreadable_files()
+    left = {record.id for record in plan.left} | {record.id for record in orphans if may_be_in_files(record, files)}
     orphaned = [
         describe_orphan(
             replace(record, token_hash=found.get(record.id, record.token_hash)),

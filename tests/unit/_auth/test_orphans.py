@@ -29,7 +29,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_l
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import TokenStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import report_listed_tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import (
+    report_listed_tokens,
+    report_tokens,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import identify_process
 from support.scripted import ScriptedCloud
@@ -274,6 +277,61 @@ def test_orphan_that_cannot_be_revoked_remains(
     result = revoke_orphans(search, LOGIN, warnings.append, check_mode=False)
     assert (result["changed"], [row["fingerprint"] for row in result["orphaned"]]) == (False, [KNOWN.token_hash[:8]])
     assert "could not be revoked" in warnings[0]
+
+
+@pytest.fixture
+def unreadable_file(search: OrphanSearch, scripted_cloud: ScriptedCloud, tmp_path: Path) -> Path:
+    """A token file that other users can read, named by the record of a killed run, beside a known orphan."""
+    file = tmp_path / "other.json"
+    file.write_text("{}")
+    file.chmod(0o644)
+    for record in (
+        replace(PENDING, token_file=str(file)),
+        replace(KNOWN, id="stored", token_hash=hash_token(token(3)), token_file=str(file)),
+        KNOWN,
+    ):
+        search.sessions.requests.add(replace(record, api_url=scripted_cloud.url))
+    return file
+
+
+def test_report_lists_records_whose_token_file_cannot_be_read(
+    search: OrphanSearch, unreadable_file: Path, warnings: list[str]
+) -> None:
+    search = replace(search, warn=warnings.append)
+    rows = report_tokens(search, None, None)["orphaned"]
+    assert [row["revocable"] for row in rows] == [False, False, None]
+    (warning,) = warnings
+    assert str(unreadable_file) in warning
+    assert warning.endswith("is revoked.")
+
+
+def test_cleanup_spares_tokens_that_an_unreadable_file_may_store(
+    search: OrphanSearch, scripted_cloud: ScriptedCloud, unreadable_file: Path, warnings: list[str]
+) -> None:
+    list_rows(scripted_cloud, token(1), token(2), token(3))
+    scripted_cloud.answer("DELETE", CURRENT, json={"ok": True})
+    search = replace(search, warn=warnings.append)
+    result = revoke_orphans(search, LOGIN, warnings.append, check_mode=False)
+    assert result["revoked"] == [hash_token(token(1))[:8]]
+    assert [row["revocable"] for row in result["orphaned"]] == [False, False]
+    assert [str(unreadable_file) in warning for warning in warnings] == [True, False]
+
+
+def test_list_option_shows_tokens_of_an_unreadable_file_as_kept(
+    search: OrphanSearch, scripted_cloud: ScriptedCloud, unreadable_file: Path
+) -> None:
+    list_rows(scripted_cloud, token(1), token(2), token(3))
+    rows = report_listed_tokens(search, LOGIN)["orphaned"]
+    assert [row["revocable"] for row in rows] == [False, False, True]
+
+
+def test_unreadable_token_file_of_the_task_fails_the_report(
+    search: OrphanSearch, unreadable_file: Path, warnings: list[str]
+) -> None:
+    search = replace(search, stores=(TokenStore(unreadable_file),), warn=warnings.append)
+    with pytest.raises(ParticleError, match="other users can access it"):
+        report_tokens(search, None, None)
+    assert warnings == []
 
 
 def test_list_option_leaves_out_tokens_that_do_not_exist(search: OrphanSearch, scripted_cloud: ScriptedCloud) -> None:
