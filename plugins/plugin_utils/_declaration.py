@@ -66,12 +66,18 @@ def read_declaration(options: Mapping[str, Any], read_file: ReadFile) -> Declara
     """Return the declaration in the options of module ``fleet``.
 
     :param options: the options of the task, of which ``manifest`` and the keys of a manifest are read.
-    :raises ParticleError: ``invalid_manifest`` when a file cannot be read or has a wrong form, or when the manifest and
-        the task set the same key.
+    :raises ParticleError: ``invalid_manifest`` when no devices are declared, when a file cannot be read or has a wrong
+        form, or when the manifest and the task set the same key.
     """
     given = {name: options[name] for name in MANIFEST_KEYS if options[name] is not None}
     manifest = options["manifest"]
     if manifest is None:
+        if "devices" not in given and not options["from_inventory"]:
+            hint = (
+                "Set manifest to the path or the content of a manifest, or set devices or from_inventory. In role "
+                "provision, these are provision_manifest, provision_devices and provision_from_inventory."
+            )
+            raise ParticleError("invalid_manifest", "No devices are declared.", hint=hint)
         return Declaration(given)
     source = _read_text_or_path(str(manifest), read_file) if isinstance(manifest, str) else Declaration(manifest)
     if not isinstance(source.data, Mapping):

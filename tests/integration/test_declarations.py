@@ -202,6 +202,16 @@ def test_numbers_and_booleans_as_names_are_named_as_such(simulator: Simulator, t
     assert simulator.stats()["requests"] == 0
 
 
+def test_missing_declaration_is_named_with_the_options_that_declare(simulator: Simulator, tmp_path: Path) -> None:
+    role = {"ansible.builtin.include_role": {"name": "meshfleet.particle.provision"}}
+    run = run_tasks(simulator, {"Module": fleet(), "Role": role}, cwd=tmp_path)
+    failures = [record.result["msg"] for record in run.tasks if record.status == "failed"]
+    expected = "No devices are declared. Set manifest to the path or the content of a manifest, or set devices or"
+    assert [failure.startswith(expected) for failure in failures] == [True, True], failures
+    assert "provision_manifest, provision_devices and provision_from_inventory" in failures[1]
+    assert simulator.stats()["writes"] == 0
+
+
 def test_declaration_without_devices_is_never_silent(simulator: Simulator, tmp_path: Path) -> None:
     device = simulator.state()["devices"][0]["id"]
     known = {"particle": {"id": device}}
