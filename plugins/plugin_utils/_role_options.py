@@ -67,8 +67,8 @@ class RoleOptions:
 def read_role_options(variables: Mapping[str, Any], template: Template, module: str) -> RoleOptions | None:
     """Return the options that the variables of the current role give to a module.
 
-    Options that are ``None`` or an empty string are left out, because a survey returns an empty string for a question
-    that was not answered.
+    Options that are ``None``, an empty string or a string of spaces are left out, because a survey returns such a
+    string for a question that was not answered.
 
     :param variables: the variables of the task.
     :returns: ``None`` if the task belongs to no role, or if the role lists no options.
@@ -80,9 +80,13 @@ def read_role_options(variables: Mapping[str, Any], template: Template, module: 
     given = {**template(listed.get(ALL_MODULES, {})), **template(listed.get(module, {}))}
     return RoleOptions(
         str(role),
-        {name: value for name, value in given.items() if value is not None and value != ""},
+        {name: value for name, value in given.items() if not _is_empty(value)},
         next((name for name in listed if name not in (ALL_MODULES, LOGIN_MODULE)), None),
     )
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def find_module_defaults(

@@ -248,6 +248,32 @@ def test_declaration_without_devices_is_never_silent(simulator: Simulator, tmp_p
     assert f"There are no devices that match the filters in product {PRODUCT_SLUG}." in said
 
 
+def test_host_with_an_undefined_variable_is_named(simulator: Simulator, tmp_path: Path) -> None:
+    device = simulator.state()["devices"][0]["id"]
+    declared = {"one": {"id": device, "groups": ["{{ missing }}"]}, "two": "{{ missing }}", "three": {"id": device}}
+    hosts = {name: {"particle_device": value} for name, value in declared.items()}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts}}))
+    task = {"name": "Fleet", **fleet(from_inventory=True), "run_once": True}
+    play = {"hosts": "all", "gather_facts": False, "tasks": [task]}
+    args = ["-i", str(tmp_path / "hosts.yml")]
+    result = run_playbook([play], env=cloud_environment(simulator.url), args=args).result("Fleet", "one")
+    assert result["error"]["code"] == "invalid_manifest"
+    assert "particle_device of 2 hosts cannot be evaluated: one, two." in result["msg"]
+    assert "'missing' is undefined" in result["msg"]
+
+
+def test_host_with_an_empty_string_is_left_out(simulator: Simulator, tmp_path: Path) -> None:
+    device = simulator.state()["devices"][0]["id"]
+    hosts = {"one": {"particle_device": ""}, "two": {"particle_device": {"id": device}}}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts}}))
+    task = {"name": "Fleet", **fleet(from_inventory=True), "run_once": True}
+    play = {"hosts": "all", "gather_facts": False, "tasks": [task]}
+    run = run_playbook(
+        [play], env=cloud_environment(simulator.url), args=["-i", str(tmp_path / "hosts.yml")]
+    ).succeeded()
+    assert "1 of 2 hosts has no variable particle_device, and is left out: one." in " ".join(run.output.split())
+
+
 def test_text_of_a_survey_is_a_list_of_its_lines(simulator: Simulator) -> None:
     run = run_tasks(
         simulator,

@@ -49,6 +49,15 @@ def test_empty_options_of_provision_are_ignored(simulator: Simulator) -> None:
     assert count_grants_and_revocations(simulator) == (1, 1)
 
 
+def test_options_of_spaces_are_ignored(simulator: Simulator) -> None:
+    blank = dict.fromkeys(("username", "password", "otp", "access_token", "product", "workers", "outcomes_file"), " ")
+    options = {f"provision_{name}": value for name, value in blank.items()}
+    run = run_role(simulator, "provision", {**options, "provision_manifest": manifest_for(simulator)}).succeeded()
+    assert run.task("Write the outcomes file").status == "skipped"
+    assert run.result(APPLY)["summary"]["changed"] == 20
+    assert "a********" not in run.output
+
+
 def test_empty_options_of_the_audit_are_ignored(simulator: Simulator) -> None:
     empty = build_empty_options("provision", "mesh_audit")
     run = run_role(simulator, "provision", empty, tasks_from="mesh_audit").succeeded()

@@ -97,7 +97,7 @@ class Redactor:
 
         :param username: the username that is sent together with the secret in an HTTP Basic header, if any.
         """
-        if not secret:
+        if secret is None or not secret.strip():  # a secret of spaces would mask every space of a message
             return
         forms = {secret, *_encode_percent(secret), *_escape_json(secret)}
         for escaped in _escape_json(secret):  # a JSON string can itself contain JSON

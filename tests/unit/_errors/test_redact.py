@@ -134,7 +134,7 @@ def test_secret_that_contains_another_secret_is_masked_whole() -> None:
     assert redact("correct horse battery, horse") == f"{MASK}, {MASK}"
 
 
-@pytest.mark.parametrize("empty", [None, ""])
+@pytest.mark.parametrize("empty", [None, "", " "])
 def test_empty_secret_masks_nothing(empty: str | None) -> None:
     redact = Redactor()
     redact.add_secret(empty, username=USERNAME)
