@@ -30,15 +30,15 @@ class FailedItem:
     error: ParticleError
 
 
-def describe_reasons(failed: Sequence[FailedItem]) -> list[str]:
+def describe_reasons(failed: Sequence[FailedItem], last_hint: str) -> list[str]:
     """Return each different reason, followed by the titles of the devices that have failed for this reason.
 
-    At most :data:`_MAX_REASONS` reasons and :data:`_MAX_ITEMS` devices are named, and the others are counted. The hint
-    of the first device belongs at the end of the message. Therefore reasons with this hint come last, and each other
-    reason is followed by its own hint.
+    At most :data:`_MAX_REASONS` reasons and :data:`_MAX_ITEMS` devices are named, and the others are counted. Reasons
+    with the hint ``last_hint`` come last, and each other reason is followed by its own hint.
 
     :param failed: at least one device.
-    :returns: lines of text, without the hint of the first device.
+    :param last_hint: the hint that belongs at the end of the message.
+    :returns: lines of text, without ``last_hint``.
     """
     reasons: dict[tuple[str, str], list[str]] = {}
     for item in failed:
@@ -46,7 +46,6 @@ def describe_reasons(failed: Sequence[FailedItem]) -> list[str]:
     if len(failed) == 1:
         reasons = {(failed[0].error.message, failed[0].error.hint): [failed[0].title]}
     shown = list(reasons.items())[:_MAX_REASONS]
-    last_hint = failed[0].error.hint
     named = [
         [reason if hint == last_hint else f"{reason} {hint}", *_list_titles(titles, max(1, _MAX_ITEMS // len(shown)))]
         for (reason, hint), titles in sorted(shown, key=lambda entry: entry[0][1] == last_hint)

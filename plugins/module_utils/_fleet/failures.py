@@ -13,7 +13,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import REFUSED_LOGIN
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, RunState, WriteState
 
 RUN_ENDING_CODES = REFUSED_LOGIN | {
@@ -70,13 +69,12 @@ def is_likely_done(error: ParticleError) -> bool:
     return gone or error.code == "ambiguous_write"
 
 
-def build_failure_limit_error(count: int, first: ParticleError) -> ParticleError:
-    """Return the error that ends a run after ``count`` devices have failed.
+def build_failure_limit_error(first: ParticleError) -> ParticleError:
+    """Return the error that ends a run after too many devices have failed.
 
     :param first: the error of the first failed device.
     """
-    devices = format_count(count, "device has", "devices have")
-    message = f"{devices} failed, more than max_failures allows. {first.message}"
+    message = f"More devices have failed than max_failures allows. {first.message}"
     return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
 
 
@@ -119,7 +117,7 @@ def stop_at_failure_limit(run: Run) -> None:
     """End a run if more devices have failed than ``max_failures`` allows."""
     left, errors = run.count_failures_left(), run.state.find_errors()
     if left is not None and left < 0 and run.state.stopped is None:
-        run.state.stopped = build_failure_limit_error(len(errors), next(iter(errors.values())))
+        run.state.stopped = build_failure_limit_error(next(iter(errors.values())))
 
 
 class Failures:
@@ -151,5 +149,5 @@ class Failures:
                     self.count += not is_likely_done(error)
             if self._max_failures is not None and self.count > self._max_failures:
                 first = next(known for known in self._state.find_errors().values() if not is_likely_done(known))
-                self._state.stopped = self._state.stopped or build_failure_limit_error(self.count, first)
+                self._state.stopped = self._state.stopped or build_failure_limit_error(first)
         return True

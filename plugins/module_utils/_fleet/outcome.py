@@ -202,27 +202,44 @@ def build_failure(outcomes: Sequence[Outcome], stopped: ParticleError | None) ->
     """Return the error with which the task fails; ``None`` if the task succeeds.
 
     If the run ended early, the task fails with the error that ended the run. Otherwise the task fails with the error of
-    the first failed device. The message also counts the pending and failed devices, and names them with their reasons.
+    the first failed device. The message also counts the pending and failed devices, and names the failed devices with
+    their reasons.
     """
     left = sum(1 for outcome in outcomes if outcome.status == PENDING)
     pending = f"{format_count(left, 'device is', 'devices are')} pending"
-    if stopped is not None:
-        message = f"The run ended early, and {pending}. {stopped.message}"
-        return ParticleError(stopped.code, message, hint=stopped.hint, status=stopped.status, route=stopped.route)
     failed = [
         FailedItem(outcome.title, outcome.identifiers, outcome.error)
         for outcome in outcomes
         if outcome.status == FAILED and outcome.error
     ]
-    if not failed:
+    if not failed and stopped is None:
         return None
-    first = failed[0].error
+    error = stopped or failed[0].error
+    reasons = "\n".join(describe_reasons(failed, error.hint)) if failed else ""
+    counted = f"{len(failed):,} of {format_count(len(outcomes), 'device')} failed"
     others = f", {pending}" if left else ", all others are done"
-    if len(failed) == len(outcomes):
-        others = ""
-    reasons = "\n".join(describe_reasons(failed))
-    message = f"{len(failed):,} of {format_count(len(outcomes), 'device')} failed{others}. {reasons}"
-    return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
+    if stopped is not None:
+        message = f"The run ended early, and {pending}. {_describe_end(stopped, failed, counted, reasons)}"
+    elif len(failed) == len(outcomes):
+        message = f"{counted}. {reasons}"
+    else:
+        message = f"{counted}{others}. {reasons}"
+    return ParticleError(error.code, message, hint=error.hint, status=error.status, route=error.route)
+
+
+def _describe_end(stopped: ParticleError, failed: Sequence[FailedItem], counted: str, reasons: str) -> str:
+    """Return why a run ended early, followed by the failed devices.
+
+    :param counted: the number of failed devices.
+    :param reasons: the result of :func:`describe_reasons`; empty if no device failed.
+    """
+    if not failed:
+        return stopped.message
+    # If the run ended because of failed devices, the message ends with the reason of one of them.
+    for item in failed:
+        if stopped.message.endswith(item.error.message):
+            return f"{stopped.message.removesuffix(item.error.message)}{counted}. {reasons}"
+    return f"{stopped.message}\n{counted}. {reasons}"
 
 
 def describe_success(summary: Mapping[str, Any], *, changed: bool, check_mode: bool) -> str:

@@ -30,7 +30,7 @@ def test_number_is_shown_with_singular_or_plural(words: tuple[int, str], text: s
 
 def test_one_reason_that_is_not_named_is_counted_as_one() -> None:
     failed = [FailedItem(f"unit-{number}", (), ParticleError("conflict", f"Reason {number}.")) for number in range(6)]
-    assert describe_reasons(failed)[-1] == "and 1 other reason, for 1 device"
+    assert describe_reasons(failed, failed[0].error.hint)[-1] == "and 1 other reason, for 1 device"
 
 
 def test_hint_at_the_end_of_a_message_belongs_to_the_last_reason() -> None:
@@ -39,7 +39,7 @@ def test_hint_at_the_end_of_a_message_belongs_to_the_last_reason() -> None:
         FailedItem(f"unit-{number}", (), ParticleError(code, f"Reason {number}.", hint=f"Remedy of {code}."))
         for number, code in enumerate(codes)
     ]
-    assert describe_reasons(failed) == [
+    assert describe_reasons(failed, failed[0].error.hint) == [
         "Reason 1. Remedy of forbidden.",
         "  unit-1",
         "Reason 0.",

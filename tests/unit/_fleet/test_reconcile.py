@@ -425,12 +425,33 @@ class TestFailedDevice:
             result = run(http, named(ids))
         assert result["msg"].startswith("20 of 20 devices failed. Could not set name")
 
+    def test_run_that_exceeds_max_failures_names_the_failed_devices(self, simulator: Simulator, ids: list[str]) -> None:
+        refusal = {"route": UPDATE, "effect": "status", "status": 403, "body": {"error": "No."}, "times": 20}
+        with user(simulator) as http:
+            simulator.set_faults([refusal])
+            result = run(http, named(ids), max_failures=0)
+        failed = [device["id"] for device in result["devices"] if device["status"] == "failed"]
+        first, *titles, _hint = result["msg"].splitlines()
+        assert f"More devices have failed than max_failures allows. {len(failed)} of 20 devices failed. " in first
+        assert first.count("Could not set name") == 1
+        assert all(device in title for device, title in zip(failed[:10], titles, strict=False))
+
+    def test_run_that_ends_early_names_the_devices_that_failed_before(
+        self, simulator: Simulator, ids: list[str]
+    ) -> None:
+        refusal = {"route": UPDATE, "effect": "status", "status": 403, "body": {"error": "No."}, "times": 1}
+        with user(simulator) as http:
+            simulator.set_faults([refusal, {"route": UPDATE, "effect": "status", "status": 401, "times": 90}])
+            result = run(http, named(ids))
+        assert result["msg"].startswith("The run ended early, and 19 devices are pending. ")
+        assert "\n1 of 20 devices failed. Could not set name" in result["msg"]
+
     def test_device_refused_before_any_write_counts_for_max_failures(self, http: RecordingHttp, ids: list[str]) -> None:
         unclaimed, claimed = ids[:2]
         data = {"devices": [{"id": unclaimed, "name": "theirs"}, {"id": claimed, "claimed": True}]}
         result = run(http, data, max_failures=0)
         assert statuses(result) == {unclaimed: "failed", claimed: "pending"}
-        assert "more than max_failures allows" in result["msg"]
+        assert "More devices have failed than max_failures allows. 1 of 2 devices failed. " in result["msg"]
         assert http.writes == []
         assert statuses(run(http, data, max_failures=1)) == {unclaimed: "failed", claimed: "changed"}
 

@@ -66,7 +66,7 @@ def find_drift(result: Mapping[str, Any]) -> ParticleError | None:
     :param result: the documented result of module ``fleet`` in check mode.
     :returns: ``None`` if the fleet is as declared.
     """
-    changed = [device["identifier"] for device in result["devices"] if device["status"] != "ok"]
+    changed = [_format_device(device) for device in result["devices"] if device["status"] != "ok"]
     undeclared = result.get("undeclared", {"count": 0, "ids": []})
     parts = []
     if changed:
@@ -84,6 +84,10 @@ def find_drift(result: Mapping[str, Any]) -> ParticleError | None:
     if undeclared["count"]:
         hints.append("Declare the undeclared devices, or set undeclared to ignore or remove.")
     return ParticleError("conflict", f"The fleet has drifted: {', and '.join(parts)}.", hint=" ".join(hints))
+
+
+def _format_device(device: Mapping[str, Any]) -> str:
+    return f"{device['name']} {device['identifier']}" if device["name"] else str(device["identifier"])
 
 
 def _count(devices: int) -> str:

@@ -11,10 +11,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.u
 
 @pytest.mark.parametrize("status", ["changed", "failed", "pending"])
 def test_device_that_is_not_as_declared_is_drift(status: str) -> None:
-    devices = [{"identifier": "a", "status": "ok"}, {"identifier": "b", "status": status}]
+    devices = [{"identifier": "a", "name": None, "status": "ok"}, {"identifier": "b", "name": "barn", "status": status}]
     drift = find_drift({"changed": status == "changed", "devices": devices})
     assert drift is not None
-    assert "1 device is not as declared (b)" in drift.message
+    assert "1 device is not as declared (barn b)" in drift.message
 
 
 def test_devices_as_declared_are_no_drift() -> None:
@@ -35,7 +35,7 @@ def test_hint_for_undeclared_devices_does_not_say_to_run_again() -> None:
 
 
 def test_hint_for_drift_of_both_kinds_names_both_remedies() -> None:
-    devices = [{"identifier": "b", "status": "changed"}]
+    devices = [{"identifier": "b", "name": None, "status": "changed"}]
     drift = find_drift({"changed": True, "devices": devices, "undeclared": {"count": 1, "ids": ["a"]}})
     assert drift is not None
     assert drift.hint.startswith("Run the task without check mode")
