@@ -42,7 +42,7 @@ demo: setup ## a fleet, from e-mail and password to its mesh, against the simula
 	python tests/demo.py
 
 .PHONY: test
-test: lint types unit integration ## what a pull request has to pass, with short counts (under 25 minutes on 2 cores)
+test: lint types unit integration ## what a pull request has to pass, with short counts (in at most 15 minutes on 2 cores)
 
 .PHONY: proofs
 proofs: export MESHFLEET_FULL := 1
