@@ -201,10 +201,10 @@ def test_role_treats_an_empty_string_like_an_undefined_variable(role: str) -> No
     paths = [path for part in ("tasks", "templates") for path in (ROOT / "roles" / role / part).glob("*")]
     expressions = {path: read_expressions(path) for path in paths}
     for name in list_options(role):
-        guard = f"{name} | default('', true) != ''"
+        guard = re.compile(rf"\b{name} \| default\('', true\)( \| trim)? != ''")
         use = re.compile(rf"\b{name}\b(?! \| default\((omit\)|[^)]*, true\)))")
         for path, found in expressions.items():
-            is_guarded = any(guard in text for text in found)
+            is_guarded = any(guard.search(text) for text in found)
             assert is_guarded or not [text for text in found if use.search(text)], f"{name} in {path.name}"
 
 

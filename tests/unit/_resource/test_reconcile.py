@@ -24,7 +24,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.recon
 )
 
 AMBIGUOUS = ParticleError("ambiguous_write", "Could not learn it.", route="POST /v1/things")
-UNREADABLE = ParticleError("bad_response", "Could not read it.", route="PUT /v1/things/:id")
+UNREADABLE = ParticleError("bad_response", "Could not read it.", status=200, route="PUT /v1/things/:id")
 GONE = ParticleError("not_found", "It is gone.", status=404, route="DELETE /v1/things/:id")
 REFUSED = ParticleError("cloud_error", "Refused.", status=400, route="POST /v1/things")
 EXPIRED = ParticleError("token_expired", "Expired.", status=401, route="GET /v1/things")
