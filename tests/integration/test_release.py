@@ -160,7 +160,10 @@ def test_release_that_fails_at_any_step_changes_nothing(tmp_path: Path) -> None:
     # Signing fails because the key does not exist.
     home = tmp_path / "gnupg"
     home.mkdir(mode=0o700)
-    unsigned = checkout.release(VERSION=VERSION, KEY="0" * 40, GNUPGHOME=str(home))
+    try:
+        unsigned = checkout.release(VERSION=VERSION, KEY="0" * 40, GNUPGHOME=str(home))
+    finally:  # looking for the key has started an agent
+        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
     assert "No release: ansible-sign project gpg-sign" in unsigned.stderr
     assert (checkout.state(), list((checkout.folder / "dist").iterdir())) == (before, [])
 
