@@ -43,9 +43,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import list_row_keys
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Hardware
 
-_MAX_PROBES = 5
-"""The number of devices that are read to find out whether the list of devices is incomplete."""
-
 _HARDWARE_KEYS = ("platform_id", "system_firmware_version")
 
 
@@ -158,9 +155,8 @@ def _complete_rows(
     """Add the keys to list rows that planning the declared devices needs.
 
     The rows of a list may lack keys, such as ``notes`` (endpoints.yml: product_devices_list). If any row of the list
-    has the key, a row without this key means that the device has no value. If no row has the key, a few devices are
-    read, and the list counts as incomplete only if one of these devices has a value. Otherwise, the other devices count
-    as devices without a value, with a warning.
+    has the key, a row without this key means that the device has no value. If no row has the key, the list may lack
+    the values of all devices, so the devices are read one by one.
 
     :param rows: the list rows of declared devices, keyed by device id.
     :param declared: the records of these devices, keyed by device id.
@@ -168,40 +164,15 @@ def _complete_rows(
     """
     lacking = {device: _list_required_keys(declared[device]) - row.keys() for device, row in rows.items()}
     unshown = {device: keys - shown for device, keys in lacking.items() if keys - shown}
-    # A device with a declared value probably has this value already, and then shows that the list is incomplete.
-    probes = sorted(unshown, key=lambda device: not _declares_value(declared[device], unshown[device]))[:_MAX_PROBES]
-    read = _read_one_by_one(target, probes, rows)
-    hidden = {key for device in probes for key in unshown[device] if read[device].get(key)}
-    rest = [device for device, keys in unshown.items() if device not in read and keys & hidden]
-    _warn_of_single_reads(target, " and ".join(sorted(hidden)), rest)
-    _warn_of_assumed_values(target, {device: keys - hidden for device, keys in unshown.items()}, probes)
-    read |= _read_one_by_one(target, rest, rows)
+    _warn_of_single_reads(target, " and ".join(sorted(set().union(*unshown.values()))), list(unshown))
+    read = _read_one_by_one(target, list(unshown), rows)
     return {device: dict.fromkeys(lacking[device]) | read.get(device, row) for device, row in rows.items()}
-
-
-def _declares_value(record: DeviceRecord, keys: Set[str]) -> bool:
-    """Return whether a record declares, for one of ``keys``, another value than a new device has."""
-    values = ((field, record.fields.get(field.name)) for field in list_put_fields() if field.cloud_name in keys)
-    return any(value not in (None, field.kind.default) for field, value in values)
 
 
 def _warn_of_single_reads(target: Target, fields: str, devices: Sequence[str]) -> None:
     if devices:
         read = format_count(len(devices), "device is", "devices are")
         target.warn(f"The list of devices lacks {fields}: {read} read one by one.")
-
-
-def _warn_of_assumed_values(target: Target, unshown: Mapping[str, Set[str]], probes: Sequence[str]) -> None:
-    """Warn that devices count as devices without a value, although the list may only lack the value.
-
-    :param unshown: for each device, the keys that neither the list nor any device in ``probes`` shows.
-    """
-    assumed = {device: keys for device, keys in unshown.items() if keys and device not in probes}
-    if assumed:
-        keys = " or ".join(sorted(set().union(*assumed.values())))
-        read = f"the {len(probes)} devices that were read one by one have"
-        others = format_count(len(assumed), "other device counts as a device", "other devices count as devices")
-        target.warn(f"No row of the list of devices has {keys}, and {read} no such value. {others} without it.")
 
 
 def _read_one_by_one(

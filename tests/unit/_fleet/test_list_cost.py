@@ -101,23 +101,12 @@ def test_undeclared_devices_that_matter_are_all_read(http: RecordingHttp, undecl
     assert count(http, LIST) >= PAGES
 
 
-def test_exact_declaration_reads_few_devices_singly(http: RecordingHttp) -> None:
-    devices = [{"id": device_id(number), **EXACT} for number in range(FLEET) if number != QUARANTINED]
-    result = run(http, declare(*devices))
-    assert (result["changed"], count(http, READ)) == (False, 5)
-
-
-def test_warning_counts_devices_whose_values_no_row_shows(http: RecordingHttp) -> None:
+def test_devices_are_read_singly_if_no_row_shows_a_declared_key(http: RecordingHttp) -> None:
     warnings: list[str] = []
     devices = [{"id": device_id(number), "notes": ""} for number in range(25)]
-    run(http, declare(*devices), warnings=warnings)
-    assert warnings == [
-        "No row of the list of devices has notes, and the 5 devices that were read one by one have no such value. "
-        "20 other devices count as devices without it."
-    ]
-    warnings.clear()
-    run(http, declare(*devices[:5]), warnings=warnings)
-    assert not warnings
+    assert run(http, declare(*devices), warnings=warnings)["changed"] is False
+    assert warnings == ["The list of devices lacks notes: 25 devices are read one by one."]
+    assert count(http, READ) == 25
 
 
 def test_exact_declaration_reads_no_device_singly_once_a_row_has_the_keys(http: RecordingHttp) -> None:

@@ -226,7 +226,7 @@ class TestProduct:
             assert run(http, {"product": PRODUCT, "devices": devices})["changed"] is False
             assert "GET /v1/products/:p/devices/:id" not in [request.route for request in http.sent]
 
-    def test_all_devices_are_read_singly_when_one_shows_omitted_notes(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_all_devices_are_read_singly_when_no_row_shows_notes(self, scripted_cloud: ScriptedCloud) -> None:
         ids = [device_id(number) for number in range(1, 9)]
         script(scripted_cloud, [omit("notes", row(device)) for device in ids])
         for number, device in enumerate(ids):
@@ -235,7 +235,7 @@ class TestProduct:
         devices = [{"id": device, "notes": ""} for device in ids[:7]] + [{"id": ids[7], "notes": "a"}]
         with client(scripted_cloud.url) as http:
             assert run(http, {"product": PRODUCT, "devices": devices}, warnings=warnings)["changed"] is False
-        assert warnings == ["The list of devices lacks notes: 3 devices are read one by one."]
+        assert warnings == ["The list of devices lacks notes: 8 devices are read one by one."]
 
     def test_device_is_found_when_the_list_shows_its_id_in_upper_case(self, scripted_cloud: ScriptedCloud) -> None:
         rows = [row(ONE.upper(), name="unit-0"), row(f" {TWO} ", name="unit-1")]
