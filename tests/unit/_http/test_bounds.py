@@ -188,7 +188,7 @@ def send_endless_chunks() -> Iterator[bytes]:
 
 
 def send_endless_body() -> Iterator[bytes]:
-    yield HEAD + b"Connection: close\r\n\r\n"
+    yield HEAD + b"\r\n"
     yield from repeat_to(1_000_000_000, b" " * 65536)
 
 
