@@ -35,11 +35,14 @@ class Event:
     device: Device | None = None
     product: Product | None = None
     account: Account | None = None
+    version: int | None = None
+    """The version of the product firmware. None means the version that the device reported at its last handshake."""
 
     def encode(self, *, for_product: bool) -> bytes:
         """Encode the event for a stream.
 
-        With `for_product`, add the ids of the product and the user, and the version of the product firmware.
+        With `for_product`, add the fields that only the streams of products and organisations carry
+        (firmware-and-events.md, section 4).
         """
         content: dict[str, Any] = {
             "data": self.data,
@@ -47,16 +50,28 @@ class Event:
             "published_at": format_time(self.published_at),
             "coreid": self.device.id if self.device else FROM_API,
         }
-        if for_product and self.product is not None:
-            content["productID"] = self.product.id
-            owner = self.device.owner if self.device else self.account
-            if owner is not None:
-                content["userid"] = owner.user_id
-            if self.device is not None and self.device.firmware_version is not None:
-                content["version"] = self.device.firmware_version
+        if for_product:
+            content |= self._describe_origin()
         # A line break in the name would end the `event:` line too early.
         name = self.name.replace("\r", " ").replace("\n", " ")
         return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(content))
+
+    def _describe_origin(self) -> dict[str, Any]:
+        """Return the fields `userid`, `version`, `public` and `productID`.
+
+        An event that no device has sent has the version 0. An event for an organisation has no `productID` (inferred).
+        """
+        owner = self.device.owner if self.device else self.account
+        reported = self.device.firmware_version if self.device else None
+        origin: dict[str, Any] = {
+            "userid": owner.user_id if owner else "",
+            "version": (reported or 0) if self.version is None else self.version,
+            # Recorded product streams carry false for every event.
+            "public": False,
+        }
+        if self.product is not None:
+            origin["productID"] = self.product.id
+        return origin
 
 
 class Stream:

@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 import requests
+from particle_simulator.events import Event
+from particle_simulator.model import Device
 from simulator_client import DEVICES, FREE, PRODUCT, TIMEOUT_SECONDS, Cloud, User, started
 
 EVENTS = "/v1/devices/events"
 PRODUCT_EVENTS = f"{PRODUCT}/events"
+PRODUCT_FIELDS = {"data", "ttl", "published_at", "coreid", "userid", "version", "public", "productID"}
 
 
 class EventStream:
@@ -134,6 +137,41 @@ def test_events_of_a_product_stream_carry_the_product_id(demo: User, listen: Ope
     publish(demo, "hello", "you", path=PRODUCT_EVENTS)
     name, content = stream.read_event()
     assert (name, content["data"], content["productID"]) == ("hello", "you", 31337)
+
+
+def test_event_of_an_unclaimed_device_carries_its_origin(demo: User, listen: OpenStream) -> None:
+    demo.bring_in(FREE[0])
+    stream = listen(demo, PRODUCT_EVENTS)
+    publish(demo, "hello", "you", path=PRODUCT_EVENTS, as_device_id=FREE[0])
+    _unused, content = stream.read_event()
+    assert set(content) == PRODUCT_FIELDS
+    origin = {"coreid": FREE[0], "userid": "", "version": 0, "public": False, "productID": 31337, "ttl": 60}
+    assert {key: content[key] for key in origin} == origin
+
+
+def test_event_of_a_claimed_device_carries_its_owner(demo: User, listen: OpenStream) -> None:
+    demo.bring_in(FREE[0])
+    demo.post("/v1/devices", {"id": FREE[0]})
+    stream = listen(demo, PRODUCT_EVENTS)
+    publish(demo, "hello", path=PRODUCT_EVENTS, as_device_id=FREE[0])
+    assert len(stream.read_event()[1]["userid"]) == 24
+
+
+def test_event_of_the_api_has_the_version_0(demo: User, listen: OpenStream) -> None:
+    stream = listen(demo, PRODUCT_EVENTS)
+    publish(demo, "hello", path=PRODUCT_EVENTS)
+    _unused, content = stream.read_event()
+    assert set(content) == PRODUCT_FIELDS
+    assert (content["coreid"], content["version"]) == ("api", 0)
+
+
+@pytest.mark.parametrize(("reported", "given", "shown"), [(None, None, 0), (7, None, 7), (7, 0, 0)])
+def test_version_of_an_event_is_the_given_or_the_reported_one(
+    reported: int | None, given: int | None, shown: int
+) -> None:
+    device = Device(id=FREE[0], platform_id=13, firmware_version=reported)
+    chunk = Event("hello", "", 0.0, device=device, version=given).encode(for_product=True)
+    assert json.loads(chunk.split(b"data: ")[1])["version"] == shown
 
 
 def test_streams_and_events_of_another_user_are_forbidden(demo: User, other: User) -> None:
