@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 import requests
+from simulator_client import DEVICES, FREE, PRODUCT, TIMEOUT_SECONDS, Cloud, User, started
+
 from particle_simulator.events import Event
 from particle_simulator.model import Device
-from simulator_client import DEVICES, FREE, PRODUCT, TIMEOUT_SECONDS, Cloud, User, started
 
 EVENTS = "/v1/devices/events"
 PRODUCT_EVENTS = f"{PRODUCT}/events"
