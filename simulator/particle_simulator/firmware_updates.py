@@ -10,6 +10,7 @@ also ask for an update at once.
 from __future__ import annotations
 
 from particle_simulator.device_sessions import publish_device_event, start_session
+from particle_simulator.firmware_files import FirmwareFile
 from particle_simulator.model import Device, Product
 from particle_simulator.world import World
 
@@ -59,6 +60,16 @@ def take_update(world: World, device: Device) -> bool:
     # The device restarts with the new firmware, so a new session begins.
     start_session(world, device)
     return True
+
+
+def flash(world: World, device: Device, file: FirmwareFile | None) -> None:
+    """Send a firmware file to a device. None stands for a file that the device refuses.
+
+    (firmware-and-events.md, sections 4.1 and 4.3)
+    """
+    device.last_heard = world.now()
+    publish_device_event(world, device, FLASH_EVENT, "started ")
+    publish_device_event(world, device, FLASH_EVENT, "failed " if file is None else "success ")
 
 
 def plan_update(world: World, device: Device) -> None:
