@@ -53,6 +53,17 @@ class Integration:
 
 
 @dataclass(slots=True, eq=False)
+class Secret:
+    """A secret of an account or an organisation, without its value."""
+
+    name: str
+    created_at: float
+    updated_at: float
+    last_accessed_at: float | None = None
+    """The time at which an integration used the secret, or None."""
+
+
+@dataclass(slots=True, eq=False)
 class Snapshot:
     """The environment variables of one rollout."""
 
@@ -147,3 +158,4 @@ class Resources:
     environment: Environment = field(default_factory=Environment)
     firmware: dict[int, Firmware] = field(default_factory=dict)
     customers: dict[str, Account] = field(default_factory=dict)
+    secrets: dict[str, Secret] = field(default_factory=dict)

@@ -8,6 +8,7 @@ import secrets
 from typing import Any
 from urllib.parse import urlsplit
 
+from particle_simulator import cloud_secrets
 from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.model import format_time
@@ -27,6 +28,12 @@ REQUIRED = {
     "GoogleMaps": ("api_key",),
 }
 METHODS = ("GET", "POST", "PUT", "DELETE")
+RESPONSE_TOPIC = "hook-response/{{PARTICLE_EVENT_NAME}}"
+"""The default name of the events that contain the responses to a webhook of an account or an organisation."""
+PRODUCT_RESPONSE_TOPIC = "{{PARTICLE_DEVICE_ID}}/" + RESPONSE_TOPIC
+"""The default name of the events that contain the responses to a webhook of a product."""
+ERROR_TOPIC = "hook-error/{{PARTICLE_EVENT_NAME}}"
+"""The default name of the events that tell of a failed request of a webhook."""
 DEFAULT_METHOD = "POST"
 BODY_FIELDS = ("body", "json", "form")
 """The fields that set the body of the requests of a webhook. A webhook can have only one of these fields."""
@@ -68,7 +75,7 @@ def _read_flag(fields: dict[str, Any], name: str, default: bool) -> bool:
     return value in (True, "true")
 
 
-def _read_settings(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
+def _read_settings(owner: PathOwner, kind: str, fields: dict[str, Any]) -> dict[str, Any]:
     """Check and return the fields of the request body that belong to one integration type.
 
     The error responses are inferred, not documented.
@@ -86,20 +93,29 @@ def _read_settings(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(fields[name], (expected_type, str)):
             raise bad_request(f"{name} has the wrong type")
         settings[name] = fields[name]
-    if kind == WEBHOOK:
-        settings.setdefault("requestType", DEFAULT_METHOD)
-        if settings["requestType"].upper() not in METHODS:
-            raise bad_request(f"requestType must be one of {', '.join(METHODS)}")
-        if urlsplit(settings["url"]).scheme not in ("http", "https"):
-            raise bad_request("url must be an address of the web")
-        if len(settings.keys() & set(BODY_FIELDS)) > 1:
-            raise bad_request(f"only one of {', '.join(BODY_FIELDS)} can be set")
-        for name, default in FLAGS.items():
-            settings[name] = _read_flag(fields, name, default)
+    return _complete_webhook(owner, settings, fields) if kind == WEBHOOK else settings
+
+
+def _complete_webhook(owner: PathOwner, settings: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """Check the settings of a webhook, and add the documented default values (endpoints.yml: webhook_create)."""
+    settings.setdefault("requestType", DEFAULT_METHOD)
+    settings.setdefault("responseTopic", RESPONSE_TOPIC if owner.product is None else PRODUCT_RESPONSE_TOPIC)
+    settings.setdefault("errorResponseTopic", ERROR_TOPIC)
+    if settings["requestType"].upper() not in METHODS:
+        raise bad_request(f"requestType must be one of {', '.join(METHODS)}")
+    if urlsplit(settings["url"]).scheme not in ("http", "https"):
+        raise bad_request("url must be an address of the web")
+    if len(settings.keys() & set(BODY_FIELDS)) > 1:
+        raise bad_request(f"only one of {', '.join(BODY_FIELDS)} can be set")
+    for name, default in FLAGS.items():
+        settings[name] = _read_flag(fields, name, default)
+    if fields.get(cloud_secrets.FIELD) is not None:
+        references = cloud_secrets.read_secret_references(owner.top_owner, fields[cloud_secrets.FIELD])
+        settings[cloud_secrets.FIELD] = references
     return settings
 
 
-def _read_integration(call: Call, kind: str, integration: Integration | None) -> Integration:
+def _read_integration(owner: PathOwner, call: Call, kind: str, integration: Integration | None) -> Integration:
     """Create an integration from the request body, or change the given integration.
 
     A change replaces all fields except the type, id, creation time, logs and counters.
@@ -108,7 +124,7 @@ def _read_integration(call: Call, kind: str, integration: Integration | None) ->
     event = fields.get("event")
     if not isinstance(event, str) or not event:
         raise bad_request("event is required")
-    settings = _read_settings(kind, fields)
+    settings = _read_settings(owner, kind, fields)
     target = (urlsplit(settings["url"]).hostname or "") if kind == WEBHOOK else kind
     name = fields.get("name") or f"{event} for {target}"
     device = next((fields[spelling] for spelling in DEVICE_SPELLINGS if fields.get(spelling)), None)
@@ -210,7 +226,7 @@ def get_webhook(world: World, call: Call) -> Reply:
 
 def _create_integration(world: World, call: Call, kind: str) -> Reply:
     owner = find_owner(world, call)
-    integration = _read_integration(call, kind, None)
+    integration = _read_integration(owner, call, kind, None)
     integration.created_at = world.now()
     owner.resources.integrations[integration.id] = integration
     answer = {"ok": True, **build_integration_row(integration)}
@@ -243,10 +259,10 @@ def edit_integration(world: World, call: Call) -> Reply:
 
     A request that changes the type is refused. This rule is inferred, not documented.
     """
-    _unused, integration = _find_integration(world, call)
+    owner, integration = _find_integration(world, call)
     if call.fields.get("integration_type", integration.kind) != integration.kind:
         raise bad_request("integration_type cannot be changed")
-    _read_integration(call, integration.kind, integration)
+    _read_integration(owner, call, integration.kind, integration)
     return json_reply({"integration": _build_shown_row(world, integration)})
 
 
@@ -258,8 +274,12 @@ def delete_integration(world: World, call: Call) -> Reply:
 
 
 def test_integration(world: World, call: Call) -> Reply:
-    """Simulate a test of an integration (endpoints.yml: integration_test). No request is sent to the target."""
-    _unused, integration = _find_integration(world, call)
+    """Simulate a test of an integration (endpoints.yml: integration_test). No request is sent to the target.
+
+    The test counts as an access to the secrets of the integration (endpoints.yml: secrets_list).
+    """
+    owner, integration = _find_integration(world, call)
+    cloud_secrets.record_access(owner.top_owner, integration, world.now())
     host = urlsplit(integration.settings.get("url", "")).hostname or ""
     error = f"getaddrinfo ENOTFOUND {host}" if host.endswith(UNREACHABLE_ENDING) else None
     entry = {

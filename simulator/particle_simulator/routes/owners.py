@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from particle_simulator.errors import plain_error
 from particle_simulator.messages import Call
-from particle_simulator.model import Account, Organization, Product
+from particle_simulator.model import Account, Organization, Owner, Product
 from particle_simulator.resources import Resources
 from particle_simulator.routes.products import find_product
 from particle_simulator.world import World
@@ -30,6 +30,14 @@ class PathOwner:
     """The account that owns the sandbox or the product. For an organisation, the account of the caller."""
     product: Product | None = None
     org: Organization | None = None
+
+    @property
+    def top_owner(self) -> Owner | None:
+        """The organisation or the account that owns the product or the sandbox.
+
+        None if the owner of the product has no account in the simulator.
+        """
+        return self.product.top_owner if self.product is not None else self.org or self.account
 
 
 def find_organization(world: World, call: Call) -> Organization:

@@ -64,6 +64,24 @@ def test_older_webhook_path_needs_no_integration_type(demo: User, base: str) -> 
     assert (answer.status_code, answer.json()) == (404, {"ok": False, "error": "Webhook not found"})
 
 
+@pytest.mark.parametrize(
+    ("base", "topic"),
+    [
+        (INTEGRATIONS, "hook-response/{{PARTICLE_EVENT_NAME}}"),
+        (f"{PRODUCT}/integrations", "{{PARTICLE_DEVICE_ID}}/hook-response/{{PARTICLE_EVENT_NAME}}"),
+    ],
+)
+def test_webhook_with_an_event_and_an_address_has_the_defaults(demo: User, base: str, topic: str) -> None:
+    minimal = {key: WEBHOOK[key] for key in ("integration_type", "event", "url")}
+    answer = demo.post(base, minimal)
+    assert answer.status_code == 201
+    shown = demo.get(f"{base}/{answer.json()['id']}")["integration"]
+    assert shown["requestType"] == "POST"
+    assert shown["responseTopic"] == topic
+    assert shown["errorResponseTopic"] == "hook-error/{{PARTICLE_EVENT_NAME}}"
+    assert (shown["rejectUnauthorized"], shown["unchunked"], shown["dataUrlResponseEvent"]) == (True, False, False)
+
+
 @pytest.mark.parametrize("spelling", ["deviceID", "deviceId", "deviceid"])
 def test_device_id_is_accepted_in_each_spelling_of_its_key(demo: User, spelling: str) -> None:
     assert create_webhook(demo, **{spelling: "e00f"})["deviceID"] == "e00f"
