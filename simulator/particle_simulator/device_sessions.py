@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from particle_simulator.configurations import take_pending_configuration
 from particle_simulator.events import Event
 from particle_simulator.model import Device
 from particle_simulator.world import World
@@ -32,4 +33,5 @@ def start_session(world: World, device: Device) -> None:
         device.product.drop_sorted_lists("lastConnection")
     if device.owner is not None:
         device.owner.sorted_devices = None
+    take_pending_configuration(device)
     report_status(world, device, online=True)

@@ -17,6 +17,8 @@ from particle_simulator.events import Stream
 from particle_simulator.model import Account, Token
 
 FORM = "application/x-www-form-urlencoded"
+SCHEMA = "application/schema+json"
+"""The content type of a request body that is a JSON Schema."""
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class Call:
     files: dict[str, bytes] = field(default_factory=dict)
     filenames: dict[str, str] = field(default_factory=dict)
     """The names of the uploaded files, keyed by form field."""
+    document: Any = None
+    """The JSON value in the request body, if the body is a JSON Schema. The value can have any type."""
     bearer: Token | None = None
     address: str = ""
 
@@ -112,12 +116,16 @@ def _parse_form(text: str) -> dict[str, Any]:
     return fields
 
 
-def _parse_json(raw: bytes) -> dict[str, Any]:
+def _parse_json(raw: bytes) -> Any:
     try:
-        content = orjson.loads(raw)
+        return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         # This error body is not documented.
         raise bad_request("The request body is not valid JSON") from error
+
+
+def _parse_json_object(raw: bytes) -> dict[str, Any]:
+    content = _parse_json(raw)
     if not isinstance(content, dict):
         raise bad_request("The request body must be a JSON object")
     return content
@@ -144,4 +152,6 @@ async def read_body(request: web.BaseRequest, call: Call) -> None:
     if request.content_type == FORM:
         call.fields = _parse_form(raw.decode("utf-8", "replace"))
     elif request.content_type == "application/json":
-        call.fields = _parse_json(raw)
+        call.fields = _parse_json_object(raw)
+    elif request.content_type == SCHEMA:
+        call.document = _parse_json(raw)

@@ -41,6 +41,7 @@ def remove_from_product(device: Device) -> None:
     assign_groups(device, ())
     device.product.devices.pop(device.id, None)
     device.product.removed.add(device.id)
+    device.product.resources.configuration.devices.pop(device.id, None)
     device.product.sorted_devices.clear()
     device.product = None
     device.development = device.quarantined = device.denied = False

@@ -149,6 +149,29 @@ class Sim:
 
 
 @dataclass(slots=True, eq=False)
+class DeviceConfiguration:
+    """The configuration of one device of a product."""
+
+    current: dict[str, Any] = field(default_factory=dict)
+    """The configuration that the device has taken."""
+    pending: dict[str, Any] | None = None
+    """The configuration that the device takes in its next session, or None."""
+    own: bool = False
+    """Whether the configuration was set for this device, and not for the whole product."""
+    schema: dict[str, Any] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Configuration:
+    """The configuration of a product and of its devices. None means that nothing is set."""
+
+    sections: dict[str, Any] | None = None
+    schema: dict[str, Any] | None = None
+    devices: dict[str, DeviceConfiguration] = field(default_factory=dict)
+    """The configurations of devices, keyed by device id. A device of the product can have no entry."""
+
+
+@dataclass(slots=True, eq=False)
 class Resources:
     """The resources of a product, of an organisation, or of the sandbox of an account."""
 
@@ -159,3 +182,4 @@ class Resources:
     firmware: dict[int, Firmware] = field(default_factory=dict)
     customers: dict[str, Account] = field(default_factory=dict)
     secrets: dict[str, Secret] = field(default_factory=dict)
+    configuration: Configuration = field(default_factory=Configuration)

@@ -4,6 +4,7 @@
 
 from particle_simulator.routes import (
     agreements,
+    configuration,
     customers,
     device_calls,
     device_groups,
@@ -54,6 +55,7 @@ TABLE = RouteTable(
         *sims.ROUTES,
         *integrations.ROUTES,
         *environment_variables.ROUTES,
+        *configuration.ROUTES,
         *secrets.ROUTES,
         *product_import.ROUTES,
         *oauth_clients.ROUTES,

@@ -32,7 +32,7 @@ def find_product(world: World, call: Call) -> Product:
 def find_product_device(world: World, call: Call) -> tuple[Product, Device]:
     """Find the product and the device in the request path. Product routes accept device ids, but not device names."""
     product = find_product(world, call)
-    device = product.devices.get(call.path["id"].lower())
+    device = product.devices.get((call.path.get("id") or call.path["deviceId"]).lower())
     if device is None:
         raise permission_denied()
     return product, device
