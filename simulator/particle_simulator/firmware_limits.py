@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The maximum sizes of user modules and assets (firmware-and-events.md, sections 1 and 3)."""
+"""The maximum sizes of user modules (firmware-and-events.md, section 1) and of assets.
+
+The limits of assets are in firmware-and-events.md, section 3.
+"""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def take_update(world: World, device: Device) -> bool:
 def flash(world: World, device: Device, file: FirmwareFile | None) -> None:
     """Send a firmware file to a device. None stands for a file that the device refuses.
 
-    (firmware-and-events.md, sections 4.1 and 4.3)
+    A refusal ends the update without a restart (firmware-and-events.md, section 4.3).
     """
     device.last_heard = world.now()
     publish_device_event(world, device, FLASH_EVENT, "started ")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Make valid and damaged firmware files for tests (firmware-and-events.md, sections 2 and 3)."""
+"""Make valid and damaged firmware files for tests (firmware-and-events.md, section 2)."""
 
 from __future__ import annotations
 
