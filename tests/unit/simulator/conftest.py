@@ -10,10 +10,22 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import requests
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from simulator_client import ACCOUNTS, FLEET, OTHER, Cloud, User, started, write_json
+from simulator_client import (
+    ACCOUNTS,
+    FLEET,
+    OTHER,
+    TIMEOUT_SECONDS,
+    Cloud,
+    EventStream,
+    OpenStream,
+    User,
+    started,
+    write_json,
+)
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +76,22 @@ def demo(cloud: Cloud) -> User:
 def other(cloud: Cloud) -> User:
     """Return a user without a product."""
     return cloud.user(OTHER)
+
+
+@pytest.fixture
+def listen() -> Iterator[OpenStream]:
+    """Return a function that opens a stream on a new connection; the streams are closed after the test."""
+    with ExitStack() as stack:
+
+        def open_stream(user: User, path: str) -> EventStream:
+            answer = requests.get(
+                user.cloud.base + path,
+                headers={"Authorization": f"Bearer {user.token}"},
+                stream=True,
+                timeout=TIMEOUT_SECONDS,
+                proxies={"http": "", "https": ""},
+            )
+            stack.callback(answer.close)
+            return EventStream(answer)
+
+        yield open_stream

@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +168,31 @@ class User:
         """Import devices into the product."""
         answer = self.post(DEVICES, {"ids": list(devices)})
         assert answer.json()["updated"] == len(devices), answer.text
+
+
+class EventStream:
+    """An open stream of events."""
+
+    def __init__(self, answer: requests.Response) -> None:
+        assert answer.status_code == 200, answer.text
+        self.answer = answer
+        self.lines = answer.iter_lines(chunk_size=1)
+        assert next(self.lines) == b":ok"
+        assert next(self.lines) == b""
+
+    def read_event(self) -> tuple[str, dict[str, Any]]:
+        """Return the name and the data of the next event."""
+        name = ""
+        for line in self.lines:
+            field, _unused, value = line.decode().partition(": ")
+            if field == "event":
+                name = value
+            elif field == "data":
+                return name, json.loads(value)
+        raise AssertionError("the stream has ended")
+
+
+OpenStream = Callable[[User, str], EventStream]
 
 
 def refusal(answer: requests.Response) -> tuple[int, str, str]:

@@ -5,14 +5,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-from simulator_client import DEVICES, FREE, PRODUCT, TIMEOUT_SECONDS, Cloud, User, started
+from simulator_client import DEVICES, FREE, PRODUCT, TIMEOUT_SECONDS, Cloud, OpenStream, User, started
 
 from particle_simulator.events import Event
 from particle_simulator.model import Device
@@ -20,50 +17,6 @@ from particle_simulator.model import Device
 EVENTS = "/v1/devices/events"
 PRODUCT_EVENTS = f"{PRODUCT}/events"
 PRODUCT_FIELDS = {"data", "ttl", "published_at", "coreid", "userid", "version", "public", "productID"}
-
-
-class EventStream:
-    """An open stream of events."""
-
-    def __init__(self, answer: requests.Response) -> None:
-        assert answer.status_code == 200, answer.text
-        self.answer = answer
-        self.lines = answer.iter_lines(chunk_size=1)
-        assert next(self.lines) == b":ok"
-        assert next(self.lines) == b""
-
-    def read_event(self) -> tuple[str, dict[str, Any]]:
-        """Return the name and the data of the next event."""
-        name = ""
-        for line in self.lines:
-            field, _unused, value = line.decode().partition(": ")
-            if field == "event":
-                name = value
-            elif field == "data":
-                return name, json.loads(value)
-        raise AssertionError("the stream has ended")
-
-
-OpenStream = Callable[[User, str], EventStream]
-
-
-@pytest.fixture
-def listen() -> Iterator[OpenStream]:
-    """Return a function that opens a stream on a new connection; the streams are closed after the test."""
-    with ExitStack() as stack:
-
-        def open_stream(user: User, path: str) -> EventStream:
-            answer = requests.get(
-                user.cloud.base + path,
-                headers={"Authorization": f"Bearer {user.token}"},
-                stream=True,
-                timeout=TIMEOUT_SECONDS,
-                proxies={"http": "", "https": ""},
-            )
-            stack.callback(answer.close)
-            return EventStream(answer)
-
-        yield open_stream
 
 
 def publish(user: User, name: str, data: str = "", **more: Any) -> None:
