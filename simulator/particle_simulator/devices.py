@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 from particle_simulator.model import Device
+from particle_simulator.positions import Position
 from particle_simulator.resources import Environment
 
 
 class Devices:
     """All devices of the cloud, with their environment variables and the times of their vitals records."""
 
-    __slots__ = ("by_id", "by_label", "by_name", "environments", "offline_due", "vitals")
+    __slots__ = ("by_id", "by_label", "by_name", "environments", "offline_due", "positions", "vitals")
 
     def __init__(self) -> None:
         self.by_id: dict[str, Device] = {}
@@ -26,6 +27,8 @@ class Devices:
         """
         self.environments: dict[str, Environment] = {}
         """The environment variables of devices, keyed by device id."""
+        self.positions: dict[str, Position | None] = {}
+        """The positions in the fleet file, keyed by device id. None means that the device has no position."""
         self.vitals: dict[str, list[float]] = {}
         """For each device id, the times at which the device has reported vitals on request."""
 

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 from particle_simulator.model import CELLULAR_PLATFORMS, WIFI_PLATFORMS, Device
+from particle_simulator.positions import Position
 
 BORON = 13
 PREFIXES = {6: "PH", 8: "P1", 12: "ARG", 13: "B40", 14: "XEN", 23: "B4S", 25: "B5S", 26: "TRK", 32: "P2"}
@@ -22,6 +24,12 @@ ID_PREFIX = "e00fce68"
 
 QUARANTINE_DEVICE_OS = "3.0.0"
 """The version of Device OS of quarantined devices, unless the fleet file sets another version."""
+
+TIMES = ("last_heard", "last_handshake_at")
+"""The keys of a fleet file that contain times. If one of them is null, the cloud has never heard of the device."""
+
+NOT_ATTRIBUTES = frozenset({"id", "owner", "product_id", "groups", "platform_id", "position", *TIMES})
+"""The keys of a fleet file that are not simply copied to the device."""
 
 _SECRET_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
@@ -80,6 +88,37 @@ def build_devices(
         for key, value in record.items():
             if key == "device_protection":
                 device.protection = str(value.get("status", "disabled"))
-            elif key not in ("id", "owner", "product_id", "groups", "platform_id"):
+            elif key not in NOT_ATTRIBUTES:
                 setattr(device, key, value)
+        _apply_times(device, record)
         yield device, record
+
+
+def was_never_heard(record: dict[str, Any]) -> bool:
+    """Return whether a record of a fleet file describes a device that the cloud has never heard of."""
+    return any(record.get(key, "") is None for key in TIMES)
+
+
+def _apply_times(device: Device, record: dict[str, Any]) -> None:
+    """Set the times of a device that the fleet file gives.
+
+    A device that was never heard has no times and no address, and is offline.
+    """
+    if was_never_heard(record):
+        device.last_heard = device.last_handshake_at = device.last_ip_address = None
+        device.online = False
+        return
+    for key in TIMES:
+        if key in record:
+            setattr(device, key, read_time(record[key]))
+
+
+def read_time(text: str) -> float:
+    """Return a time of a fleet file in seconds since the epoch. Raise `ValueError` if it is not an ISO 8601 time."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def read_position(record: dict[str, float] | None) -> Position | None:
+    """Return a position of a fleet file, or None if the device has no position."""
+    return Position(float(record["longitude"]), float(record["latitude"])) if record is not None else None

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from particle_simulator.fleet import TIMES, read_time, was_never_heard
 from particle_simulator.model import reports_product
 
 PRODUCT_ID = 31337
@@ -28,7 +29,7 @@ DEVICE_ID = re.compile(r"[0-9a-f]{24}")
 GROUP_NAME = re.compile(r"[a-z0-9_-]+")
 
 _TEXT: tuple[type, ...] = (str, type(None))
-_FLEET_KEYS: dict[str, tuple[type, ...]] = {
+FLEET_KEYS: dict[str, tuple[type, ...]] = {
     "id": (str,),
     "name": _TEXT,
     "owner": _TEXT,
@@ -49,7 +50,11 @@ _FLEET_KEYS: dict[str, tuple[type, ...]] = {
     "desired_firmware_version": (int, type(None)),
     "system_firmware_version": (str,),
     "device_protection": (dict,),
+    "last_heard": _TEXT,
+    "last_handshake_at": _TEXT,
+    "position": (dict, type(None)),
 }
+_MAX_DEGREES = {"longitude": 180, "latitude": 90}
 _ACCOUNT_KEYS = {
     "username",
     "password",
@@ -130,11 +135,13 @@ def _check_device(device: dict[str, Any], where: str) -> None:
     if not isinstance(device.get("id"), str) or not DEVICE_ID.fullmatch(device["id"].lower()):
         raise SettingsError(f"{where}: id must consist of 24 hexadecimal digits")
     for key, value in device.items():
-        if key not in _FLEET_KEYS:
+        if key not in FLEET_KEYS:
             raise SettingsError(f"{where}: {key!r} is not a valid key")
-        if not isinstance(value, _FLEET_KEYS[key]):
-            types = " or ".join("null" if kind is NoneType else kind.__name__ for kind in _FLEET_KEYS[key])
+        if not isinstance(value, FLEET_KEYS[key]) or (isinstance(value, bool) and bool not in FLEET_KEYS[key]):
+            types = " or ".join("null" if kind is NoneType else kind.__name__ for kind in FLEET_KEYS[key])
             raise SettingsError(f"{where}: {key} must be {types}, got {type(value).__name__}")
+    _check_times(device, where)
+    _check_position(device.get("position"), where)
     version = device.get("system_firmware_version")
     if device.get("quarantined") and version is not None and not reports_product(version):
         raise SettingsError(
@@ -148,6 +155,36 @@ def _check_device(device: dict[str, Any], where: str) -> None:
             raise SettingsError(
                 f"{where}: {name!r} is not a valid group name (lower-case letters, digits, dashes and underscores)"
             )
+
+
+def _check_times(device: dict[str, Any], where: str) -> None:
+    """Check the times of a device in a fleet file.
+
+    The cloud learns the firmware version of a device when a session starts, so a device that was never heard has none.
+    """
+    for key in TIMES:
+        try:
+            if device.get(key) is not None:
+                read_time(device[key])
+        except ValueError as error:
+            raise SettingsError(f"{where}: {key} must be null or an ISO 8601 time") from error
+    if not was_never_heard(device):
+        return
+    for key in ("online", *TIMES, "firmware_version"):
+        if device.get(key) not in (None, False):
+            raise SettingsError(f"{where}: a device that was never heard cannot have {key}")
+
+
+def _check_position(position: dict[str, Any] | None, where: str) -> None:
+    """Check the position of a device in a fleet file."""
+    if position is None:
+        return
+    if set(position) != set(_MAX_DEGREES):
+        raise SettingsError(f"{where}: position must have the keys longitude and latitude, and no other key")
+    for key, limit in _MAX_DEGREES.items():
+        value = position[key]
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not -limit <= value <= limit:
+            raise SettingsError(f"{where}: {key} of position must be a number from -{limit} to {limit}")
 
 
 def read_accounts(path: str | None) -> tuple[dict[str, Any], ...]:

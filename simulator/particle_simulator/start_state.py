@@ -7,7 +7,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from particle_simulator.fleet import build_devices, manufacture_devices
+from particle_simulator.fleet import build_devices, manufacture_devices, read_position
 from particle_simulator.groups import assign_groups
 from particle_simulator.model import Account, Client, Device, Organization, Product
 from particle_simulator.ownership import add_to_product, claim
@@ -84,6 +84,8 @@ def _add_described_devices(world: World, settings: Settings, now: float) -> None
             device.system_firmware_version = MESH_DEVICE_OS
         device.powered = device.online
         world.devices.add(device)
+        if "position" in record:
+            world.devices.positions[device.id] = read_position(record["position"])
         if record.get("owner"):
             claim(device, _find_owner(world, record["owner"]))
         product_id = record.get("product_id")

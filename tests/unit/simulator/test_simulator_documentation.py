@@ -14,6 +14,7 @@ from particle_simulator.error_shapes import SHAPES
 from particle_simulator.faults import AFTER, BEFORE, KEYS
 from particle_simulator.routes import build_whole_table
 from particle_simulator.routes_table import render_routes_table
+from particle_simulator.settings import FLEET_KEYS
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
 
@@ -33,6 +34,11 @@ def test_routes_flag_prints_the_table_and_exits() -> None:
 def test_page_names_each_command_line_flag() -> None:
     flags = set(re.findall(r"--[a-z-]+", run(["--help"]).stdout)) - {"--help"}
     assert {flag for flag in flags if f"`{flag}" not in PAGE and f" {flag}" not in PAGE} == set()
+
+
+def test_page_names_each_key_of_a_fleet_file() -> None:
+    section = PAGE.partition("### Fleet file")[2].partition("\n## ")[0]
+    assert [key for key in FLEET_KEYS if f"`{key}`" not in section] == []
 
 
 def test_page_names_each_admin_route() -> None:

@@ -157,6 +157,33 @@ def test_refused_command_line_ends_the_process_without_a_traceback() -> None:
             "'A B' is not a valid group name",
         ),
         ("--fleet", [{"id": FREE[0], "groups": ["north"]}], "groups require a product_id"),
+        ("--fleet", [{"id": FREE[0], "platform_id": True}], "platform_id must be int, got bool"),
+        ("--fleet", [{"id": FREE[0], "last_heard": ""}], "last_heard must be null or an ISO 8601 time"),
+        (
+            "--fleet",
+            [{"id": FREE[0], "last_heard": None, "online": True}],
+            "a device that was never heard cannot have online",
+        ),
+        (
+            "--fleet",
+            [{"id": FREE[0], "last_handshake_at": None, "firmware_version": 3}],
+            "a device that was never heard cannot have firmware_version",
+        ),
+        (
+            "--fleet",
+            [{"id": FREE[0], "last_handshake_at": None, "last_heard": "2026-01-01"}],
+            "a device that was never heard cannot have last_heard",
+        ),
+        (
+            "--fleet",
+            [{"id": FREE[0], "position": {"latitude": 1}}],
+            "position must have the keys longitude and latitude",
+        ),
+        (
+            "--fleet",
+            [{"id": FREE[0], "position": {"longitude": 181, "latitude": 1}}],
+            "longitude of position must be a number from -180 to 180",
+        ),
         ("--accounts", [], "must contain an account"),
         ("--accounts", [{"username": "x", "password": "y", "otp_secret": "1!"}], "otp_secret must be in base32"),
         (
