@@ -13,7 +13,7 @@ from simulator_client import DEMO, DEVICES, Cloud, User, device_id, started, wri
 
 from support.paths import ROOT
 
-FACTS = (ROOT / "docs" / "facts" / "errors-and-limits.md").read_text(encoding="utf-8")
+FACTS = (ROOT / "docs" / "facts" / "errors-and-limits").with_suffix(".md").read_text(encoding="utf-8")
 TABLE = FACTS.partition("### platform_id table")[2]
 RADIOS = {int(row[1]): row[2] for row in re.finditer(r"(?m)^\| (\d+) \|[^|]*\|[^|]*\|[^|]*\| ([^|]*) \|", TABLE)}
 """The radios of each platform in the facts, keyed by platform id."""
