@@ -13,8 +13,9 @@ import orjson
 from particle_simulator import power
 from particle_simulator.describe import describe_world
 from particle_simulator.errors import Refusal, bad_request, plain_error
+from particle_simulator.firmware_files import build_firmware_file, read_firmware_file
 from particle_simulator.messages import Reply, json_reply, refusal_reply
-from particle_simulator.model import Device, format_time
+from particle_simulator.model import Device, Product, format_time
 from particle_simulator.resources import MAX_VERSION, MIN_VERSION, Firmware, is_version
 from particle_simulator.world import World
 
@@ -182,27 +183,29 @@ def _change_product(simulation: Simulation, target: str, content: Any) -> Any:
     """Change the setting `quarantine` of a product, or give the product firmware.
 
     If the setting is true, a device that was not imported must wait for approval. The key `firmware` is a list of
-    version numbers. A version that the product does not have yet is added without a binary.
+    version numbers. A version that the product does not have yet is added with a small valid binary.
     """
     product = simulation.world.products.find(target)
     if product is None:
         raise plain_error(404, f"product {target} does not exist")
     changes = _check_object(content, {"firmware", "quarantine"})
     for version in _check_versions(changes.get("firmware", [])):
-        product.resources.firmware.setdefault(version, _build_firmware(simulation.world, version))
+        product.resources.firmware.setdefault(version, _build_firmware(simulation.world, product, version))
     product.quarantine = _check_flag("quarantine", changes.get("quarantine", product.quarantine))
     return {"id": product.id, "quarantine": product.quarantine, "firmware": sorted(product.resources.firmware)}
 
 
-def _build_firmware(world: World, version: int) -> Firmware:
-    """Build a firmware version without a binary."""
+def _build_firmware(world: World, product: Product, version: int) -> Firmware:
+    """Build a firmware version with a binary for the platform of the product."""
+    name, binary = f"v{version}.bin", build_firmware_file(product.platform_id, version)
     return Firmware(
         id=secrets.token_hex(12),
         version=version,
         title=f"v{version}",
         description="",
-        name=f"v{version}.bin",
-        binary=b"",
+        name=name,
+        binary=binary,
+        file=read_firmware_file(name, binary),
         mandatory=False,
         uploaded_by="",
         uploaded_on=world.now(),

@@ -34,6 +34,8 @@ class Call:
     files: dict[str, bytes] = field(default_factory=dict)
     filenames: dict[str, str] = field(default_factory=dict)
     """The names of the uploaded files, keyed by form field."""
+    file_types: dict[str, str] = field(default_factory=dict)
+    """The content types of the uploaded files, keyed by form field."""
     document: Any = None
     """The JSON value in the request body, if the body is a JSON Schema. The value can have any type."""
     bearer: Token | None = None
@@ -145,6 +147,7 @@ async def read_body(request: web.BaseRequest, call: Call) -> None:
             else:
                 call.files[part.name] = raw
                 call.filenames[part.name] = part.filename
+                call.file_types[part.name] = part.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         return
     raw = await request.content.read()
     if not raw:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from particle_simulator.firmware_files import FirmwareFile
+
 if TYPE_CHECKING:
     from particle_simulator.model import Account, Device, Token
 
@@ -112,6 +114,8 @@ class Firmware:
     description: str
     name: str
     binary: bytes
+    file: FirmwareFile
+    """The contents of `binary`."""
     mandatory: bool
     uploaded_by: str
     uploaded_on: float

@@ -21,6 +21,8 @@ const CLIENTS = {
   11: installed('particle-api-js-11'),
 };
 
+const { firmwareTestHelper } = installed('binary-version-reader');
+
 export const [DEMO, STRANGER, CAREFUL, STAFF] = JSON.parse(
   readFileSync(new URL('accounts.json', import.meta.url), 'utf8'),
 );
@@ -33,6 +35,10 @@ export const UNKNOWN_DEVICE = 'e00fce680000000000000000';
 export const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 export const HEX_24 = /^[0-9a-f]{24}$/;
 export const HEX_40 = /^[0-9a-f]{40}$/;
+
+/** Make a valid binary of a version of the product firmware. */
+export const makeBinary = (productVersion) =>
+  firmwareTestHelper.createFirmwareBinary({ platformId: BORON, productId: BORON, productVersion });
 
 const CLOUDS = {
   plain: process.env.CLOUD_URL,

@@ -20,7 +20,7 @@ from support.simulator import PASSWORD, USERNAME
 SUITE = TESTS / "official_client"
 ACCOUNTS = SUITE / "accounts.json"
 ORG = "acme"
-PACKAGES = ("particle-api-js", "particle-api-js-11")
+PACKAGES = ("particle-api-js", "particle-api-js-11", "binary-version-reader")
 SUITE_SECONDS = 180.0
 TOOL_SECONDS = 60.0
 
@@ -48,7 +48,7 @@ def run_suite(clouds: Mapping[str, str], installed: Path = OFFICIAL_CLIENT) -> S
     :param installed: the folder into which npm has installed the client.
     :raises ProcessFailed: if the client is not installed, or the suite does not end in time.
     """
-    _check_installed(installed)
+    check_installed(installed)
     # Without `--test`, node runs all tests in one process, so that the timeout ends all tests.
     argv = ["node", "--test-reporter=spec", str(SUITE / "suite.mjs")]
     env = {"PATH": os.environ["PATH"], "OFFICIAL_CLIENT": str(installed), **clouds}
@@ -80,7 +80,7 @@ def read_mesh_networks(url: str, *command: str, installed: Path = OFFICIAL_CLIEN
         role of each member, keyed by device id.
     :raises ProcessFailed: if the client is not installed, or the program fails.
     """
-    _check_installed(installed)
+    check_installed(installed)
     credentials = {"USERNAME": USERNAME, "PASSWORD": PASSWORD, "MESH_CLOUD_URL": url}
     run = subprocess.run(
         ["node", str(SUITE / "networks.mjs"), *(command or ("read",))],
@@ -96,7 +96,8 @@ def read_mesh_networks(url: str, *command: str, installed: Path = OFFICIAL_CLIEN
     return found
 
 
-def _check_installed(installed: Path) -> None:
+def check_installed(installed: Path) -> None:
+    """Raise `ProcessFailed` unless npm has installed all packages into a folder."""
     if not all((installed / "node_modules" / name / "package.json").is_file() for name in PACKAGES):
         raise ProcessFailed(
             "The official client is not installed. Run `make test` or `make integration`, which need Node.js with npm."

@@ -4,19 +4,28 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from typing import Any
 
-from particle_simulator.device_sessions import publish_device_event
 from particle_simulator.errors import Refusal, bad_request, plain_error
-from particle_simulator.firmware_updates import FLASH_EVENT
+from particle_simulator.firmware_files import (
+    FirmwareFile,
+    InvalidFirmwareFile,
+    build_firmware_file,
+    read_firmware_file,
+)
+from particle_simulator.firmware_updates import flash
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Device, format_time
+from particle_simulator.resources import is_version
 from particle_simulator.routing import Auth, Kind, Route
+from particle_simulator.settings import PRODUCT_PLATFORM
 from particle_simulator.world import World
 
 GROUP = "product_firmware"
 BINARY_ENDINGS = (".bin", ".zip")
+BUILT_NAME = "firmware.bin"
 BINARY_LIFETIME = 86_400.0
 """Seconds until a compiled binary expires. Inferred: Particle documents the field `expires_at`, but no number."""
 
@@ -25,6 +34,9 @@ TARGETS = ("6.3.4", "5.8.2", "4.2.0", "2.3.1")
 PLATFORMS = {"Argon": 12, "Boron": 13, "B-SoM": 23, "B5-SoM": 25, "Tracker": 26, "P2": 32, "M-SoM": 35}
 ERROR_MARKER = b"#error"
 """A source file that contains this string does not compile. Tests can use this string to cause a compiler error."""
+
+PRODUCT_VERSION = re.compile(rb"PRODUCT_VERSION\s*\(\s*(\d{1,5})\s*\)")
+MAX_PLATFORM_ID = 65_535
 
 
 def _find_compile_errors(call: Call) -> dict[str, Any] | None:
@@ -39,6 +51,17 @@ def _find_compile_errors(call: Call) -> dict[str, Any] | None:
     return None
 
 
+def _build_binary(call: Call, platform_id: int) -> bytes:
+    """Build the binary of the source files. Different source files result in different binaries.
+
+    The macro PRODUCT_VERSION in a source file sets the product version (firmware-and-events.md, section 2).
+    """
+    sources = b"\0".join(call.files.values())
+    found = PRODUCT_VERSION.search(sources)
+    version = int(found[1]) if found and is_version(int(found[1])) else None
+    return build_firmware_file(platform_id, version, code=sha256(sources).digest())
+
+
 # ---------------------------------------------------------------------- flashing
 
 
@@ -46,35 +69,45 @@ def flash_device(world: World, device: Device, call: Call) -> Reply:
     """Flash a device with the binary or the source files of the request (endpoints.yml: device_flash).
 
     A success means that the update has started, not that the update is complete. A compiler error also has status 200.
+    A file that the device cannot run has the same response. Only the device refuses such a file (inferred).
     """
     if not device.reachable:
         raise Refusal(500, {"ok": False, "code": 500, "errors": ["Request Timed Out"]})
-    first = call.filenames.get("file") or next(iter(call.filenames.values()))
-    from_source = not first.lower().endswith(BINARY_ENDINGS)
-    compile_errors = _find_compile_errors(call) if from_source else None
+    field = "file" if "file" in call.files else next(iter(call.files))
+    name = call.filenames[field]
+    if name.lower().endswith(BINARY_ENDINGS):
+        flash(world, device, _read_runnable_file(device, name, call.files[field]))
+        return json_reply({"id": device.id, "status": "Update started"})
+    compile_errors = _find_compile_errors(call)
     if compile_errors is not None:
         return json_reply(compile_errors)
-    device.last_heard = world.now()
-    publish_device_event(world, device, FLASH_EVENT, "started")
-    publish_device_event(world, device, FLASH_EVENT, "success")
-    if from_source:
-        return json_reply({"ok": True, "message": "Update started"})
-    return json_reply({"id": device.id, "status": "Update started"})
+    flash(world, device, _read_runnable_file(device, BUILT_NAME, _build_binary(call, device.platform_id)))
+    return json_reply({"ok": True, "message": "Update started"})
+
+
+def _read_runnable_file(device: Device, name: str, content: bytes) -> FirmwareFile | None:
+    """Read a firmware file. Return None if the device cannot run the file (firmware-and-events.md, section 4.3)."""
+    try:
+        file = read_firmware_file(name, content)
+    except InvalidFirmwareFile:
+        return None
+    return file if file.platform_id == device.platform_id else None
 
 
 # ---------------------------------------------------------------------- compiling
 
 
 def compile_sources(world: World, call: Call) -> Reply:
-    """Compile source files (endpoints.yml: compile)."""
+    """Compile source files (endpoints.yml: compile). Without a platform, compile for a Boron (inferred)."""
     if not call.files:
         raise bad_request("file is required")
+    platform_id = _read_platform_id(call.fields.get("platform_id", PRODUCT_PLATFORM))
     compile_errors = _find_compile_errors(call)
     if compile_errors is not None:
         return json_reply(compile_errors)
-    digest = sha256(b"".join(call.files.values())).hexdigest()
-    binary_id = digest[:24]
-    world.downloads.binaries[binary_id] = digest.encode()
+    binary = _build_binary(call, platform_id)
+    binary_id = sha256(binary).hexdigest()[:24]
+    world.downloads.binaries[binary_id] = binary
     return json_reply(
         {
             "ok": True,
@@ -82,9 +115,16 @@ def compile_sources(world: World, call: Call) -> Reply:
             "binary_url": f"/v1/binaries/{binary_id}",
             "build_target_version": call.fields.get("build_target_version") or DEFAULT_TARGET,
             "expires_at": format_time(world.now() + BINARY_LIFETIME),
-            "sizeInfo": f"   text\t   data\t    bss\t    dec\n  {len(digest)}\t      0\t      0\t  {len(digest)}\n",
+            "sizeInfo": f"   text\t   data\t    bss\t    dec\n  {len(binary)}\t      0\t      0\t  {len(binary)}\n",
         }
     )
+
+
+def _read_platform_id(value: Any) -> int:
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= MAX_PLATFORM_ID):
+        raise bad_request(f"platform_id must be a number from 0 to {MAX_PLATFORM_ID}")
+    return int(text)
 
 
 def download_binary(world: World, call: Call) -> Reply:

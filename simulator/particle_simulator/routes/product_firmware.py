@@ -8,8 +8,12 @@ import secrets
 from collections import Counter
 from typing import Any
 
+import orjson
+
 from particle_simulator.errors import bad_request, plain_error
+from particle_simulator.events import Event
 from particle_simulator.firmware_updates import plan_updates
+from particle_simulator.firmware_uploads import find_file_field, read_uploaded_file
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.model import Product, format_time
 from particle_simulator.resources import MAX_VERSION, MIN_VERSION, Firmware, is_version
@@ -18,8 +22,7 @@ from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
 
 GROUP = "product_firmware"
-FILE_FIELDS = ("file", "binary")
-"""The names of the form field that contains the uploaded file. Old clients send `binary`."""
+CREATE_EVENT = "particle/firmware/create"
 
 
 def build_firmware_row(product: Product, firmware: Firmware, *, count: int | None = None) -> dict[str, Any]:
@@ -101,18 +104,17 @@ def get_firmware(world: World, call: Call) -> Reply:
 def upload_firmware(world: World, call: Call) -> Reply:
     """Upload a firmware version (endpoints.yml: firmware_upload).
 
-    The simulator does not compare the version with the binary, because tests rarely upload a real binary.
+    The version in the form must be the version in the binary. The bodies of the error responses are inferred.
     """
     product = find_product(world, call)
     version = _read_version(call.fields.get("version", ""))
     title = _read_text(call.fields, "title", "")
     if not title:
         raise bad_request("title is required")
-    field = next((name for name in FILE_FIELDS if name in call.files), None)
-    if field is None:
-        raise bad_request("file is required")
+    field = find_file_field(call)
     if version in product.resources.firmware:
-        raise bad_request(f"Version {version} already exists")
+        raise plain_error(400, f"Version {version} already exists")
+    file = read_uploaded_file(call, field, product, version)
     now = world.now()
     firmware = Firmware(
         id=secrets.token_hex(12),
@@ -121,13 +123,24 @@ def upload_firmware(world: World, call: Call) -> Reply:
         description=_read_text(call.fields, "description", ""),
         name=call.filenames[field],
         binary=call.files[field],
+        file=file,
         mandatory=_read_flag(call.fields, "mandatory", False),
         uploaded_by=call.account.username,
         uploaded_on=now,
         updated_at=now,
     )
     product.resources.firmware[version] = firmware
+    _publish_create_event(world, product, version)
     return json_reply(build_firmware_row(product, firmware), 201)
+
+
+def _publish_create_event(world: World, product: Product, version: int) -> None:
+    """Publish the event about an upload. Its data contains the version as a string.
+
+    (firmware-and-events.md, section 4.1)
+    """
+    data = orjson.dumps({"version": str(version)}).decode()
+    world.events.publish(Event(CREATE_EVENT, data, world.now(), product=product, account=product.owner))
 
 
 def edit_firmware(world: World, call: Call) -> Reply:

@@ -12,6 +12,7 @@ import {
   check,
   createClient,
   logIn,
+  makeBinary,
   resetCloud,
 } from '../support.mjs';
 
@@ -27,7 +28,7 @@ describe('both versions of the client', () => {
     const api = clients[12];
     await api.claimDevice({ deviceId });
     await api.addDeviceToProduct({ deviceId, product: PRODUCT });
-    await api.uploadProductFirmware({ file: Buffer.from('app'), version: 1, title: 'v1', product: PRODUCT });
+    await api.uploadProductFirmware({ file: makeBinary(1), version: 1, title: 'v1', product: PRODUCT });
     await api.createWebhook({ event: 'reading', url: 'https://hooks.example.net/in' });
     await api.createLedger({ ledger: { name: 'mesh', scope: 'Device', direction: 'Downstream' } });
     await api.setLedgerInstance({

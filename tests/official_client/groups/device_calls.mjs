@@ -11,6 +11,7 @@ import {
   expectPermissionDenied,
   expectRefusal,
   logIn,
+  makeBinary,
   readBody,
   resetCloud,
   setOnline,
@@ -122,12 +123,12 @@ describe('calls to a device', () => {
     const compiled = await readBody(api.flashDevice({ deviceId, files: source, targetVersion: '6.3.4' }));
     check.equal(compiled.ok, true);
     check.equal(compiled.message, 'Update started');
-    const binary = await readBody(api.flashDevice({ deviceId, files: { 'app.bin': Buffer.from('binary') } }));
+    const binary = await readBody(api.flashDevice({ deviceId, files: { 'app.bin': makeBinary(1) } }));
     check.deepEqual(binary, { id: deviceId, status: 'Update started' });
   });
 
   test('an offline device cannot be flashed', async () => {
-    const files = { 'app.bin': Buffer.from('binary') };
+    const files = { 'app.bin': makeBinary(1) };
     await expectRefusal(api.flashDevice({ deviceId: offlineId, files }), 500, {
       ok: false,
       code: 500,

@@ -13,6 +13,7 @@ import {
   check,
   createClient,
   logIn,
+  makeBinary,
   readBody,
   resetCloud,
   setOnline,
@@ -76,7 +77,7 @@ for (const version of [12, 11]) {
       stream({ deviceId: 'mine', name: 'spark/flash/status' }, async (events) => {
         const begin = waitForEvent(events, ({ data }) => data.trim() === 'started');
         const end = waitForEvent(events, ({ data }) => data.trim() === 'success');
-        await api.flashDevice({ deviceId, files: { 'app.bin': Buffer.from('binary') } });
+        await api.flashDevice({ deviceId, files: { 'app.bin': makeBinary(1) } });
         check.equal((await begin).coreid, deviceId);
         check.equal((await end).coreid, deviceId);
       }));

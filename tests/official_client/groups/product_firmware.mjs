@@ -12,11 +12,10 @@ import {
   check,
   expectRefusal,
   logIn,
+  makeBinary,
   readBody,
   resetCloud,
 } from '../support.mjs';
-
-const BINARY = Buffer.from([0, 1, 2, 253, 254, 255, 13, 10]);
 
 describe('product firmware', () => {
   let api;
@@ -29,7 +28,13 @@ describe('product firmware', () => {
   });
 
   const upload = (version, more = {}) =>
-    api.uploadProductFirmware({ file: BINARY, version, title: `v${version}`, product: PRODUCT, ...more });
+    api.uploadProductFirmware({
+      file: makeBinary(version),
+      version,
+      title: `v${version}`,
+      product: PRODUCT,
+      ...more,
+    });
 
   /** Upload a version, and run it on a device, as a release requires. */
   async function uploadAndFlash(version) {
@@ -45,13 +50,14 @@ describe('product firmware', () => {
   }
 
   test('an upload returns all details', async () => {
-    const firmware = await readBody(upload(1, { description: 'first light' }), 201);
+    const file = makeBinary(1);
+    const firmware = await readBody(upload(1, { file, description: 'first light' }), 201);
     check.match(firmware._id, HEX_24);
     check.equal(firmware.version, 1);
     check.equal(firmware.title, 'v1');
     check.equal(firmware.description, 'first light');
     check.equal(firmware.name, 'firmware.bin');
-    check.equal(firmware.size, BINARY.length);
+    check.equal(firmware.size, file.length);
     check.equal(firmware.product_default, false);
     check.deepEqual(firmware.groups, []);
     check.equal(firmware.product_id, PRODUCT);
@@ -63,6 +69,9 @@ describe('product firmware', () => {
     await upload(2);
     await expectRefusal(upload(2), 400);
   });
+
+  test('a binary of another version cannot be uploaded', () =>
+    expectRefusal(upload(15, { file: makeBinary(16) }), 400));
 
   test('the list contains every version with its number of devices', async () => {
     await upload(3);
@@ -82,8 +91,9 @@ describe('product firmware', () => {
   });
 
   test('a download is identical to the upload', async () => {
-    await upload(5);
-    check.deepEqual(await api.downloadProductFirmware({ version: 5, product: PRODUCT }), BINARY);
+    const file = makeBinary(5);
+    await upload(5, { file });
+    check.deepEqual(await api.downloadProductFirmware({ version: 5, product: PRODUCT }), file);
   });
 
   test('an unknown version is not found', async () => {

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from simulator_client import DEVICES, FREE, OFFLINE, PRODUCT, UNKNOWN, User
 
+from support.firmware import make_binary
+
 DEVICE = f"/v1/devices/{FREE[0]}"
 PRODUCT_DEVICE = f"{DEVICES}/{FREE[0]}"
 BASES = pytest.mark.parametrize("base", [DEVICE, PRODUCT_DEVICE])
@@ -105,7 +107,7 @@ def test_function_call_counts_as_write_and_variable_read_does_not(demo: User) ->
 
 @BASES
 def test_flash_of_a_binary_starts_an_update(demo: User, base: str) -> None:
-    answer = demo.call("PUT", base, files={"file": ("app.bin", b"\0\1")})
+    answer = demo.call("PUT", base, files={"file": ("app.bin", make_binary())})
     assert (answer.status_code, answer.json()) == (200, {"id": FREE[0], "status": "Update started"})
 
 
@@ -122,7 +124,7 @@ def test_flash_of_broken_sources_is_answered_with_200_and_build_errors(demo: Use
 
 
 def test_flash_of_an_offline_device_times_out(demo: User) -> None:
-    answer = demo.call("PUT", f"/v1/devices/{OFFLINE}", files={"file": ("app.bin", b"\0")})
+    answer = demo.call("PUT", f"/v1/devices/{OFFLINE}", files={"file": ("app.bin", make_binary())})
     assert answer.status_code == 500
     assert answer.json() == {"ok": False, "code": 500, "errors": ["Request Timed Out"]}
 

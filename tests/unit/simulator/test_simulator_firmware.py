@@ -10,8 +10,9 @@ import pytest
 import requests
 from simulator_client import DEVICES, FREE, GROUPS, OFFLINE, PRODUCT, QUARANTINED, User
 
+from support.firmware import make_binary
+
 FIRMWARE = f"{PRODUCT}/firmware"
-BINARY = bytes(range(256))
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +24,8 @@ def product_devices(demo: User) -> None:
 
 def upload(user: User, version: object = 7, field: str = "file", **more: str) -> requests.Response:
     fields = {"version": str(version), "title": f"v{version}"} | more
-    return user.call("POST", FIRMWARE, data=fields, files={field: ("app.bin", BINARY)})
+    binary = make_binary(version if isinstance(version, int) else 1)
+    return user.call("POST", FIRMWARE, data=fields, files={field: ("app.bin", binary)})
 
 
 def get_device(user: User, device_id: str = FREE[0]) -> Any:
@@ -46,7 +48,7 @@ def test_uploaded_binary_becomes_a_version(demo: User, field: str) -> None:
     answer = upload(demo, 7, field, description="first", mandatory="true")
     body = answer.json()
     assert answer.status_code == 201
-    assert (body["version"], body["title"], body["name"], body["size"]) == (7, "v7", "app.bin", 256)
+    assert (body["version"], body["title"], body["name"], body["size"]) == (7, "v7", "app.bin", len(make_binary(7)))
     assert (body["product_default"], body["groups"], body["mandatory"]) == (False, [], True)
     assert body["uploaded_by"] == {"username": "demo@example.com"}
 
@@ -58,7 +60,7 @@ def test_versions_are_listed_read_edited_and_downloaded(demo: User) -> None:
     assert demo.put(f"{FIRMWARE}/7", {"title": "seven", "mandatory": True}).json()["title"] == "seven"
     body = demo.get(f"{FIRMWARE}/7")
     assert (body["title"], body["mandatory"], "device_count" in body) == ("seven", True, False)
-    assert demo.call("GET", f"{FIRMWARE}/7/binary").content == BINARY
+    assert demo.call("GET", f"{FIRMWARE}/7/binary").content == make_binary(7)
 
 
 @pytest.mark.parametrize("version", ["x", "", "65536", "-1", "0"])
