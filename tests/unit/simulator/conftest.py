@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import requests
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -18,11 +17,11 @@ from simulator_client import (
     ACCOUNTS,
     FLEET,
     OTHER,
-    TIMEOUT_SECONDS,
     Cloud,
     EventStream,
     OpenStream,
     User,
+    open_stream,
     started,
     write_json,
 )
@@ -82,16 +81,4 @@ def other(cloud: Cloud) -> User:
 def listen() -> Iterator[OpenStream]:
     """Return a function that opens a stream on a new connection; the streams are closed after the test."""
     with ExitStack() as stack:
-
-        def open_stream(user: User, path: str) -> EventStream:
-            answer = requests.get(
-                user.cloud.base + path,
-                headers={"Authorization": f"Bearer {user.token}"},
-                stream=True,
-                timeout=TIMEOUT_SECONDS,
-                proxies={"http": "", "https": ""},
-            )
-            stack.callback(answer.close)
-            return EventStream(answer)
-
-        yield open_stream
+        yield lambda user, path: EventStream(stack.enter_context(open_stream(user, path)))

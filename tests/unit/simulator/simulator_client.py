@@ -54,6 +54,8 @@ UNKNOWN = "e00fce68ffffffffffffffff"
 PRODUCT = "/v1/products/31337"
 DEVICES = f"{PRODUCT}/devices"
 GROUPS = f"{PRODUCT}/groups"
+EVENTS = "/v1/devices/events"
+PRODUCT_EVENTS = f"{PRODUCT}/events"
 
 FLEET: list[dict[str, Any]] = [
     *(
@@ -191,8 +193,34 @@ class EventStream:
                 return name, json.loads(value)
         raise AssertionError("the stream has ended")
 
+    def read_names(self, count: int) -> list[str]:
+        """Return the names of the next events."""
+        return [self.read_event()[0] for _unused in range(count)]
+
+    def read_names_to_the_end(self) -> list[str]:
+        """Return the names of all further events, when the stream has ended."""
+        lines = [line.decode().partition(": ") for line in self.lines]
+        return [value for field, _unused, value in lines if field == "event"]
+
 
 OpenStream = Callable[[User, str], EventStream]
+
+
+def open_stream(user: User, path: str = EVENTS) -> requests.Response:
+    """Request a stream on a new connection; the caller must close the answer."""
+    return requests.get(
+        user.cloud.base + path,
+        headers={"Authorization": f"Bearer {user.token}"},
+        stream=True,
+        timeout=TIMEOUT_SECONDS,
+        proxies={"http": "", "https": ""},
+    )
+
+
+def publish(user: User, name: str, data: str = "", **more: Any) -> None:
+    """Publish an event for the account of the user, or on another `path`."""
+    answer = user.post(more.pop("path", EVENTS), {"name": name, "data": data, **more})
+    assert (answer.status_code, answer.json()) == (200, {"ok": True})
 
 
 def refusal(answer: requests.Response) -> tuple[int, str, str]:
