@@ -17,6 +17,7 @@ from particle_simulator.firmware_files import build_firmware_file, read_firmware
 from particle_simulator.messages import Reply, json_reply, refusal_reply
 from particle_simulator.model import Device, Product, format_time
 from particle_simulator.resources import MAX_VERSION, MIN_VERSION, Firmware, is_version
+from particle_simulator.stream_faults import READERS, read_stream_faults
 from particle_simulator.world import World
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def _get_state(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _get_stats(simulation: Simulation, target: str, content: Any) -> Any:
-    """Return the counters of requests and responses."""
-    return simulation.stats.describe()
+    """Return the counters of requests and responses, and the number of open event streams."""
+    return {**simulation.stats.describe(), "streams": len(simulation.world.events.open_streams)}
 
 
 def _list_writes(simulation: Simulation, target: str, content: Any) -> Any:
@@ -86,6 +87,16 @@ def _clear_faults(simulation: Simulation, target: str, content: Any) -> Any:
     """Remove all faults from the schedule."""
     simulation.faults.clear()
     return []
+
+
+def _disturb_streams(simulation: Simulation, target: str, content: Any) -> Any:
+    """Cut, mute or disturb all event streams that are open at present, and return their number."""
+    faults = read_stream_faults(_check_object(content, set(READERS)))
+    power.run_due_changes(simulation.world)
+    streams = simulation.world.events.open_streams
+    for stream in streams:
+        stream.apply_faults(faults)
+    return {"streams": len(streams)}
 
 
 # ---------------------------------------------------------------------- time
@@ -248,6 +259,7 @@ HANDLERS: dict[tuple[str, str, bool], Handler] = {
     ("GET", "faults", False): _list_faults,
     ("POST", "faults", False): _add_faults,
     ("DELETE", "faults", False): _clear_faults,
+    ("POST", "streams", False): _disturb_streams,
     ("GET", "clock", False): _get_clock,
     ("POST", "clock", False): _advance_clock,
     ("POST", "devices", True): _change_device,

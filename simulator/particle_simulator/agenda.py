@@ -34,3 +34,8 @@ class Agenda:
     def has_actions(self) -> bool:
         """Whether any action is planned."""
         return bool(self._heap)
+
+    @property
+    def next_moment(self) -> float | None:
+        """The time of the next planned action, or None if no action is planned."""
+        return self._heap[0][0] if self._heap else None

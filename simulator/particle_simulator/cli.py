@@ -84,6 +84,12 @@ def _build_parser() -> argparse.ArgumentParser:
         default="real",
         help="real: time passes by itself; still: only POST /_simulator/clock moves it forward",
     )
+    parser.add_argument(
+        "--streams-at-token-end",
+        choices=("continue", "close"),
+        default="continue",
+        help="what an open event stream does when its access token expires or is revoked",
+    )
     parser.add_argument("--routes", action="store_true", help="print the table of all routes in Markdown and exit")
     parser.add_argument(
         "--latency", type=float, default=0.0, metavar="MS", help="milliseconds to wait before each answer"
@@ -136,6 +142,7 @@ def _build_settings(arguments: argparse.Namespace) -> Settings:
         mask_secrets=arguments.mask_secrets,
         omit_nulls=arguments.omit_nulls,
         clock=arguments.clock,
+        close_streams=arguments.streams_at_token_end == "close",
     )
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-from particle_simulator.model import Account, Device, Product, format_time
+from particle_simulator.model import Account, Device, Organization, Product, Token, format_time
+from particle_simulator.stream_faults import Delivery, StreamFaults
 
 FROM_API = "api"
 """The `coreid` of an event that no device has sent. Inferred: the cloud uses this value in its own events."""
@@ -25,10 +26,13 @@ If more events arrive, the oldest events are dropped. A slow client can lose eve
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
-    """An event. The fields `device`, `product`, `account` and `private` decide which streams send the event."""
+    """An event.
+
+    The fields from `private` to `org`, and `product_only`, decide which streams send the event.
+    """
 
     name: str
-    data: str
+    data: str | None
     published_at: float
     ttl: int = DEFAULT_TTL
     private: bool = True
@@ -37,6 +41,23 @@ class Event:
     account: Account | None = None
     version: int | None = None
     """The version of the product firmware. None means the version that the device reported at its last handshake."""
+    org: Organization | None = None
+    """The organisation for which the event was published. None for an event of a product or an account."""
+    product_only: bool = False
+    """Whether a client published the event for a product. Such an event is not part of the stream of an account."""
+
+    def is_in_product(self, product: Product) -> bool:
+        """Return whether the streams of a product send the event.
+
+        They do not send the events of a quarantined or denied device (firmware-and-events.md, section 4.6).
+        """
+        return self.product is product and not (self.device and (self.device.quarantined or self.device.denied))
+
+    def is_in_org(self, org: Organization) -> bool:
+        """Return whether the streams of an organisation send the event."""
+        if self.product is None:
+            return self.org is org
+        return self.product.org is org and self.is_in_product(self.product)
 
     def encode(self, *, for_product: bool) -> bytes:
         """Encode the event for a stream.
@@ -75,23 +96,31 @@ class Event:
 
 
 class Stream:
-    """An open event stream: a filter for events, and the events that wait to be sent."""
+    """An open event stream: a filter for events, the events that wait to be sent, and the faults of the stream."""
 
-    __slots__ = ("_waiting", "accepts", "closed", "for_product", "prefix", "wake")
+    __slots__ = ("_end_actions", "_waiting", "accepts", "closed", "delivery", "for_product", "prefix", "token", "wake")
 
-    def __init__(self, prefix: str, accepts: Callable[[Event], bool], *, for_product: bool = False) -> None:
+    def __init__(
+        self, token: Token, prefix: str, accepts: Callable[[Event], bool], *, for_product: bool = False
+    ) -> None:
+        self.token = token
         self.prefix = prefix
         self.accepts = accepts
         self.for_product = for_product
         self.closed = False
+        self.delivery = Delivery()
         self.wake: Callable[[], None] | None = None
         """A function that is called when an event is added, and when the stream is closed."""
         self._waiting: deque[bytes] = deque(maxlen=MAX_WAITING_EVENTS)
+        self._end_actions: list[Callable[[], object]] = []
 
     def push(self, chunk: bytes) -> None:
-        """Add an encoded event to the waiting events."""
-        self._waiting.append(chunk)
-        if self.wake:
+        """Add an encoded event to the waiting events, unless a fault of the stream loses or holds the event."""
+        self._add_waiting(self.delivery.deliver(chunk))
+
+    def _add_waiting(self, chunks: list[bytes]) -> None:
+        self._waiting.extend(chunks)
+        if chunks and self.wake:
             self.wake()
 
     def take(self) -> bytes:
@@ -100,9 +129,24 @@ class Stream:
         self._waiting.clear()
         return chunk
 
+    def apply_faults(self, faults: StreamFaults) -> None:
+        """Set faults on the stream."""
+        self._add_waiting(self.delivery.set_faults(faults))
+        if faults.cut:
+            self.close()
+
+    def at_end(self, action: Callable[[], object]) -> None:
+        """Register a function that is called once, when the stream ends."""
+        self._end_actions.append(action)
+
     def close(self) -> None:
-        """Mark the stream as closed, and call `wake`. The server then ends the stream."""
+        """End the stream, for whatever reason. The server sends the events that are still waiting or held."""
+        if self.closed:
+            return
         self.closed = True
+        self._add_waiting(self.delivery.release())
+        for action in self._end_actions:
+            action()
         if self.wake:
             self.wake()
 
@@ -113,13 +157,15 @@ class Events:
     def __init__(self) -> None:
         self._streams: set[Stream] = set()
 
-    def add_stream(self, stream: Stream) -> None:
-        """Start sending events to a stream."""
-        self._streams.add(stream)
+    @property
+    def open_streams(self) -> tuple[Stream, ...]:
+        """All streams that are open at present."""
+        return tuple(self._streams)
 
-    def remove_stream(self, stream: Stream) -> None:
-        """Stop sending events to a stream."""
-        self._streams.discard(stream)
+    def add_stream(self, stream: Stream) -> None:
+        """Send events to a stream until the stream ends."""
+        self._streams.add(stream)
+        stream.at_end(lambda: self._streams.discard(stream))
 
     def publish(self, event: Event) -> None:
         """Send an event to every stream that accepts the event."""
@@ -132,8 +178,13 @@ class Events:
                 chunk = chunks[stream.for_product] = event.encode(for_product=stream.for_product)
             stream.push(chunk)
 
+    def end_streams_of(self, token: Token) -> None:
+        """End the streams that were opened with an access token."""
+        for stream in self.open_streams:
+            if stream.token is token:
+                stream.close()
+
     def close(self) -> None:
         """End all streams."""
-        for stream in self._streams:
+        for stream in self.open_streams:
             stream.close()
-        self._streams.clear()

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from particle_simulator.model import Account, Client, MfaLogin, Token
 
@@ -12,9 +12,11 @@ from particle_simulator.model import Account, Client, MfaLogin, Token
 class Logins:
     """All access tokens that are not revoked, all unfinished logins, and all unfinished setups of one-time codes."""
 
-    __slots__ = ("mfa_logins", "mfa_setups", "refresh_tokens", "sessions_2014", "tokens")
+    __slots__ = ("mfa_logins", "mfa_setups", "on_revocation", "refresh_tokens", "sessions_2014", "tokens")
 
-    def __init__(self) -> None:
+    def __init__(self, on_revocation: Callable[[Token], None] | None = None) -> None:
+        self.on_revocation = on_revocation
+        """A function that is called with each token that is revoked, or None."""
         self.tokens: dict[str, Token] = {}
         """Access tokens, keyed by value."""
         self.refresh_tokens: dict[str, Token] = {}
@@ -44,6 +46,8 @@ class Logins:
         self.tokens.pop(token.value, None)
         if token.refresh_token:
             self.refresh_tokens.pop(token.refresh_token, None)
+        if self.on_revocation:
+            self.on_revocation(token)
 
     def revoke_account(self, account: Account) -> None:
         """Revoke all access tokens of an account."""

@@ -118,6 +118,14 @@ def run_due_changes(world: World) -> None:
             report_status(world, device, online=False)
 
 
+def get_seconds_until_change(world: World) -> float | None:
+    """Return after how many seconds of the clock the next change is due, or None if no change is planned."""
+    moments = [moment for moment, _unused in world.devices.offline_due[:1]]
+    if world.agenda.next_moment is not None:
+        moments.append(world.agenda.next_moment)
+    return min(moments) - world.now() if moments else None
+
+
 def advance_clock(world: World, seconds: float) -> None:
     """Move the clock forward, and run the changes that are due.
 

@@ -13,6 +13,7 @@ import struct
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
+from random import Random
 
 import orjson
 from aiohttp import web
@@ -29,7 +30,7 @@ from particle_simulator.messages import (
     refusal_reply,
 )
 from particle_simulator.simulation import ADMIN_PREFIX, Simulation
-from particle_simulator.streaming import send_stream
+from particle_simulator.streaming import DueTimer, open_stream, send_stream
 
 HOST = "127.0.0.1"
 SHUTDOWN_SECONDS = 0.5
@@ -65,7 +66,7 @@ class _CountingServer(web.Server):
         self.unused_connections.discard(handler)
         stream = self.streams.pop(handler, None)
         if stream is not None:
-            # Without this call, the stream would end only when the next keep-alive cannot be written.
+            # Without this call, the stream would end only when the next event or keep-alive cannot be written.
             stream.close()
         super().connection_lost(handler, exc)
 
@@ -76,12 +77,20 @@ class CloudHandler:
     def __init__(self, simulation: Simulation, latency: float) -> None:
         self._simulation = simulation
         self._latency = latency
+        self._due_timer = DueTimer(simulation)
         self.unused_connections: set[object] = set()
         self.streams: dict[object, Stream] = {}
         """Open event streams, keyed by connection."""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Carry out a request and return the response."""
+        try:
+            return await self._answer(request)
+        finally:
+            # The request may have planned changes, or moved the clock.
+            self._due_timer.set()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _unused, query = request.raw_path.partition("?")
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -142,12 +151,15 @@ class CloudHandler:
         except Refusal as refusal:
             self._simulation.stats.count_answer(None, refusal.status)
             return self._build_response(refusal_reply(refusal))
+        stream.at_end(lambda: limits.close_stream(address))
+        # Open the stream before the first byte is sent. Otherwise a client that has read `:ok` might miss an event.
+        open_stream(self._simulation.world, stream)
+        self._due_timer.set()
         self.streams[request.protocol] = stream
         try:
-            return await send_stream(request, self._simulation.world, stream)
+            return await send_stream(request, stream, Random(f"keep-alives {self._simulation.world.settings.seed}"))
         finally:
             self.streams.pop(request.protocol, None)
-            limits.close_stream(address)
 
     async def _answer_admin(self, request: web.BaseRequest, name: str) -> Reply:
         raw = await request.content.read()

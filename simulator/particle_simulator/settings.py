@@ -96,6 +96,8 @@ class Settings:
     """Whether the device list of a product omits keys without a value."""
     clock: str = "real"
     """The kind of clock: a key of `clock.CLOCKS`."""
+    close_streams: bool = False
+    """Whether an event stream ends when its access token expires or is revoked."""
 
 
 def decode_otp_secret(secret: str) -> bytes:

@@ -35,7 +35,7 @@ class World:
         A cached value is valid only until this counter changes.
         """
         self.accounts = Accounts()
-        self.logins = Logins()
+        self.logins = Logins(self.events.end_streams_of if settings.close_streams else None)
         self.orgs = Organizations()
         self.products = Products()
         self.devices = Devices()

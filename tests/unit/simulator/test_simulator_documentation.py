@@ -15,6 +15,7 @@ from particle_simulator.faults import AFTER, BEFORE, KEYS
 from particle_simulator.routes import build_whole_table
 from particle_simulator.routes_table import render_routes_table
 from particle_simulator.settings import FLEET_KEYS
+from particle_simulator.stream_faults import READERS
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
 
@@ -49,3 +50,7 @@ def test_page_names_each_admin_route() -> None:
 def test_page_names_each_key_effect_and_shape_of_faults() -> None:
     assert [name for name in sorted({*KEYS, *BEFORE, *AFTER}) if f"`{name}`" not in PAGE] == []
     assert [name for name in SHAPES if name not in PAGE] == []
+
+
+def test_page_names_each_fault_of_event_streams() -> None:
+    assert [name for name in READERS if f"| `{name}` |" not in PAGE] == []

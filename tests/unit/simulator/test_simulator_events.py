@@ -5,23 +5,39 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from simulator_client import DEVICES, FREE, PRODUCT, TIMEOUT_SECONDS, Cloud, OpenStream, User, started
+from simulator_client import (
+    DEVICES,
+    EVENTS,
+    FREE,
+    OTHER,
+    PRODUCT_EVENTS,
+    QUARANTINED,
+    RECENT,
+    TIMEOUT_SECONDS,
+    Cloud,
+    OpenStream,
+    User,
+    publish,
+    started,
+)
 
 from particle_simulator.events import Event
 from particle_simulator.model import Device
 
-EVENTS = "/v1/devices/events"
-PRODUCT_EVENTS = f"{PRODUCT}/events"
 PRODUCT_FIELDS = {"data", "ttl", "published_at", "coreid", "userid", "version", "public", "productID"}
+ORG = "/v1/orgs/green-acres"
+ORG_EVENTS = f"{ORG}/events"
 
 
-def publish(user: User, name: str, data: str = "", **more: Any) -> None:
-    answer = user.post(more.pop("path", EVENTS), {"name": name, "data": data, **more})
-    assert (answer.status_code, answer.json()) == (200, {"ok": True})
+@pytest.fixture
+def org_cloud(cloud_with: Callable[..., Cloud]) -> Cloud:
+    """Return a cloud whose product belongs to an organisation."""
+    return cloud_with("--org", "green-acres")
 
 
 def test_stream_has_the_event_stream_type_and_counts_as_one_request(demo: User, listen: OpenStream) -> None:
@@ -137,7 +153,16 @@ def test_streams_and_events_of_another_user_are_forbidden(demo: User, other: Use
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"name": ""}, {"name": "x" * 65}, {"name": "x", "data": 1}, {"name": "x", "ttl": "soon"}]
+    "fields",
+    [
+        {},
+        {"name": ""},
+        {"name": "x" * 65},
+        {"name": "\u00e9" * 33},
+        {"name": "x", "data": 1},
+        {"name": "x", "data": "x" * 16_385},
+        {"name": "x", "ttl": "soon"},
+    ],
 )
 def test_malformed_event_is_refused(demo: User, fields: dict[str, Any]) -> None:
     assert demo.post(EVENTS, fields).status_code == 400
@@ -148,6 +173,29 @@ def test_line_break_in_an_event_name_does_not_break_the_stream(demo: User, liste
     publish(demo, "one\ntwo", "a\nb")
     name, content = stream.read_event()
     assert (name, content["data"]) == ("one two", "a\nb")
+
+
+@pytest.mark.parametrize("name", ["a: b", " led by a blank", "\x00\x1b", "\u2028\x85\x0b", "caf\u00e9", "data: {}"])
+def test_odd_event_name_arrives_unchanged(demo: User, listen: OpenStream, name: str) -> None:
+    stream = listen(demo, EVENTS)
+    publish(demo, name, "\x00\u2028\r\n\U0001f30d")
+    publish(demo, "next")
+    found, content = stream.read_event()
+    assert (found, content["data"]) == (name, "\x00\u2028\r\n\U0001f30d")
+    assert stream.read_event()[0] == "next"
+
+
+def test_largest_event_arrives_whole(demo: User, listen: OpenStream) -> None:
+    stream = listen(demo, EVENTS)
+    publish(demo, "n" * 64, "\u00e9" * 8_192)
+    name, content = stream.read_event()
+    assert (name, content["data"]) == ("n" * 64, "\u00e9" * 8_192)
+
+
+def test_event_without_data_has_null_data(demo: User, listen: OpenStream) -> None:
+    stream = listen(demo, EVENTS)
+    assert demo.post(EVENTS, {"name": "hello"}).status_code == 200
+    assert stream.read_event()[1]["data"] is None
 
 
 def test_each_of_many_streams_receives_the_event(demo: User, listen: OpenStream) -> None:
@@ -184,6 +232,118 @@ def test_product_stream_reports_a_device_offline_and_online_again(demo: User, li
         assert demo.cloud.call("POST", f"/_simulator/devices/{FREE[0]}", json={"online": online}).status_code == 200
         _unused, content = stream.read_event()
         assert (content["coreid"], content["data"]) == (FREE[0], "online" if online else "offline")
+
+
+# ---------------------------------------------------------------------- which stream shows what
+
+
+def test_only_the_product_stream_shows_unclaimed_devices(demo: User, listen: OpenStream) -> None:
+    demo.bring_in(FREE[0], FREE[1])
+    demo.post("/v1/devices", {"id": FREE[1]})
+    mine, product = listen(demo, f"{EVENTS}/spark"), listen(demo, f"{PRODUCT_EVENTS}/spark")
+    for device in FREE[:2]:
+        demo.cloud.change_device(device, online=False)
+    assert [product.read_event()[1]["coreid"] for _unused in range(2)] == FREE[:2]
+    assert mine.read_event()[1]["coreid"] == FREE[1]
+
+
+def test_account_stream_omits_events_published_for_a_product(demo: User, listen: OpenStream) -> None:
+    demo.bring_in(FREE[0])
+    demo.post("/v1/devices", {"id": FREE[0]})
+    stream = listen(demo, EVENTS)
+    publish(demo, "by/product", path=PRODUCT_EVENTS)
+    publish(demo, "by/device", path=PRODUCT_EVENTS, as_device_id=FREE[0])
+    publish(demo, "by/account")
+    assert stream.read_event()[0] == "by/account"
+
+
+def test_product_stream_omits_events_published_for_an_account(demo: User, listen: OpenStream) -> None:
+    stream = listen(demo, PRODUCT_EVENTS)
+    publish(demo, "by/account")
+    publish(demo, "by/product", path=PRODUCT_EVENTS)
+    assert stream.read_event()[0] == "by/product"
+
+
+@pytest.mark.parametrize("path", [PRODUCT_EVENTS, f"{DEVICES}/{QUARANTINED}/events"])
+def test_events_of_a_quarantined_device_appear_after_its_approval(demo: User, listen: OpenStream, path: str) -> None:
+    stream = listen(demo, path)
+    demo.cloud.change_device(QUARANTINED, online=False)
+    demo.bring_in(QUARANTINED)
+    demo.cloud.change_device(QUARANTINED, online=True)
+    assert stream.read_event()[1]["data"] == "online"
+
+
+def test_events_of_a_denied_device_do_not_appear(demo: User, listen: OpenStream) -> None:
+    demo.bring_in(FREE[0], FREE[1])
+    stream = listen(demo, PRODUCT_EVENTS)
+    assert demo.call("DELETE", f"{DEVICES}/{FREE[0]}", json={"deny": True}).status_code == 204
+    for device in FREE[:2]:
+        demo.cloud.change_device(device, online=False)
+    assert stream.read_event()[1]["coreid"] == FREE[1]
+
+
+def test_product_device_stream_omits_the_events_of_a_removed_device(demo: User, listen: OpenStream) -> None:
+    demo.bring_in(FREE[0])
+    stream = listen(demo, f"{DEVICES}/{FREE[0]}/events")
+    demo.call("DELETE", f"{DEVICES}/{FREE[0]}")
+    demo.cloud.change_device(FREE[0], online=False)
+    demo.bring_in(FREE[0])
+    demo.cloud.change_device(FREE[0], online=True)
+    assert stream.read_event()[1]["data"] == "online"
+
+
+def test_organisation_stream_shows_its_products_and_its_own_events(org_cloud: Cloud, listen: OpenStream) -> None:
+    user = org_cloud.user()
+    stream = listen(user, ORG_EVENTS)
+    publish(user, "by/product", path=PRODUCT_EVENTS)
+    publish(user, "by/account")
+    publish(user, "by/org", "hi", path=ORG_EVENTS)
+    name, content = stream.read_event()
+    assert (name, content["productID"]) == ("by/product", 31337)
+    name, content = stream.read_event()
+    assert (name, content["data"], content["coreid"], content["version"]) == ("by/org", "hi", "api", 0)
+    assert set(content) == PRODUCT_FIELDS - {"productID"}
+
+
+@pytest.mark.parametrize("path", [EVENTS, PRODUCT_EVENTS])
+def test_only_the_organisation_stream_shows_events_of_the_organisation(
+    org_cloud: Cloud, listen: OpenStream, path: str
+) -> None:
+    user = org_cloud.user()
+    stream = listen(user, path)
+    publish(user, "by/org", path=ORG_EVENTS)
+    publish(user, "last", path=path)
+    assert stream.read_event()[0] == "last"
+
+
+def test_only_members_publish_for_an_organisation(org_cloud: Cloud) -> None:
+    assert org_cloud.user(OTHER).post(ORG_EVENTS, {"name": "x"}).status_code == 403
+    assert org_cloud.user(RECENT).post("/v1/orgs/nope/events", {"name": "x"}).status_code == 404
+    assert org_cloud.user(RECENT).post(ORG_EVENTS, {"name": ""}).status_code == 400
+    publish(org_cloud.user(RECENT), "x", path=ORG_EVENTS)
+    assert org_cloud.stats()["by_route"]["POST /v1/orgs/:org/events"] == 4
+    assert org_cloud.stats()["writes"] == 4
+
+
+STREAMS_OF_A_DEVICE = [
+    "/v1/events",
+    EVENTS,
+    f"/v1/devices/{FREE[0]}/events",
+    PRODUCT_EVENTS,
+    f"{DEVICES}/{FREE[0]}/events",
+    ORG_EVENTS,
+    f"{ORG}/devices/{FREE[0]}/events",
+]
+
+
+@pytest.mark.parametrize("base", STREAMS_OF_A_DEVICE)
+def test_each_kind_of_stream_takes_a_prefix_with_a_slash(org_cloud: Cloud, listen: OpenStream, base: str) -> None:
+    user = org_cloud.user()
+    user.bring_in(FREE[0])
+    stream = listen(user, f"{base}/spark%2Fdevice%2Fd")
+    user.post("/v1/devices", {"id": FREE[0]})
+    user.call("POST", f"/v1/diagnostics/{FREE[0]}/update")
+    assert stream.read_event()[0] == "spark/device/diagnostics/update"
 
 
 def test_flash_events_precede_the_new_session(demo: User, listen: OpenStream) -> None:

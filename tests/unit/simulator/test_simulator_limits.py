@@ -11,7 +11,19 @@ from http.client import HTTPConnection
 
 import pytest
 import requests
-from simulator_client import CODED, DEMO, OTHER, TIMEOUT_SECONDS, Cloud, User
+from simulator_client import (
+    CODED,
+    DEMO,
+    DEVICES,
+    FREE,
+    OTHER,
+    PRODUCT,
+    TIMEOUT_SECONDS,
+    Cloud,
+    User,
+    open_stream,
+    publish,
+)
 
 WRONG = (DEMO[0], "wrong")
 TOO_MANY = {"error": "rate_limit_exceeded"}
@@ -193,11 +205,6 @@ def test_all_routes_are_throttled_after_ten_thousand_requests(limited: Cloud) ->
     assert user.call("GET", "/v1/user").status_code == 200
 
 
-def open_stream(user: User) -> requests.Response:
-    """Open a stream of events; the caller must close it."""
-    return user.call("GET", "/v1/devices/events", stream=True)
-
-
 def test_limit_of_opened_streams_is_a_hundred_in_five_minutes(limited: Cloud) -> None:
     user = limited.user()
     for _unused in range(100):
@@ -209,6 +216,37 @@ def test_limit_of_opened_streams_is_a_hundred_in_five_minutes(limited: Cloud) ->
         assert stream.status_code == 200
 
 
+@pytest.fixture
+def limited_org(cloud_with: Callable[..., Cloud]) -> Cloud:
+    """Return a cloud that enforces the documented rate limits, and whose product belongs to an organisation."""
+    return cloud_with("--limits", "documented", "--org", "green-acres")
+
+
+STREAM_PATHS = [
+    "/v1/events/spark",
+    "/v1/devices/events",
+    "/v1/devices/events/spark",
+    f"/v1/devices/{FREE[0]}/events",
+    f"{DEVICES}/{FREE[0]}/events/spark",
+    f"{PRODUCT}/events",
+    f"{PRODUCT}/events/spark",
+    "/v1/orgs/green-acres/events",
+    f"/v1/orgs/green-acres/devices/{FREE[0]}/events",
+    f"/v1/orgs/green-acres/devices/{FREE[0]}/events/spark",
+]
+
+
+def test_streams_of_all_routes_count_together(limited_org: Cloud) -> None:
+    user = limited_org.user()
+    user.bring_in(FREE[0])
+    for _unused in range(10):
+        for path in STREAM_PATHS:
+            with open_stream(user, path) as stream:
+                assert stream.status_code == 200
+    assert {open_stream(user, path).status_code for path in STREAM_PATHS} == {429}
+    publish(user, "hello")
+
+
 def test_limit_of_open_streams_is_a_hundred_at_a_time(limited: Cloud) -> None:
     user = limited.user()
     with ExitStack() as streams:
@@ -218,6 +256,19 @@ def test_limit_of_open_streams_is_a_hundred_at_a_time(limited: Cloud) -> None:
             limited.advance(FIVE_MINUTES)
         assert is_throttled(open_stream(user))
     assert succeeds_soon(lambda: open_stream(user))
+
+
+def test_ended_streams_free_their_places_at_once(limited: Cloud) -> None:
+    user = limited.user()
+    with ExitStack() as streams:
+        opened = [streams.enter_context(open_stream(user)) for _unused in range(100)]
+        limited.advance(FIVE_MINUTES)
+        assert is_throttled(open_stream(user))
+        assert limited.stats()["streams"] == 100
+        assert limited.call("POST", "/_simulator/streams", json={"cut": True}).json() == {"streams": 100}
+        assert {stream.raw.read() for stream in opened} == {b":ok\n\n"}
+        for _unused in range(99):
+            assert streams.enter_context(open_stream(user)).status_code == 200
 
 
 def succeeds_soon(send: Callable[[], requests.Response]) -> bool:
