@@ -35,7 +35,7 @@ def get_refusal(answer: requests.Response) -> str:
 
 
 @pytest.mark.parametrize("product_id", [PRODUCT_ID, BORON, NOT_A_PRODUCT])
-def test_upload_accepts_the_product_the_platform_or_no_product_as_product_id(demo: User, product_id: int) -> None:
+def test_upload_accepts_the_id_of_product_or_platform_or_no_product_id(demo: User, product_id: int) -> None:
     assert upload(demo, make_binary(7, product_id=product_id)).status_code == 201
 
 
