@@ -20,6 +20,8 @@ RECENT = 10
 class Member:
     """A person in a team. `account` is None if the person was invited and has no account in the simulator."""
 
+    id: str
+    """The id of the person: the id of the account, or a made-up id."""
     username: str
     role: str
     account: Account | None

@@ -13,6 +13,7 @@ from particle_simulator.ownership import claim, unclaim
 from particle_simulator.permissions import can_see
 from particle_simulator.routes.flashing import flash_device
 from particle_simulator.routes.new_devices import provision_device
+from particle_simulator.routes.owners import find_org_device
 from particle_simulator.routing import Kind, Route
 from particle_simulator.shapes import build_device_details, build_device_row
 from particle_simulator.world import World
@@ -47,6 +48,11 @@ def list_devices(world: World, call: Call) -> Reply:
 def get_device(world: World, call: Call) -> Reply:
     """Respond with one device (endpoints.yml: device_get)."""
     return json_reply(build_device_details(find_visible_device(world, call.account, call.path["idOrName"])))
+
+
+def get_org_device(world: World, call: Call) -> Reply:
+    """Respond with one device in a product of an organisation (endpoints.yml: device_get)."""
+    return json_reply(build_device_details(find_org_device(world, call)))
 
 
 def update_device(world: World, call: Call) -> Reply:
@@ -121,6 +127,7 @@ ROUTES = [
     Route(GROUP, "devices_list", "GET", "/v1/devices", list_devices),
     Route(GROUP, "device_claim", "POST", "/v1/devices", claim_device, kind=Kind.WRITE, also=("device_provision_new",)),
     Route(GROUP, "device_get", "GET", "/v1/devices/:idOrName", get_device, scope="devices:get"),
+    Route(GROUP, "device_get", "GET", "/v1/orgs/:org/devices/:id", get_org_device, scope="devices:get"),
     Route(
         GROUP,
         "device_update",

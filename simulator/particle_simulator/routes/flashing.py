@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Flashing of one device, and routes for the cloud compiler and the versions of Device OS."""
+"""Flashing of one device, and the routes of the cloud compiler."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from hashlib import sha256
 from typing import Any
 
+from particle_simulator.device_os import DEFAULT_TARGET
 from particle_simulator.errors import Refusal, bad_request, plain_error
 from particle_simulator.firmware_files import (
     FirmwareFile,
@@ -19,7 +20,7 @@ from particle_simulator.firmware_updates import flash
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Device, format_time
 from particle_simulator.resources import is_version
-from particle_simulator.routing import Auth, Kind, Route
+from particle_simulator.routing import Kind, Route
 from particle_simulator.settings import PRODUCT_PLATFORM
 from particle_simulator.world import World
 
@@ -29,9 +30,6 @@ BUILT_NAME = "firmware.bin"
 BINARY_LIFETIME = 86_400.0
 """Seconds until a compiled binary expires. Inferred: Particle documents the field `expires_at`, but no number."""
 
-DEFAULT_TARGET = "6.3.4"
-TARGETS = ("6.3.4", "5.8.2", "4.2.0", "2.3.1")
-PLATFORMS = {"Argon": 12, "Boron": 13, "B-SoM": 23, "B5-SoM": 25, "Tracker": 26, "P2": 32, "M-SoM": 35}
 ERROR_MARKER = b"#error"
 """A source file that contains this string does not compile. Tests can use this string to cause a compiler error."""
 
@@ -138,56 +136,8 @@ def download_binary(world: World, call: Call) -> Reply:
     return Reply(200, binary, {}, "application/octet-stream")
 
 
-# ---------------------------------------------------------------------- versions
-
-
-def list_build_targets(world: World, call: Call) -> Reply:
-    """List the build targets (endpoints.yml: build_targets). The route requires no access token."""
-    platforms = sorted(PLATFORMS.values())
-    targets = [
-        {"platforms": platforms, "prereleases": [], "firmware_vendor": "Particle", "version": version}
-        for version in (TARGETS[:1] if call.query.get("featured") == "true" else TARGETS)
-    ]
-    defaults = {str(platform): DEFAULT_TARGET for platform in platforms}
-    return json_reply({"targets": targets, "platforms": PLATFORMS, "default_versions": defaults})
-
-
-def _list_version_rows(call: Call) -> list[dict[str, Any]]:
-    platform_id = call.query.get("platform_id")
-    return [
-        {"version": version, "platform_id": platform}
-        for version in TARGETS
-        for platform in sorted(PLATFORMS.values())
-        if platform_id in (None, "", str(platform))
-    ]
-
-
-def list_device_os_versions(world: World, call: Call) -> Reply:
-    """List the versions of Device OS (endpoints.yml: device_os_versions). The response is a JSON list."""
-    rows = _list_version_rows(call)
-    page, size = call.read_number("page", default=1), call.read_number("per_page", "perPage", default=len(rows) or 1)
-    return json_reply(rows[(page - 1) * size : page * size])
-
-
-def get_device_os_version(world: World, call: Call) -> Reply:
-    """Respond with one version of Device OS (endpoints.yml: device_os_versions).
-
-    If several platforms have this version, the response contains only the first platform. If the version is unknown,
-    respond with status 404. Both rules are inferred, not documented.
-    """
-    for row in _list_version_rows(call):
-        if row["version"] == call.path["version"]:
-            return json_reply(row)
-    raise plain_error(404, "Device OS version not found.")
-
-
-VERSIONS = "/v1/device-os/versions"
-
 ROUTES = [
     # A compilation does not count as a write, because a compilation changes no device.
     Route(GROUP, "compile", "POST", "/v1/binaries", compile_sources, kind=Kind.READ),
     Route(GROUP, "compile_download", "GET", "/v1/binaries/:id", download_binary),
-    Route(GROUP, "build_targets", "GET", "/v1/build_targets", list_build_targets, Auth.NONE),
-    Route(GROUP, "device_os_versions", "GET", VERSIONS, list_device_os_versions),
-    Route(GROUP, "device_os_versions", "GET", f"{VERSIONS}/:version", get_device_os_version),
 ]

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from particle_simulator.errors import plain_error
+from particle_simulator.errors import permission_denied, plain_error
 from particle_simulator.messages import Call
-from particle_simulator.model import Account, Organization, Owner, Product
+from particle_simulator.model import Account, Device, Organization, Owner, Product
 from particle_simulator.resources import Resources
 from particle_simulator.routes.products import find_product
 from particle_simulator.world import World
@@ -51,6 +51,15 @@ def find_organization(world: World, call: Call) -> Organization:
     if org is not call.account.org and call.account not in org.members:
         raise plain_error(403, "Permission denied")
     return org
+
+
+def find_org_device(world: World, call: Call) -> Device:
+    """Find the device in the request path, among the devices in the products of an organisation."""
+    org = find_organization(world, call)
+    device = world.devices.by_id.get(call.path["id"].lower())
+    if device is None or device.product is None or device.product.org is not org:
+        raise permission_denied()
+    return device
 
 
 def find_owner(world: World, call: Call) -> PathOwner:

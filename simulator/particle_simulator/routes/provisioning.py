@@ -7,12 +7,12 @@ from __future__ import annotations
 import base64
 import secrets
 
-from particle_simulator.errors import bad_request, permission_denied
+from particle_simulator.errors import bad_request
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Account, Device
 from particle_simulator.routes.device_calls import find_device
 from particle_simulator.routes.devices import find_visible_device
-from particle_simulator.routes.owners import find_organization
+from particle_simulator.routes.owners import find_org_device
 from particle_simulator.routes.products import find_product
 from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
@@ -61,9 +61,10 @@ def store_public_key(world: World, call: Call) -> Reply:
     The response body is a JSON string, not an object.
     """
     find_visible_device(world, call.account, call.path["deviceId"])
-    key = call.fields.get("publicKey")
-    if not isinstance(key, str) or not key.strip():
-        raise bad_request("publicKey is required")
+    for name in ("deviceID", "publicKey"):
+        value = call.fields.get(name)
+        if not isinstance(value, str) or not value.strip():
+            raise bad_request(f"{name} is required")
     return json_reply("Success!")
 
 
@@ -95,11 +96,7 @@ def unprotect_device(world: World, call: Call) -> Reply:
 
 def unprotect_org_device(world: World, call: Call) -> Reply:
     """Carry out one step to disable device protection, on the organisation route (endpoints.yml: device_unprotect)."""
-    org = find_organization(world, call)
-    device = world.devices.by_id.get(call.path["id"].lower())
-    if device is None or device.product is None or device.product.org is not org:
-        raise permission_denied()
-    return _take_unprotect_step(device, call)
+    return _take_unprotect_step(find_org_device(world, call), call)
 
 
 def list_device_orders(world: World, call: Call) -> Reply:

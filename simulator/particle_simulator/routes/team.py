@@ -31,12 +31,13 @@ The token is created without an OAuth client. The value is inferred, not documen
 # ---------------------------------------------------------------------- the rows
 
 
-def _build_person_row(username: str, role: str, account: Account | None) -> dict[str, Any]:
+def _build_person_row(member: Member) -> dict[str, Any]:
+    account = member.account
     return {
-        "_id": account.user_id if account else None,
-        "username": username,
+        "_id": member.id,
+        "username": member.username,
         # The guide shows an id of this form; which role has which number is inferred (endpoints.yml: team_list).
-        "role": {"id": f"{ROLES.index(role) + 1:024x}", "name": role},
+        "role": {"id": f"{ROLES.index(member.role) + 1:024x}", "name": member.role},
         "no_mfa": account is None or account.otp_secret is None,
         "scim_provisioned": False,
         "no_password": bool(account and account.sso),
@@ -53,19 +54,23 @@ def _build_api_user_row(user: ApiUser) -> dict[str, Any]:
     }
 
 
+def _list_owners(owner: PathOwner) -> list[Account]:
+    """Return the accounts that belong to a team without an invitation. Their role cannot change."""
+    if owner.org is None:
+        return [owner.account]
+    return [account for account in owner.org.members if account.username not in owner.resources.team]
+
+
 def list_team(world: World, call: Call) -> Reply:
     """List the team of a product or an organisation, owners first (endpoints.yml: team_list).
 
     The list for an organisation includes the API users of all products of the organisation.
     """
     owner = find_owner(world, call)
-    owners = owner.org.members if owner.org is not None else [owner.account]
-    team = [_build_person_row(account.username, OWNER_ROLE, account) for account in owners]
-    team += [
-        _build_person_row(member.username, member.role, member.account)
-        for member in owner.resources.team.values()
-        if member.account not in owners
-    ]
+    owners = _list_owners(owner)
+    people = [Member(account.user_id, account.username, OWNER_ROLE, account) for account in owners]
+    people += [member for member in owner.resources.team.values() if member.account not in owners]
+    team = [_build_person_row(member) for member in people]
     users = list(owner.resources.api_users.values())
     if owner.org is not None:
         for product in world.products.list_in_org(owner.org):
@@ -88,15 +93,37 @@ def add_member(world: World, call: Call) -> Reply:
     username, role = call.fields.get("username"), call.fields.get("role", DEFAULT_ROLE)
     if not isinstance(username, str) or "@" not in username:
         raise bad_request("username must be an e-mail address")
-    if role not in ROLES:
-        raise bad_request(f"role must be one of {', '.join(ROLES)}")
+    _check_role(role)
     # In the real cloud, the person accepts the invitation by e-mail. The simulator accepts the invitation at once.
     account = world.accounts.find(username)
     known = account.username if account else username
-    owner.resources.team[known] = Member(known, role, account)
+    owner.resources.team[known] = Member(account.user_id if account else secrets.token_hex(12), known, role, account)
     if owner.org is not None and account is not None and account not in owner.org.members:
         owner.org.members.append(account)
     return json_reply({"ok": True, "invited": {"username": username}})
+
+
+def _check_role(role: Any) -> str:
+    if role not in ROLES:
+        raise bad_request(f"role must be one of {', '.join(ROLES)}")
+    return str(role)
+
+
+def update_member(world: World, call: Call) -> Reply:
+    """Change the role of a person in a team (endpoints.yml: team_update).
+
+    Only the method, the path and the scope are documented. The rest is inferred from the sibling routes: the body, the
+    response, and that the role of an owner cannot change. An API user is not a person, and is changed with PUT.
+    """
+    owner = find_owner(world, call)
+    username, role = call.path["username"], _check_role(call.fields.get("role"))
+    if any(account.username == username for account in _list_owners(owner)):
+        raise bad_request("The role of an owner cannot be changed")
+    member = owner.resources.team.get(username)
+    if member is None:
+        raise plain_error(404, "Team member not found.")
+    member.role = role
+    return json_reply({"ok": True, "updated": {"username": username}})
 
 
 def remove_member(world: World, call: Call) -> Reply:
@@ -212,6 +239,7 @@ def _build_routes(base: str) -> list[Route]:
             scope="teams.users:invite",
             also=("api_user_create",),
         ),
+        Route(GROUP, "team_update", "POST", one, update_member, kind=Kind.WRITE, scope=update),
         Route(GROUP, "api_user_update", "PUT", one, update_api_user, kind=Kind.WRITE, scope=update),
         Route(GROUP, "team_remove", "DELETE", one, remove_member, kind=Kind.WRITE, scope="teams.users:remove"),
         Route(

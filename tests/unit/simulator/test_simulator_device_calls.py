@@ -154,6 +154,40 @@ def test_device_os_versions_are_listed_by_platform(demo: User) -> None:
     assert demo.call("GET", "/v1/device-os/versions/0.0.0").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("internal_version", "versions"), [("4200", {"4.2.0"}), ("4006", {"4.0.2"}), ("1", set()), ("None", set())]
+)
+def test_internal_version_selects_a_version_of_device_os(demo: User, internal_version: str, versions: set[str]) -> None:
+    rows = demo.get("/v1/device-os/versions", internal_version=internal_version)
+    assert {row["version"] for row in rows} == versions
+    assert {str(row["module_version"]) for row in rows} <= {internal_version}
+
+
+def test_version_of_device_os_without_a_known_number_has_no_module_version(demo: User) -> None:
+    assert "module_version" not in demo.get("/v1/device-os/versions/6.3.4")
+
+
+UPGRADE = "/v1/system_firmware/upgrade"
+
+
+@pytest.mark.parametrize("current", ["4.2.0", "6.3.3", "6.3.4-rc.1"])
+def test_older_device_os_has_an_upgrade_that_can_be_downloaded(demo: User, current: str) -> None:
+    address = demo.get(UPGRADE, platform_id="13", current_system_firmware_version=current)["binary_url"]
+    assert demo.call("GET", address).status_code == 200
+
+
+@pytest.mark.parametrize(("platform", "current"), [("13", "6.3.4"), ("13", "7.0.0"), ("999", "1.0.0")])
+def test_nothing_is_answered_if_there_is_no_upgrade(demo: User, platform: str, current: str) -> None:
+    query = {"platform_id": platform, "current_system_firmware_version": current}
+    answer = demo.call("GET", UPGRADE, params=query)
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+@pytest.mark.parametrize("query", [{}, {"platform_id": "13"}, {"platform_id": "x"}])
+def test_request_for_an_upgrade_needs_platform_and_version(demo: User, query: dict[str, str]) -> None:
+    assert demo.call("GET", UPGRADE, params=query).status_code == 400
+
+
 # ---------------------------------------------------------------------- provisioning
 
 
@@ -184,7 +218,8 @@ def test_new_device_identity_for_an_invalid_product_is_refused(demo: User, produ
 def test_public_key_of_a_known_device_is_accepted(demo: User) -> None:
     key = {"deviceID": FREE[0], "publicKey": "-----BEGIN PUBLIC KEY-----", "algorithm": "ec"}
     assert demo.post(f"/v1/provisioning/{FREE[0]}", key).json() == "Success!"
-    assert demo.post(f"/v1/provisioning/{FREE[0]}", {}).status_code == 400
+    for missing in ("deviceID", "publicKey"):
+        assert demo.post(f"/v1/provisioning/{FREE[0]}", key | {missing: ""}).status_code == 400
     assert demo.post(f"/v1/provisioning/{UNKNOWN}", key).status_code == 403
 
 

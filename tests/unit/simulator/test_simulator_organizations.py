@@ -55,6 +55,12 @@ def test_only_members_of_the_organisation_can_use_its_devices(organisation_cloud
     assert organisation_cloud.user(OTHER).call("GET", DEVICES).status_code == 403
 
 
+def test_device_of_an_organisation_is_read_on_its_path(org_member: User) -> None:
+    device = org_member.get(f"{ORG}/devices/{FREE[0].upper()}")
+    assert device == org_member.get(f"/v1/devices/{FREE[0]}")
+    assert org_member.call("GET", f"{ORG}/devices/{FREE[5]}").status_code == 403
+
+
 @pytest.mark.parametrize("base", ["/v1/user/products", f"{ORG}/products"])
 def test_product_is_created_from_a_name_and_a_platform(organisation_cloud: Cloud, base: str) -> None:
     user = organisation_cloud.user()

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from simulator_client import DEVICES, FREE, GROUPS, OTHER, PRODUCT, Cloud, User
+from simulator_client import DEMO, DEVICES, FREE, GROUPS, OTHER, PRODUCT, RECENT, Cloud, User
 
 from particle_simulator.routes import TABLE
 from particle_simulator.routing import ANY_SCOPE
@@ -67,6 +68,40 @@ def test_address_without_an_account_can_be_invited(demo: User) -> None:
 )
 def test_malformed_team_member_is_refused(demo: User, fields: dict[str, Any]) -> None:
     assert demo.post(TEAM, fields).status_code == 400
+
+
+@pytest.mark.parametrize("username", [OTHER[0], "new@example.com"])
+def test_each_person_in_a_team_has_an_id(demo: User, username: str) -> None:
+    demo.post(TEAM, {"username": username, "role": "Support"})
+    ids = [row["_id"] for row in demo.get(TEAM)["team"]]
+    assert [len(each) for each in ids] == [24, 24]
+    assert ids == [row["_id"] for row in demo.get(TEAM)["team"]]
+
+
+def test_role_of_a_person_is_changed_with_post(demo: User) -> None:
+    demo.post(TEAM, {"username": OTHER[0], "role": "Developer"})
+    answer = demo.post(f"{TEAM}/{quote(OTHER[0])}", {"role": "View-only"})
+    assert (answer.status_code, answer.json()) == (200, {"ok": True, "updated": {"username": OTHER[0]}})
+    assert demo.get(TEAM)["team"][1]["role"] == {"id": f"{3:024x}", "name": "View-only"}
+
+
+def test_only_a_known_role_of_an_invited_person_can_be_changed(demo: User) -> None:
+    demo.post(TEAM, {"username": OTHER[0], "role": "Developer"})
+    robot, _unused = create_api_user(demo, "devices:list")
+    statuses = {
+        name: demo.post(f"{TEAM}/{name}", {"role": role}).status_code
+        for name, role in [(quote(OTHER[0]), "King"), (quote(DEMO[0]), "Support"), (robot, "Support"), ("x", "Support")]
+    }
+    assert statuses == {quote(OTHER[0]): 400, quote(DEMO[0]): 400, robot: 404, "x": 404}
+
+
+def test_invited_member_of_an_organisation_has_the_given_role(cloud_with: Callable[..., Cloud]) -> None:
+    owner, team = cloud_with("--org", "acme").user(), "/v1/orgs/acme/team"
+    owner.post(team, {"username": OTHER[0], "role": "Support"})
+    roles = {row["username"]: row["role"]["name"] for row in owner.get(team)["team"]}
+    assert roles == {DEMO[0]: "Administrator", RECENT[0]: "Administrator", OTHER[0]: "Support"}
+    assert owner.post(f"{team}/{quote(OTHER[0])}", {"role": "Developer"}).status_code == 200
+    assert owner.get(team)["team"][-1]["role"]["name"] == "Developer"
 
 
 def test_api_user_is_created_with_one_token(demo: User) -> None:
