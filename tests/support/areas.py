@@ -74,7 +74,7 @@ AREAS = {
     ),
     "simulator": Area(
         unit="simulator/* support/simulator",
-        integration="official_client simulator_package",
+        integration="binary_reader official_client simulator_package",
     ),
     "world": Area(
         unit=(
