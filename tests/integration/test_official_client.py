@@ -19,6 +19,7 @@ CLOUDS = {
     "CLOUD_URL": ("--fleet", "40"),
     "MESH_CLOUD_URL": ("--fleet", "60", "--mesh", "enabled"),
     "ORG_CLOUD_URL": ("--fleet", "5", "--org", ORG),
+    "CLOSING_CLOUD_URL": ("--streams-at-token-end", "close"),
 }
 
 

@@ -23,6 +23,7 @@ import './groups/ledgers.mjs';
 import './groups/environment_variables.mjs';
 import './groups/diagnostics.mjs';
 import './groups/events.mjs';
+import './groups/stream_faults.mjs';
 import './groups/organisations.mjs';
 import './groups/mesh_networks.mjs';
 import './groups/both_versions.mjs';

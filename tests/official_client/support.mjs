@@ -5,11 +5,13 @@
 // simulator, and counted assertions.
 //
 // The environment sets a cloud without mesh networks (CLOUD_URL), one with mesh networks (MESH_CLOUD_URL), one
-// whose product belongs to an organisation (ORG_CLOUD_URL), and the folder into which npm has installed the
-// clients (OFFICIAL_CLIENT).
+// whose product belongs to an organisation (ORG_CLOUD_URL), one that closes event streams with their tokens
+// (CLOSING_CLOUD_URL), and the folder into which npm has installed the clients (OFFICIAL_CLIENT). Tests that take long
+// run only with MESHFLEET_FULL=1.
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -44,8 +46,10 @@ const CLOUDS = {
   plain: process.env.CLOUD_URL,
   mesh: process.env.MESH_CLOUD_URL,
   org: process.env.ORG_CLOUD_URL,
+  closing: process.env.CLOSING_CLOUD_URL,
 };
 const EVENT_SECONDS = 4;
+const SIGNAL_SECONDS = 60;
 
 // ---------------------------------------------------------------------- counts
 
@@ -209,14 +213,25 @@ export function setOnline(device, online, cloud = 'plain') {
   return administer(cloud, 'POST', `devices/${device.id}`, { online });
 }
 
+/** Set faults on all open streams of a cloud, and return the number of streams. */
+export async function disturbStreams(faults, cloud = 'plain') {
+  return (await administer(cloud, 'POST', 'streams', faults)).streams;
+}
+
 /** Return a promise of the next event that `accepts` allows. Call this before the action that causes the event. */
-export function waitForEvent(stream, accepts = () => true) {
+export async function waitForEvent(stream, accepts = () => true) {
+  return (await waitForEvents(stream, 1, accepts))[0];
+}
+
+/** Return a promise of the next events that `accepts` allows. Call this before the action that causes the events. */
+export function waitForEvents(stream, count, accepts = () => true) {
   return new Promise((resolve, reject) => {
+    const events = [];
     const giveUp = setTimeout(
-      () => done(reject, new Error('the event was not received')),
+      () => done(reject, new Error(`${events.length} of ${count} events were received`)),
       EVENT_SECONDS * 1000,
     );
-    const listen = (event) => accepts(event) && done(resolve, event);
+    const listen = (event) => accepts(event) && events.push(event) === count && done(resolve, events);
 
     function done(settle, value) {
       clearTimeout(giveUp);
@@ -226,6 +241,11 @@ export function waitForEvent(stream, accepts = () => true) {
 
     stream.on('event', listen);
   });
+}
+
+/** Return a promise of the arguments of the next signal of a stream, such as `disconnect`. */
+export function waitForSignal(stream, name) {
+  return once(stream, name, { signal: AbortSignal.timeout(SIGNAL_SECONDS * 1000) });
 }
 
 /** Call `use` with an open stream, and close the stream afterwards. */

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.counts import FULL
 from support.paths import OFFICIAL_CLIENT, TESTS
 from support.processes import ProcessFailed
 from support.simulator import PASSWORD, USERNAME
@@ -42,7 +43,7 @@ class SuiteRun:
 
 
 def run_suite(clouds: Mapping[str, str], installed: Path = OFFICIAL_CLIENT) -> SuiteRun:
-    """Run the test suite `tests/official_client/suite.mjs`.
+    """Run the test suite `tests/official_client/suite.mjs`. With MESHFLEET_FULL=1, also run the tests that take long.
 
     :param clouds: the URL of each cloud, keyed by the environment variable from which the suite reads the URL.
     :param installed: the folder into which npm has installed the client.
@@ -51,7 +52,8 @@ def run_suite(clouds: Mapping[str, str], installed: Path = OFFICIAL_CLIENT) -> S
     check_installed(installed)
     # Without `--test`, node runs all tests in one process, so that the timeout ends all tests.
     argv = ["node", "--test-reporter=spec", str(SUITE / "suite.mjs")]
-    env = {"PATH": os.environ["PATH"], "OFFICIAL_CLIENT": str(installed), **clouds}
+    full = "1" if FULL else "0"
+    env = {"PATH": os.environ["PATH"], "OFFICIAL_CLIENT": str(installed), "MESHFLEET_FULL": full, **clouds}
     try:
         run = subprocess.run(
             argv,
