@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
+from documented_paths import expand_path, list_documented_paths, strip_parameter_names
 
 from particle_simulator.routes import build_whole_table
 from support.facts import load_endpoints
@@ -82,40 +81,6 @@ def test_each_handler_has_a_docstring() -> None:
     assert without_docstring == []
 
 
-def expand_path(templates: str) -> Iterator[str]:
-    """Yield the paths of a template: ``/a[/:b]`` has two, and so has ``/a/(b|c)``.
-
-    A comma separates several templates, and white space separates a template from a note.
-    """
-    for template in re.findall(r"(?<!\S)(?:/|<scope>)[^\s,]*", templates):
-        yield from _expand_options(template)
-
-
-def _expand_options(template: str) -> Iterator[str]:
-    if template.startswith("<scope>"):
-        for scope in ("/v1/env", "/v1/env/:deviceId", "/v1/products/:p/env", "/v1/orgs/:org/env"):
-            yield scope + template.removeprefix("<scope>")
-    elif optional := re.search(r"\[([^\[\]]*)\]", template):
-        for part in ("", optional[1]):
-            yield from _expand_options(template[: optional.start()] + part + template[optional.end() :])
-    elif choice := re.search(r"\(([^()]*)\)", template):
-        for part in choice[1].split("|"):
-            yield from _expand_options(template[: choice.start()] + part + template[choice.end() :])
-    else:
-        yield template
-
-
-def strip_parameter_names(path: str) -> str:
-    """Remove the names of parameters from a path."""
-    # The facts and the simulator may name a parameter differently.
-    return re.sub(r":\w+", ":", path)
-
-
-def list_documented_paths(endpoint: dict[str, Any]) -> set[str]:
-    templates = [endpoint[key] for key in ("path", "product_path", "org_path", "alt_path") if key in endpoint]
-    return {strip_parameter_names(path) for template in templates for path in expand_path(template)}
-
-
 def test_path_template_expands_to_each_of_its_forms() -> None:
     assert set(expand_path("/a[/:b[/c]], /d (older)")) == {"/a", "/a/:b", "/a/:b/c", "/d"}
     assert set(expand_path("/a/(b|c)")) == {"/a/b", "/a/c"}
@@ -135,3 +100,14 @@ def test_only_listed_routes_have_a_path_outside_the_facts() -> None:
         and strip_parameter_names(route.path) not in list_documented_paths(ENDPOINTS[name])
     }
     assert undocumented == set(UNDOCUMENTED_ROUTES)
+
+
+def test_each_documented_path_of_a_handled_endpoint_has_a_route() -> None:
+    served = {(route.method, strip_parameter_names(route.path)) for route in ROUTES}
+    missing = {
+        f"{name}: {ENDPOINTS[name]['method']} {path}"
+        for name in HANDLED - UNKNOWN_PATH_ENDPOINTS
+        for path in list_documented_paths(ENDPOINTS[name])
+        if (ENDPOINTS[name]["method"], path) not in served
+    }
+    assert missing == set()
