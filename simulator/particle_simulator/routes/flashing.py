@@ -8,7 +8,7 @@ import re
 from hashlib import sha256
 from typing import Any
 
-from particle_simulator.device_os import DEFAULT_TARGET
+from particle_simulator.device_os import DEFAULT_TARGET, MODULE_VERSIONS
 from particle_simulator.errors import Refusal, bad_request, plain_error
 from particle_simulator.firmware_files import (
     FirmwareFile,
@@ -49,15 +49,21 @@ def _find_compile_errors(call: Call) -> dict[str, Any] | None:
     return None
 
 
+def _read_build_target(call: Call) -> str:
+    return call.fields.get("build_target_version") or DEFAULT_TARGET
+
+
 def _build_binary(call: Call, platform_id: int) -> bytes:
     """Build the binary of the source files. Different source files result in different binaries.
 
-    The macro PRODUCT_VERSION in a source file sets the product version (firmware-and-events.md, section 2).
+    The macro PRODUCT_VERSION in a source file sets the product version (firmware-and-events.md, section 2). The binary
+    needs the Device OS of its build target, if the module version of this Device OS is known.
     """
     sources = b"\0".join(call.files.values())
     found = PRODUCT_VERSION.search(sources)
     version = int(found[1]) if found and is_version(int(found[1])) else None
-    return build_firmware_file(platform_id, version, code=sha256(sources).digest())
+    needed = MODULE_VERSIONS.get(_read_build_target(call))
+    return build_firmware_file(platform_id, version, needed_device_os=needed, code=sha256(sources).digest())
 
 
 # ---------------------------------------------------------------------- flashing
@@ -111,7 +117,7 @@ def compile_sources(world: World, call: Call) -> Reply:
             "ok": True,
             "binary_id": binary_id,
             "binary_url": f"/v1/binaries/{binary_id}",
-            "build_target_version": call.fields.get("build_target_version") or DEFAULT_TARGET,
+            "build_target_version": _read_build_target(call),
             "expires_at": format_time(world.now() + BINARY_LIFETIME),
             "sizeInfo": f"   text\t   data\t    bss\t    dec\n  {len(binary)}\t      0\t      0\t  {len(binary)}\n",
         }

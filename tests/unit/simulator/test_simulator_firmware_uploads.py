@@ -184,6 +184,11 @@ def test_compiled_binary_has_the_product_version_of_the_sources(demo: User) -> N
     assert (file.product_id, file.product_version) == (BORON, 9)
 
 
+@pytest.mark.parametrize(("target", "needed"), [("4.2.0", 4200), ("4.0.2", 4006), ("5.8.2", None)])
+def test_compiled_binary_needs_the_device_os_of_its_build_target(demo: User, target: str, needed: int | None) -> None:
+    assert compile_sources(demo, b"void loop() {}", build_target_version=target).needed_device_os == needed
+
+
 def test_binaries_of_different_sources_differ(demo: User) -> None:
     first, second = (compile_sources(demo, source).app_hash for source in (b"void loop() {}", b"int i;"))
     assert first != second
