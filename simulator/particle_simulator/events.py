@@ -26,10 +26,7 @@ If more events arrive, the oldest events are dropped. A slow client can lose eve
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
-    """An event.
-
-    The fields from `private` to `org`, and `product_only`, decide which streams send the event.
-    """
+    """An event. Its name, its publisher and the fields `private` and `product_only` decide which streams send it."""
 
     name: str
     data: str | None

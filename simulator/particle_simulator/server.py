@@ -135,10 +135,12 @@ class CloudHandler:
     def _build_response(self, reply: Reply) -> web.Response:
         if reply.content_type:
             reply.headers.setdefault("Content-Type", f"{reply.content_type}; charset=utf-8")
+        return web.Response(body=reply.body, status=reply.status, headers=reply.headers | self._build_date_header())
+
+    def _build_date_header(self) -> dict[str, str]:
+        """Build the header with the time of the clock. Return no header if the clock shows the time of the machine."""
         clock = self._simulation.world.clock
-        if not clock.is_machine_time:
-            reply.headers["Date"] = formatdate(clock.now(), usegmt=True)
-        return web.Response(body=reply.body, status=reply.status, headers=reply.headers)
+        return {} if clock.is_machine_time else {"Date": formatdate(clock.now(), usegmt=True)}
 
     async def _send_stream(self, request: web.BaseRequest, stream: Stream) -> web.StreamResponse:
         """Send an event stream until the client or the simulator ends the stream.
@@ -156,8 +158,9 @@ class CloudHandler:
         open_stream(self._simulation.world, stream)
         self._due_timer.set()
         self.streams[request.protocol] = stream
+        keep_alives = Random(f"keep-alives {self._simulation.world.settings.seed}")
         try:
-            return await send_stream(request, stream, Random(f"keep-alives {self._simulation.world.settings.seed}"))
+            return await send_stream(request, stream, keep_alives, self._build_date_header())
         finally:
             self.streams.pop(request.protocol, None)
 

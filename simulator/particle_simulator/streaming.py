@@ -8,6 +8,7 @@ The server first sends `:ok`. It then sends the events, and empty lines as keep-
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from random import Random
 
 from aiohttp import web
@@ -41,12 +42,14 @@ def open_stream(world: World, stream: Stream) -> None:
         world.agenda.add(stream.token.expires_at, stream.close)
 
 
-async def send_stream(request: web.BaseRequest, stream: Stream, keep_alives: Random) -> web.StreamResponse:
+async def send_stream(
+    request: web.BaseRequest, stream: Stream, keep_alives: Random, headers: Mapping[str, str]
+) -> web.StreamResponse:
     """Send the events of an open stream until the client disconnects or the stream ends.
 
     The end of a stream ends its connection, too. `keep_alives` varies the time between two keep-alives.
     """
-    response = web.StreamResponse(headers=HEADERS)
+    response = web.StreamResponse(headers={**HEADERS, **headers})
     wakeup = asyncio.Event()
     stream.wake = wakeup.set
     try:

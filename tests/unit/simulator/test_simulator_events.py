@@ -48,6 +48,12 @@ def test_stream_has_the_event_stream_type_and_counts_as_one_request(demo: User, 
     assert demo.cloud.stats()["by_route"]["GET /v1/devices/events"] == 1
 
 
+def test_stream_shows_the_time_of_the_clock(demo: User, listen: OpenStream) -> None:
+    demo.cloud.advance(86400)
+    stream = listen(demo, EVENTS)
+    assert stream.answer.headers["Date"] == demo.call("GET", "/v1/user").headers["Date"]
+
+
 def test_event_arrives_with_its_data(demo: User, listen: OpenStream) -> None:
     stream = listen(demo, EVENTS)
     publish(demo, "soil/reading", '{"pct": 41}', ttl=30, private=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -189,7 +190,7 @@ def test_stream_works_again_after_a_mute(demo: User, listen: OpenStream) -> None
 
 def test_mute_ends_after_its_real_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(stream_faults.time, "monotonic", lambda: now)
+    monkeypatch.setattr(stream_faults, "time", SimpleNamespace(monotonic=lambda: now))
     delivery = Delivery()
     delivery.set_faults(StreamFaults(mute=10.0))
     now = 109.9
@@ -200,7 +201,7 @@ def test_mute_ends_after_its_real_seconds(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_mute_does_not_use_up_repeats_and_reorders(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(stream_faults.time, "monotonic", lambda: now)
+    monkeypatch.setattr(stream_faults, "time", SimpleNamespace(monotonic=lambda: now))
     delivery = Delivery()
     delivery.set_faults(StreamFaults(mute=10.0, repeat=1, reorder=2))
     assert delivery.deliver(b"a") == []
