@@ -15,5 +15,5 @@ class Downloads:
     def __init__(self) -> None:
         self.binaries: dict[str, bytes] = {}
         """Compiled firmware binaries, keyed by id."""
-        self.usage_reports: dict[str, dict[str, Any]] = {}
-        """Usage reports, keyed by id."""
+        self.usage_reports: dict[tuple[str, str], dict[str, Any]] = {}
+        """Usage reports, keyed by (id of the account or organisation, id of the report)."""

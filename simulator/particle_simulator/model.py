@@ -25,6 +25,11 @@ def format_time(moment: float | None) -> str | None:
     return text[:-6] + "Z"
 
 
+def format_offset_time(moment: float) -> str:
+    """Return a time in UTC with `+00:00` at the end, as in the status of SIM cards and in usage reports."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+
+
 def reports_product(device_os: str) -> bool:
     """Return whether a version of Device OS reports a product (firmware-and-events.md, section 4.6)."""
     major = device_os.partition(".")[0]
@@ -120,7 +125,7 @@ class Account:
     acts_for: Account | None = None
     """The account whose sandbox this account uses. None if this account uses its own sandbox.
 
-    Customers, API users and OAuth clients of products use the sandbox of another account.
+    API users and OAuth clients of products use the sandbox of another account.
     """
     sorted_devices: list[Device] | None = None
     """A cache of the claimed devices, in the order of the device list.
@@ -250,6 +255,8 @@ class Product:
     With this cache, the devices are sorted only once when a client reads all pages of a list.
     """
     org: Organization | None = None
+    location_opt_in: bool | None = None
+    """The setting `location.opt_in` with which the product was created, or None."""
     quarantine: bool = True
     """Whether a device that was not imported must wait for approval when it connects with firmware of this product."""
     removed: set[str] = field(default_factory=set)

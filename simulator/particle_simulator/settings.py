@@ -26,7 +26,7 @@ PRODUCT_PLATFORM = 13
 DEFAULT_ACCOUNTS: list[dict[str, Any]] = [{"username": "demo@example.com", "password": "demo-password"}]
 
 DEVICE_ID = re.compile(r"[0-9a-f]{24}")
-GROUP_NAME = re.compile(r"[a-z0-9_-]+")
+GROUP_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
 _TEXT: tuple[type, ...] = (str, type(None))
 FLEET_KEYS: dict[str, tuple[type, ...]] = {
@@ -155,7 +155,7 @@ def _check_device(device: dict[str, Any], where: str) -> None:
     for name in device.get("groups", []):
         if not isinstance(name, str) or not GROUP_NAME.fullmatch(name):
             raise SettingsError(
-                f"{where}: {name!r} is not a valid group name (lower-case letters, digits, dashes and underscores)"
+                f"{where}: {name!r} is not a valid group name (1 to 64 lower-case letters, digits, dashes, underscores)"
             )
 
 

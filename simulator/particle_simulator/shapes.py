@@ -111,6 +111,7 @@ def build_product_row(product: Product) -> dict[str, Any]:
     The object contains the organisation of the product. If the product has no organisation, the object contains the
     owner of the product.
     """
+    location = {} if product.location_opt_in is None else {"opt_in": product.location_opt_in}
     row: dict[str, Any] = {
         "id": product.id,
         "platform_id": product.platform_id,
@@ -118,7 +119,7 @@ def build_product_row(product: Product) -> dict[str, Any]:
         "slug": product.slug,
         "description": product.description,
         "groups": list(product.groups),
-        "settings": {"location": {}, "known_application": {"opt_in": False}, "quarantine": product.quarantine},
+        "settings": {"location": location, "known_application": {"opt_in": False}, "quarantine": product.quarantine},
         "device_protection": "disabled",
     }
     if product.org:

@@ -12,7 +12,7 @@ from typing import Any
 
 from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply
-from particle_simulator.model import format_time
+from particle_simulator.model import format_offset_time
 from particle_simulator.routes.owners import find_organization
 from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
@@ -33,12 +33,13 @@ class Holder:
 
 
 def _find_holder(world: World, call: Call) -> Holder:
-    """Find the holder of the agreement: the organisation in the request path, or the account of the caller."""
+    """Find the holder of the agreement: the organisation in the request path, or the account of the sandbox."""
     if "org" in call.path:
         org = find_organization(world, call)
         return Holder(org.id, "Org", sum(len(product.devices) for product in world.products.list_in_org(org)))
-    owned = sum(len(product.devices) for product in world.products.by_id.values() if product.top_owner is call.account)
-    return Holder(call.account.user_id, "User", owned + len(call.account.devices))
+    account = call.sandbox
+    owned = sum(len(product.devices) for product in world.products.by_id.values() if product.top_owner is account)
+    return Holder(account.user_id, "User", owned + len(account.devices))
 
 
 def _build_agreement_id(holder: Holder) -> str:
@@ -73,39 +74,46 @@ def list_agreements(world: World, call: Call) -> Reply:
     return json_reply({"data": [row]})
 
 
-def _check_agreement(world: World, call: Call) -> None:
-    """Raise a 404 unless the agreement id in the request path is the id of the holder's agreement."""
-    if call.path["id"] != _build_agreement_id(_find_holder(world, call)):
+def _find_agreement(world: World, call: Call) -> Holder:
+    """Find the holder of the agreement. Raise a 404 unless the id in the request path is the id of the agreement."""
+    holder = _find_holder(world, call)
+    if call.path["id"] != _build_agreement_id(holder):
         raise plain_error(404, "Service agreement not found.")
+    return holder
 
 
 def create_report(world: World, call: Call) -> Reply:
-    """Create a usage report in the state `pending` (endpoints.yml: usage_report_create)."""
-    _check_agreement(world, call)
+    """Create a usage report in the state `pending` (endpoints.yml: usage_report_create).
+
+    The error responses are inferred, not documented.
+    """
+    holder = _find_agreement(world, call)
     fields = call.fields
     if fields.get("report_type") not in ("devices", "products"):
         raise bad_request("report_type must be devices or products")
     for name in ("date_period_start", "date_period_end"):
         if not DAY.fullmatch(str(fields.get(name, ""))):
             raise bad_request(f"{name} must be written as YYYY-MM-DD")
+    for name in ("devices", "products"):
+        if not isinstance(fields.get(name, []), list):
+            raise bad_request(f"{name} must be a list of ids")
     attributes: dict[str, Any] = {
         "state": "pending",
         "report_type": fields["report_type"],
         "date_period_start": fields["date_period_start"],
         "date_period_end": fields["date_period_end"],
-        "expires_at": format_time(world.now() + REPORT_LIFETIME),
+        "expires_at": format_offset_time(world.now() + REPORT_LIFETIME),
         "download_url": None,
     }
     report_id = secrets.token_hex(12)
     report = {"id": report_id, "type": "usage_report", "attributes": attributes}
-    world.downloads.usage_reports[report_id] = report
+    world.downloads.usage_reports[holder.id, report_id] = report
     return json_reply({"data": report}, 202)
 
 
 def get_report(world: World, call: Call) -> Reply:
     """Respond with a usage report, always in the state `available` (endpoints.yml: usage_report_get)."""
-    _find_holder(world, call)
-    report = world.downloads.usage_reports.get(call.path["id"])
+    report = world.downloads.usage_reports.get((_find_holder(world, call).id, call.path["id"]))
     if report is None:
         raise plain_error(404, "Usage report not found.")
     ready = report["attributes"] | {"state": "available", "download_url": f"https://example.com/{report['id']}.csv"}
@@ -114,7 +122,7 @@ def get_report(world: World, call: Call) -> Reply:
 
 def list_notifications(world: World, call: Call) -> Reply:
     """Respond with an empty list of notifications (endpoints.yml: agreement_notifications)."""
-    _check_agreement(world, call)
+    _find_agreement(world, call)
     return json_reply({"data": []})
 
 

@@ -99,7 +99,7 @@ def create_customer(world: World, call: Call) -> Reply:
     if email.lower() in customers:
         raise bad_request(f"A customer with the email {email} already exists")
     product = creator.product
-    customer = Account(email.lower(), password, secrets.token_hex(12), product=product, acts_for=product.owner)
+    customer = Account(email.lower(), password, secrets.token_hex(12), product=product)
     customers[customer.username] = customer
     return json_reply(activate_token(world, create_token(world, customer, creator.client_id, DEFAULT_LIFETIME)), 201)
 

@@ -36,7 +36,7 @@ def _check_new_name(product: Product, value: Any) -> str:
     If the name is invalid, respond with status 400. This status is inferred, not documented.
     """
     if not isinstance(value, str) or not GROUP_NAME.fullmatch(value):
-        raise bad_request("name may only contain lower-case letters, digits, dashes and underscores")
+        raise bad_request("name must have 1 to 64 lower-case letters, digits, dashes and underscores")
     if value in product.groups:
         raise bad_request(f"A group with the name {value} already exists")
     return value

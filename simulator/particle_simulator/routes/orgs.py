@@ -66,8 +66,19 @@ def _create_product(world: World, call: Call, org: Organization | None) -> Produ
         slug = f"{slug}-{number}"
     product = Product(number, slug, definition["name"], platform, call.sandbox, str(definition.get("description", "")))
     product.org = org
+    product.location_opt_in = _read_location_opt_in(definition)
     world.products.add(product)
     return product
+
+
+def _read_location_opt_in(definition: dict[str, Any]) -> bool | None:
+    """Return the setting `settings.location.opt_in` of a new product, or None if the request does not contain it."""
+    settings = definition.get("settings")
+    location = settings.get("location") if isinstance(settings, dict) else None
+    opt_in = location.get("opt_in") if isinstance(location, dict) else None
+    if not isinstance(opt_in, (bool, type(None))):
+        raise bad_request("product.settings.location.opt_in must be true or false")
+    return opt_in
 
 
 USER = "/v1/user/products"

@@ -43,7 +43,7 @@ def _search_all(call: Call, products: list[Product], claimed: list[Device], org:
         devices |= product.devices
     finders: dict[str, Iterator[dict[str, Any]]] = {
         "device": (_build_entry(device, device.id) for device in devices.values() if _device_matches(device, text)),
-        "product": ({"id": found.id, "name": found.name} for found in products if text in found.name.lower()),
+        "product": (_build_product_entry(found) for found in products if text in found.name.lower()),
         "sim": (_build_entry(device, device.iccid) for device in devices.values() if text in (device.iccid or "")),
     }
     results: list[dict[str, Any]] = []
@@ -68,6 +68,10 @@ def _build_entry(device: Device, identifier: str | None) -> dict[str, Any]:
         "product_id": product.id if product else device.platform_id,
         "product_name": product.name if product else None,
     }
+
+
+def _build_product_entry(product: Product) -> dict[str, Any]:
+    return {"id": product.id, "name": product.name, "product_id": product.id, "product_name": product.name}
 
 
 def _build_result(kind: str, row: dict[str, Any], org: Organization | None) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from particle_simulator.errors import Refusal, bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply
+from particle_simulator.model import format_offset_time
 from particle_simulator.ownership import add_to_product
 from particle_simulator.permissions import can_access
 from particle_simulator.resources import Sim
@@ -154,11 +154,6 @@ def get_fleet_usage(world: World, call: Call) -> Reply:
     return json_reply({"total_mbs_used": total, "total_active_sim_cards": active, "usage_by_day": rows})
 
 
-def _format_offset_time(moment: float) -> str:
-    """Format a time, with `+00:00` instead of `Z` at the end."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
-
-
 def get_cellular_status(world: World, call: Call) -> Reply:
     """Respond with the status check of a SIM card (endpoints.yml: cellular_status).
 
@@ -173,9 +168,9 @@ def get_cellular_status(world: World, call: Call) -> Reply:
     complete = now >= started_at + CHECK_SECONDS
     is_connected = bool(sim.device and sim.device.reachable and get_sim_status(sim) == ACTIVE) if complete else None
     meta = {
-        "created_at": _format_offset_time(started_at),
-        "expires_at": _format_offset_time(started_at + CHECK_LIFETIME),
-        "check_again_after": _format_offset_time(started_at + CHECK_SECONDS),
+        "created_at": format_offset_time(started_at),
+        "expires_at": format_offset_time(started_at + CHECK_LIFETIME),
+        "check_again_after": format_offset_time(started_at + CHECK_SECONDS),
         "state": "complete" if complete else "pending",
         "method": "async",
         "task_id": f"{sim.iccid}-{int(started_at)}",

@@ -119,6 +119,16 @@ def test_customer_can_use_only_its_claimed_devices(cloud: Cloud, demo: User) -> 
     assert code["device_ids"] == [FREE[0]]
 
 
+def test_customer_does_not_see_what_the_owner_of_the_product_has(cloud: Cloud, demo: User) -> None:
+    demo.post("/v1/secrets", {"name": "API_KEY", "value": "v"})
+    demo.post("/v1/integrations", {"integration_type": "Webhook", "event": "e", "url": "https://hooks.example.net"})
+    demo.post("/v1/ledgers", {"ledger": {"name": "notes", "scope": "Owner"}})
+    customer = log_in_customer(demo.post(CUSTOMERS, CUSTOMER), cloud)
+    assert customer.get("/v1/secrets")["secrets"] == []
+    assert customer.get("/v1/integrations") == []
+    assert customer.get("/v1/ledgers")["ledgers"] == []
+
+
 def test_customer_logs_in_only_with_the_client_of_the_product(
     cloud: Cloud, demo: User, client: tuple[str, str]
 ) -> None:

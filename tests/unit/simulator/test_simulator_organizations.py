@@ -72,6 +72,15 @@ def test_product_is_created_from_a_name_and_a_platform(organisation_cloud: Cloud
     assert again["slug"] != "gate-opener"
 
 
+@pytest.mark.parametrize(("settings", "location"), [({}, {}), ({"location": {"opt_in": True}}, {"opt_in": True})])
+def test_new_product_keeps_its_setting_for_locations(
+    demo: User, settings: dict[str, object], location: dict[str, bool]
+) -> None:
+    definition = {"name": "Gate Opener", "platform_id": 12, "settings": settings}
+    product = demo.post("/v1/user/products", {"product": definition}).json()["product"]
+    assert product["settings"]["location"] == location
+
+
 @pytest.mark.parametrize("content", [{}, {"product": {}}, {"product": {"name": "x"}}, {"product": {"platform_id": 1}}])
 def test_incomplete_product_is_not_created(demo: User, content: dict[str, object]) -> None:
     assert demo.post("/v1/user/products", content).status_code == 400

@@ -107,6 +107,12 @@ def test_search_finds_devices_products_and_sims(demo: User) -> None:
     body = demo.get("/v1/user/search", text="field")
     assert [row["type"] for row in body["results"]] == ["device", "product"]
     assert body["results"][0]["device"]["product_name"] == "Field Logger"
+    assert body["results"][1]["product"] == {
+        "id": 31337,
+        "name": "Field Logger",
+        "product_id": 31337,
+        "product_name": "Field Logger",
+    }
     sims = demo.get("/v1/user/search", text="8901410300000000010", type="sim")
     assert [row["sim"]["id"][-1] for row in sims["results"]] == ["0", "1"]
     assert (body["ok"], body["hasMore"]) == (True, False)
@@ -133,7 +139,17 @@ def test_usage_report_is_pending_first_and_available_later(demo: User) -> None:
     answer = demo.post(path, request)
     report = answer.json()["data"]
     assert (answer.status_code, report["attributes"]["state"]) == (202, "pending")
+    assert report["attributes"]["expires_at"].endswith("+00:00")
     later = demo.get(f"/v1/user/usage_reports/{report['id']}")["data"]["attributes"]
     assert later["download_url"].startswith("https://")
-    assert demo.post(path, request | {"report_type": "poems"}).status_code == 400
+    for wrong in ({"report_type": "poems"}, {"date_period_end": "soon"}, {"devices": "all"}):
+        assert demo.post(path, request | wrong).status_code == 400
     assert demo.post(path.replace(agreement["id"], "0"), request).status_code == 404
+
+
+def test_usage_report_is_found_only_by_its_owner(demo: User, other: User) -> None:
+    (agreement,) = demo.get("/v1/user/service_agreements")["data"]
+    request = {"report_type": "devices", "date_period_start": "2026-01-01", "date_period_end": "2026-01-31"}
+    answer = demo.post(f"/v1/user/service_agreements/{agreement['id']}/usage_reports", request)
+    path = f"/v1/user/usage_reports/{answer.json()['data']['id']}"
+    assert (demo.call("GET", path).status_code, other.call("GET", path).status_code) == (200, 404)
