@@ -78,30 +78,39 @@ def _contains(rectangle: tuple[Position, Position], position: Position) -> bool:
     return low.latitude <= position.latitude <= high.latitude and low.longitude <= position.longitude <= high.longitude
 
 
-def _matches(device: Device, query: dict[str, str]) -> bool:
-    """Return whether a device matches the filters of the query.
+def _read_groups(call: Call) -> set[str]:
+    """Return the names in the filter `groups`.
 
-    The filters for id and name match the beginning of the value, and ignore case. The filter `groups` is a list with
-    commas, as on the other routes, and selects the devices that are in at least one of the groups.
+    The official client writes an array as `groups[0]=a&groups[1]=b`. A list with commas is accepted too, as on the
+    other routes.
     """
-    groups = query.get("groups")
-    return (
-        device.id.startswith(query.get("device_id", "").lower())
-        and (device.name or "").lower().startswith(query.get("device_name", "").lower())
-        and (not groups or not set(groups.split(",")).isdisjoint(device.groups))
-    )
+    values = [value for name, value in call.query.items() if name.partition("[")[0] == "groups"]
+    return {name for value in values for name in value.split(",") if name}
+
+
+def _list_matching_devices(product: Product, call: Call) -> Iterator[Device]:
+    """Yield the devices of a product that match the filters of the query.
+
+    The filters for id and name match the beginning of the value, and ignore case. The filter `groups` selects the
+    devices that are in at least one of the groups.
+    """
+    groups = _read_groups(call)
+    device_id, name = (call.query.get(key, "").lower() for key in ("device_id", "device_name"))
+    for device in product.devices.values():
+        if device.id.startswith(device_id) and (device.name or "").lower().startswith(name):
+            if not groups or not groups.isdisjoint(device.groups):
+                yield device
 
 
 # ---------------------------------------------------------------------- the tracks
 
 
-def _list_tracks(world: World, product: Product, query: dict[str, str]) -> Iterator[Track]:
+def _list_tracks(world: World, product: Product, call: Call) -> Iterator[Track]:
     """Yield the tracks of the devices that match the filters of the query and have a position."""
-    for device in product.devices.values():
-        if _matches(device, query):
-            track = find_track(world, device)
-            if track is not None:
-                yield track
+    for device in _list_matching_devices(product, call):
+        track = find_track(world, device)
+        if track is not None:
+            yield track
 
 
 def _cut_track(track: Track, date_range: tuple[float, float] | None) -> Track:
@@ -117,7 +126,7 @@ def _cut_track(track: Track, date_range: tuple[float, float] | None) -> Track:
 
 def list_fleet_locations(world: World, call: Call) -> Reply:
     """Respond with the last known location of each device (endpoints.yml: locations_fleet)."""
-    tracks = _list_tracks(world, find_product(world, call), call.query)
+    tracks = _list_tracks(world, find_product(world, call), call)
     return json_reply({"locations": [build_location_row(_cut_track(track, None)) for track in tracks]})
 
 
@@ -130,7 +139,7 @@ def list_product_locations(world: World, call: Call) -> Reply:
     date_range, rectangle = _read_date_range(call), _read_rectangle(call)
     found = [
         cut
-        for track in _list_tracks(world, product, call.query)
+        for track in _list_tracks(world, product, call)
         if (cut := _cut_track(track, date_range)).times and (rectangle is None or _contains(rectangle, track.position))
     ]
     page = call.read_number("page", default=1)
@@ -144,13 +153,15 @@ def list_product_locations(world: World, call: Call) -> Reply:
 
 
 def get_device_location(world: World, call: Call) -> Reply:
-    """Respond with all reports of the location of one device (endpoints.yml: locations_device).
+    """Respond with the location of one device (endpoints.yml: locations_device).
 
-    Each report has made-up values: heading, accuracy, speed and temperature.
+    The official client sends `date_range`, which has the same meaning as in the list of locations. Each report has
+    made-up values: heading, accuracy, speed and temperature.
     """
     _unused, device = find_product_device(world, call)
-    track = find_track(world, device)
-    if track is None:
+    date_range, track = _read_date_range(call), find_track(world, device)
+    track = _cut_track(track, date_range) if track is not None else None
+    if track is None or not track.times:
         raise plain_error(404, "No location found for this device")
     row: dict[str, Any] = build_location_row(track) | {"online": device.online}
     row["properties"] = [{"hd": 0, "acc_h": 5, "speed": 0, "temp": 20} for _unused_time in track.times]

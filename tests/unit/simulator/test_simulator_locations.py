@@ -85,6 +85,7 @@ def test_fleet_locations_have_no_online_state_and_no_pages(owner: User) -> None:
         ({"device_name": "Bern"}, [BERN]),
         ({"device_name": "1"}, []),
         ({"groups": "north,south"}, [BERN, ROME]),
+        ({"groups[0]": "north", "groups[1]": "south"}, [BERN, ROME]),
         ({"groups": "west"}, []),
     ],
 )
@@ -118,11 +119,18 @@ def test_locations_come_in_pages(owner: User) -> None:
 
 
 def test_location_of_one_device_has_the_properties_of_each_report(owner: User) -> None:
-    answer = owner.get(f"{LOCATIONS}/{BERN}")
+    answer = owner.get(f"{LOCATIONS}/{BERN}", date_range=f"{STARTED},{HEARD}")
     location = answer["location"]
     assert (answer["meta"], location["timestamps"]) == ({}, [STARTED, HEARD])
     assert location["geometry"] == {"type": "LineString", "coordinates": [[7.4, 46.9], [7.4, 46.9]]}
     assert [properties.keys() for properties in location["properties"]] == [{"hd", "acc_h", "speed", "temp"}] * 2
+
+
+def test_location_of_one_device_is_the_last_report_without_a_period(owner: User) -> None:
+    location = owner.get(f"{LOCATIONS}/{BERN}")["location"]
+    assert (location["timestamps"], location["geometry"]["type"], len(location["properties"])) == ([HEARD], "Point", 1)
+    answer = owner.call("GET", f"{LOCATIONS}/{BERN}", params={"date_range": "2025-01-01,2025-02-01"})
+    assert answer.status_code == 404
 
 
 @pytest.mark.parametrize(("device", "status"), [(BORON, 404), (HIDDEN, 404), (NEVER, 404), (device_id(99), 403)])
