@@ -97,9 +97,9 @@ def _list_matching_devices(product: Product, call: Call) -> Iterator[Device]:
     groups = _read_groups(call)
     device_id, name = (call.query.get(key, "").lower() for key in ("device_id", "device_name"))
     for device in product.devices.values():
-        if device.id.startswith(device_id) and (device.name or "").lower().startswith(name):
-            if not groups or not groups.isdisjoint(device.groups):
-                yield device
+        in_groups = not groups or not groups.isdisjoint(device.groups)
+        if in_groups and device.id.startswith(device_id) and (device.name or "").lower().startswith(name):
+            yield device
 
 
 # ---------------------------------------------------------------------- the tracks
