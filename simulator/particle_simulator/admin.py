@@ -14,10 +14,12 @@ from particle_simulator import power
 from particle_simulator.describe import describe_world
 from particle_simulator.errors import Refusal, bad_request, plain_error
 from particle_simulator.firmware_files import build_firmware_file, read_firmware_file
+from particle_simulator.firmware_updates import set_update_ending
 from particle_simulator.messages import Reply, json_reply, refusal_reply
 from particle_simulator.model import Device, Product, format_time
 from particle_simulator.resources import MAX_VERSION, MIN_VERSION, Firmware, is_version
 from particle_simulator.stream_faults import READERS, read_stream_faults
+from particle_simulator.update_scripts import ENDINGS
 from particle_simulator.world import World
 
 if TYPE_CHECKING:
@@ -121,9 +123,9 @@ def _advance_clock(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _change_device(simulation: Simulation, target: str, content: Any) -> Any:
-    """Change the power, session, firmware or `offline_face` of one device. The target `*` means all devices."""
+    """Change one device by the keys of `_DEVICE_CHANGES`. The target `*` means all devices."""
     world = simulation.world
-    changes = _check_object(content, {"powered", "online", "offline_face", "firmware_product_id"})
+    changes = _check_object(content, set(_DEVICE_CHANGES))
     power.run_due_changes(world)
     if target == ALL_DEVICES:
         devices = list(world.devices.by_id.values())
@@ -148,7 +150,7 @@ def _make_power_change(world: World, value: Any) -> Callable[[Device], None]:
     After a device is switched off, the cloud still shows the device as online for a while.
     """
     on = _check_flag("powered", value)
-    return lambda device: (power.connect if on else power.switch_off)(world, device)
+    return lambda device: (power.switch_on if on else power.switch_off)(world, device)
 
 
 def _make_session_change(world: World, value: Any) -> Callable[[Device], None]:
@@ -182,11 +184,19 @@ def _make_firmware_change(world: World, value: Any) -> Callable[[Device], None]:
     return lambda device: power.connect_with_firmware(world, device, product)
 
 
+def _make_update_change(world: World, value: Any) -> Callable[[Device], None]:
+    """Build the function that applies the value of the key `update`: how the next update of a device ends."""
+    if value not in ENDINGS:
+        raise bad_request(f"update must be one of {', '.join(ENDINGS)}")
+    return lambda device: set_update_ending(world, device, value)
+
+
 _DEVICE_CHANGES: dict[str, Callable[[World, Any], Callable[[Device], None]]] = {
     "powered": _make_power_change,
     "online": _make_session_change,
     "offline_face": _make_offline_face_change,
     "firmware_product_id": _make_firmware_change,
+    "update": _make_update_change,
 }
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 
+from particle_simulator.clock import Clock
+
 
 class Agenda:
     """Planned actions, sorted by time. The simulator calls `run_due` before each request to the cloud."""
@@ -22,20 +24,18 @@ class Agenda:
         """Plan an action. Actions with the same time run in the order in which they were added."""
         heappush(self._heap, (moment, next(self._numbers), action))
 
-    def run_due(self, now: float) -> None:
-        """Run the actions that are due. An action that is added during this call waits for the next call."""
-        due = []
-        while self._heap and self._heap[0][0] <= now:
-            due.append(heappop(self._heap)[2])
-        for action in due:
-            action()
+    def run_due(self, clock: Clock) -> None:
+        """Run the actions that are due, in the order of their times. The clock shows the time of each action meanwhile.
 
-    @property
-    def has_actions(self) -> bool:
-        """Whether any action is planned."""
-        return bool(self._heap)
+        An action can add further actions. Those that are due run in this call, too.
+        """
+        now = clock.now()
+        while self._heap and self._heap[0][0] <= now:
+            moment, _unused, action = heappop(self._heap)
+            with clock.set_to(moment):
+                action()
 
     @property
     def next_moment(self) -> float | None:
-        """The time of the next planned action, or None if no action is planned."""
+        """The time of the earliest action, or None if no action is planned."""
         return self._heap[0][0] if self._heap else None

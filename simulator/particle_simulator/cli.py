@@ -73,6 +73,19 @@ def _build_parser() -> argparse.ArgumentParser:
         help="number of devices that reconnect before each request for the devices of a product",
     )
     parser.add_argument(
+        "--bad-updates",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of devices, from 0 to 1, whose next update fails",
+    )
+    parser.add_argument(
+        "--safe-mode-version",
+        choices=("old", "zero"),
+        default="old",
+        help="firmware version that lists show while a device is in safe mode",
+    )
+    parser.add_argument(
         "--mask-secrets", action="store_true", help="mask passwords and authorization of integrations with asterisks"
     )
     parser.add_argument(
@@ -103,6 +116,8 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
     """Raise `SettingsError` if the value of an argument is out of range or has the wrong format."""
     if not 0 <= arguments.slow_joiners <= 1:
         raise SettingsError("--slow-joiners must be a number from 0 to 1")
+    if not 0 <= arguments.bad_updates <= 1:
+        raise SettingsError("--bad-updates must be a number from 0 to 1")
     if arguments.churn < 0:
         raise SettingsError("--churn must be at least 0")
     if arguments.org is not None and not ORG_SLUG.fullmatch(arguments.org):
@@ -139,6 +154,8 @@ def _build_settings(arguments: argparse.Namespace) -> Settings:
         org=arguments.org,
         slow_joiners=arguments.slow_joiners,
         churn=arguments.churn,
+        bad_updates=arguments.bad_updates,
+        safe_mode_version=arguments.safe_mode_version,
         mask_secrets=arguments.mask_secrets,
         omit_nulls=arguments.omit_nulls,
         clock=arguments.clock,

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 MICROSECOND = 1e-6
 
@@ -15,15 +17,36 @@ class Clock:
     `turned` is the number of seconds by which tests have moved the clock forward.
     """
 
-    __slots__ = ("_last", "turned")
+    __slots__ = ("_last", "_set_to", "turned")
 
     def __init__(self) -> None:
         self.turned = 0.0
         self._last = 0.0
+        self._set_to: float | None = None
 
     def now(self) -> float:
         """Return the time of this clock in seconds since the epoch."""
+        return self._read() if self._set_to is None else self._set_to
+
+    def _read(self) -> float:
         return time.time() + self.turned
+
+    @property
+    def lag(self) -> float:
+        """The seconds by which the shown time is earlier than the present. It is 0 except in a block of `set_to`."""
+        return self._read() - self.now()
+
+    @contextmanager
+    def set_to(self, moment: float) -> Iterator[None]:
+        """Let the clock show `moment` until the end of the block.
+
+        An action that was planned for an earlier moment runs in such a block, so that its events have that time.
+        """
+        earlier, self._set_to = self._set_to, moment
+        try:
+            yield
+        finally:
+            self._set_to = earlier
 
     def next_moment(self) -> float:
         """Return the current time. Each result is at least a microsecond later than the previous result.
@@ -47,7 +70,8 @@ class Clock:
 class StillClock(Clock):
     """A clock that keeps the time of its creation until a test moves the clock forward.
 
-    With this clock, the result of a test does not depend on the speed of the machine.
+    The clock shows the time of its creation, plus the seconds by which tests have moved it. With this clock, the result
+    of a test does not depend on the speed of the machine.
     """
 
     __slots__ = ("_started",)
@@ -56,8 +80,7 @@ class StillClock(Clock):
         super().__init__()
         self._started = time.time()
 
-    def now(self) -> float:
-        """Return the time at which this clock was created, plus the seconds by which tests have moved the clock."""
+    def _read(self) -> float:
         return self._started + self.turned
 
     @property

@@ -64,6 +64,7 @@ def _describe_device(device: Device) -> dict[str, Any]:
         "denied": device.denied,
         "firmware_version": device.firmware_version,
         "desired_firmware_version": device.desired_firmware_version,
+        "update": device.update_ending,
     }
 
 

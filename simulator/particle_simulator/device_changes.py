@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from particle_simulator.errors import bad_request
-from particle_simulator.firmware_updates import plan_update, take_update
+from particle_simulator.firmware_updates import deliver_update, force_updates, offer_update, plan_update
 from particle_simulator.groups import assign_groups
 from particle_simulator.model import Device, format_time
 from particle_simulator.power import device_offline
@@ -100,10 +100,16 @@ def apply_product_changes(world: World, device: Device, fields: dict[str, Any]) 
     if not changes:
         raise bad_request("The request names nothing that can be changed")
     flash_now = "desired_firmware_version" in changes and _read_flag("flash", fields.get("flash", False))
+    was_development = device.development
     for name, value in changes.items():
         _apply_change(world, device, name, value)
-    if not (flash_now and take_update(world, device)):
+    if flash_now or (was_development and not device.development):
+        # Documented: the end of the development of a device may start an update at once.
+        offer_update(world, device)
+    elif "desired_firmware_version" in changes:
         plan_update(world, device)
+    elif "groups" in changes:
+        deliver_update(world, device)
     return {"id": device.id, **changes, "updated_at": format_time(world.now())}
 
 
@@ -112,6 +118,8 @@ def _apply_change(world: World, device: Device, name: str, value: Any) -> None:
         world.devices.rename(device, value)
     elif name == "groups":
         assign_groups(device, value)
+    elif name == "firmware_updates_forced":
+        force_updates(world, device, forced=value)
     else:
         setattr(device, name, value)
 

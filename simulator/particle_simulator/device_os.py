@@ -29,3 +29,23 @@ def _build_row(version: str, platform: int) -> dict[str, Any]:
     if version in MODULE_VERSIONS:
         row["module_version"] = MODULE_VERSIONS[version]
     return row
+
+
+def get_module_version(version: str) -> int:
+    """Return the module version of a version of Device OS.
+
+    Inferred for versions that the facts do not name: 6.3.4 has the module version 6304.
+    """
+    if version in MODULE_VERSIONS:
+        return MODULE_VERSIONS[version]
+    numbers = [int(part) for part in version.partition("-")[0].split(".") if part.isdigit()]
+    major, minor, patch = (*numbers, 0, 0, 0)[:3]
+    return major * 1000 + minor * 100 + patch
+
+
+def get_version(module_version: int) -> str:
+    """Return the version of Device OS that has a module version."""
+    for version, number in MODULE_VERSIONS.items():
+        if number == module_version:
+            return version
+    return f"{module_version // 1000}.{module_version // 100 % 10}.{module_version % 100}"

@@ -4,30 +4,71 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from particle_simulator.configurations import take_pending_configuration
 from particle_simulator.events import Event
-from particle_simulator.model import Device
+from particle_simulator.model import CELLULAR_PLATFORMS, Device
+from particle_simulator.safe_mode import describe_modules
 from particle_simulator.world import World
 
 STATUS_EVENT = "spark/status"
+SAFE_MODE_EVENT = "spark/status/safe-mode"
+LAST_RESET_EVENT = "spark/device/last_reset"
+APP_HASH_EVENT = "spark/device/app-hash"
+ENABLED_EVENT = "particle/device/updates/enabled"
+FORCED_EVENT = "particle/device/updates/forced"
+PENDING_EVENT = "particle/device/updates/pending"
+
+WIFI_GRACE = 50
+"""Seconds for which the cloud still shows a Wi-Fi device without power as online: two keep-alives of 25 seconds."""
+CELLULAR_KEEP_ALIVE = 23 * 60
+"""Seconds between two keep-alives of a cellular device.
+
+When a cellular device loses its power, the cloud notices after 23 to 46 minutes.
+"""
+
+RETURN_GAP = 0.018
+"""Seconds between the events `offline` and `online` of a device that returns before the cloud has noticed its absence.
+
+(firmware-and-events.md, section 4.1)
+"""
+REPORT_DELAY = 0.6
+"""Seconds from the event `online` to the first reports of the device, as in the recorded update of section 4.1."""
+PENDING_DELAY = 1.6
+ENABLED_DELAY = 13.9
 
 
-def publish_device_event(world: World, device: Device, name: str, data: str) -> None:
-    """Publish an event with a device as the sender."""
-    world.events.publish(Event(name, data, world.now(), device=device, product=device.product, account=device.owner))
+def publish_device_event(world: World, device: Device, name: str, data: str, *, early: float = 0.0) -> None:
+    """Publish an event with a device as the sender. With `early`, the event is dated so many seconds before now."""
+    moment = world.now() - early
+    version = 0 if device.safe_mode else None
+    world.events.publish(
+        Event(name, data, moment, device=device, product=device.product, account=device.owner, version=version)
+    )
 
 
-def report_status(world: World, device: Device, *, online: bool) -> None:
+def report_status(world: World, device: Device, *, online: bool, early: float = 0.0) -> None:
     """Publish the event that a device has come online or gone offline."""
-    publish_device_event(world, device, STATUS_EVENT, "online" if online else "offline")
+    publish_device_event(world, device, STATUS_EVENT, "online" if online else "offline", early=early)
 
 
-def start_session(world: World, device: Device) -> None:
-    """Start a new session of an online device.
+# ---------------------------------------------------------------------- begin
+
+
+def start_session(world: World, device: Device, *, reset_reason: str | None = None, after_update: bool = False) -> None:
+    """Bring a device online in a new session.
 
     Drop the cached lists that are sorted by the time of the last connection.
+
+    :param reset_reason: The reason to report, or None if the device has not restarted or knows no reason.
+    :param after_update: Whether the device reports that no update is pending.
     """
-    device.last_handshake_at = device.last_heard = world.clock.next_moment()
+    notice_absence(world, device)
+    moment = world.clock.next_moment()
+    device.powered = device.online = True
+    device.lost_at = None
+    device.last_handshake_at = device.last_heard = moment
     world.revision += 1
     if device.product is not None:
         device.product.drop_sorted_lists("lastConnection")
@@ -35,3 +76,113 @@ def start_session(world: World, device: Device) -> None:
         device.owner.sorted_devices = None
     take_pending_configuration(device)
     report_status(world, device, online=True)
+    _plan_reports(world, device, moment, reset_reason, after_update=after_update)
+
+
+def notice_absence(world: World, device: Device) -> None:
+    """Publish that a device was offline, if it returns before the cloud has noticed its absence.
+
+    The cloud makes up this event when the new session begins (firmware-and-events.md, section 4.1).
+    """
+    if device.online:
+        device.online = False
+        report_status(world, device, online=False, early=RETURN_GAP)
+
+
+def resume_session(world: World, device: Device) -> None:
+    """Let a device continue its session after a pause. This is no new handshake."""
+    was_noticed = not device.online
+    device.powered = device.online = True
+    device.lost_at = None
+    device.last_heard = world.now()
+    world.revision += 1
+    if was_noticed:
+        report_status(world, device, online=True)
+
+
+def _plan_reports(
+    world: World, device: Device, session: float, reset_reason: str | None, *, after_update: bool
+) -> None:
+    """Plan the events that a device publishes after the beginning of a session, as in the log of section 4.1."""
+
+    def is_over() -> bool:
+        return device.last_handshake_at != session or not device.reachable
+
+    def report_state() -> None:
+        if is_over():
+            return
+        if device.safe_mode:
+            publish_device_event(world, device, SAFE_MODE_EVENT, describe_modules(device))
+            return
+        if reset_reason is not None:
+            publish_device_event(world, device, LAST_RESET_EVENT, reset_reason)
+        report_forced(world, device)
+        if device.app_hash is not None and device.app_hash != device.known_app_hash:
+            device.known_app_hash = device.app_hash
+            publish_device_event(world, device, APP_HASH_EVENT, device.app_hash)
+
+    def report_pending() -> None:
+        if not is_over():
+            publish_device_event(world, device, PENDING_EVENT, "false")
+
+    def report_switch() -> None:
+        if not is_over() and not device.safe_mode:
+            report_enabled(world, device)
+
+    world.agenda.add(session + REPORT_DELAY, report_state)
+    if after_update:
+        world.agenda.add(session + PENDING_DELAY, report_pending)
+    world.agenda.add(session + ENABLED_DELAY, report_switch)
+
+
+def report_enabled(world: World, device: Device) -> None:
+    """Publish whether the device accepts updates, according to its own switch."""
+    publish_device_event(world, device, ENABLED_EVENT, _format_flag(device.firmware_updates_enabled))
+
+
+def report_forced(world: World, device: Device) -> None:
+    """Publish whether the cloud overrides the switch of the device."""
+    publish_device_event(world, device, FORCED_EVENT, _format_flag(device.firmware_updates_forced))
+
+
+def _format_flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+# ---------------------------------------------------------------------- end
+
+
+def get_grace_seconds(world: World, device: Device) -> int:
+    """Return for how many seconds the cloud still shows a device as online after the device has lost its power."""
+    if device.platform_id not in CELLULAR_PLATFORMS:
+        return WIFI_GRACE
+    return CELLULAR_KEEP_ALIVE + crc32(f"{world.settings.seed} {device.id} grace".encode()) % (CELLULAR_KEEP_ALIVE + 1)
+
+
+def lose_contact(world: World, device: Device) -> None:
+    """Let a device vanish without a word: it lost its power, or it restarts. The cloud notices only after a delay."""
+    lost_at = world.now()
+    device.powered = False
+    device.lost_at = lost_at
+    world.revision += 1
+    if not device.online:
+        return
+
+    def notice() -> None:
+        # The device may have come back since, and may even have vanished again.
+        if device.lost_at == lost_at and device.online:
+            device.online = False
+            world.revision += 1
+            report_status(world, device, online=False)
+
+    world.agenda.add(lost_at + get_grace_seconds(world, device), notice)
+
+
+def end_session(world: World, device: Device) -> None:
+    """Let a device close its session. The cloud shows the device as offline at once."""
+    if device.reachable:
+        device.lost_at = world.now()
+    if device.online:
+        report_status(world, device, online=False)
+    device.powered = device.online = False
+    world.revision += 1

@@ -12,7 +12,7 @@ from particle_simulator.resources import Environment
 class Devices:
     """All devices of the cloud, with their environment variables and the times of their vitals records."""
 
-    __slots__ = ("by_id", "by_label", "by_name", "environments", "offline_due", "positions", "vitals")
+    __slots__ = ("by_id", "by_label", "by_name", "environments", "positions", "vitals")
 
     def __init__(self) -> None:
         self.by_id: dict[str, Device] = {}
@@ -20,11 +20,6 @@ class Devices:
         """Devices, keyed by serial number, by IMEI and by ICCID, each in upper case."""
         self.by_name: dict[str, dict[str, Device]] = {}
         """Devices, keyed by name and then by device id, because several devices can have the same name."""
-        self.offline_due: list[tuple[float, str]] = []
-        """A heap of (time, device id) for devices that have lost power.
-
-        From `time` on, the cloud shows the device as offline.
-        """
         self.environments: dict[str, Environment] = {}
         """The environment variables of devices, keyed by device id."""
         self.positions: dict[str, Position | None] = {}

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from particle_simulator.resources import Resources
+
+if TYPE_CHECKING:
+    from particle_simulator.firmware_updates import RunningUpdate
 
 CELLULAR_PLATFORMS = frozenset({10, 13, 15, 23, 25, 26, 28, 35, 37, 38, 42})
 """Platforms with a cellular modem. A record of a cellular device contains an ICCID and an IMEI, but no Wi-Fi MAC."""
@@ -62,7 +65,25 @@ class Device:
     development: bool = False
     quarantined: bool = False
     denied: bool = False
+    firmware_updates_enabled: bool = True
     firmware_updates_forced: bool = False
+    update_ending: str | None = None
+    """The ending of the next update: a word of `update_scripts.ENDINGS`. None means that the update succeeds."""
+    update: RunningUpdate | None = None
+    app_hash: str | None = None
+    """The hash of the application that the device runs, or None if it is unknown."""
+    known_app_hash: str | None = None
+    """The hash that the device has reported last."""
+    safe_mode: bool = False
+    """Whether the device is connected without its application (firmware-and-events.md, section 4.2)."""
+    needed_device_os: int | None = None
+    """In safe mode, the module version of Device OS that the application needs."""
+    bootloader_version: int | None = None
+    """In safe mode, the version of the bootloader after its update."""
+    is_crashing: bool = False
+    """Whether the firmware of the device crashes after each start."""
+    is_stuck: bool = False
+    """Whether the firmware of the device crashes before it can connect."""
     protection: str = "disabled"
     powered: bool = True
     lost_at: float | None = None
@@ -257,6 +278,8 @@ class Product:
     org: Organization | None = None
     location_opt_in: bool | None = None
     """The setting `location.opt_in` with which the product was created, or None."""
+    default_version: int | None = None
+    """The firmware version that is the default of the product, or None."""
     quarantine: bool = True
     """Whether a device that was not imported must wait for approval when it connects with firmware of this product."""
     removed: set[str] = field(default_factory=set)

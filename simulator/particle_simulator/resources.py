@@ -122,8 +122,9 @@ class Firmware:
     uploaded_by: str
     uploaded_on: float
     updated_at: float
-    product_default: bool = False
     intelligent: bool = False
+    has_run: bool = False
+    """Whether a device of the product has begun a session with this version after an update."""
     released: bool = False
     """Whether this version was ever released. A released version cannot be deleted."""
 

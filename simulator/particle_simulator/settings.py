@@ -90,6 +90,10 @@ class Settings:
     org: str | None = None
     slow_joiners: float = 0.0
     churn: int = 0
+    bad_updates: float = 0.0
+    """The share of devices whose next update fails, from 0 to 1."""
+    safe_mode_version: str = "old"
+    """The firmware version that device lists show for a device in safe mode: `old` or `zero`."""
     mask_secrets: bool = False
     """Whether responses mask the secrets of integrations."""
     omit_nulls: bool = False

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from particle_simulator.firmware_updates import find_target_version
 from particle_simulator.mesh_registry import build_membership
 from particle_simulator.model import CELLULAR_PLATFORMS, Device, Group, Product, format_time
-from particle_simulator.virtual_firmware import FUNCTIONS, VARIABLES
+from particle_simulator.update_targets import find_release_version
+from particle_simulator.virtual_firmware import get_functions, get_variables
 
 KEYS_OF_EVERY_ROW = frozenset(
     {
@@ -48,9 +48,9 @@ def build_device_row(device: Device) -> dict[str, Any]:
         "platform_id": device.platform_id,
         "cellular": device.platform_id in CELLULAR_PLATFORMS,
         "notes": device.notes,
-        "status": "normal",
+        "status": "safe_mode" if device.safe_mode else "normal",
         "system_firmware_version": device.system_firmware_version,
-        "firmware_updates_enabled": True,
+        "firmware_updates_enabled": device.firmware_updates_enabled,
         "firmware_updates_forced": device.firmware_updates_forced,
     }
     if device.owner:
@@ -74,8 +74,8 @@ def build_device_details(device: Device) -> dict[str, Any]:
     The functions and variables of the device are included.
     """
     row = build_device_row(device)
-    row["functions"] = list(FUNCTIONS) if device.online else None
-    row["variables"] = VARIABLES if device.online else None
+    row["functions"] = list(get_functions(device)) if device.online else None
+    row["variables"] = get_variables(device) if device.online else None
     row["default_build_target"] = device.system_firmware_version
     row["device_protection"] = {"status": device.protection}
     if device.mobile_secret:
@@ -93,7 +93,7 @@ def add_product_fields(row: dict[str, Any], device: Device, product: Product) ->
     if device.firmware_version is not None:
         row["firmware_version"] = device.firmware_version
     row["desired_firmware_version"] = device.desired_firmware_version
-    row["targeted_firmware_release_version"] = find_target_version(device)
+    row["targeted_firmware_release_version"] = find_release_version(device)
     row["development"] = device.development
     row["quarantined"] = device.quarantined
     row["denied"] = device.denied

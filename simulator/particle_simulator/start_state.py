@@ -12,6 +12,7 @@ from particle_simulator.groups import assign_groups
 from particle_simulator.model import Account, Client, Device, Organization, Product
 from particle_simulator.ownership import add_to_product, claim
 from particle_simulator.settings import PRODUCT_ID, PRODUCT_NAME, PRODUCT_PLATFORM, PRODUCT_SLUG, Settings
+from particle_simulator.update_scripts import BAD_ENDINGS
 from particle_simulator.world import World
 
 MESH_DEVICE_OS = "1.5.2"
@@ -28,6 +29,7 @@ def build_world(settings: Settings) -> World:
     _add_product(world, settings, random)
     _add_manufactured_devices(world, settings, now)
     _add_described_devices(world, settings, now)
+    _choose_bad_updates(world, settings)
     return world
 
 
@@ -92,6 +94,14 @@ def _add_described_devices(world: World, settings: Settings, now: float) -> None
         if product_id is not None and product_id != device.platform_id:
             add_to_product(device, _find_or_add_product(world, product_id, device))
             assign_groups(device, record.get("groups", []))
+
+
+def _choose_bad_updates(world: World, settings: Settings) -> None:
+    """Choose the devices whose next update fails, and how it fails. The choice depends only on the seed."""
+    random = Random(f"updates {settings.seed}")
+    devices = list(world.devices.by_id.values())
+    for device in random.sample(devices, round(len(devices) * settings.bad_updates)):
+        device.update_ending = random.choice(BAD_ENDINGS)
 
 
 def _find_owner(world: World, username: str) -> Account:

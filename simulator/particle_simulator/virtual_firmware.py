@@ -27,6 +27,16 @@ VARIABLES = {"soil_pct": "int32", "temperature": "double", "site": "string", "ar
 """The types of the variables, keyed by name. Type names are spelled as in responses of the cloud."""
 
 
+def get_functions(device: Device) -> dict[str, Callable[[str], int]]:
+    """Return the functions that a device offers. In safe mode, the application with the functions does not run."""
+    return {} if device.safe_mode else FUNCTIONS
+
+
+def get_variables(device: Device) -> dict[str, str]:
+    """Return the variables that a device offers. In safe mode, the application with the variables does not run."""
+    return {} if device.safe_mode else VARIABLES
+
+
 def read_variable(seed: int, device: Device, name: str) -> Value:
     """Return the value of a variable of a device. The value looks like a measured value, but never changes."""
     number = crc32(f"{seed} {device.id} {name}".encode())

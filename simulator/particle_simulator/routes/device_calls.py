@@ -13,7 +13,7 @@ from particle_simulator.power import device_offline
 from particle_simulator.routes.devices import find_visible_device
 from particle_simulator.routes.products import find_product_device
 from particle_simulator.routing import Kind, Route
-from particle_simulator.virtual_firmware import FUNCTIONS, VARIABLES, read_variable
+from particle_simulator.virtual_firmware import get_functions, get_variables, read_variable
 from particle_simulator.world import World
 
 GROUP = "devices"
@@ -50,7 +50,7 @@ def get_variable(world: World, call: Call) -> Reply:
     name = call.path["varName"]
     if not device.reachable:
         raise device_offline(device, 408)
-    if name not in VARIABLES:
+    if name not in get_variables(device):
         raise plain_error(404, "Variable not found")
     device.last_heard = world.now()
     value = read_variable(world.settings.seed, device, name)
@@ -68,7 +68,7 @@ def call_function(world: World, call: Call) -> Reply:
     name = call.path["functionName"]
     if not device.reachable:
         raise device_offline(device, 400)
-    function = FUNCTIONS.get(name)
+    function = get_functions(device).get(name)
     if function is None:
         raise plain_error(404, f"Function {name} not found")
     argument = call.fields.get("arg", call.fields.get("args")) or ""

@@ -10,7 +10,7 @@ from typing import Any
 from particle_simulator import power
 from particle_simulator.device_changes import apply_product_changes, ping
 from particle_simulator.errors import bad_request
-from particle_simulator.firmware_updates import plan_update
+from particle_simulator.firmware_updates import deliver_update
 from particle_simulator.groups import assign_groups
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.model import Device, Product
@@ -180,7 +180,7 @@ def change_groups(world: World, call: Call) -> Reply:
             raise bad_request(f"Group {name} not found")
     for device in devices:
         assign_groups(device, [name for name in (*device.groups, *add) if name not in remove])
-        plan_update(world, device)
+        deliver_update(world, device)
     return json_reply({"ok": True})
 
 

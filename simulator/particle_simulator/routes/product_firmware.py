@@ -12,17 +12,19 @@ import orjson
 
 from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.events import Event
-from particle_simulator.firmware_updates import plan_updates
+from particle_simulator.firmware_updates import deliver_release
 from particle_simulator.firmware_uploads import find_file_field, read_uploaded_file
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.model import Product, format_time
 from particle_simulator.resources import MAX_VERSION, MIN_VERSION, Firmware, is_version
 from particle_simulator.routes.products import find_product
 from particle_simulator.routing import Kind, Route
+from particle_simulator.update_targets import find_target_version, find_version_after_release
 from particle_simulator.world import World
 
 GROUP = "product_firmware"
 CREATE_EVENT = "particle/firmware/create"
+RELEASE_EVENT = "particle/firmware/release"
 
 
 def build_firmware_row(product: Product, firmware: Firmware, *, count: int | None = None) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def build_firmware_row(product: Product, firmware: Firmware, *, count: int | Non
         "description": firmware.description,
         "name": firmware.name,
         "size": len(firmware.binary),
-        "product_default": firmware.product_default,
+        "product_default": firmware.version == product.default_version,
         "groups": [group.name for group in product.groups.values() if group.fw_version == firmware.version],
         "mandatory": firmware.mandatory,
         "intelligent": firmware.intelligent,
@@ -188,7 +190,7 @@ def release_firmware(world: World, call: Call) -> Reply:
     """Release a firmware version to groups, or as the default of the product (endpoints.yml: firmware_release).
 
     If the request omits a group to which this version was released before, that release ends. The first release is
-    refused if no device of the product runs the version. The body of that error response is inferred, not documented.
+    refused if no device of the product has run the version. The body of that error response is inferred.
     """
     product = find_product(world, call)
     firmware = product.resources.firmware.get(_read_version(call.fields.get("version", "")))
@@ -197,13 +199,14 @@ def release_firmware(world: World, call: Call) -> Reply:
     names = _read_groups(product, call.fields.get("groups") or [])
     default = _read_flag(call.fields, "product_default", False)
     intelligent = _read_flag(call.fields, "intelligent", False)
-    has_run = any(device.firmware_version == firmware.version for device in product.devices.values())
+    has_run = firmware.has_run or any(row.firmware_version == firmware.version for row in product.devices.values())
     if not has_run and not firmware.released:
         raise bad_request(f"Version {firmware.version} has not run on a device of the product yet")
     if default:
-        for known in product.resources.firmware.values():
-            known.product_default = False
-    firmware.product_default, firmware.intelligent = default, intelligent
+        product.default_version = firmware.version
+    elif product.default_version == firmware.version:
+        product.default_version = None
+    firmware.intelligent = intelligent
     firmware.released = firmware.released or default or bool(names)
     for group in product.groups.values():
         if group.name in names:
@@ -211,8 +214,14 @@ def release_firmware(world: World, call: Call) -> Reply:
         elif group.fw_version == firmware.version:
             group.fw_version = None
     firmware.updated_at = world.now()
-    plan_updates(world, product)
+    _publish_release(world, product, firmware)
+    deliver_release(world, product)
     return json_reply(build_firmware_row(product, firmware))
+
+
+def _publish_release(world: World, product: Product, firmware: Firmware) -> None:
+    data = orjson.dumps({"immediate": firmware.intelligent, "version": firmware.version}).decode()
+    world.events.publish(Event(RELEASE_EVENT, data, world.now(), product=product))
 
 
 def get_groups_impact(world: World, call: Call) -> Reply:
@@ -228,12 +237,9 @@ def get_groups_impact(world: World, call: Call) -> Reply:
     default = call.query.get("product_default") == "true"
     updates: Counter[int] = Counter()
     for device in product.devices.values():
-        if device.development or device.desired_firmware_version is not None or device.firmware_version == version:
-            continue
-        for_group = bool(names.intersection(device.groups))
-        # The product default applies to a device only if no group of the device has a version.
-        by_default = default and not any(product.groups[name].fw_version is not None for name in device.groups)
-        if for_group or by_default:
+        target = find_version_after_release(device, product, version, names, default=default)
+        concerns_release = target == version or target != find_target_version(device)
+        if concerns_release and target not in (None, device.firmware_version):
             updates[device.firmware_version or 0] += 1
     rows = [{"version": known, "total": total} for known, total in sorted(updates.items())]
     return json_reply({"devices": {"firmware_update": {"total": updates.total(), "by_version": rows}}})

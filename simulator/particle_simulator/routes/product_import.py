@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from particle_simulator.errors import bad_request
-from particle_simulator.firmware_updates import plan_update
+from particle_simulator.firmware_updates import offer_update
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Account, Device, Product
 from particle_simulator.ownership import add_to_product, claim
@@ -45,7 +45,7 @@ def import_devices(world: World, call: Call) -> Reply:
         if chosen == UPDATED:
             device.quarantined = device.denied = False
             add_to_product(device, product)
-            plan_update(world, device)
+            offer_update(world, device)
         if claimer is not None and device.owner is None:
             # For devices that were in the product before the import, the claim is inferred, not documented.
             claim(device, claimer)

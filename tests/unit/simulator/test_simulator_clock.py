@@ -11,7 +11,8 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
-from simulator_client import CODED, DEVICES, FREE, OFFLINE, Cloud, User, ask_with_code, one_time_code, refusal, started
+from simulator_client import CODED, FREE, OFFLINE, Cloud, User, ask_with_code, one_time_code, refusal, started
+from update_cases import add_versions, lock
 
 DAY = 86_400
 
@@ -44,12 +45,14 @@ def test_reset_sets_a_still_clock_to_the_time_of_the_machine(cloud: Cloud) -> No
 
 
 @pytest.mark.parametrize("kind", ["real", "still"])
-def test_device_updates_only_after_a_minute_on_the_clock(cloud_with: Callable[..., Cloud], kind: str) -> None:
+def test_device_updates_as_the_clock_moves(cloud_with: Callable[..., Cloud], kind: str) -> None:
     user = cloud_with("--clock", kind).user()
     user.bring_in(FREE[0])
-    assert user.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": 7}).status_code == 200
+    add_versions(user, 7)
+    user.cloud.change_device(FREE[0], update="slow")
+    lock(user, FREE[0], 7)
     assert user.cloud.device(FREE[0])["firmware_version"] is None
-    user.cloud.advance(60)
+    user.cloud.advance(5 * 60)
     assert user.cloud.device(FREE[0])["firmware_version"] == 7
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from simulator_client import FREE, OFFLINE, PRODUCT, UNKNOWN, Cloud, User, started
+from update_cases import add_versions, lock
 
 ENV = "/v1/env"
 PRODUCT_ENV = f"{PRODUCT}/env"
@@ -150,8 +151,10 @@ def test_rollout_at_connect_waits_for_the_next_session_of_a_device(demo: User) -
     body = demo.get(DEVICE_ENV)
     assert body["on_device"]["rendered"] == {"POLL_S": "30"}
     assert demo.get(f"{DEVICE_ENV}/rollout")["from_device"]["changes"][0]["after"] == "60"
-    # The device updates its firmware at once and restarts, which begins a new session.
-    demo.put(f"{PRODUCT}/devices/{FREE[0]}", {"desired_firmware_version": 7, "flash": True})
+    # The device updates its firmware and restarts, which begins a new session.
+    add_versions(demo, 7)
+    lock(demo, FREE[0], 7)
+    demo.cloud.advance(30)
     assert demo.get(DEVICE_ENV)["on_device"]["rendered"] == {"POLL_S": "60"}
 
 

@@ -352,19 +352,6 @@ def test_each_kind_of_stream_takes_a_prefix_with_a_slash(org_cloud: Cloud, liste
     assert stream.read_event()[0] == "spark/device/diagnostics/update"
 
 
-def test_flash_events_precede_the_new_session(demo: User, listen: OpenStream) -> None:
-    demo.bring_in(FREE[0])
-    stream = listen(demo, f"{PRODUCT_EVENTS}/spark")
-    demo.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": 7, "flash": True})
-    events = [stream.read_event() for _unused in range(3)]
-    assert [(name, content["data"]) for name, content in events] == [
-        ("spark/flash/status", "started"),
-        ("spark/flash/status", "success"),
-        ("spark/status", "online"),
-    ]
-    assert events[-1][1]["version"] == 7
-
-
 def test_refreshed_vitals_are_published_by_the_device(demo: User, listen: OpenStream) -> None:
     demo.bring_in(FREE[0])
     stream = listen(demo, f"/v1/devices/{FREE[0]}/events")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 from simulator_client import DEVICES, FREE, GROUPS, OFFLINE, PRODUCT, QUARANTINED, User
+from update_cases import WEEKS, add_versions, lock, release, run_version
 
 from support.firmware import make_binary
 
@@ -32,15 +33,15 @@ def get_device(user: User, device_id: str = FREE[0]) -> Any:
     return user.get(f"{DEVICES}/{device_id}")
 
 
-def run_on_one_device(user: User, version: int = 7) -> None:
-    """Run a version on one device, so that the version can be released."""
-    user.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": version, "flash": True})
-    user.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": None})
-
-
 def advance_clock(user: User, seconds: int = 61) -> None:
-    answer = user.cloud.call("POST", "/_simulator/clock", json={"advance": seconds})
-    assert answer.status_code == 200, answer.text
+    user.cloud.advance(seconds)
+
+
+def reconnect(user: User, *devices: str) -> None:
+    """Let devices begin a new session, in which each gets its target version."""
+    for device in devices:
+        user.cloud.change_device(device, online=True)
+    user.cloud.advance(61)
 
 
 @pytest.mark.parametrize("field", ["file", "binary"])
@@ -80,28 +81,47 @@ def test_unknown_version_is_not_found(demo: User, path: str) -> None:
     assert demo.call("GET", f"{FIRMWARE}/{path}").status_code == 404
 
 
-def test_lock_with_flash_updates_the_device_at_once(demo: User) -> None:
-    demo.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": 7, "flash": True})
+def test_lock_with_flash_updates_the_device_within_seconds(demo: User) -> None:
+    add_versions(demo, 7)
+    lock(demo, FREE[0], 7)
+    assert "firmware_version" not in get_device(demo)
+    advance_clock(demo, 15)
     assert get_device(demo)["firmware_version"] == 7
 
 
 def test_locked_device_takes_the_version_with_its_next_session(demo: User) -> None:
-    demo.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": 7})
-    assert get_device(demo)["targeted_firmware_release_version"] == 7
-    assert "firmware_version" not in get_device(demo)
+    add_versions(demo, 7)
+    lock(demo, FREE[0], 7, flash=False)
     advance_clock(demo)
+    assert "firmware_version" not in get_device(demo)
+    reconnect(demo, FREE[0])
     assert get_device(demo)["firmware_version"] == 7
 
 
+def test_connected_device_begins_a_new_session_within_two_weeks(demo: User) -> None:
+    add_versions(demo, 7)
+    lock(demo, FREE[0], 7, flash=False)
+    demo.cloud.advance(WEEKS)
+    assert get_device(demo.cloud.user())["firmware_version"] == 7
+
+
+def test_device_takes_no_version_that_the_product_lacks(demo: User) -> None:
+    lock(demo, FREE[0], 7)
+    reconnect(demo, FREE[0])
+    assert "firmware_version" not in get_device(demo)
+
+
 def test_offline_device_takes_no_version(demo: User) -> None:
-    demo.put(f"{DEVICES}/{OFFLINE}", {"desired_firmware_version": 7, "flash": True})
+    add_versions(demo, 7)
+    lock(demo, OFFLINE, 7)
     advance_clock(demo)
     assert "firmware_version" not in get_device(demo, OFFLINE)
 
 
 def test_quarantined_device_takes_a_version_only_after_approval(demo: User) -> None:
-    demo.put(f"{DEVICES}/{QUARANTINED}", {"desired_firmware_version": 7})
-    advance_clock(demo)
+    add_versions(demo, 7)
+    lock(demo, QUARANTINED, 7)
+    reconnect(demo, QUARANTINED)
     assert "firmware_version" not in get_device(demo, QUARANTINED)
     demo.bring_in(QUARANTINED)
     advance_clock(demo)
@@ -115,33 +135,34 @@ def test_version_that_never_ran_cannot_be_released(demo: User) -> None:
 
 def test_default_release_skips_locked_and_development_devices(demo: User) -> None:
     upload(demo)
+    add_versions(demo, 3)
     demo.put(f"{DEVICES}/{FREE[1]}", {"development": True})
-    run_on_one_device(demo)
+    run_version(demo, FREE[0], 7)
     body = demo.put(f"{FIRMWARE}/release", {"version": 7, "product_default": True}).json()
     assert body["product_default"] is True
     demo.bring_in(FREE[2])
-    demo.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": 3})
-    advance_clock(demo)
+    lock(demo, FREE[0], 3, flash=False)
+    reconnect(demo, *FREE[:3])
     assert get_device(demo)["firmware_version"] == 3
     assert "firmware_version" not in get_device(demo, FREE[1])
     assert get_device(demo, FREE[2])["firmware_version"] == 7
-    assert [row["device_count"] for row in demo.get(FIRMWARE)] == [1]
+    assert [row["device_count"] for row in demo.get(FIRMWARE)] == [1, 1]
 
 
 def test_release_to_a_group_updates_its_devices(demo: User) -> None:
     upload(demo)
-    run_on_one_device(demo)
+    run_version(demo, FREE[0], 7)
     demo.put(f"{DEVICES}/{FREE[1]}", {"groups": ["beta"]})
     body = demo.put(f"{FIRMWARE}/release", {"version": 7, "groups": ["beta"]}).json()
     assert (body["groups"], body["product_default"]) == (["beta"], False)
     assert demo.get(f"{GROUPS}/beta")["group"]["fw_version"] == 7
-    advance_clock(demo)
+    reconnect(demo, FREE[1])
     assert get_device(demo, FREE[1])["firmware_version"] == 7
 
 
 def test_release_without_targets_withdraws_earlier_releases(demo: User) -> None:
     upload(demo)
-    run_on_one_device(demo)
+    run_version(demo, FREE[0], 7)
     demo.put(f"{FIRMWARE}/release", {"version": 7, "groups": ["beta"], "product_default": True})
     body = demo.put(f"{FIRMWARE}/release", {"version": 7}).json()
     assert (body["groups"], body["product_default"]) == ([], False)
@@ -150,7 +171,7 @@ def test_release_without_targets_withdraws_earlier_releases(demo: User) -> None:
 def test_new_default_replaces_the_earlier_default(demo: User) -> None:
     for version in (7, 8):
         upload(demo, version)
-        run_on_one_device(demo, version)
+        run_version(demo, FREE[0], version)
         demo.put(f"{FIRMWARE}/release", {"version": version, "product_default": True})
     assert [row["product_default"] for row in demo.get(FIRMWARE)] == [False, True]
 
@@ -158,7 +179,7 @@ def test_new_default_replaces_the_earlier_default(demo: User) -> None:
 def test_only_an_unreleased_version_can_be_deleted(demo: User) -> None:
     for version in (7, 8):
         upload(demo, version)
-    run_on_one_device(demo)
+    run_version(demo, FREE[0], 7)
     demo.put(f"{FIRMWARE}/release", {"version": 7, "product_default": True})
     assert demo.call("DELETE", f"{FIRMWARE}/7").status_code == 400
     assert demo.call("DELETE", f"{FIRMWARE}/8").status_code == 204
@@ -178,9 +199,9 @@ def test_highest_of_several_released_versions_is_taken(demo: User) -> None:
     demo.put(f"{DEVICES}/{FREE[1]}", {"groups": ["beta", "north"]})
     for version, group in ((8, "beta"), (7, "north")):
         upload(demo, version)
-        demo.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": version, "flash": True})
-        assert demo.put(f"{FIRMWARE}/release", {"version": version, "groups": [group]}).status_code == 200
-    advance_clock(demo)
+        run_version(demo, FREE[0], version)
+        release(demo, version, groups=[group])
+    reconnect(demo, FREE[1])
     assert get_device(demo, FREE[1])["firmware_version"] == 8
 
 
@@ -198,18 +219,27 @@ def test_impact_counts_the_devices_that_a_release_would_update(demo: User) -> No
     assert demo.call("GET", f"{PRODUCT}/impact", params={"action": "x"}).status_code == 400
 
 
+def test_impact_leaves_out_devices_that_a_higher_release_keeps(demo: User) -> None:
+    demo.put(f"{DEVICES}/{FREE[1]}", {"groups": ["beta", "north"]})
+    add_versions(demo, 7, 8)
+    run_version(demo, FREE[0], 8)
+    release(demo, 8, groups=["north"])
+    query = {"action": "edit_groups_for_firmware", "firmware_version": "7", "groups": "beta"}
+    assert demo.get(f"{PRODUCT}/impact", **query)["devices"]["firmware_update"]["total"] == 0
+
+
 def test_locked_offline_device_takes_its_version_when_it_reconnects(demo: User) -> None:
-    demo.put(f"{DEVICES}/{OFFLINE}", {"desired_firmware_version": 7})
-    demo.cloud.call("POST", f"/_simulator/devices/{OFFLINE}", json={"online": True})
+    add_versions(demo, 7)
+    lock(demo, OFFLINE, 7)
+    reconnect(demo, OFFLINE)
     assert get_device(demo, OFFLINE)["firmware_version"] == 7
 
 
 def test_release_to_a_group_updates_devices_that_join_later(demo: User) -> None:
     upload(demo)
-    run_on_one_device(demo)
-    demo.put(f"{FIRMWARE}/release", {"version": 7, "groups": ["beta"]})
-    advance_clock(demo)
+    run_version(demo, FREE[0], 7)
+    release(demo, 7, groups=["beta"])
     metadata = {"add": ["beta"], "remove": []}
     demo.put(DEVICES, {"action": "groups", "devices": [FREE[1]], "metadata": metadata})
-    advance_clock(demo)
+    reconnect(demo, FREE[1])
     assert get_device(demo, FREE[1])["firmware_version"] == 7

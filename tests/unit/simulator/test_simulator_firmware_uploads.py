@@ -126,6 +126,7 @@ def flash(user: User, listen: OpenStream, name: str, content: bytes) -> str:
     stream = listen(user, f"{PRODUCT}/events/spark%2Fflash")
     answer = user.call("PUT", f"{DEVICES}/{FREE[0]}", files={"file": (name, content)})
     assert (answer.status_code, answer.json()) == (200, {"id": FREE[0], "status": "Update started"})
+    user.cloud.advance(60)
     assert read_word(stream) == "started"
     return read_word(stream)
 
@@ -204,4 +205,5 @@ def test_device_accepts_sources(demo: User, listen: OpenStream) -> None:
     demo.bring_in(FREE[0])
     stream = listen(demo, f"{PRODUCT}/events/spark%2Fflash")
     demo.call("PUT", f"{DEVICES}/{FREE[0]}", files={"file": ("app.ino", b"void loop() {}")})
+    demo.cloud.advance(60)
     assert [read_word(stream), read_word(stream)] == ["started", "success"]

@@ -111,6 +111,8 @@ def test_used_port_is_reported(tmp_path: Path) -> None:
         (["--limits", "some"], "invalid choice"),
         (["--mesh", "some"], "invalid choice"),
         (["--slow-joiners", "2"], "--slow-joiners must be a number from 0 to 1"),
+        (["--bad-updates", "1.1"], "--bad-updates must be a number from 0 to 1"),
+        (["--bad-updates", "-0.1"], "--bad-updates must be a number from 0 to 1"),
         (["--churn", "-1"], "--churn must be at least 0"),
         (["--org", "A B"], "--org must consist of"),
         (["--session-login", "/login"], "--session-login and --session-token must be set together"),

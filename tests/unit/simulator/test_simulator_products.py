@@ -177,12 +177,6 @@ def test_null_in_a_form_unlocks_the_firmware(cloud: Cloud, demo: User) -> None:
     assert (device["desired_firmware_version"], device["development"]) == (None, True)
 
 
-def test_lock_with_flash_updates_an_online_device(cloud: Cloud, demo: User) -> None:
-    demo.bring_in(FREE[0])
-    demo.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": 7, "flash": True})
-    assert cloud.device(FREE[0])["firmware_version"] == 7
-
-
 def test_removed_device_loses_the_settings_of_its_product(cloud: Cloud, demo: User) -> None:
     demo.bring_in(FREE[0])
     demo.put(f"{DEVICES}/{FREE[0]}", {"groups": ["north"], "development": True, "desired_firmware_version": 7})

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The course of an update, one script for each ending (firmware-and-events.md, section 4).
+
+A script is a generator: it publishes events and changes the device, and yields the seconds until its next step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from particle_simulator.device_os import get_module_version, get_version
+from particle_simulator.device_sessions import (
+    STATUS_EVENT,
+    lose_contact,
+    notice_absence,
+    publish_device_event,
+    resume_session,
+    start_session,
+)
+from particle_simulator.model import Device
+from particle_simulator.update_targets import find_target_version
+from particle_simulator.world import World
+
+FLASH_EVENT = "spark/flash/status"
+STARTED, SUCCESS, FAILED = "started ", "success ", "failed "
+"""The data of `spark/flash/status`. The cloud writes a file name after the blank, which is empty here."""
+
+ELECTRON = 10
+"""The platform whose devices stay in safe mode, because the cloud saves their data volume (section 4.2)."""
+
+OFFER_SECONDS = 0.005
+TRANSFER_SECONDS = 3.3
+RESTART_SECONDS = 7.9
+SLOW_TRANSFER_SECONDS = 84.0
+SLOW_RESTART_SECONDS = 122.0
+EARLY_SUCCESS_SECONDS = 2.0
+FAILURE_SECONDS = 60.0
+"""Seconds until the cloud reports that an update has failed of which it hears nothing more ("a minute later")."""
+CHUNK_TIMEOUT_SECONDS = 300.0
+"""Seconds without a part of the file after which a device restarts with its old firmware."""
+SLEEP_SECONDS = 900.0
+SYSTEM_TRANSFERS = (34.0, 64.0)
+"""Seconds of the transfers of the bootloader and of the system part. The update takes 2 min 45 s in all."""
+SYSTEM_RESTART_SECONDS = 28.0
+PANIC = "panic, hard_fault"
+PANIC_SECONDS = 30.0
+"""Seconds from the beginning of a session to the panic of a firmware that crashes after it has connected."""
+
+MAX_LAG_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A firmware that a device can run.
+
+    :param version: The version of the product firmware, or None if it is no product firmware.
+    :param app_hash: The SHA-256 hash of the application, in hexadecimal digits.
+    :param needed_device_os: The lowest module version of Device OS with which the application runs, or None.
+    """
+
+    version: int | None
+    app_hash: str
+    needed_device_os: int | None = None
+
+
+@dataclass(slots=True)
+class Update:
+    """An attempt to install an image on a device.
+
+    :ivar by_hand: Whether a client flashes the device. Otherwise the cloud sends the target version of the device.
+    :ivar in_transfer: Whether the transfer has begun and not ended.
+    """
+
+    world: World
+    device: Device
+    image: Image
+    by_hand: bool = False
+    in_transfer: bool = False
+
+    def begin(self) -> Iterator[float]:
+        """Announce the update, and then start the transfer."""
+        yield from self.announce()
+        self.tell(STARTED)
+
+    def announce(self) -> Iterator[float]:
+        """Publish that the cloud sends an update. A client that flashes a device causes no such event."""
+        if not self.by_hand:
+            publish_device_event(self.world, self.device, STATUS_EVENT, "auto-update")
+            yield OFFER_SECONDS
+
+    def tell(self, data: str) -> None:
+        """Publish the state of the transfer."""
+        self.in_transfer = data == STARTED
+        publish_device_event(self.world, self.device, FLASH_EVENT, data)
+
+    def restart(
+        self, seconds: float, boot: Callable[[], None] | None = None, *, reason: str | None = "update"
+    ) -> Iterator[float]:
+        """Restart the device, and begin a session.
+
+        :param seconds: The seconds until the device is back.
+        :param boot: A function that changes what the device runs. The cloud learns of it in the new session.
+        :param reason: The reason of the restart that the device reports, or None if it reports no reason.
+        """
+        lose_contact(self.world, self.device)
+        yield seconds
+        notice_absence(self.world, self.device)
+        if boot is not None:
+            boot()
+        start_session(self.world, self.device, reset_reason=reason, after_update=reason == "update")
+
+    def boot_image(self) -> None:
+        """Let the device run the new application."""
+        device = self.device
+        device.safe_mode = False
+        device.needed_device_os = device.bootloader_version = None
+        device.firmware_version, device.app_hash = self.image.version, self.image.app_hash
+        if device.product is not None and self.image.version in device.product.resources.firmware:
+            device.product.resources.firmware[self.image.version].has_run = True
+
+    def boot_into_safe_mode(self) -> None:
+        """Let the device connect without its application, because the application needs a newer Device OS.
+
+        Inferred if the file of the firmware names no Device OS: the application needs the next minor version.
+        """
+        device = self.device
+        device.safe_mode, device.app_hash = True, self.image.app_hash
+        if self.world.settings.safe_mode_version == "zero":
+            device.firmware_version = 0
+        present = get_module_version(device.system_firmware_version)
+        device.needed_device_os = self.image.needed_device_os or present // 100 * 100 + 100
+
+    def boot_bootloader(self) -> None:
+        """Let the device run the bootloader of the needed Device OS."""
+        self.device.bootloader_version = self.device.needed_device_os
+
+    def boot_device_os(self) -> None:
+        """Let the device run the needed Device OS and the new application."""
+        needed = self.device.needed_device_os
+        if needed is not None:
+            self.device.system_firmware_version = get_version(needed)
+        self.boot_image()
+
+
+Script = Callable[[Update], Iterator[float]]
+
+
+# ---------------------------------------------------------------------- the device runs the new version
+
+
+def succeed(update: Update) -> Iterator[float]:
+    """The recorded success of section 4.1."""
+    yield from update.begin()
+    yield TRANSFER_SECONDS
+    update.tell(SUCCESS)
+    yield from update.restart(RESTART_SECONDS, update.boot_image)
+
+
+def succeed_slowly(update: Update) -> Iterator[float]:
+    """The same events as in a fast success, as recorded for a larger transfer (section 4.1)."""
+    yield from update.begin()
+    yield SLOW_TRANSFER_SECONDS
+    update.tell(SUCCESS)
+    yield from update.restart(SLOW_RESTART_SECONDS, update.boot_image)
+
+
+def acknowledge_late(update: Update) -> Iterator[float]:
+    """The cloud reports a failure, although the device runs the new firmware."""
+    yield from update.begin()
+    yield TRANSFER_SECONDS
+    update.tell(FAILED)
+    yield from update.restart(RESTART_SECONDS, update.boot_image)
+
+
+def upgrade_device_os(update: Update) -> Iterator[float]:
+    """The device waits in safe mode for a newer Device OS, which the cloud sends in two parts (section 4.2)."""
+    yield from update.begin()
+    yield TRANSFER_SECONDS
+    update.tell(SUCCESS)
+    yield from update.restart(RESTART_SECONDS, update.boot_into_safe_mode, reason=None)
+    if update.device.platform_id == ELECTRON:
+        return
+    bootloader, system = SYSTEM_TRANSFERS
+    yield bootloader
+    update.tell(SUCCESS)
+    yield from update.restart(SYSTEM_RESTART_SECONDS, update.boot_bootloader, reason=None)
+    yield system
+    update.tell(SUCCESS)
+    yield from update.restart(SYSTEM_RESTART_SECONDS, update.boot_device_os)
+
+
+def crash_online(update: Update) -> Iterator[float]:
+    """The new firmware connects and then crashes, again and again. The cloud does not put the old firmware back."""
+    yield from succeed(update)
+    device, clock = update.device, update.world.clock
+    device.is_crashing = True
+    while find_target_version(device) in (None, update.image.version):
+        # After a long jump of the clock, only the latest restarts are told.
+        yield max(PANIC_SECONDS, clock.lag - MAX_LAG_SECONDS)
+        yield from update.restart(RESTART_SECONDS, reason=PANIC)
+
+
+def crash_before_connecting(update: Update) -> Iterator[float]:
+    """The new firmware crashes before it connects. The cloud never hears of the device again."""
+    yield from update.begin()
+    yield TRANSFER_SECONDS
+    update.tell(SUCCESS)
+    update.device.is_stuck = True
+    lose_contact(update.world, update.device)
+
+
+# ---------------------------------------------------------------------- the device runs the old version
+
+
+def refuse_image(update: Update) -> Iterator[float]:
+    """The device refuses the image at the end of the transfer, and goes on with its old firmware."""
+    yield from update.begin()
+    yield TRANSFER_SECONDS
+    update.tell(FAILED)
+
+
+def break_off(update: Update) -> Iterator[float]:
+    """The transfer breaks off. The device restarts with its old firmware after it has waited for the rest."""
+    yield from update.begin()
+    yield FAILURE_SECONDS
+    update.tell(FAILED)
+    yield CHUNK_TIMEOUT_SECONDS - FAILURE_SECONDS
+    yield from update.restart(RESTART_SECONDS, reason="update_timeout")
+
+
+def come_back_old(update: Update) -> Iterator[float]:
+    """The device reports a success, and comes back with its old firmware."""
+    yield from update.begin()
+    yield EARLY_SUCCESS_SECONDS
+    update.tell(SUCCESS)
+    yield from update.restart(RESTART_SECONDS)
+
+
+def fall_asleep(update: Update) -> Iterator[float]:
+    """The device falls asleep during the update, and wakes later in the same session. The update is lost."""
+    yield from update.announce()
+    lose_contact(update.world, update.device)
+    yield FAILURE_SECONDS
+    update.tell(FAILED)
+    yield SLEEP_SECONDS - FAILURE_SECONDS
+    resume_session(update.world, update.device)
+
+
+SCRIPTS: dict[str, Script] = {
+    "ok": succeed,
+    "refused": refuse_image,
+    "transfer_fails": break_off,
+    "came_back_old": come_back_old,
+    "crashes_online": crash_online,
+    "crashes_before": crash_before_connecting,
+    "sleeps": fall_asleep,
+    "slow": succeed_slowly,
+    "needs_device_os": upgrade_device_os,
+    "late_ack": acknowledge_late,
+}
+"""The scripts, keyed by the word for the ending that tests give to the admin route."""
+
+DISABLED = "disabled"
+"""The ending without a script: the device has switched updates off, so the cloud sends nothing."""
+ENDINGS = (*SCRIPTS, DISABLED)
+BAD_ENDINGS = ("refused", "transfer_fails", "came_back_old", "crashes_online", "crashes_before")
+"""The endings from which the option `--bad-updates` chooses."""
