@@ -768,8 +768,10 @@ def test_any_data_is_read_or_refused(data: Any) -> None:
     assert code in (None, "invalid_manifest", "unsupported")
 
 
-NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), min_size=1, max_size=8).filter(
-    lambda name: name.strip() != ""
+NAMES = (
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Zl", "Zp"]), min_size=1, max_size=8)
+    .map(str.strip)
+    .filter(bool)
 )
 GROUPS = st.lists(
     st.from_regex(r"[a-z0-9_-]{1,6}", fullmatch=True).filter(lambda name: not name.startswith("mesh-")), max_size=3

@@ -33,8 +33,11 @@ SPELLINGS = {
 }
 """Spellings of each column."""
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"]), max_size=8).map(
-    str.strip
+# A table cannot have the error of a spreadsheet as a value, such as `#NAME?`.
+TEXT = (
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"]), max_size=8)
+    .map(str.strip)
+    .filter(lambda text: not text.startswith("#"))
 )
 LINES = st.text(st.sampled_from("a,;\t\"'=\n-@ ä"), max_size=8).map(str.strip)
 # A text in the form by which spreadsheets mark a text is read without its mark.
