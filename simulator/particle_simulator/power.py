@@ -11,6 +11,9 @@ from particle_simulator.model import Device, Product
 from particle_simulator.ownership import add_to_product
 from particle_simulator.world import World
 
+POWER_LOSS = "power_down"
+"""The reason of a restart after a loss of power (firmware-and-events.md, section 4.3)."""
+
 OFFLINE_REFUSALS: dict[int, object] = {
     404: {"ok": False, "error": "Device is not connected"},
     408: {"error": "Timed out."},
@@ -48,17 +51,19 @@ def disconnect(world: World, device: Device) -> None:
 def switch_on(world: World, device: Device) -> None:
     """Give a device power. It connects, unless its firmware crashes before that."""
     if not device.is_stuck:
-        connect(world, device)
+        connect(world, device, reset_reason=None if device.powered else POWER_LOSS)
 
 
-def connect(world: World, device: Device) -> None:
+def connect(world: World, device: Device, *, reset_reason: str | None = None) -> None:
     """Bring a device online in a new session. The cloud then sends the target version to the device.
 
     A device whose firmware crashes is repaired: it runs the firmware that the cloud shows.
+
+    :param reset_reason: The reason of a restart that the device reports, or None if the device has not restarted.
     """
     cancel_update(world, device)
     device.is_stuck = False
-    start_session(world, device)
+    start_session(world, device, reset_reason=reset_reason)
     plan_offer(world, device)
 
 

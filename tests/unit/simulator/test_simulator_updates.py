@@ -193,6 +193,26 @@ def test_safe_mode_event_names_the_missing_dependency(demo: User, watch: Watch) 
     assert next(module["v"] for module in second["m"] if module["f"] == "b") == modules["u"]["d"][0]["v"]
 
 
+# ---------------------------------------------------------------------- sessions without an update
+
+
+def test_device_reports_the_loss_of_power_after_its_return(demo: User, watch: Watch) -> None:
+    demo.cloud.change_device(DEVICE, powered=False)
+    demo.cloud.advance(60)
+    demo.cloud.change_device(DEVICE, powered=True)
+    demo.cloud.advance(60)
+    words = [event.words for event in watch.read()]
+    assert words == [("offline",), ("online",), ("last_reset", "power_down"), ("forced", "false"), ("enabled", "true")]
+
+
+def test_device_that_only_reconnects_reports_no_restart(demo: User, watch: Watch) -> None:
+    demo.cloud.change_device(DEVICE, online=False)
+    demo.cloud.change_device(DEVICE, online=True)
+    demo.cloud.advance(60)
+    words = [event.words for event in watch.read()]
+    assert words == [("offline",), ("online",), ("forced", "false"), ("enabled", "true")]
+
+
 # ---------------------------------------------------------------------- the list
 
 
