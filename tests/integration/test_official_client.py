@@ -16,7 +16,7 @@ MIN_ASSERTIONS = 80
 MIN_METHODS = 60
 
 CLOUDS = {
-    "CLOUD_URL": ("--fleet", "40"),
+    "CLOUD_URL": ("--fleet", "40", "--clock", "still"),
     "MESH_CLOUD_URL": ("--fleet", "60", "--mesh", "enabled"),
     "ORG_CLOUD_URL": ("--fleet", "5", "--org", ORG),
     "CLOSING_CLOUD_URL": ("--streams-at-token-end", "close"),

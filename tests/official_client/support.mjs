@@ -4,10 +4,10 @@
 // Helpers for all groups of the suite: the two versions of the official client, the control interface of the
 // simulator, and counted assertions.
 //
-// The environment sets a cloud without mesh networks (CLOUD_URL), one with mesh networks (MESH_CLOUD_URL), one
-// whose product belongs to an organisation (ORG_CLOUD_URL), one that closes event streams with their tokens
-// (CLOSING_CLOUD_URL), and the folder into which npm has installed the clients (OFFICIAL_CLIENT). Tests that take long
-// run only with MESHFLEET_FULL=1.
+// The environment sets a cloud without mesh networks whose clock only the suite moves (CLOUD_URL), one with mesh
+// networks (MESH_CLOUD_URL), one whose product belongs to an organisation (ORG_CLOUD_URL), one that closes event
+// streams with their tokens (CLOSING_CLOUD_URL), and the folder into which npm has installed the clients
+// (OFFICIAL_CLIENT). Tests that take long run only with MESHFLEET_FULL=1.
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
@@ -48,6 +48,8 @@ const CLOUDS = {
   org: process.env.ORG_CLOUD_URL,
   closing: process.env.CLOSING_CLOUD_URL,
 };
+/** Seconds after which a device has ended a fast update and has reported all about its new session. */
+export const UPDATE_SECONDS = 60;
 const EVENT_SECONDS = 4;
 const SIGNAL_SECONDS = 60;
 

@@ -9,6 +9,8 @@ import {
   PRODUCT,
   STRANGER,
   UNKNOWN_DEVICE,
+  UPDATE_SECONDS,
+  advanceClock,
   catchError,
   check,
   createClient,
@@ -78,6 +80,7 @@ for (const version of [12, 11]) {
         const begin = waitForEvent(events, ({ data }) => data.trim() === 'started');
         const end = waitForEvent(events, ({ data }) => data.trim() === 'success');
         await api.flashDevice({ deviceId, files: { 'app.bin': makeBinary(1) } });
+        await advanceClock(UPDATE_SECONDS);
         check.equal((await begin).coreid, deviceId);
         check.equal((await end).coreid, deviceId);
       }));

@@ -9,6 +9,8 @@ import {
   HEX_24,
   ISO_TIME,
   PRODUCT,
+  UPDATE_SECONDS,
+  advanceClock,
   check,
   expectRefusal,
   logIn,
@@ -46,6 +48,7 @@ describe('product firmware', () => {
       flash: true,
       product: PRODUCT,
     });
+    await advanceClock(UPDATE_SECONDS);
     return { deviceId, product: PRODUCT };
   }
 
@@ -113,7 +116,7 @@ describe('product firmware', () => {
     );
   });
 
-  test('a lock with flash installs the version immediately', async () => {
+  test('a lock with flash installs the version', async () => {
     const here = await uploadAndFlash(7);
     const device = await readBody(api.getDevice(here));
     check.equal(device.desired_firmware_version, 7);
