@@ -65,6 +65,7 @@ def _describe_device(device: Device) -> dict[str, Any]:
         "firmware_version": device.firmware_version,
         "desired_firmware_version": device.desired_firmware_version,
         "update": device.update_ending,
+        "last_update": device.last_ending,
     }
 
 

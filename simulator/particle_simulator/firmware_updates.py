@@ -161,7 +161,7 @@ def _start_update(update: Update) -> None:
     needed = update.image.needed_device_os
     if ending == "ok" and needed is not None and needed > get_module_version(device.system_firmware_version):
         ending = "needs_device_os"
-    device.update_ending, device.is_crashing = None, False
+    device.update_ending, device.last_ending, device.is_crashing = None, ending, False
     device.update = RunningUpdate(update, SCRIPTS[ending](update))
     device.update.resume()
 

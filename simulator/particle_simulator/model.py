@@ -69,6 +69,8 @@ class Device:
     firmware_updates_forced: bool = False
     update_ending: str | None = None
     """The ending of the next update: a word of `update_scripts.ENDINGS`. None means that the update succeeds."""
+    last_ending: str | None = None
+    """The ending of the latest update that was sent to the device."""
     update: RunningUpdate | None = None
     app_hash: str | None = None
     """The hash of the application that the device runs, or None if it is unknown."""

@@ -288,8 +288,14 @@ def test_device_in_safe_mode_has_no_functions(demo: User) -> None:
 
 
 def test_ending_is_used_once(demo: User) -> None:
-    update(demo, "refused")
-    assert demo.cloud.device(DEVICE)["update"] is None
+    demo.cloud.change_device(DEVICE, update="refused")
+    before = demo.cloud.device(DEVICE)
+    lock(demo, DEVICE, 2)
+    after = demo.cloud.device(DEVICE)
+    assert [before["update"], before["last_update"], after["update"], after["last_update"]] == [
+        *("refused", "ok"),
+        *(None, "refused"),
+    ]
     demo.cloud.advance(HOUR)
     lock(demo, DEVICE, 2)
     demo.cloud.advance(HOUR)
