@@ -130,6 +130,15 @@ def test_every_python_file_names_its_licence() -> None:
     assert [name for name, text in texts.items() if text and SPDX not in text.splitlines()[:4]] == []
 
 
+@pytest.mark.parametrize("kind", ["inventory", "lookup", "modules"])
+def test_documented_plugin_names_its_licence_in_full(kind: str) -> None:
+    # The sanity test validate-modules of ansible-test requires this line.
+    texts = {to_relative(path): path.read_text(encoding="utf-8") for path in (PLUGINS / kind).glob("[a-z]*.py")}
+    line = "# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)"
+    assert texts
+    assert [name for name, text in texts.items() if line not in text.splitlines()[:20]] == []
+
+
 def test_no_test_name_is_longer_than_its_limit() -> None:
     names = re.findall(r"^ *def (test_\w+)", "\n".join(path.read_text() for path in list_python_files()), re.MULTILINE)
     assert len(names) > 1000
