@@ -113,6 +113,8 @@ def _plan_reports(
             return
         if device.safe_mode:
             publish_device_event(world, device, SAFE_MODE_EVENT, describe_modules(device))
+            # The description contains the hash, so that the next session tells the cloud nothing new.
+            device.known_app_hash = device.app_hash
             return
         if reset_reason is not None:
             publish_device_event(world, device, LAST_RESET_EVENT, reset_reason)
