@@ -15,6 +15,7 @@ import './groups/device_calls.mjs';
 import './groups/product_devices.mjs';
 import './groups/product_groups.mjs';
 import './groups/product_firmware.mjs';
+import './groups/updates.mjs';
 import './groups/sims.mjs';
 import './groups/team_and_customers.mjs';
 import './groups/oauth_clients.mjs';

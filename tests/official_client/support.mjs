@@ -23,7 +23,7 @@ const CLIENTS = {
   11: installed('particle-api-js-11'),
 };
 
-const { firmwareTestHelper } = installed('binary-version-reader');
+const { HalModuleParser, firmwareTestHelper } = installed('binary-version-reader');
 
 export const [DEMO, STRANGER, CAREFUL, STAFF] = JSON.parse(
   readFileSync(new URL('accounts.json', import.meta.url), 'utf8'),
@@ -39,8 +39,13 @@ export const HEX_24 = /^[0-9a-f]{24}$/;
 export const HEX_40 = /^[0-9a-f]{40}$/;
 
 /** Make a valid binary of a version of the product firmware. */
-export const makeBinary = (productVersion) =>
-  firmwareTestHelper.createFirmwareBinary({ platformId: BORON, productId: BORON, productVersion });
+export const makeBinary = (productVersion, more = {}) =>
+  firmwareTestHelper.createFirmwareBinary({ platformId: BORON, productId: BORON, productVersion, ...more });
+
+/** Read the hash by which a device tells which application it runs. */
+export async function readAppHash(binary) {
+  return (await new HalModuleParser().parseBuffer({ fileBuffer: binary })).suffixInfo.fwUniqueId;
+}
 
 const CLOUDS = {
   plain: process.env.CLOUD_URL,
@@ -116,7 +121,7 @@ export function createTokenClient(token, { version = 12, cloud = 'plain' } = {})
 
 /** Compute the one-time code (RFC 6238) for the present time of the cloud's clock. */
 export async function computeOneTimeCode(secret) {
-  const { now: seconds } = await administer('plain', 'GET', 'clock');
+  const seconds = await readClock();
   const step = Buffer.alloc(8);
   step.writeBigUInt64BE(BigInt(Math.floor(seconds / 30)));
   const digest = createHmac('sha1', fromBase32(secret)).update(step).digest();
@@ -208,6 +213,16 @@ export async function resetCloud(cloud = 'plain') {
 /** Advance the clock of the cloud. */
 export function advanceClock(seconds) {
   return administer('plain', 'POST', 'clock', { advance: seconds });
+}
+
+/** Return the time of the cloud in seconds. */
+export async function readClock() {
+  return (await administer('plain', 'GET', 'clock')).now;
+}
+
+/** Choose how the next update of a device ends. */
+export function setUpdateEnding(deviceId, update) {
+  return administer('plain', 'POST', `devices/${deviceId}`, { update });
 }
 
 /** Set a device online or offline. */
