@@ -46,9 +46,6 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._text_lists imp
 
 display = Display()
 
-REMOVAL_VERSION = "1.0.0"
-"""The version of the collection that removes what is deprecated now."""
-
 import_backends()
 
 
@@ -139,7 +136,7 @@ class ParticleAction(ActionBase):
 
 
 def _show_deprecation(text: str) -> None:
-    display.deprecated(text, version=REMOVAL_VERSION, collection_name="meshfleet.particle")
+    display.deprecated(text, version="1.0.0", collection_name="meshfleet.particle")
 
 
 def _ignores_run_once(strategy: str) -> bool:

@@ -248,9 +248,13 @@ def _check_object(content: Any, keys: set[str]) -> dict[str, Any]:
 
 
 def _check_versions(value: Any) -> list[int]:
-    if not isinstance(value, list) or not all(type(version) is int and is_version(version) for version in value):
+    if not isinstance(value, list) or not all(_is_version(version) for version in value):
         raise bad_request(f"firmware must be a list of version numbers from {MIN_VERSION} to {MAX_VERSION}")
     return value
+
+
+def _is_version(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and is_version(value)
 
 
 def _check_flag(name: str, value: Any) -> bool:

@@ -198,9 +198,9 @@ ABOUT = {
 }
 
 
-def read_digest(about: dict[str, Any] = ABOUT, **device: Any) -> str:
+def read_digest(about: dict[str, Any] | None = None, **device: Any) -> str:
     facts = {"id": ONE, "name": "barn", "presence": "confirmed", "last_heard": "2026-01-01T00:00:00Z", **device}
-    return compute_digest(about, build_rows([facts]))
+    return compute_digest(about or ABOUT, build_rows([facts]))
 
 
 @pytest.mark.parametrize(

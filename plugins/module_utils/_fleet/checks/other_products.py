@@ -131,7 +131,8 @@ def _find_owned_devices(target: Target, coming: Collection[DevicePlan]) -> Itera
         number = row.get("product_id")
         is_elsewhere = number not in (None, row.get("platform_id")) and str(number) != target.required_product.id
         yield _Owned(slugs.get(str(number), str(number)) if is_elsewhere else None, row)
-    filters = build_device_filter(next(iter(coming))) if len(coming) == 1 else {}
+    [first, *others] = coming
+    filters = {} if others else build_device_filter(first)
     left = _MAX_REQUESTS
     for product in products:
         if product.id == target.required_product.id or left <= 0:
