@@ -45,10 +45,10 @@ def _list_matching_rows(call: Call) -> list[dict[str, Any]]:
 
 
 def list_device_os_versions(world: World, call: Call) -> Reply:
-    """List the versions of Device OS (endpoints.yml: device_os_versions). The response is a JSON list."""
+    """List the versions of Device OS (endpoints.yml: device_os_versions)."""
     rows = _list_matching_rows(call)
     page, size = call.read_number("page", default=1), call.read_number("per_page", "perPage", default=len(rows) or 1)
-    return json_reply(rows[(page - 1) * size : page * size])
+    return json_reply({"versions": rows[(page - 1) * size : page * size]})
 
 
 def get_device_os_version(world: World, call: Call) -> Reply:

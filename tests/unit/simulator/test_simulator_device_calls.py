@@ -147,9 +147,10 @@ def test_build_targets_are_readable_without_a_token(demo: User) -> None:
 
 
 def test_device_os_versions_are_listed_by_platform(demo: User) -> None:
-    rows = demo.get("/v1/device-os/versions", platform_id="13")
+    rows = demo.get("/v1/device-os/versions", platform_id="13")["versions"]
     assert {row["platform_id"] for row in rows} == {13}
-    assert demo.get("/v1/device-os/versions", platform_id="13", page="2", per_page="1") == rows[1:2]
+    page = demo.get("/v1/device-os/versions", platform_id="13", page="2", per_page="1")
+    assert page == {"versions": rows[1:2]}
     assert demo.get(f"/v1/device-os/versions/{rows[0]['version']}")["version"] == rows[0]["version"]
     assert demo.call("GET", "/v1/device-os/versions/0.0.0").status_code == 404
 
@@ -158,7 +159,7 @@ def test_device_os_versions_are_listed_by_platform(demo: User) -> None:
     ("internal_version", "versions"), [("4200", {"4.2.0"}), ("4006", {"4.0.2"}), ("1", set()), ("None", set())]
 )
 def test_internal_version_selects_a_version_of_device_os(demo: User, internal_version: str, versions: set[str]) -> None:
-    rows = demo.get("/v1/device-os/versions", internal_version=internal_version)
+    rows = demo.get("/v1/device-os/versions", internal_version=internal_version)["versions"]
     assert {row["version"] for row in rows} == versions
     assert {str(row["module_version"]) for row in rows} <= {internal_version}
 
