@@ -131,7 +131,7 @@ class LookupModule(LookupBase):
         # Pass only given options. The task reads the environment itself, because it uses a source of credentials whole.
         options = {name: kwargs.get(name) for name in build_shared_spec()}
         # Ansible passes the keyword environment of the play, the block and the task as a variable of this name.
-        environment = build_environment((variables or {}).get("environment"), self._templar.template)
+        environment = build_environment((variables or {}).get("environment"), self._template)
         task = Task(options, False, display.warning, display.v, environment=environment)
         try:
             with task.open_session() as http:
@@ -142,3 +142,6 @@ class LookupModule(LookupBase):
         finally:
             if task.http is not None:
                 task.http.close()
+
+    def _template(self, value: Any) -> Any:
+        return self._templar.template(value)
