@@ -20,6 +20,10 @@ class Agenda:
         self._heap: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = count()
 
+    def __len__(self) -> int:
+        """Return the number of planned actions."""
+        return len(self._heap)
+
     def add(self, moment: float, action: Callable[[], object]) -> None:
         """Plan an action. Actions with the same time run in the order in which they were added."""
         heappush(self._heap, (moment, next(self._numbers), action))

@@ -40,8 +40,11 @@ ENABLED_DELAY = 13.9
 
 
 def publish_device_event(world: World, device: Device, name: str, data: str, *, early: float = 0.0) -> None:
-    """Publish an event with a device as the sender. With `early`, the event is dated so many seconds before now."""
-    moment = world.now() - early
+    """Publish an event with a device as the sender.
+
+    With `early`, the event is dated so many seconds before now, but not before the previous event of the device.
+    """
+    moment = device.last_published_at = max(world.now() - early, device.last_published_at)
     version = 0 if device.safe_mode else None
     world.events.publish(
         Event(name, data, moment, device=device, product=device.product, account=device.owner, version=version)

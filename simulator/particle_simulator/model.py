@@ -83,9 +83,13 @@ class Device:
     bootloader_version: int | None = None
     """In safe mode, the version of the bootloader after its update."""
     is_crashing: bool = False
-    """Whether the firmware of the device crashes after each start."""
+    """Whether the firmware of the device crashes in each session."""
     is_stuck: bool = False
     """Whether the firmware of the device crashes before it can connect."""
+    has_planned_session: bool = False
+    """Whether the device will begin a new session by itself, because a version waits for it."""
+    last_published_at: float = 0.0
+    """The time of the latest event of the device."""
     protection: str = "disabled"
     powered: bool = True
     lost_at: float | None = None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from particle_simulator.device_sessions import end_session, lose_contact, start_session
 from particle_simulator.errors import Refusal
-from particle_simulator.firmware_updates import cancel_update, plan_offer
+from particle_simulator.firmware_updates import end_update, lose_update, plan_offer, start_crash_loop
 from particle_simulator.model import Device, Product
 from particle_simulator.ownership import add_to_product
 from particle_simulator.world import World
@@ -36,35 +36,42 @@ def device_offline(device: Device, default: int) -> Refusal:
 
 
 def switch_off(world: World, device: Device) -> None:
-    """Cut the power of a device. The cloud notices the loss of power later."""
+    """Cut the power of a device. The cloud notices the loss of power later.
+
+    A device that restarts or sleeps at this moment has no contact already, and does not return.
+    """
+    lose_update(world, device)
     if device.powered:
-        cancel_update(world, device)
         lose_contact(world, device)
 
 
 def disconnect(world: World, device: Device) -> None:
     """Disconnect a device. The cloud shows the device as offline at once."""
-    cancel_update(world, device)
+    lose_update(world, device)
     end_session(world, device)
 
 
 def switch_on(world: World, device: Device) -> None:
-    """Give a device power. It connects, unless its firmware crashes before that."""
+    """Give a device power. It begins a new session, unless its firmware crashes before that."""
     if not device.is_stuck:
-        connect(world, device, reset_reason=None if device.powered else POWER_LOSS)
+        _begin_session(world, device, None if device.powered else POWER_LOSS)
 
 
-def connect(world: World, device: Device, *, reset_reason: str | None = None) -> None:
+def connect(world: World, device: Device) -> None:
     """Bring a device online in a new session. The cloud then sends the target version to the device.
 
     A device whose firmware crashes is repaired: it runs the firmware that the cloud shows.
-
-    :param reset_reason: The reason of a restart that the device reports, or None if the device has not restarted.
     """
-    cancel_update(world, device)
-    device.is_stuck = False
+    device.is_stuck = device.is_crashing = False
+    _begin_session(world, device)
+
+
+def _begin_session(world: World, device: Device, reset_reason: str | None = None) -> None:
+    end_update(device)
     start_session(world, device, reset_reason=reset_reason)
     plan_offer(world, device)
+    if device.is_crashing:
+        start_crash_loop(world, device)
 
 
 def connect_with_firmware(world: World, device: Device, product: Product) -> None:
@@ -104,7 +111,7 @@ def advance_clock(world: World, seconds: float) -> None:
     now = world.now()
     for device in world.devices.by_id.values():
         if device.reachable and device.last_heard is not None:
-            device.last_heard = min(device.last_heard + seconds, now)
+            device.last_heard = max(device.last_heard, min(device.last_heard + seconds, now))
 
 
 def reconnect_devices(world: World, product: Product) -> None:

@@ -8,7 +8,7 @@ A script is a generator: it publishes events and changes the device, and yields 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from particle_simulator.device_os import get_module_version, get_version
 from particle_simulator.device_sessions import (
@@ -19,8 +19,7 @@ from particle_simulator.device_sessions import (
     resume_session,
     start_session,
 )
-from particle_simulator.model import Device
-from particle_simulator.update_targets import find_target_version
+from particle_simulator.model import Device, Product
 from particle_simulator.world import World
 
 FLASH_EVENT = "spark/flash/status"
@@ -44,11 +43,6 @@ SLEEP_SECONDS = 900.0
 SYSTEM_TRANSFERS = (34.0, 64.0)
 """Seconds of the transfers of the bootloader and of the system part. The update takes 2 min 45 s in all."""
 SYSTEM_RESTART_SECONDS = 28.0
-PANIC = "panic, hard_fault"
-PANIC_SECONDS = 30.0
-"""Seconds from the beginning of a session to the panic of a firmware that crashes after it has connected."""
-
-MAX_LAG_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +65,7 @@ class Update:
 
     :ivar by_hand: Whether a client flashes the device. Otherwise the cloud sends the target version of the device.
     :ivar in_transfer: Whether the transfer has begun and not ended.
+    :ivar product: The product of the device when the update began.
     """
 
     world: World
@@ -78,6 +73,16 @@ class Update:
     image: Image
     by_hand: bool = False
     in_transfer: bool = False
+    product: Product | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.product = self.device.product
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether the cloud no longer sends the update, because it no longer manages the device in this product."""
+        device = self.device
+        return not self.by_hand and (device.product is not self.product or device.quarantined or device.denied)
 
     def begin(self) -> Iterator[float]:
         """Announce the update, and then start the transfer."""
@@ -90,10 +95,10 @@ class Update:
             publish_device_event(self.world, self.device, STATUS_EVENT, "auto-update")
             yield OFFER_SECONDS
 
-    def tell(self, data: str) -> None:
-        """Publish the state of the transfer."""
+    def tell(self, data: str, *, early: float = 0.0) -> None:
+        """Publish the state of the transfer. With `early`, the event is dated so many seconds before now."""
         self.in_transfer = data == STARTED
-        publish_device_event(self.world, self.device, FLASH_EVENT, data)
+        publish_device_event(self.world, self.device, FLASH_EVENT, data, early=early)
 
     def restart(
         self, seconds: float, boot: Callable[[], None] | None = None, *, reason: str | None = "update"
@@ -113,12 +118,12 @@ class Update:
 
     def boot_image(self) -> None:
         """Let the device run the new application."""
-        device = self.device
-        device.safe_mode = False
+        device, version = self.device, self.image.version
+        device.safe_mode = device.is_crashing = False
         device.needed_device_os = device.bootloader_version = None
-        device.firmware_version, device.app_hash = self.image.version, self.image.app_hash
-        if device.product is not None and self.image.version in device.product.resources.firmware:
-            device.product.resources.firmware[self.image.version].has_run = True
+        device.firmware_version, device.app_hash = version, self.image.app_hash
+        if self.product is not None and self.product is device.product and version in self.product.resources.firmware:
+            self.product.resources.firmware[version].has_run = True
 
     def boot_into_safe_mode(self) -> None:
         """Let the device connect without its application, because the application needs a newer Device OS.
@@ -126,7 +131,7 @@ class Update:
         Inferred if the file of the firmware names no Device OS: the application needs the next minor version.
         """
         device = self.device
-        device.safe_mode, device.app_hash = True, self.image.app_hash
+        device.safe_mode, device.is_crashing, device.app_hash = True, False, self.image.app_hash
         if self.world.settings.safe_mode_version == "zero":
             device.firmware_version = 0
         present = get_module_version(device.system_firmware_version)
@@ -194,12 +199,7 @@ def upgrade_device_os(update: Update) -> Iterator[float]:
 def crash_online(update: Update) -> Iterator[float]:
     """The new firmware connects and then crashes, again and again. The cloud does not put the old firmware back."""
     yield from succeed(update)
-    device, clock = update.device, update.world.clock
-    device.is_crashing = True
-    while find_target_version(device) in (None, update.image.version):
-        # After a long jump of the clock, only the latest restarts are told.
-        yield max(PANIC_SECONDS, clock.lag - MAX_LAG_SECONDS)
-        yield from update.restart(RESTART_SECONDS, reason=PANIC)
+    update.device.is_crashing = True
 
 
 def crash_before_connecting(update: Update) -> Iterator[float]:
@@ -238,12 +238,19 @@ def come_back_old(update: Update) -> Iterator[float]:
     yield from update.restart(RESTART_SECONDS)
 
 
+def lose_transfer(update: Update) -> Iterator[float]:
+    """The cloud hears nothing more of the device, and reports the failure a minute later."""
+    yield FAILURE_SECONDS
+    update.tell(FAILED)
+
+
 def fall_asleep(update: Update) -> Iterator[float]:
     """The device falls asleep during the update, and wakes later in the same session. The update is lost."""
     yield from update.announce()
+    # The cloud has begun the transfer. It has not heard of the device yet, so it has not published `started `.
+    update.in_transfer = True
     lose_contact(update.world, update.device)
-    yield FAILURE_SECONDS
-    update.tell(FAILED)
+    yield from lose_transfer(update)
     yield SLEEP_SECONDS - FAILURE_SECONDS
     resume_session(update.world, update.device)
 

@@ -44,11 +44,11 @@ def find_version_after_release(
         return None
     if device.desired_firmware_version:
         return device.desired_firmware_version
-    released = [version] if any(name in groups for name in device.groups) else []
-    for name in device.groups:
-        known = product.groups[name].fw_version
-        if known not in (None, version):
-            released.append(known)
+    # The release replaces the versions that were released to its groups before.
+    known = {name: version if name in groups else product.groups[name].fw_version for name in device.groups}
+    released = [
+        number for name, number in known.items() if number is not None and (number != version or name in groups)
+    ]
     if released:
         return max(released)
     if default:

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from particle_simulator.errors import bad_request, plain_error
+from particle_simulator.firmware_updates import deliver_update
 from particle_simulator.groups import add_group, remove_group, rename_group
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.model import Group, Product
@@ -95,9 +96,15 @@ def update_group(world: World, call: Call) -> Reply:
 
 
 def delete_group(world: World, call: Call) -> Reply:
-    """Delete a group, and remove all devices from the group (endpoints.yml: group_delete)."""
+    """Delete a group, and remove all devices from the group (endpoints.yml: group_delete).
+
+    A release to the group ends. The devices get the versions that they should run without the group.
+    """
     product, group = _find_group(world, call)
+    members = [product.devices[device_id] for device_id in group.members]
     remove_group(product, group)
+    for device in members:
+        deliver_update(world, device)
     return no_content()
 
 

@@ -202,6 +202,7 @@ def release_firmware(world: World, call: Call) -> Reply:
     has_run = firmware.has_run or any(row.firmware_version == firmware.version for row in product.devices.values())
     if not has_run and not firmware.released:
         raise bad_request(f"Version {firmware.version} has not run on a device of the product yet")
+    earlier = {device.id: find_target_version(device) for device in product.devices.values()}
     if default:
         product.default_version = firmware.version
     elif product.default_version == firmware.version:
@@ -215,7 +216,7 @@ def release_firmware(world: World, call: Call) -> Reply:
             group.fw_version = None
     firmware.updated_at = world.now()
     _publish_release(world, product, firmware)
-    deliver_release(world, product)
+    deliver_release(world, product, firmware.version, earlier)
     return json_reply(build_firmware_row(product, firmware))
 
 

@@ -228,6 +228,15 @@ def test_impact_leaves_out_devices_that_a_higher_release_keeps(demo: User) -> No
     assert demo.get(f"{PRODUCT}/impact", **query)["devices"]["firmware_update"]["total"] == 0
 
 
+def test_impact_of_a_lower_version_replaces_the_release_of_the_group(demo: User) -> None:
+    demo.put(f"{DEVICES}/{FREE[1]}", {"groups": ["beta"]})
+    add_versions(demo, 7, 8)
+    run_version(demo, FREE[0], 8)
+    release(demo, 8, groups=["beta"])
+    query = {"action": "edit_groups_for_firmware", "firmware_version": "7", "groups": "beta"}
+    assert demo.get(f"{PRODUCT}/impact", **query)["devices"]["firmware_update"]["total"] == 1
+
+
 def test_locked_offline_device_takes_its_version_when_it_reconnects(demo: User) -> None:
     add_versions(demo, 7)
     lock(demo, OFFLINE, 7)
