@@ -15,6 +15,8 @@ import './groups/device_calls.mjs';
 import './groups/product_devices.mjs';
 import './groups/product_groups.mjs';
 import './groups/product_firmware.mjs';
+import './groups/firmware_delivery.mjs';
+import './groups/firmware_uploads.mjs';
 import './groups/updates.mjs';
 import './groups/sims.mjs';
 import './groups/team_and_customers.mjs';

@@ -23,7 +23,7 @@ const CLIENTS = {
   11: installed('particle-api-js-11'),
 };
 
-const { HalModuleParser, firmwareTestHelper } = installed('binary-version-reader');
+const { HalModuleParser, createApplicationAndAssetBundle, firmwareTestHelper } = installed('binary-version-reader');
 
 export const [DEMO, STRANGER, CAREFUL, STAFF] = JSON.parse(
   readFileSync(new URL('accounts.json', import.meta.url), 'utf8'),
@@ -41,6 +41,13 @@ export const HEX_40 = /^[0-9a-f]{40}$/;
 /** Make a valid binary of a version of the product firmware. */
 export const makeBinary = (productVersion, more = {}) =>
   firmwareTestHelper.createFirmwareBinary({ platformId: BORON, productId: BORON, productVersion, ...more });
+
+/** Pack a binary and its assets. The binary in the bundle names the assets. */
+export const makeBundle = (binary, assets) =>
+  createApplicationAndAssetBundle(
+    binary,
+    Object.entries(assets).map(([name, text]) => ({ name, data: Buffer.from(text) })),
+  );
 
 /** Read the hash by which a device tells which application it runs. */
 export async function readAppHash(binary) {
