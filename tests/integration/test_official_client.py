@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from support.official_client import ACCOUNTS, ORG, SuiteRun, run_suite
+from support.official_client import ACCOUNTS, FLEET, ORG, SuiteRun, run_suite
 from support.simulator import running_simulator
 
 MIN_ASSERTIONS = 80
@@ -18,7 +18,7 @@ MIN_METHODS = 60
 CLOUDS = {
     "CLOUD_URL": ("--fleet", "40", "--clock", "still"),
     "MESH_CLOUD_URL": ("--fleet", "60", "--mesh", "enabled"),
-    "ORG_CLOUD_URL": ("--fleet", "5", "--org", ORG),
+    "ORG_CLOUD_URL": ("--fleet", str(FLEET), "--org", ORG),
     "CLOSING_CLOUD_URL": ("--streams-at-token-end", "close"),
 }
 

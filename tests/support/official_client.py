@@ -20,6 +20,7 @@ from support.simulator import PASSWORD, USERNAME
 
 SUITE = TESTS / "official_client"
 ACCOUNTS = SUITE / "accounts.json"
+FLEET = SUITE / "fleet.json"
 ORG = "acme"
 PACKAGES = ("particle-api-js", "particle-api-js-11", "binary-version-reader")
 SUITE_SECONDS = 180.0

@@ -5,7 +5,20 @@
 
 import { after, before, describe, test } from 'node:test';
 
-import { BORON, DEMO, HEX_24, ISO_TIME, PRODUCT, check, logIn, readAppHash, readBody, resetCloud } from '../support.mjs';
+import {
+  BORON,
+  DEMO,
+  HEX_24,
+  ISO_TIME,
+  PRODUCT,
+  check,
+  logIn,
+  readAppHash,
+  readBody,
+  resetCloud,
+  waitForEvent,
+  withStream,
+} from '../support.mjs';
 import { NEW, OLD, WatchedUpdate, flash, lock, prepareDevices, readRow, status } from '../updates.mjs';
 
 const BEGINNING = [status('auto-update', OLD), flash('started', OLD)];
@@ -23,7 +36,7 @@ for (const clientVersion of [12, 11]) {
     let update;
 
     before(async () => {
-      devices = (await resetCloud()).slice(0, 13).map(({ id }) => id);
+      devices = (await resetCloud()).slice(0, 15).map(({ id }) => id);
       api = await logIn(DEMO, { version: clientVersion });
       await api.claimDevice({ deviceId: devices[0] });
       await api.post({ uri: `/v1/products/${PRODUCT}/devices`, data: { ids: devices } });
@@ -182,6 +195,32 @@ for (const clientVersion of [12, 11]) {
         check.ok(states.length >= 2 && states.every((data, index) => data === ['offline', 'online'][index % 2]));
       }
     });
+
+    test('whose firmware crashes after connecting can be replaced', async () => {
+      await startUpdate('crashes_online');
+      await update.advance(120);
+      await lock(api, update.deviceId, OLD);
+      await update.advance(300);
+      check.deepEqual(await update.advance(3600), []);
+      await update.expectRow({ ...RUNNING_OLD, desired_firmware_version: OLD, session: 'new' });
+    });
+
+    test('of a claimed device is part of the stream of the account, and others are not', () =>
+      withStream(api.getEventStream({ deviceId: 'mine', name: 'spark/' }), async (mine) => {
+        const received = [];
+        mine.on('event', ({ name, data }) => /status$/.test(name) && received.push(data));
+        await startUpdate('ok');
+        await update.advance(60);
+        const { deviceId } = update;
+        check.ok(!received.includes('auto-update'));
+        await api.claimDevice({ deviceId });
+        await lock(api, deviceId, OLD);
+        const ended = waitForEvent(mine, ({ data }) => data === 'update');
+        await update.advance(60);
+        await ended;
+        const beginning = received.indexOf('auto-update');
+        check.deepEqual(received.slice(beginning), ['auto-update', 'started ', 'success ', 'offline', 'online']);
+      }));
 
     test('whose firmware crashes before connecting leads to silence', async () => {
       await startUpdate('crashes_before');
