@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from zlib import crc32
 
 from particle_simulator.configurations import take_pending_configuration
@@ -45,6 +46,8 @@ def publish_device_event(world: World, device: Device, name: str, data: str, *, 
     With `early`, the event is dated so many seconds before now, but not before the previous event of the device.
     """
     moment = device.last_published_at = max(world.now() - early, device.last_published_at)
+    if not world.events.has_streams:
+        return
     version = 0 if device.safe_mode else None
     world.events.publish(
         Event(name, data, moment, device=device, product=device.product, account=device.owner, version=version)
@@ -79,7 +82,7 @@ def start_session(world: World, device: Device, *, reset_reason: str | None = No
         device.owner.sorted_devices = None
     take_pending_configuration(device)
     report_status(world, device, online=True)
-    _plan_reports(world, device, moment, reset_reason, after_update=after_update)
+    _Reports(world, device, moment, reset_reason, after_update).plan()
 
 
 def notice_absence(world: World, device: Device) -> None:
@@ -103,41 +106,55 @@ def resume_session(world: World, device: Device) -> None:
         report_status(world, device, online=True)
 
 
-def _plan_reports(
-    world: World, device: Device, session: float, reset_reason: str | None, *, after_update: bool
-) -> None:
-    """Plan the events that a device publishes after the beginning of a session, as in the log of section 4.1."""
+@dataclass(slots=True)
+class _Reports:
+    """The events that a device publishes after the beginning of a session, as in the log of section 4.1.
 
-    def is_over() -> bool:
-        return device.last_handshake_at != session or not device.reachable
+    Each report plans the next one, so that an ended session has at most one planned action.
+    """
 
-    def report_state() -> None:
-        if is_over():
+    world: World
+    device: Device
+    session: float
+    """The time of the handshake, which identifies the session."""
+    reset_reason: str | None
+    after_update: bool
+
+    def plan(self) -> None:
+        """Plan the first report."""
+        self.world.agenda.add(self.session + REPORT_DELAY, self._report_state)
+
+    def _is_over(self) -> bool:
+        return self.device.last_handshake_at != self.session or not self.device.reachable
+
+    def _report_state(self) -> None:
+        if self._is_over():
             return
+        world, device = self.world, self.device
         if device.safe_mode:
             publish_device_event(world, device, SAFE_MODE_EVENT, describe_modules(device))
             # The description contains the hash, so that the next session tells the cloud nothing new.
             device.known_app_hash = device.app_hash
-            return
-        if reset_reason is not None:
-            publish_device_event(world, device, LAST_RESET_EVENT, reset_reason)
-        report_forced(world, device)
-        if device.app_hash is not None and device.app_hash != device.known_app_hash:
-            device.known_app_hash = device.app_hash
-            publish_device_event(world, device, APP_HASH_EVENT, device.app_hash)
+        else:
+            if self.reset_reason is not None:
+                publish_device_event(world, device, LAST_RESET_EVENT, self.reset_reason)
+            report_forced(world, device)
+            if device.app_hash is not None and device.app_hash != device.known_app_hash:
+                device.known_app_hash = device.app_hash
+                publish_device_event(world, device, APP_HASH_EVENT, device.app_hash)
+        if self.after_update:
+            world.agenda.add(self.session + PENDING_DELAY, self._report_pending)
+        else:
+            world.agenda.add(self.session + ENABLED_DELAY, self._report_switch)
 
-    def report_pending() -> None:
-        if not is_over():
-            publish_device_event(world, device, PENDING_EVENT, "false")
+    def _report_pending(self) -> None:
+        if not self._is_over():
+            publish_device_event(self.world, self.device, PENDING_EVENT, "false")
+            self.world.agenda.add(self.session + ENABLED_DELAY, self._report_switch)
 
-    def report_switch() -> None:
-        if not is_over() and not device.safe_mode:
-            report_enabled(world, device)
-
-    world.agenda.add(session + REPORT_DELAY, report_state)
-    if after_update:
-        world.agenda.add(session + PENDING_DELAY, report_pending)
-    world.agenda.add(session + ENABLED_DELAY, report_switch)
+    def _report_switch(self) -> None:
+        if not self._is_over() and not self.device.safe_mode:
+            report_enabled(self.world, self.device)
 
 
 def report_enabled(world: World, device: Device) -> None:

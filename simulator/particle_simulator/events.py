@@ -159,6 +159,11 @@ class Events:
         """All streams that are open at present."""
         return tuple(self._streams)
 
+    @property
+    def has_streams(self) -> bool:
+        """Whether a stream is open. Otherwise no event needs to be built."""
+        return bool(self._streams)
+
     def add_stream(self, stream: Stream) -> None:
         """Send events to a stream until the stream ends."""
         self._streams.add(stream)
