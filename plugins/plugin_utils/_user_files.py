@@ -13,6 +13,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.regular_file import find_file_mistake
 
+FILE_HINT = "Correct the path. A relative path is searched in files and beside the playbook."
+"""The hint for a file that Ansible does not find."""
+
 
 def read_user_file(found: str, name: str, loader: Any) -> bytes:
     """Return the content of a file. The file may be encrypted with Ansible Vault.
@@ -43,8 +46,7 @@ def build_missing_file_error(name: str, reason: str) -> ParticleError:
     :param name: the name of the file for messages, such as ``The manifest fleet.yml``.
     :param reason: the sentence of Ansible that tells where it searched.
     """
-    hint = "Correct the path. A relative path is searched in files and beside the playbook."
-    return ParticleError("invalid_manifest", f"{name} cannot be read: {reason}", hint=hint)
+    return ParticleError("invalid_manifest", f"{name} cannot be read: {reason}", hint=FILE_HINT)
 
 
 def _advise_on_file(error: AnsibleError) -> str:

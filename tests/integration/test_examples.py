@@ -20,6 +20,7 @@ import requests
 
 from support.counts import FULL
 from support.examples import Example, list_examples, write_example
+from support.firmware import make_binary
 from support.paths import ROOT
 from support.playbooks import PlaybookRun, ansible_environment, run_playbook
 from support.plays import cloud_environment
@@ -67,6 +68,9 @@ MIN_EXAMPLES = 40
 ORGANISATION = "acme"
 DEVICES = [f"e00fce68aabbccddeeff{number}" for number in ("0022", "0023", "0024", "0025", "0026", "0027")]
 OWN = "e00fce68aabbccddeeff0011"
+LOCKED_VERSION = 42
+BINARY = make_binary(8)
+"""The file `app.bin`, which examples mention but cannot show."""
 SERIAL_NUMBERS = ["P046AB123456789", "P046AB100000001", "P046AB100000002"]
 
 WORKSHOP = {"username": "workshop@example.com", "password": "workshop-password"}
@@ -141,7 +145,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
             for mesh in ("retired", "enabled")
         )
         for each in (reader, mesh_reader):
-            each.cloud.add_firmware(42)
+            each.cloud.add_firmware(LOCKED_VERSION)
             prepare(each)
         commands = [example for example in RUN if example.kind in READ]
         failures = {e.name: READ[e.kind](reader, e) for e in commands if BEFORE_PLAYS in e.text}
@@ -155,7 +159,10 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
 def create_cloud(folder: Path, mesh: str) -> Any:
     """Return a simulator with the devices and accounts that the examples mention."""
     owner = {"owner": USERNAME} if mesh == "enabled" else {}
-    devices = [{"id": device, **owner} for device in DEVICES] + [{"id": OWN, "owner": USERNAME}]
+    # The cloud releases only firmware that has run on a device.
+    devices = [{"id": device, "firmware_version": LOCKED_VERSION, **owner} for device in DEVICES] + [
+        {"id": OWN, "owner": USERNAME}
+    ]
     devices += [{"id": f"{number:024x}", "serial_number": serial} for number, serial in enumerate(SERIAL_NUMBERS)]
     fleet, accounts = folder / f"{mesh}-fleet.json", folder / "accounts.json"
     fleet.write_text(json.dumps(devices))
@@ -199,6 +206,7 @@ def prepare(reader: Reader) -> None:
         (reader.folder / page).mkdir()
         for name, text in {**shared, "fleet.yml.j2": shared["fleet.yml"], "line-7.csv": TABLE, **BATCH}.items():
             (reader.folder / page / name).write_text(text)
+        (reader.folder / page / "app.bin").write_bytes(BINARY)
         (reader.folder / page / "plan").mkdir()
     for example in EXAMPLES:
         if example.file_name:

@@ -69,8 +69,8 @@ AREAS = {
         integration="demo_picture mesh mesh_audit network",
     ),
     "product": Area(
-        unit="_resource/* _resource/kinds/*",
-        integration="integration",
+        unit="_firmware/* _resource/* _resource/kinds/*",
+        integration="firmware integration",
     ),
     "simulator": Area(
         unit="simulator/* support/simulator",

@@ -28,6 +28,7 @@ RANKS: dict[tuple[str, ...], int] = {
     ("plugin_utils",): 14,
     ("module_utils", "_module"): 13,
     ("module_utils", "_resource"): 11,
+    ("module_utils", "_firmware"): 10,
     ("module_utils", "_fleet"): 10,
     ("module_utils", "_options"): 9,
     ("module_utils", "_facts"): 8,
@@ -51,6 +52,9 @@ ALSO_ALLOWED = {(("action",), ("modules",))}
 # Files that must not reach input or output, so that their tests are fast.
 PURE = (
     ("module_utils", "_mesh", "ledger", "plan"),
+    ("module_utils", "_firmware", "plan"),
+    ("module_utils", "_firmware", "binary"),
+    ("module_utils", "_firmware", "limits"),
     ("module_utils", "_fleet", "plan"),
     ("module_utils", "_resource", "plan"),
     ("module_utils", "_manifest", "reader"),

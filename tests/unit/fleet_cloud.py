@@ -59,6 +59,11 @@ def grouped(device: str, *groups: str) -> DevicePlan:
     return DevicePlan(device, {"groups": ([], sorted(groups))}, add_groups=frozenset(groups))
 
 
+def read_imported(request: Request) -> list[str]:
+    """Return the devices in the file of an import request."""
+    return [] if request.file is None else request.file.content.decode().split()
+
+
 class RecordingHttp(Http):
     """A client that records the requests it sends."""
 
@@ -78,11 +83,7 @@ class RecordingHttp(Http):
     @property
     def imported(self) -> list[list[str]]:
         """The devices of each import request, in order."""
-        return [
-            (request.file or b"").decode().split()
-            for request in self.sent
-            if request.route == "POST /v1/products/:p/devices"
-        ]
+        return [read_imported(request) for request in self.sent if request.route == "POST /v1/products/:p/devices"]
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording
     suggest_similar,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.multipart import FilePart
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
@@ -177,7 +178,8 @@ def import_devices(http: Http, product: str, devices: Sequence[str], claim_user:
     content = "".join(f"{device}\n" for device in devices).encode()
     route = "POST /v1/products/:p/devices"
     query = {"claim_user": claim_user} if claim_user else None
-    data = send_create(http, Request(route, action, {"p": product}, query=query, file=content))
+    file = FilePart("devices.txt", content, "text/plain")
+    data = send_create(http, Request(route, action, {"p": product}, query=query, file=file))
     reasons = ("nonmemberDeviceIds", "invalidDeviceIds", "protectedDeviceIds")
     return {device: reason for reason in reasons for device in list_texts(data.get(reason))}
 

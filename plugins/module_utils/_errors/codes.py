@@ -49,6 +49,7 @@ HINTS: Mapping[str, str] = {
     "run_in_progress": "Wait until the other run has ended, then run again.",
     "invalid_option": "Correct the option and run again.",
     "unsafe_file": "Make the file or folder accessible to your user only, or name another one, and run again.",
+    "wrong_binary": "Correct file or version and run again; nothing was uploaded.",
     "internal": "This is a bug in the collection: please report it with the text above.",
 }
 """The hints for the user, keyed by error code. Every error code of the collection is a key."""

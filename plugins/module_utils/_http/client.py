@@ -39,6 +39,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.failures 
     build_setup_error,
     withhold_text,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.multipart import MultipartBody
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import find_proxy
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import (
@@ -264,18 +265,24 @@ class Http:
         if status >= 300:
             waits = response.raw.headers.getlist("Retry-After")
             raise build_refused_request(status, body, request, redact, parse_retry_after(waits, self.now()))
+        if request.binary:
+            return Response(status, body)
         return parse_response(status, body, request, redact)
 
     def _open_response(self, request: Request, auth: Any) -> requests.Response:
         """Send one HTTP request, and return the response, whose body has not been read yet."""
         connection = self.connection
+        body = None if request.file is None else MultipartBody(request.form or {}, request.file)
+        headers = {"Accept": "*/*"} if request.binary else {}
+        if body is not None:
+            headers["Content-Type"] = body.content_type
         return self._session.request(
             request.method,
             connection.api_url + request.path,
             params=request.query,
             json=request.json,
-            data=request.form,
-            files=None if request.file is None else {"file": ("devices.txt", request.file, "text/plain")},
+            data=request.form if body is None else body,
+            headers=headers,
             auth=auth,
             timeout=connection.timeout,
             # The environment cannot override ``verify``, because ``trust_env`` is off.

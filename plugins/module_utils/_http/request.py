@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.multipart import FilePart
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
 _RETRY_OF_METHOD = {"GET": Retry.SAFE, "PUT": Retry.SAFE, "DELETE": Retry.SAFE, "POST": Retry.UNSENT}
@@ -24,14 +25,15 @@ class Request:
     :param path_params: the values for the placeholders of the path template: ``{"id": …}`` for ``:id``.
     :param query: the parameters of the query string.
     :param json: the body, which is sent as JSON.
-    :param form: the body, which is sent as a form.
-    :param file: the content of the file that is sent as the multipart field ``file``.
+    :param form: the body, which is sent as a form; together with ``file`` as a multipart form.
+    :param file: the file that is sent as the multipart field ``file``.
     :param basic: username and password (or client id and secret) to send instead of the Bearer token.
     :param retry: the rule that says whether the request may be retried. By default, GET, PUT and DELETE may be retried
         after every temporary failure, and POST only if the request certainly had no effect.
     :param writes: whether the request may change the fleet. The default is false for GET and true for other methods.
     :param private: whether the request contains secrets that an error response may quote. If true, the text of an error
         response is not shown.
+    :param binary: whether a successful response contains bytes instead of JSON.
     :raises ParticleError: ``not_found`` when a value in ``path_params`` is not valid.
     """
 
@@ -41,11 +43,12 @@ class Request:
     query: Mapping[str, str] | None = field(default=None, repr=False)
     json: Any = field(default=None, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
-    file: bytes | None = field(default=None, repr=False)
+    file: FilePart | None = field(default=None, repr=False)
     basic: tuple[str, str] | None = field(default=None, repr=False)
     retry: Retry | None = None
     writes: bool | None = None
     private: bool = False
+    binary: bool = False
 
     def __post_init__(self) -> None:
         # Check the values now, before the request takes a place in the budget.

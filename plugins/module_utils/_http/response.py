@@ -37,7 +37,7 @@ _FINAL_SERVER_ERRORS = (501, 505)  # the cloud does not know the HTTP method or 
 class Response:
     """A successful HTTP response.
 
-    :param data: the parsed JSON body; ``None`` if the body was empty.
+    :param data: the parsed JSON body; ``None`` if the body was empty. For ``Request.binary``, the bytes of the body.
     """
 
     status: int

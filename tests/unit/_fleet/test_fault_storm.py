@@ -26,7 +26,7 @@ from faulty_cloud import (
     fault,
     run_unless_refused,
 )
-from fleet_cloud import PRODUCT, RecordingHttp, ids_of, log_in, run, user
+from fleet_cloud import PRODUCT, RecordingHttp, ids_of, log_in, read_imported, run, user
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import Response
@@ -153,7 +153,7 @@ def record_repeated_imports(cloud: Simulator, http: RecordingHttp, repeated_impo
     def send_and_record(request: Request) -> Response:
         if request.route == IMPORT:
             already_imported = {device["id"] for device in cloud.state()["devices"] if device["product"] == PRODUCT_ID}
-            repeated_imports.append(already_imported & set((request.file or b"").decode().split()))
+            repeated_imports.append(already_imported & set(read_imported(request)))
         return send(request)
 
     http.send = send_and_record  # type: ignore[method-assign]

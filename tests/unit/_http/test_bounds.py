@@ -29,6 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.multipart import FilePart
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import Response, parse_response
 from support.facts import load_shape
@@ -139,7 +140,7 @@ def test_slow_upload_ends_at_the_deadline(no_proxies: None) -> None:
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         http = Http(Connection(url, timeout=TIMEOUT), clock=Clock(clock.sleep, clock, clock))
-        error = catch_error(http, "POST", file=bytes(50_000_000))
+        error = catch_error(http, "POST", file=FilePart("devices.txt", bytes(50_000_000), "text/plain"))
         thread.join()
     assert error.code == "ambiguous_write"
     assert received <= 16_384 * LOOKS

@@ -29,6 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.multipart import FilePart
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import find_proxy
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
@@ -187,7 +188,7 @@ def test_rate_limited_post_is_repeated(http: Http, scripted_cloud: ScriptedCloud
 
 def test_file_is_sent_completely_in_each_attempt(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", PATH, 429).answer("POST", PATH, json={})
-    send(http, "POST", file=b"e00f\ne00e\n")
+    send(http, "POST", file=FilePart("devices.txt", b"e00f\ne00e\n", "text/plain"))
     for request in scripted_cloud.requests:
         assert request.headers["Content-Type"].startswith("multipart/form-data")
         assert b'name="file"' in request.body

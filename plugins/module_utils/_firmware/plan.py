@@ -1,0 +1,130 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compute the changes that bring a firmware version to its declared state. Private to this collection.
+
+This module sends no requests. The bytes of a version are compared elsewhere, because this needs a download.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
+
+Row = Mapping[str, Any]
+"""A firmware version, with the keys and values that the cloud uses."""
+
+SETTINGS: Mapping[str, Any] = {"title": "", "description": "", "mandatory": False}
+"""The settings of a version besides its releases, each with the value that an absent value stands for."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """The targets to which a version is released.
+
+    :param default: whether the version is the default of the product.
+    :param groups: the names of device groups, sorted.
+    :param intelligent: whether online devices are updated at once, instead of when they connect.
+    """
+
+    default: bool
+    groups: tuple[str, ...]
+    intelligent: bool
+
+    @property
+    def has_target(self) -> bool:
+        """Return whether the version is released to any devices."""
+        return self.default or bool(self.groups)
+
+    def as_body(self) -> dict[str, Any]:
+        """Return the fields of the request that releases a version."""
+        return {"product_default": self.default, "groups": list(self.groups), "intelligent": self.intelligent}
+
+    def as_result(self) -> dict[str, Any]:
+        """Return the release as the modules show it."""
+        return {"default": self.default, "groups": list(self.groups), "intelligent": self.intelligent}
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The declaration of a firmware version.
+
+    :param settings: the declared values of :data:`SETTINGS`.
+    :param release: the declared fields of :class:`Release`, keyed by name. Fields that are missing remain unchanged.
+    """
+
+    version: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    release: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The changes of a firmware version.
+
+    :param settings: the settings to write, keyed by name.
+    :param release: the release to write; ``None`` if it is as declared.
+    :param changes: the values before and after the change, keyed by the name of the option.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    release: Release | None = None
+    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+
+
+def read_release(row: Row) -> Release:
+    """Return the release in a row of the cloud."""
+    default = row.get("product_default", row.get("current"))  # the older name (endpoints.yml: firmware_upload)
+    return Release(bool(default), tuple(sorted(set(list_texts(row.get("groups"))))), bool(row.get("intelligent")))
+
+
+def plan_version(row: Row | None, declared: Declared) -> Plan:
+    """Compute the changes of a version. Without a row, they are those that remain after the version is uploaded."""
+    found = _read_settings(row or {})
+    wanted = {name: value for name, value in declared.settings.items() if value != found[name]}
+    changes = {name: (found[name], value) for name, value in wanted.items()}
+    before = read_release(row or {})
+    after = _complete_release(before, declared.release)
+    # Without a target, there is nothing to which the way of updating could apply.
+    compared = ("default", "groups", "intelligent") if after.has_target else ("default", "groups")
+    pairs = {name: (before.as_result()[name], after.as_result()[name]) for name in compared}
+    released = {f"release.{name}": pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    return Plan(wanted, after if released else None, {**changes, **released})
+
+
+def _read_settings(row: Row) -> dict[str, Any]:
+    return {name: row.get(name) or absent for name, absent in SETTINGS.items()}
+
+
+def _complete_release(before: Release, declared: Mapping[str, Any]) -> Release:
+    groups = declared.get("groups")
+    return Release(
+        declared.get("default", before.default),
+        before.groups if groups is None else tuple(sorted(set(groups))),
+        declared.get("intelligent", before.intelligent),
+    )
+
+
+def show_version(row: Row) -> dict[str, Any]:
+    """Return a firmware version as the modules show it."""
+    uploader = row.get("uploaded_by")
+    return {
+        "id": row.get("_id"),
+        "version": int(row["version"]),
+        **_read_settings(row),
+        "name": row.get("name"),
+        "size": row.get("size"),
+        "release": read_release(row).as_result(),
+        "device_count": row.get("device_count"),
+        "uploaded_on": row.get("uploaded_on"),
+        "uploaded_by": uploader.get("username") if isinstance(uploader, Mapping) else None,
+        "updated_at": row.get("updated_at"),
+    }
+
+
+def predict_row(row: Row, plan: Plan) -> dict[str, Any]:
+    """Return the row of a version as it will be after the changes."""
+    release = plan.release or read_release(row)
+    return {**row, **plan.settings, **release.as_body()}

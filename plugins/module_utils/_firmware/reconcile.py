@@ -1,0 +1,345 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring a firmware version of a product to its declared state. Private to this collection.
+
+The steps are: check the file, read the versions, compare the bytes, upload, release, change the settings, and read the
+version again to check the result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.creates import may_exist_already
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.firmware import (
+    RELEASE_ROUTE,
+    download_firmware,
+    edit_firmware,
+    get_release_impact,
+    list_firmware,
+    release_firmware,
+    upload_firmware,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import list_groups
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import ChangedItem, Diff
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import NOT_READABLE
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names, suggest_similar
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.binary import Problem
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.checks import refuse_wrong_file
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.file import FirmwareFile, build_wrong_binary
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import (
+    Declared,
+    Plan,
+    Release,
+    Row,
+    plan_version,
+    predict_row,
+    read_release,
+    show_version,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.progress import show_progress
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.multipart import FilePart
+
+_LOST_WRITES = ("ambiguous_write", "bad_response")
+"""Codes of errors after which a write may have taken effect."""
+_REFUSED = 400
+_OTHER_BYTES = (
+    "Give the changed firmware a new version: raise PRODUCT_VERSION, and build it again. A version that was never "
+    "released can also be removed first, with state: absent."
+)
+_RUN_IT_FIRST = (
+    "Let a device of the product run this version first: flash it to a development device, or lock a device to it "
+    "with firmware_lock. Wait until the device has connected with it, and run again."
+)
+
+
+@dataclass
+class Outcome:
+    """The result of a run; in check mode, the result that a run would have.
+
+    :param row: the version after the run; ``None`` if it does not exist.
+    :param changes: the values before and after the changes, keyed by option.
+    :param changed: whether the run has changed the version, or would change it.
+    :param impact: how many devices the release would update; ``None`` if this was not read.
+    :param error: the error that ended the run after its first write.
+    """
+
+    version: int
+    row: Row | None = None
+    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    changed: bool = False
+    is_removal: bool = False
+    impact: Mapping[str, Any] | None = None
+    error: ParticleError | None = None
+
+    def as_result(self) -> dict[str, Any]:
+        """Return the documented result. The key ``diff`` contains a :class:`Diff`."""
+        items = [ChangedItem(f"firmware {self.version}", self.changes, is_removal=self.is_removal)]
+        result: dict[str, Any] = {
+            "changed": self.changed,
+            "firmware": None if self.row is None else show_version(self.row),
+            "changes": {name: {"before": before, "after": after} for name, (before, after) in self.changes.items()},
+            "diff": Diff(tuple(items) if self.changes else ()),
+        }
+        if self.impact is not None:
+            result["impact"] = dict(self.impact)
+        return {**result, **(self.error.as_failure() if self.error else {})}
+
+
+def reconcile_version(
+    target: Target, declared: Declared, file: FirmwareFile | None, say: Callable[[str], None], *, check_mode: bool
+) -> Outcome:
+    """Bring a version to its declared state. In check mode, only read and predict.
+
+    :param say: a function that shows the progress of the upload.
+    :raises ParticleError: when an error occurs before the first write. The outcome contains any later error.
+    """
+    if file is not None:
+        refuse_wrong_file(file, declared.version, target.required_product)
+    run = _Run(target, declared, file, say)
+    row = run.read()
+    if file is None and row is None:
+        raise build_missing_version(target, declared.version, run.known)
+    if file is not None and row is not None:
+        run.refuse_other_bytes(row, file)
+    plan = run.plan(row)
+    outcome = Outcome(declared.version, row, run.describe_changes(row, plan), changed=row is None or bool(plan.changes))
+    run.refuse_unknown_groups(row, plan)
+    if check_mode:
+        run.predict(outcome, plan)
+    elif outcome.changed:
+        run.apply(outcome)
+    return outcome
+
+
+def build_missing_version(target: Target, version: int, known: Mapping[int, Row]) -> ParticleError:
+    """Return the error about a version that does not exist, although there is no file to create it from."""
+    versions = [str(each) for each in sorted(known, reverse=True)]
+    existing = f"It has {list_names(versions)}" if versions else "It has no firmware"
+    message = f"Product {target.required_product.slug} does not have firmware version {version}. {existing}."
+    return ParticleError("not_found", message, hint="Set file to upload this version, or correct version.")
+
+
+class _Run:
+    def __init__(
+        self, target: Target, declared: Declared, file: FirmwareFile | None, say: Callable[[str], None]
+    ) -> None:
+        self._say = say
+        self._http = target.http
+        self._warn = target.warn
+        self._product = target.required_product
+        self._declared = declared
+        self._file = file
+        self.known: Mapping[int, Row] = {}
+        """The versions from the last reading of the list."""
+        self._has_written = False
+
+    def read(self) -> Row | None:
+        """Read the list of versions, and return the declared version, if it exists."""
+        self.known = list_firmware(self._http, self._product.id)
+        return self.known.get(self._declared.version)
+
+    def plan(self, row: Row | None) -> Plan:
+        """Return the changes of the version, except its upload."""
+        return plan_version(row, self._declared)
+
+    def describe_changes(self, row: Row | None, plan: Plan) -> dict[str, tuple[Any, Any]]:
+        """Return all changes, including the upload."""
+        if row is not None or self._file is None:
+            return dict(plan.changes)
+        created = {name: (None, value) for name, value in self._fields().items() if name != "version"}
+        released = {name: pair for name, pair in plan.changes.items() if name.startswith("release.")}
+        return {"file": (None, self._file.name), **created, **released}
+
+    def _fields(self) -> dict[str, Any]:
+        """Return the fields of the upload. The cloud requires a title."""
+        given = {name: value for name, value in self._declared.settings.items() if value != ""}
+        return {"version": self._declared.version, "title": f"v{self._declared.version}", **given}
+
+    def refuse_other_bytes(self, row: Row, file: FirmwareFile) -> None:
+        """Refuse a file that differs from the uploaded one. If the sizes are equal, this needs one download.
+
+        :raises ParticleError: ``wrong_binary`` when the bytes differ; ``bad_response`` when the download is incomplete.
+        """
+        version, size = self._declared.version, row.get("size")
+        text = f"version {version} of product {self._product.slug} already exists with other bytes"
+        if isinstance(size, int) and size != len(file.content):
+            text = f"{text}: {size:,} bytes there, {len(file.content):,} bytes in the file"
+            raise build_wrong_binary(file.name, [Problem(text, _OTHER_BYTES)])
+        found = download_firmware(self._http, self._product.id, version)
+        if isinstance(size, int) and len(found) != size:
+            message = f"Could not compare {file.name} with version {version}: the download has {len(found):,} bytes"
+            raise ParticleError("bad_response", f"{message}, but the list names {size:,}.", status=200)
+        digest = hashlib.sha256(found).hexdigest()
+        if digest != file.sha256:
+            text = f"{text}: SHA-256 {digest[:16]}… there, {file.sha256[:16]}… in the file"
+            raise build_wrong_binary(file.name, [Problem(text, _OTHER_BYTES)])
+
+    def refuse_unknown_groups(self, row: Row | None, plan: Plan) -> None:
+        """Refuse a release to device groups that the product does not have.
+
+        :raises ParticleError: ``not_found`` when a group does not exist.
+        """
+        known = set(read_release(row or {}).groups)
+        if plan.release is None or not (added := [name for name in plan.release.groups if name not in known]):
+            return
+        try:
+            groups = list_groups(self._http, self._product.id)
+        except ParticleError as error:
+            if error.code not in NOT_READABLE:
+                raise
+            return  # the cloud itself refuses unknown groups
+        if missing := [name for name in added if name not in groups]:
+            similar = suggest_similar(missing[0], groups)
+            message = f"Product {self._product.slug} has no device group {list_names(missing)}{similar}."
+            raise ParticleError("not_found", message, hint="Correct release.groups, or create the device group first.")
+
+    def predict(self, outcome: Outcome, plan: Plan) -> None:
+        """Put the predicted version into the outcome, with the number of devices that a release would update."""
+        before = outcome.row
+        if before is None and self._file is not None:
+            before = {**self._fields(), "name": self._file.name, "size": len(self._file.content), "device_count": 0}
+        if before is None:
+            return
+        is_new = outcome.row is None
+        outcome.row = predict_row(before, plan)
+        if plan.release is None:
+            return
+        if plan.release.has_target and is_new:
+            # Nothing runs a version that is not uploaded yet, so the real run would end with this error, too.
+            outcome.error = self._build_release_refusal("")
+        elif not is_new:
+            if plan.release.has_target and self._has_never_run(before):
+                self._warn(f"{self._describe_unrun()} The cloud may refuse to release it. {_RUN_IT_FIRST}")
+            outcome.impact = self._read_impact(plan.release)
+
+    def _read_impact(self, release: Release) -> Mapping[str, Any] | None:
+        version = self._declared.version
+        try:
+            found: Mapping[str, Any] = get_release_impact(
+                self._http, self._product.id, version, default=release.default, groups=release.groups
+            )
+        except ParticleError as error:
+            if error.code not in (*NOT_READABLE, "cloud_error", "bad_response"):
+                raise
+            self._warn(f"It is not known how many devices the release would update: {error.message}")
+            return None
+        return {"total": found["total"], "by_version": found.get("by_version") or []}
+
+    def apply(self, outcome: Outcome) -> None:
+        """Write all changes, and check the result. An error after the first write is put into the outcome."""
+        try:
+            if outcome.row is None and self._file is not None:
+                outcome.row = self._upload(self._file)
+                self._has_written = True
+            plan = self.plan(outcome.row)
+            if plan.changes:
+                self._write_changes(plan, outcome.row or {})
+                outcome.row = self.read()
+            self._check_result(outcome.row)
+        except ParticleError as error:
+            if not self._has_written:
+                raise
+            outcome.error = error
+
+    def _upload(self, file: FirmwareFile) -> Row:
+        """Upload the file, and return the new version.
+
+        If the response is lost, the list shows whether the version exists. Only if it does not, the file is sent again.
+        """
+        failure = self._try_upload(file)
+        row = self._read_after(failure)
+        if row is None and failure is not None and failure.code == "ambiguous_write":
+            failure = self._try_upload(file)
+            row = self._read_after(failure)
+        if row is None:
+            raise failure or self._build_difference("it does not exist")
+        if failure is not None:
+            self.refuse_other_bytes(row, file)
+        return row
+
+    def _try_upload(self, file: FirmwareFile) -> ParticleError | None:
+        """Upload the file. If this fails, but the version may exist nevertheless, return the error."""
+        part = FilePart(file.name, file.content, file.content_type, show_progress(file, self._say))
+        try:
+            upload_firmware(self._http, self._product.id, self._fields(), part)
+        except ParticleError as error:
+            if not may_exist_already(error):
+                raise
+            return error
+        return None
+
+    def _read_after(self, failure: ParticleError | None) -> Row | None:
+        """Read the version after an upload. If it cannot be read, the failed upload is the error to report."""
+        try:
+            return self.read()
+        except ParticleError:
+            if failure is None:
+                raise
+        raise failure
+
+    def _write_changes(self, plan: Plan, row: Row) -> None:
+        """Write the release and the settings of an existing version. A refused release leaves the settings alone."""
+        product, version = self._product.id, self._declared.version
+        if (release := plan.release) is not None:
+            try:
+                self._write(
+                    lambda: release_firmware(self._http, product, version, release.as_body()),
+                    lambda found: self.plan(found).release is None,
+                )
+            except ParticleError as error:
+                raise self._explain_release(error, row) from None
+        if plan.settings:
+            self._write(
+                lambda: edit_firmware(self._http, product, version, plan.settings),
+                lambda found: not self.plan(found).settings,
+            )
+
+    def _write(self, send: Callable[[], None], is_done: Callable[[Row], bool]) -> None:
+        """Send a write. If its result is not known, read the version to learn whether the write took effect."""
+        try:
+            send()
+        except ParticleError as error:
+            if error.code not in _LOST_WRITES:
+                raise
+            row = self.read()
+            if row is None or not is_done(row):
+                raise
+        self._has_written = True
+
+    def _check_result(self, row: Row | None) -> None:
+        left = ["it does not exist"] if row is None else list(self.plan(row).changes)
+        if left:
+            raise self._build_difference(", ".join(left))
+
+    def _build_difference(self, fields: str) -> ParticleError:
+        version = self._declared.version
+        message = f"The cloud accepted the writes, but firmware version {version} still differs: {fields}."
+        hint = "Check whether another run or person changes it, then run again."
+        return ParticleError("conflict", message, hint=hint)
+
+    # --- releases that the cloud refuses ---
+
+    def _has_never_run(self, row: Row) -> bool:
+        return not row.get("device_count") and not read_release(row).has_target
+
+    def _describe_unrun(self) -> str:
+        return f"No device of product {self._product.slug} runs firmware version {self._declared.version}."
+
+    def _explain_release(self, error: ParticleError, row: Row) -> ParticleError:
+        """Return a refused release in words, if the version runs on no device (endpoints.yml: firmware_release)."""
+        is_refused = error.status == _REFUSED and error.route == RELEASE_ROUTE
+        return self._build_release_refusal(error.quoted) if is_refused and self._has_never_run(row) else error
+
+    def _build_release_refusal(self, quoted: str) -> ParticleError:
+        answer = f" (HTTP {_REFUSED}{quoted})" if quoted else ""
+        message = (
+            f"Firmware version {self._declared.version} cannot be released yet: no device of product "
+            f"{self._product.slug} runs it, and the cloud releases only what has run on a device{answer}."
+        )
+        return ParticleError("conflict", message, hint=_RUN_IT_FIRST, status=_REFUSED if quoted else None)
