@@ -7,11 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from particle_simulator.digits import parse_number
 from particle_simulator.errors import bad_request
 from particle_simulator.firmware_updates import deliver_update, force_updates, offer_update, plan_update
 from particle_simulator.groups import assign_groups
 from particle_simulator.model import Device, format_time
 from particle_simulator.power import device_offline
+from particle_simulator.resources import MAX_VERSION
 from particle_simulator.settings import GROUP_NAME
 from particle_simulator.world import World
 
@@ -42,11 +44,10 @@ def _read_version_or_null(name: str, value: Any) -> int | None:
     """Return a product firmware version, or None. In a form body, the string `null` stands for None."""
     if value is None or value == "null":
         return None
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise bad_request(f"{name} must be a firmware version or null")
+    version = parse_number(value)
+    if version is None or version > MAX_VERSION:
+        raise bad_request(f"{name} must be a firmware version or null")
+    return version
 
 
 def _read_group_names(name: str, value: Any) -> list[str]:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import BodyPartReader, MultipartReader, web
 
+from particle_simulator.digits import parse_number
 from particle_simulator.errors import Refusal, bad_request
 from particle_simulator.events import Stream
 from particle_simulator.model import Account, Token
@@ -64,9 +65,9 @@ class Call:
     def read_number(self, *names: str, default: int) -> int:
         """Return the value of the first query parameter in `names` that is a positive number, or the default."""
         for name in names:
-            text = self.query.get(name, "")
-            if text.isascii() and text.isdigit() and int(text) > 0:
-                return int(text)
+            number = parse_number(self.query.get(name))
+            if number:
+                return number
         return default
 
 

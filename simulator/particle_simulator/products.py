@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from particle_simulator.digits import parse_number
 from particle_simulator.model import Account, Organization, Product
 from particle_simulator.permissions import can_access
 
@@ -18,8 +19,9 @@ class Products:
 
     def find(self, id_or_slug: str) -> Product | None:
         """Return the product with this id or slug, or None."""
-        if id_or_slug.isascii() and id_or_slug.isdigit():
-            return self.by_id.get(int(id_or_slug))
+        number = parse_number(id_or_slug)
+        if number is not None:
+            return self.by_id.get(number)
         return next((product for product in self.by_id.values() if product.slug == id_or_slug), None)
 
     def add(self, product: Product) -> None:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from particle_simulator.device_os import DEFAULT_TARGET, PLATFORMS, TARGETS, list_version_rows
+from particle_simulator.digits import parse_number
 from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.routing import Auth, Route
@@ -82,13 +83,13 @@ def find_system_upgrade(world: World, call: Call) -> Reply:
     and so are the error responses. The address is a path on this server, as in the responses of the compiler. Its
     content is only a placeholder, because there are no binaries of Device OS here.
     """
-    platform_id = call.query.get("platform_id", "")
-    if not (platform_id.isascii() and platform_id.isdigit()):
+    platform_id = parse_number(call.query.get("platform_id"))
+    if platform_id is None:
         raise bad_request("platform_id must be a number")
     current = _parse_version(call.query.get("current_system_firmware_version", ""))
-    if int(platform_id) not in PLATFORMS.values() or current >= _parse_version(DEFAULT_TARGET):
+    if platform_id not in PLATFORMS.values() or current >= _parse_version(DEFAULT_TARGET):
         return no_content()
-    content = f"placeholder for Device OS {DEFAULT_TARGET} on platform {int(platform_id)}".encode()
+    content = f"placeholder for Device OS {DEFAULT_TARGET} on platform {platform_id}".encode()
     binary_id = sha256(content).hexdigest()[:24]
     world.downloads.binaries[binary_id] = content
     return json_reply({"binary_url": f"/v1/binaries/{binary_id}"})

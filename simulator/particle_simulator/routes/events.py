@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from particle_simulator.digits import parse_number
 from particle_simulator.errors import bad_request, permission_denied, plain_error
 from particle_simulator.events import DEFAULT_TTL, Event, Stream
 from particle_simulator.messages import Call, Reply, json_reply
@@ -113,11 +114,10 @@ def stream_org(world: World, call: Call) -> Reply:
 
 
 def _read_ttl(value: Any) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise bad_request("ttl must be a number of seconds")
+    seconds = parse_number(value)
+    if seconds is None:
+        raise bad_request("ttl must be a number of seconds")
+    return seconds
 
 
 def _read_name(value: Any) -> str:

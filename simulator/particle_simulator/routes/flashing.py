@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from particle_simulator.device_os import DEFAULT_TARGET, MODULE_VERSIONS
+from particle_simulator.digits import parse_number
 from particle_simulator.errors import Refusal, bad_request, plain_error
 from particle_simulator.firmware_files import (
     FirmwareFile,
@@ -125,10 +126,10 @@ def compile_sources(world: World, call: Call) -> Reply:
 
 
 def _read_platform_id(value: Any) -> int:
-    text = str(value)
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= MAX_PLATFORM_ID):
+    platform_id = parse_number(value)
+    if platform_id is None or platform_id > MAX_PLATFORM_ID:
         raise bad_request(f"platform_id must be a number from 0 to {MAX_PLATFORM_ID}")
-    return int(text)
+    return platform_id
 
 
 def download_binary(world: World, call: Call) -> Reply:

@@ -244,7 +244,7 @@ def create_integration(world: World, call: Call) -> Reply:
     One route serves four endpoints (endpoints.yml: webhook_create, azure_create, gcp_create, gmaps_create).
     """
     kind = call.fields.get("integration_type")
-    if kind not in REQUIRED:
+    if not isinstance(kind, str) or kind not in REQUIRED:
         raise bad_request(f"integration_type must be one of {', '.join(REQUIRED)}")
     return _create_integration(world, call, kind)
 

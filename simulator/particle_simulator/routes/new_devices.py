@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from random import Random
 
+from particle_simulator.digits import parse_number
 from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import CELLULAR_PLATFORMS, Device
@@ -23,16 +24,16 @@ def provision_device(world: World, call: Call) -> Reply:
 
     Every account that can access the product is allowed to create a device. This rule is inferred, not documented.
     """
-    product_id = str(call.fields.get("product_id", ""))
-    if not (product_id.isascii() and product_id.isdigit()):
+    product_id = parse_number(call.fields.get("product_id"))
+    if product_id is None:
         raise bad_request("product_id must be a number")
-    product = world.products.by_id.get(int(product_id))
+    product = world.products.by_id.get(product_id)
     if product is not None and not can_access(call.account, product):
         raise plain_error(403, "Permission denied")
-    if product is None and int(product_id) not in PLATFORMS:
+    if product is None and product_id not in PLATFORMS:
         raise plain_error(404, "Product not found.")
     random = Random(f"provisioned {world.settings.seed} {len(world.devices.by_id)}")
-    platform_id = product.platform_id if product else int(product_id)
+    platform_id = product.platform_id if product else product_id
     device = Device(f"{random.getrandbits(96):024x}", platform_id, online=False, powered=False)
     world.devices.add(device)
     claim(device, call.account)

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from particle_simulator.digits import parse_number
 from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.events import Event
 from particle_simulator.firmware_updates import deliver_release
@@ -59,8 +60,8 @@ def _find_firmware(world: World, call: Call) -> tuple[Product, Firmware]:
     The error message of the 404 response is inferred, not documented.
     """
     product = find_product(world, call)
-    text = call.path["version"]
-    firmware = product.resources.firmware.get(int(text)) if text.isascii() and text.isdigit() else None
+    version = parse_number(call.path["version"])
+    firmware = product.resources.firmware.get(version) if version is not None else None
     if firmware is None:
         raise plain_error(404, "Firmware not found.")
     return product, firmware
@@ -81,10 +82,10 @@ def _read_flag(fields: dict[str, Any], name: str, default: bool) -> bool:
 
 
 def _read_version(value: Any) -> int:
-    text = str(value)
-    if isinstance(value, bool) or not (text.isascii() and text.isdigit() and is_version(int(text))):
+    version = parse_number(value)
+    if version is None or not is_version(version):
         raise bad_request(f"version must be a number from {MIN_VERSION} to {MAX_VERSION}")
-    return int(text)
+    return version
 
 
 # ---------------------------------------------------------------------- versions

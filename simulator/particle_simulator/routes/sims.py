@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from particle_simulator.digits import parse_number
 from particle_simulator.errors import Refusal, bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import format_offset_time
@@ -183,10 +184,10 @@ def get_cellular_status(world: World, call: Call) -> Reply:
 
 
 def _read_limit(value: Any) -> int:
-    text = str(value)
-    if isinstance(value, bool) or not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_DATA_LIMIT_MB):
+    limit = parse_number(value)
+    if limit is None or not 1 <= limit <= MAX_DATA_LIMIT_MB:
         raise bad_request(f"mb_limit must be a number from 1 to {MAX_DATA_LIMIT_MB}")
-    return int(text)
+    return limit
 
 
 def _activate_sim(world: World, call: Call) -> Reply:

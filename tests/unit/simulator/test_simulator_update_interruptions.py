@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from in_process_cloud import InProcessCloud
-from simulator_client import DEVICES, FREE, PRODUCT, OpenStream, User
+from simulator_client import DEVICES, FREE, PRODUCT, WIFI, OpenStream, User
 from update_cases import (
     FLASH,
     TRANSFER_EVENTS,
@@ -120,6 +120,32 @@ def test_events_are_in_order_if_a_device_connects_twice_at_once(demo: User, watc
     assert [event.moment for event in told] == sorted(event.moment for event in told)
 
 
+# ---------------------------------------------------------------------- Wi-Fi
+
+
+def update_wifi_device(user: User, listen: OpenStream, ending: str) -> list[tuple[int, str]]:
+    """Update a device with Wi-Fi. Return the seconds since the end of the transfer and the state, for each event."""
+    fields = {"name": "wifi", "platform_id": 12, "type": "Consumer"}
+    assert user.post("/v1/user/products", {"product": fields}).status_code < 300
+    user.cloud.call("POST", "/_simulator/products/wifi", json={"firmware": [2]})
+    user.post("/v1/products/wifi/devices", {"id": WIFI})
+    user.cloud.change_device(WIFI, update=ending)
+    watch = Watch(user, listen, "/v1/products/wifi")
+    user.put(f"/v1/products/wifi/devices/{WIFI}", {"desired_firmware_version": 2, "flash": True})
+    user.cloud.advance(HOUR)
+    told = [event for event in watch.read() if event.name in TRANSFER_EVENTS]
+    end = next(event.moment for event in told if event.data == "success ")
+    return [(round(event.moment - end), event.data) for event in told if event.moment > end]
+
+
+def test_cloud_notices_the_long_restart_of_a_wifi_device(demo: User, listen: OpenStream) -> None:
+    assert update_wifi_device(demo, listen, "slow") == [(50, "offline"), (122, "online")]
+
+
+def test_cloud_notices_that_a_wifi_device_does_not_return(demo: User, listen: OpenStream) -> None:
+    assert update_wifi_device(demo, listen, "crashes_before") == [(50, "offline")]
+
+
 # ---------------------------------------------------------------------- another target
 
 
@@ -230,7 +256,7 @@ def test_crashing_device_crashes_outside_the_product(demo: User) -> None:
 
 def test_update_of_a_former_product_is_not_a_run_in_the_new_product(demo: User) -> None:
     second = "/v1/products/second"
-    fields = {"name": "Second", "slug": "second", "platform_id": 13, "type": "Consumer"}
+    fields = {"name": "second", "platform_id": 13, "type": "Consumer"}
     assert demo.post("/v1/user/products", {"product": fields}).status_code < 300
     demo.cloud.call("POST", "/_simulator/products/second", json={"firmware": [2]})
     start_update(demo, "ok", seconds=6)

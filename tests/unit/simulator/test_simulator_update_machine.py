@@ -87,7 +87,7 @@ class UpdateMachine(RuleBasedStateMachine):
     def build_cloud(self, released: bool) -> None:
         self.cloud = InProcessCloud(FLEET)
         for slug, platform in ((SECOND, 13), (WIFI, 12)):
-            fields = {"name": slug, "slug": slug, "platform_id": platform, "type": "Consumer"}
+            fields = {"name": slug, "platform_id": platform, "type": "Consumer"}
             self.cloud.send("POST", "/v1/user/products", product=fields)
         for product in (MAIN, SECOND, WIFI):
             self.cloud.change(f"products/{product}", firmware=list(VERSIONS))

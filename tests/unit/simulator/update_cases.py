@@ -40,18 +40,19 @@ class Told:
 
 
 class Watch:
-    """A stream of the product's events, from now on."""
+    """A stream of the events of a product, from now on."""
 
-    def __init__(self, user: User, listen: OpenStream) -> None:
+    def __init__(self, user: User, listen: OpenStream, product: str = PRODUCT) -> None:
         self.user = user
         self.start = user.cloud.now()
-        self._stream: EventStream = listen(user, f"{PRODUCT}/events")
+        self._path = f"{product}/events"
+        self._stream: EventStream = listen(user, self._path)
 
     def read(self) -> list[Told]:
         """Return the events since the last call, in the order in which the stream told them."""
         # A new login, because the clock may have passed the end of the token.
         publisher = self.user.cloud.user()
-        assert publisher.post(f"{PRODUCT}/events", {"name": MARKER}).status_code == 200
+        assert publisher.post(self._path, {"name": MARKER}).status_code == 200
         return list(iter(self._read_event, None))
 
     def _read_event(self) -> Told | None:
