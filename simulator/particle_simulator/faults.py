@@ -133,7 +133,7 @@ def _read_fault(entry: Any, routes: set[str]) -> Fault:
     if not isinstance(entry, dict) or set(entry) - KEYS:
         raise bad_request(f"a fault must be a JSON object with some of the keys {', '.join(sorted(KEYS))}")
     effect = entry.get("effect", "status" if "shape" in entry else None)
-    if effect not in BEFORE | AFTER:
+    if not isinstance(effect, str) or effect not in BEFORE | AFTER:
         raise bad_request(f"effect must be one of {', '.join(sorted(BEFORE | AFTER))}")
     headers = entry.get("headers", {})
     if not isinstance(headers, dict):
@@ -188,7 +188,7 @@ def _read_answer(entry: dict[str, Any]) -> tuple[int | None, Any]:
     status, body = entry.get("status"), entry.get("body")
     shape = entry.get("shape")
     if shape is not None:
-        if shape not in SHAPES:
+        if not isinstance(shape, str) or shape not in SHAPES:
             raise bad_request(f"shape must be one of {', '.join(SHAPES)}")
         status, body = status or SHAPES[shape][0], SHAPES[shape][1] if body is None else body
     if status is not None and not (isinstance(status, int) and 200 <= status <= 599):

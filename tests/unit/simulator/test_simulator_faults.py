@@ -101,6 +101,8 @@ def test_cleared_schedule_lists_and_fires_no_faults(demo: User) -> None:
         {"route": "GET /v1/user", "effect": "delay", "delay": -1},
         {"route": "BREW *", "effect": "status"},
         {"route": 5, "effect": "status"},
+        {"route": "GET /v1/user", "effect": ["status"]},
+        {"route": "GET /v1/user", "shape": ["E3"]},
     ],
 )
 def test_malformed_fault_is_refused(cloud: Cloud, entry: dict[str, object]) -> None:

@@ -35,6 +35,12 @@ def test_device_without_power_counts_as_online_until_the_timeout(
     assert not is_online(demo, device)
 
 
+@pytest.mark.parametrize("change", [{"offline_face": []}, {"update": "explodes"}, {"firmware_product_id": 1}])
+def test_invalid_change_of_a_device_changes_nothing(cloud: Cloud, change: dict[str, object]) -> None:
+    answer = cloud.call("POST", f"/_simulator/devices/{BORON}", json={"powered": False, **change})
+    assert (answer.status_code, cloud.device(BORON)["powered"]) == (400, True)
+
+
 def test_ping_detects_a_device_without_power_before_the_timeout(demo: User) -> None:
     claim(demo, BORON)
     demo.cloud.change_device(BORON, powered=False)
