@@ -13,6 +13,7 @@ import './groups/account.mjs';
 import './groups/devices.mjs';
 import './groups/device_calls.mjs';
 import './groups/product_devices.mjs';
+import './groups/quarantine.mjs';
 import './groups/product_groups.mjs';
 import './groups/product_firmware.mjs';
 import './groups/firmware_delivery.mjs';

@@ -232,6 +232,11 @@ export function setUpdateEnding(deviceId, update) {
   return administer('plain', 'POST', `devices/${deviceId}`, { update });
 }
 
+/** Let a device come online with the firmware of a product. */
+export function runFirmwareOf(product, device, cloud = 'plain') {
+  return administer(cloud, 'POST', `devices/${device.id}`, { firmware_product_id: product });
+}
+
 /** Set a device online or offline. */
 export function setOnline(device, online, cloud = 'plain') {
   return administer(cloud, 'POST', `devices/${device.id}`, { online });
