@@ -131,6 +131,8 @@ describe('a file that is flashed to a device', () => {
 
   for (const [name, make] of [
     ['is damaged', () => damage(makeBinary(9))],
+    ['is empty', () => Buffer.alloc(0)],
+    ['is too large', () => makeBinary(9, { dataSize: 300_000 })],
     ['is for another platform', () => makeBinary(9, { platformId: PHOTON, productId: PHOTON })],
   ]) {
     test(`is refused by the device if it ${name}`, async () => {
@@ -138,6 +140,22 @@ describe('a file that is flashed to a device', () => {
       check.equal((await readRow(api, deviceId)).firmware_version, OLD);
     });
   }
+
+  test('is refused during another update, which goes on', () =>
+    withStream(api.getEventStream({ product: PRODUCT }), async (stream) => {
+      const update = new WatchedUpdate(api, stream, deviceId);
+      const flashVersion = (version) =>
+        readBody(api.flashDevice({ deviceId, product: PRODUCT, files: { 'firmware.bin': makeBinary(version) } }));
+      await update.start('ok', () => flashVersion(OLD));
+      await update.advance(1);
+      await flashVersion(9);
+      check.deepEqual((await update.advance(UPDATE_SECONDS)).slice(0, 3), [
+        flash('started', OLD),
+        flash('failed', OLD),
+        flash('success', OLD),
+      ]);
+      check.equal((await readRow(api, deviceId)).firmware_version, OLD);
+    }));
 
   test('can be a bundle', async () => {
     const events = await flashFile('app.zip', await makeBundle(makeBinary(9), { 'sound.wav': 'quiet' }));
