@@ -31,6 +31,7 @@ from particle_simulator.update_scripts import (
     Image,
     Update,
     lose_transfer,
+    send_device_os,
 )
 from particle_simulator.update_targets import find_target_version
 from particle_simulator.world import World
@@ -127,11 +128,24 @@ def plan_update(world: World, device: Device) -> None:
     def renew_session() -> None:
         device.has_planned_session = False
         if device.reachable and device.update is None and _find_missing_firmware(device) is not None:
-            start_session(world, device)
-            plan_offer(world, device)
+            begin_session(world, device)
 
     device.has_planned_session = True
     world.agenda.add(world.now() + delay, renew_session)
+
+
+def begin_session(world: World, device: Device, *, reset_reason: str | None = None) -> None:
+    """Begin a new session of a device. The cloud then sends what the device lacks.
+
+    :param reset_reason: The reason of a restart that the device reports, or None if the device has not restarted.
+    """
+    end_update(device)
+    start_session(world, device, reset_reason=reset_reason)
+    plan_offer(world, device)
+    if device.safe_mode:
+        _complete_device_os(world, device)
+    elif device.is_crashing:
+        start_crash_loop(world, device)
 
 
 def plan_offer(world: World, device: Device) -> None:
@@ -239,6 +253,15 @@ def end_update(device: Device) -> None:
     running, device.update = device.update, None
     if running is not None and running.update.in_transfer:
         running.update.tell(FAILED, early=RETURN_GAP)
+
+
+def _complete_device_os(world: World, device: Device) -> None:
+    """Send Device OS to a device that is in safe mode at the beginning of a session (section 4.2)."""
+    image = Image(device.waiting_version, device.app_hash or "", device.needed_device_os)
+    # The cloud does this for every device, also without a product.
+    update = Update(world, device, image, by_hand=True)
+    device.update = RunningUpdate(update, send_device_os(update))
+    device.update.resume()
 
 
 def start_crash_loop(world: World, device: Device) -> None:

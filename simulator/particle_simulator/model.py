@@ -80,6 +80,8 @@ class Device:
     """Whether the device is connected without its application (firmware-and-events.md, section 4.2)."""
     needed_device_os: int | None = None
     """In safe mode, the module version of Device OS that the application needs."""
+    waiting_version: int | None = None
+    """In safe mode, the version of the application that waits for Device OS."""
     bootloader_version: int | None = None
     """In safe mode, the version of the bootloader after its update."""
     is_crashing: bool = False

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from particle_simulator.device_sessions import end_session, lose_contact, start_session
+from particle_simulator.device_sessions import end_session, lose_contact
 from particle_simulator.errors import Refusal
-from particle_simulator.firmware_updates import end_update, lose_update, plan_offer, start_crash_loop
+from particle_simulator.firmware_updates import begin_session, lose_update
 from particle_simulator.model import Device, Product
 from particle_simulator.ownership import add_to_product
 from particle_simulator.world import World
@@ -54,7 +54,7 @@ def disconnect(world: World, device: Device) -> None:
 def switch_on(world: World, device: Device) -> None:
     """Give a device power. It begins a new session, unless its firmware crashes before that."""
     if not device.is_stuck:
-        _begin_session(world, device, None if device.powered else POWER_LOSS)
+        begin_session(world, device, reset_reason=None if device.powered else POWER_LOSS)
 
 
 def connect(world: World, device: Device) -> None:
@@ -63,15 +63,7 @@ def connect(world: World, device: Device) -> None:
     A device whose firmware crashes is repaired: it runs the firmware that the cloud shows.
     """
     device.is_stuck = device.is_crashing = False
-    _begin_session(world, device)
-
-
-def _begin_session(world: World, device: Device, reset_reason: str | None = None) -> None:
-    end_update(device)
-    start_session(world, device, reset_reason=reset_reason)
-    plan_offer(world, device)
-    if device.is_crashing:
-        start_crash_loop(world, device)
+    begin_session(world, device)
 
 
 def connect_with_firmware(world: World, device: Device, product: Product) -> None:

@@ -128,14 +128,17 @@ class Update:
     def boot_into_safe_mode(self) -> None:
         """Let the device connect without its application, because the application needs a newer Device OS.
 
-        Inferred if the file of the firmware names no Device OS: the application needs the next minor version.
+        Inferred if the file of the firmware names no Device OS that is newer than that of the device: the application
+        needs the next minor version. Device OS is never downgraded (section 4.3).
         """
         device = self.device
-        device.safe_mode, device.is_crashing, device.app_hash = True, False, self.image.app_hash
+        device.safe_mode, device.is_crashing = True, False
+        device.waiting_version, device.app_hash = self.image.version, self.image.app_hash
         if self.world.settings.safe_mode_version == "zero":
             device.firmware_version = 0
         present = get_module_version(device.system_firmware_version)
-        device.needed_device_os = self.image.needed_device_os or present // 100 * 100 + 100
+        needed = self.image.needed_device_os or present
+        device.needed_device_os = needed if needed > present else present // 100 * 100 + 100
 
     def boot_bootloader(self) -> None:
         """Let the device run the bootloader of the needed Device OS."""
@@ -185,12 +188,18 @@ def upgrade_device_os(update: Update) -> Iterator[float]:
     yield TRANSFER_SECONDS
     update.tell(SUCCESS)
     yield from update.restart(RESTART_SECONDS, update.boot_into_safe_mode, reason=None)
+    yield from send_device_os(update)
+
+
+def send_device_os(update: Update) -> Iterator[float]:
+    """The cloud sends the parts of Device OS that a device in safe mode lacks. An Electron gets nothing."""
     if update.device.platform_id == ELECTRON:
         return
     bootloader, system = SYSTEM_TRANSFERS
-    yield bootloader
-    update.tell(SUCCESS)
-    yield from update.restart(SYSTEM_RESTART_SECONDS, update.boot_bootloader, reason=None)
+    if update.device.bootloader_version is None:
+        yield bootloader
+        update.tell(SUCCESS)
+        yield from update.restart(SYSTEM_RESTART_SECONDS, update.boot_bootloader, reason=None)
     yield system
     update.tell(SUCCESS)
     yield from update.restart(SYSTEM_RESTART_SECONDS, update.boot_device_os)

@@ -112,6 +112,20 @@ def test_device_in_safe_mode_is_in_safe_mode_after_a_loss_of_power(demo: User) -
     assert (row["status"], row["firmware_version"], row["system_firmware_version"]) == ("normal", 2, "6.4.0")
 
 
+@pytest.mark.parametrize("seconds", [20, 100])
+def test_device_os_is_completed_after_a_loss_of_power(demo: User, watch: Watch, seconds: float) -> None:
+    demo.cloud.change_device(DEVICE, update="needs_device_os")
+    demo.put(f"{DEVICES}/{DEVICE}", {"development": True})
+    demo.call("PUT", f"{DEVICES}/{DEVICE}", files={"file": ("app.bin", make_binary(9))})
+    demo.cloud.advance(seconds)
+    demo.cloud.change_device(DEVICE, powered=False)
+    demo.cloud.change_device(DEVICE, powered=True)
+    demo.cloud.advance(HOUR)
+    assert list_transfers(watch).count("success ") == 3
+    row = get_row(demo, DEVICE)
+    assert (row["status"], row["firmware_version"], row["system_firmware_version"]) == ("normal", 9, "6.4.0")
+
+
 def test_events_are_in_order_if_a_device_connects_twice_at_once(demo: User, watch: Watch) -> None:
     for _unused in range(2):
         demo.cloud.change_device(DEVICE, online=True)
@@ -197,7 +211,7 @@ def test_lock_to_the_shown_version_ends_the_safe_mode(demo: User) -> None:
     start_update(demo, "needs_device_os", seconds=20)
     lock(demo, DEVICE, 1)
     demo.cloud.change_device(DEVICE, online=True)
-    demo.cloud.advance(60)
+    demo.cloud.advance(HOUR)
     row = get_row(demo, DEVICE)
     assert (row["status"], row["firmware_version"]) == ("normal", 1)
 
