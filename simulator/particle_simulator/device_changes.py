@@ -9,12 +9,13 @@ from typing import Any
 
 from particle_simulator.digits import parse_number
 from particle_simulator.errors import bad_request
-from particle_simulator.firmware_updates import deliver_update, force_updates, offer_update, plan_update
+from particle_simulator.firmware_updates import deliver_change, force_updates, offer_update, plan_update
 from particle_simulator.groups import assign_groups
 from particle_simulator.model import Device, format_time
 from particle_simulator.power import device_offline
 from particle_simulator.resources import MAX_VERSION
 from particle_simulator.settings import GROUP_NAME
+from particle_simulator.update_targets import find_target_version
 from particle_simulator.world import World
 
 Reader = Callable[[str, Any], Any]
@@ -101,7 +102,7 @@ def apply_product_changes(world: World, device: Device, fields: dict[str, Any]) 
     if not changes:
         raise bad_request("The request names nothing that can be changed")
     flash_now = "desired_firmware_version" in changes and _read_flag("flash", fields.get("flash", False))
-    was_development = device.development
+    was_development, earlier = device.development, find_target_version(device)
     for name, value in changes.items():
         _apply_change(world, device, name, value)
     if flash_now or (was_development and not device.development):
@@ -110,7 +111,7 @@ def apply_product_changes(world: World, device: Device, fields: dict[str, Any]) 
     elif "desired_firmware_version" in changes:
         plan_update(world, device)
     elif "groups" in changes:
-        deliver_update(world, device)
+        deliver_change(world, device, earlier)
     return {"id": device.id, **changes, "updated_at": format_time(world.now())}
 
 

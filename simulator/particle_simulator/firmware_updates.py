@@ -161,7 +161,16 @@ def plan_offer(world: World, device: Device) -> None:
     world.agenda.add(world.now() + OFFER_DELAY, offer)
 
 
-def deliver_update(world: World, device: Device) -> None:
+def deliver_change(world: World, device: Device, earlier: int | None) -> None:
+    """Send the target version to a device, if the target differs from an earlier one.
+
+    Otherwise each change of groups would send a failed update again.
+    """
+    if find_target_version(device) != earlier:
+        _deliver_update(world, device)
+
+
+def _deliver_update(world: World, device: Device) -> None:
     """Send the target version at once if its release is intelligent. Otherwise wait for the next session."""
     firmware = _find_missing_firmware(device)
     if firmware is not None and firmware.intelligent and device.desired_firmware_version is None:
@@ -177,9 +186,10 @@ def deliver_release(world: World, product: Product, version: int, earlier: Mappi
     :param earlier: The target versions of all devices before the release, keyed by device id.
     """
     for device in list(product.devices.values()):
-        target = find_target_version(device)
-        if target == version or target != earlier[device.id]:
-            deliver_update(world, device)
+        if find_target_version(device) == version:
+            _deliver_update(world, device)
+        else:
+            deliver_change(world, device, earlier[device.id])
 
 
 def _find_missing_firmware(device: Device) -> Firmware | None:

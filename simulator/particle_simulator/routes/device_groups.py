@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from particle_simulator.errors import bad_request, plain_error
-from particle_simulator.firmware_updates import deliver_update
+from particle_simulator.firmware_updates import deliver_change
 from particle_simulator.groups import add_group, remove_group, rename_group
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.model import Group, Product
@@ -16,6 +16,7 @@ from particle_simulator.routes.products import find_product
 from particle_simulator.routing import Kind, Route
 from particle_simulator.settings import GROUP_NAME
 from particle_simulator.shapes import build_group_row
+from particle_simulator.update_targets import find_target_version
 from particle_simulator.world import World
 
 GROUP = "device_groups"
@@ -102,9 +103,10 @@ def delete_group(world: World, call: Call) -> Reply:
     """
     product, group = _find_group(world, call)
     members = [product.devices[device_id] for device_id in group.members]
+    earlier = [find_target_version(device) for device in members]
     remove_group(product, group)
-    for device in members:
-        deliver_update(world, device)
+    for device, version in zip(members, earlier, strict=True):
+        deliver_change(world, device, version)
     return no_content()
 
 

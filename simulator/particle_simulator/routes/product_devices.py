@@ -10,7 +10,7 @@ from typing import Any
 from particle_simulator import power
 from particle_simulator.device_changes import apply_product_changes, ping
 from particle_simulator.errors import bad_request
-from particle_simulator.firmware_updates import deliver_update
+from particle_simulator.firmware_updates import deliver_change
 from particle_simulator.groups import assign_groups
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.model import Device, Product
@@ -19,6 +19,7 @@ from particle_simulator.routes.flashing import flash_device
 from particle_simulator.routes.products import find_product, find_product_device
 from particle_simulator.routing import Kind, Route
 from particle_simulator.shapes import add_product_fields, build_device_details, build_device_row, omit_nulls
+from particle_simulator.update_targets import find_target_version
 from particle_simulator.world import World
 
 GROUP = "devices"
@@ -179,8 +180,9 @@ def change_groups(world: World, call: Call) -> Reply:
         if name not in product.groups:
             raise bad_request(f"Group {name} not found")
     for device in devices:
+        earlier = find_target_version(device)
         assign_groups(device, [name for name in (*device.groups, *add) if name not in remove])
-        deliver_update(world, device)
+        deliver_change(world, device, earlier)
     return json_reply({"ok": True})
 
 

@@ -228,6 +228,18 @@ def test_release_to_others_does_not_repeat_a_failed_update(demo: User, watch: Wa
     assert get_version(demo) == 1
 
 
+def test_change_of_groups_without_releases_does_not_repeat_a_failed_update(demo: User, watch: Watch) -> None:
+    demo.cloud.change_device(DEVICE, update="refused")
+    release(demo, 2, product_default=True, intelligent=True)
+    demo.cloud.advance(60)
+    watch.read()
+    demo.put(f"{DEVICES}/{DEVICE}", {"groups": ["beta"]})
+    demo.put(DEVICES, {"action": "groups", "devices": [DEVICE], "metadata": {"add": ["beta"]}})
+    demo.call("DELETE", f"{PRODUCT}/groups/beta")
+    demo.cloud.advance(60)
+    assert [event.name for event in watch.read() if event.name == FLASH] == []
+
+
 def test_end_of_a_group_brings_its_devices_to_the_default(demo: User) -> None:
     demo.post(f"{PRODUCT}/groups", {"name": "beta"})
     demo.put(f"{DEVICES}/{DEVICE}", {"groups": ["beta"]})
