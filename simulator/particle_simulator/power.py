@@ -113,4 +113,4 @@ def reconnect_devices(world: World, product: Product) -> None:
     """
     reachable = [device for device in product.devices.values() if device.reachable]
     for device in world.random.sample(reachable, min(world.settings.churn, len(reachable))):
-        connect(world, device)
+        begin_session(world, device)

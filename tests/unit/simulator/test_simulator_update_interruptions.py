@@ -102,6 +102,20 @@ def test_crashing_device_crashes_again_after_a_loss_of_power(demo: User, watch: 
     assert PANIC not in [event.data for event in watch.read()]
 
 
+def test_crashing_device_crashes_again_after_it_reconnects() -> None:
+    cloud = InProcessCloud(manufactured=1, churn=1)
+    [device] = cloud.world.devices.by_id.values()
+    cloud.send("POST", DEVICES, ids=[device.id])
+    cloud.change("products/31337", firmware=[1])
+    cloud.change(f"devices/{device.id}", update="crashes_online")
+    cloud.send("PUT", f"{DEVICES}/{device.id}", desired_firmware_version=1, flash=True)
+    cloud.advance(15)
+    cloud.send("GET", DEVICES)
+    before = device.last_handshake_at
+    cloud.advance(60)
+    assert device.last_handshake_at != before
+
+
 def test_device_in_safe_mode_is_in_safe_mode_after_a_loss_of_power(demo: User) -> None:
     start_update(demo, "needs_device_os", seconds=20)
     demo.cloud.change_device(DEVICE, powered=False)

@@ -83,9 +83,9 @@ class History:
 class UpdateMachine(RuleBasedStateMachine):
     """Any requests, faults and jumps of the clock, with rules that hold after each of them."""
 
-    @initialize(released=flags)
-    def build_cloud(self, released: bool) -> None:
-        self.cloud = InProcessCloud(FLEET)
+    @initialize(released=flags, safe_mode_version=st.sampled_from(["old", "zero"]))
+    def build_cloud(self, released: bool, safe_mode_version: str) -> None:
+        self.cloud = InProcessCloud(FLEET, churn=1, safe_mode_version=safe_mode_version)
         for slug, platform in ((SECOND, 13), (WIFI, 12)):
             fields = {"name": slug, "platform_id": platform, "type": "Consumer"}
             self.cloud.send("POST", "/v1/user/products", product=fields)
@@ -142,6 +142,10 @@ class UpdateMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from(JUMPS))
     def advance(self, seconds: float) -> None:
         self.cloud.advance(seconds)
+
+    @rule(product=products)
+    def reconnect_a_device(self, product: str) -> None:
+        self.cloud.send("GET", f"/v1/products/{product}/devices")
 
     # ------------------------------------------------------------------ requests for devices
 
@@ -200,7 +204,7 @@ class UpdateMachine(RuleBasedStateMachine):
 
     @invariant()
     def version_was_given_to_the_device(self) -> None:
-        assert {device.firmware_version for device in self.list_devices()} <= {*VERSIONS, BY_HAND}
+        assert {device.firmware_version for device in self.list_devices()} <= {0, *VERSIONS, BY_HAND}
 
     @invariant()
     def device_without_power_stays_off(self) -> None:
