@@ -840,8 +840,8 @@ hosts:
 diff:
   description:
     - What the task changes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
-      device, network or webhook with its changes, or several devices with the same changes. Long values are shortened,
-      and secrets are masked.
+      device, network, webhook or firmware version with its changes, or several devices with the same changes. Long
+      values are shortened, and secrets are masked.
     - The text has at most twelve lines, and the last lines count the devices without a line. With C(-v), each device
       has a line, and only the size of the text is limited.
     - In check mode of M(meshfleet.particle.device) and M(meshfleet.particle.fleet), the line C(uncertain for) names

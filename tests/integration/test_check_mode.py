@@ -23,6 +23,7 @@ NO_CASE = {
     "auth_doctor": "checks the connection and the login",
     "device_facts": "reads a device",
     "device_info": "reads devices",
+    "firmware_info": "reads firmware",
     "network_info": "reads networks",
 }
 """Modules that cannot change anything, each with its purpose."""

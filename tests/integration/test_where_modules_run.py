@@ -20,6 +20,8 @@ MODULES: dict[str, dict[str, Any]] = {
     "auth_doctor": {},
     "device_facts": {"id": "{{ device }}", "product": PRODUCT_SLUG},
     "device_info": {"product": PRODUCT_SLUG},
+    "firmware": {"product": PRODUCT_SLUG, "version": 7, "state": "absent"},
+    "firmware_info": {"product": PRODUCT_SLUG},
     "integration": {
         "product": PRODUCT_SLUG,
         "name": "readings",

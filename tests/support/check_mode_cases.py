@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.firmware import make_binary
 from support.simulator import PASSWORD
 
 Task = dict[str, Any]
@@ -91,6 +92,11 @@ def network_task(**options: Any) -> Task:
 def integration_task(tenant: Tenant, **options: Any) -> Task:
     """Build a task that calls the module `integration`."""
     return {"name": "Integration", "meshfleet.particle.integration": {"product": tenant.product, **options}}
+
+
+def firmware_task(tenant: Tenant, **options: Any) -> Task:
+    """Build a task that calls the module `firmware`."""
+    return {"name": "Firmware", "meshfleet.particle.firmware": {"product": tenant.product, **options}}
 
 
 def token_task(**options: Any) -> Task:
@@ -300,6 +306,12 @@ def change_webhook(tenant: Tenant) -> list[Task]:
     return [integration_task(tenant, name="readings", form={"value": "1"}, headers={}, **options)]
 
 
+def upload_firmware(tenant: Tenant) -> list[Task]:
+    file = tenant.folder / "app.bin"
+    file.write_bytes(make_binary(8))
+    return [firmware_task(tenant, file=str(file), title="Faster reconnect")]
+
+
 def keep_token(tenant: Tenant) -> list[Task]:
     return [token_task(**tenant.account, token_file=str(tenant.tokens))]
 
@@ -441,6 +453,18 @@ PRODUCT_CASES = (
         "absent webhook",
         lambda tenant: [integration_task(tenant, name="readings", state="absent")],
         changes=False,
+    ),
+    Case("new firmware", upload_firmware),
+    Case("unchanged firmware", upload_firmware, before=upload_firmware, changes=False),
+    Case(
+        "changed firmware",
+        lambda tenant: [firmware_task(tenant, version=8, description="Less data", mandatory=True)],
+        before=upload_firmware,
+    ),
+    Case(
+        "removed firmware",
+        lambda tenant: [firmware_task(tenant, version=8, state="absent")],
+        before=upload_firmware,
     ),
 )
 
