@@ -48,7 +48,8 @@ options:
     description:
       - Path of the firmware file, which is a binary, or a bundle of a binary and its assets whose name ends with
         C(.zip). A relative path is searched in the folder C(files) of the role or playbook, and beside the playbook.
-      - If a task is delegated to a host with a remote connection, the path is a path on that host.
+      - If a task is delegated to a host with a remote connection, or runs in the background with C(async), an absolute
+        path on the host where the module runs is needed.
       - Required to upload a version. Without it, the settings and the release of an existing version can be changed.
     type: path
   version:

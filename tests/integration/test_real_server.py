@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from support.browser import observe_report
+from support.firmware import make_binary
 from support.inventories import write_inventory
 from support.playbooks import PlaybookRun, run_playbook
 from support.real_server import ADMIN_PASSWORD, ADMIN_USERNAME, RealServer
@@ -203,7 +204,8 @@ def test_settings_that_need_a_product_are_refused_before_any_request(
     assert "cloud" not in result
 
 
-def test_server_without_groups_is_reported_before_any_write(real_server: RealServer) -> None:
+def create_product(real_server: RealServer, name: str) -> tuple[str, str]:
+    """Create a product for Borons, and return an access token of its owner and its id."""
     token = requests.post(
         f"{real_server.url}/oauth/token",
         auth=("particle", "particle"),
@@ -215,7 +217,7 @@ def test_server_without_groups_is_reported_before_any_write(real_server: RealSer
         headers={"Authorization": f"Bearer {token}"},
         json={
             "product": {
-                "name": "Field Logger",
+                "name": name,
                 "description": "Logs the field",
                 "hardware_version": "1",
                 "platform_id": 13,
@@ -227,10 +229,30 @@ def test_server_without_groups_is_reported_before_any_write(real_server: RealSer
     assert product.status_code == 200, product.text
     found = product.json()["product"]
     found = found[0] if isinstance(found, list) else found
+    return token, str(found["product_id"] if "product_id" in found else found["id"])
+
+
+def test_firmware_is_uploaded_as_older_clouds_expect_it(real_server: RealServer, tmp_path: Path) -> None:
+    token, product = create_product(real_server, "Pump Watch")
+    file = tmp_path / "app.bin"
+    file.write_bytes(make_binary(8, product_id=int(product)))
+    options = {"product": product, "file": str(file), "description": "First"}
+    first = play("firmware", options, real_server, PARTICLE_ACCESS_TOKEN=token).result("Task")
+    assert "firmware" in first, first
+    assert (first["changed"], first["firmware"]["version"], first["firmware"]["size"]) == (True, 8, file.stat().st_size)
+    again = play("firmware", options, real_server, PARTICLE_ACCESS_TOKEN=token)
+    assert again.result("Task")["changed"] is False
+    assert "the bytes were not compared" in again.output.replace("\n", " ")
+    removed = {"product": product, "version": 8, "state": "absent"}
+    assert play("firmware", removed, real_server, PARTICLE_ACCESS_TOKEN=token).result("Task")["changed"]
+
+
+def test_server_without_groups_is_reported_before_any_write(real_server: RealServer) -> None:
+    token, product = create_product(real_server, "Field Logger")
     result = play(
         "fleet",
         {
-            "product": str(found["product_id"] if "product_id" in found else found["id"]),
+            "product": product,
             "networks": {"barn": {}},
             "devices": [{"id": DEVICES[0]["id"], "mesh": {"network": "barn", "role": "gateway"}}],
         },

@@ -7,6 +7,7 @@ Private to this collection.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.multipart
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
 RELEASE_ROUTE = "PUT /v1/products/:p/firmware/release"
+_REFUSED = 400
+_UNKNOWN_FIELD = "unexpected field"
+"""The words with which a self-hosted cloud refuses the field ``file``. It knows only the older name, ``binary``."""
 DELETE_ROUTE = "DELETE /v1/products/:p/firmware/:version"
 
 
@@ -41,6 +45,17 @@ def upload_firmware(http: Http, product: str, fields: Mapping[str, Any], file: F
     :param fields: ``version`` and ``title``, and optionally ``description`` and ``mandatory``.
     :raises ParticleError: ``ambiguous_write`` when the result is not known.
     """
+    try:
+        _send_upload(http, product, fields, file)
+    except ParticleError as error:
+        if error.status != _REFUSED or _UNKNOWN_FIELD not in error.words.lower():
+            raise
+        # The cloud has refused the name of the field before it looked at the file. It requires "current", too, which is
+        # its older name for "product_default".
+        _send_upload(http, product, {**fields, "current": False}, dataclasses.replace(file, field="binary"))
+
+
+def _send_upload(http: Http, product: str, fields: Mapping[str, Any], file: FilePart) -> None:
     form = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in fields.items()}
     action = f"upload {file.name} as version {form['version']} of product {product}"
     send_create(http, Request("POST /v1/products/:p/firmware", action, {"p": product}, form=form, file=file))

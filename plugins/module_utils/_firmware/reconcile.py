@@ -8,7 +8,6 @@ version again to check the result.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.creates import may_exist_already
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.firmware import (
     RELEASE_ROUTE,
-    download_firmware,
     edit_firmware,
     get_release_impact,
     list_firmware,
@@ -29,9 +27,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import NOT_READABLE
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names, suggest_similar
-from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.binary import Problem
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.checks import refuse_wrong_file
-from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.file import FirmwareFile, build_wrong_binary
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.comparison import refuse_other_bytes
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.file import FirmwareFile
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import (
     Declared,
     Plan,
@@ -48,10 +46,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.multipart
 _LOST_WRITES = ("ambiguous_write", "bad_response")
 """Codes of errors after which a write may have taken effect."""
 _REFUSED = 400
-_OTHER_BYTES = (
-    "Give the changed firmware a new version: raise PRODUCT_VERSION, and build it again. A version that was never "
-    "released can also be removed first, with state: absent."
-)
 _RUN_IT_FIRST = (
     "Let a device of the product run this version first: flash it to a development device, or lock a device to it "
     "with firmware_lock. Wait until the device has connected with it, and run again."
@@ -106,7 +100,7 @@ def reconcile_version(
     if file is None and row is None:
         raise build_missing_version(target, declared.version, run.known)
     if file is not None and row is not None:
-        run.refuse_other_bytes(row, file)
+        refuse_other_bytes(target, declared.version, row, file)
     plan = run.plan(row)
     outcome = Outcome(declared.version, row, run.describe_changes(row, plan), changed=row is None or bool(plan.changes))
     run.refuse_unknown_groups(row, plan)
@@ -130,6 +124,7 @@ class _Run:
         self, target: Target, declared: Declared, file: FirmwareFile | None, say: Callable[[str], None]
     ) -> None:
         self._say = say
+        self._target = target
         self._http = target.http
         self._warn = target.warn
         self._product = target.required_product
@@ -160,25 +155,6 @@ class _Run:
         """Return the fields of the upload. The cloud requires a title."""
         given = {name: value for name, value in self._declared.settings.items() if value != ""}
         return {"version": self._declared.version, "title": f"v{self._declared.version}", **given}
-
-    def refuse_other_bytes(self, row: Row, file: FirmwareFile) -> None:
-        """Refuse a file that differs from the uploaded one. If the sizes are equal, this needs one download.
-
-        :raises ParticleError: ``wrong_binary`` when the bytes differ; ``bad_response`` when the download is incomplete.
-        """
-        version, size = self._declared.version, row.get("size")
-        text = f"version {version} of product {self._product.slug} already exists with other bytes"
-        if isinstance(size, int) and size != len(file.content):
-            text = f"{text}: {size:,} bytes there, {len(file.content):,} bytes in the file"
-            raise build_wrong_binary(file.name, [Problem(text, _OTHER_BYTES)])
-        found = download_firmware(self._http, self._product.id, version)
-        if isinstance(size, int) and len(found) != size:
-            message = f"Could not compare {file.name} with version {version}: the download has {len(found):,} bytes"
-            raise ParticleError("bad_response", f"{message}, but the list names {size:,}.", status=200)
-        digest = hashlib.sha256(found).hexdigest()
-        if digest != file.sha256:
-            text = f"{text}: SHA-256 {digest[:16]}… there, {file.sha256[:16]}… in the file"
-            raise build_wrong_binary(file.name, [Problem(text, _OTHER_BYTES)])
 
     def refuse_unknown_groups(self, row: Row | None, plan: Plan) -> None:
         """Refuse a release to device groups that the product does not have.
@@ -260,12 +236,12 @@ class _Run:
         if row is None:
             raise failure or self._build_difference("it does not exist")
         if failure is not None:
-            self.refuse_other_bytes(row, file)
+            refuse_other_bytes(self._target, self._declared.version, row, file)
         return row
 
     def _try_upload(self, file: FirmwareFile) -> ParticleError | None:
         """Upload the file. If this fails, but the version may exist nevertheless, return the error."""
-        part = FilePart(file.name, file.content, file.content_type, show_progress(file, self._say))
+        part = FilePart(file.name, file.content, file.content_type, report=show_progress(file, self._say))
         try:
             upload_firmware(self._http, self._product.id, self._fields(), part)
         except ParticleError as error:

@@ -4,27 +4,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 _PIECE_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class FilePart:
-    """A file that a request sends as the multipart field ``file``.
+    """A file that a request sends in a multipart form.
 
     :param name: the file name that the cloud sees.
     :param content_type: the media type of the file.
+    :param field: the name of the form field.
     :param report: a function that is called with the number of bytes that were sent, after each piece of the body.
     """
 
     name: str
-    content: bytes = field(repr=False)
+    content: bytes = dataclasses.field(repr=False)
     content_type: str
-    report: Callable[[int], None] = field(default=lambda sent: None, repr=False, compare=False)
+    field: str = "file"
+    report: Callable[[int], None] = dataclasses.field(default=lambda sent: None, repr=False, compare=False)
 
 
 class MultipartBody:
@@ -36,7 +38,7 @@ class MultipartBody:
     def __init__(self, form: Mapping[str, str], file: FilePart) -> None:
         boundary = secrets.token_hex(16)
         head = [_encode_part(boundary, f'name="{_quote(name)}"', value.encode()) for name, value in form.items()]
-        described = f'name="file"; filename="{_quote(file.name)}"\r\nContent-Type: {file.content_type}'
+        described = f'name="{file.field}"; filename="{_quote(file.name)}"\r\nContent-Type: {file.content_type}'
         head.append(_encode_part(boundary, described, b"").removesuffix(b"\r\n"))
         tail = f"\r\n--{boundary}--\r\n".encode()
         self.content_type = f"multipart/form-data; boundary={boundary}"

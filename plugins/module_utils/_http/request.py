@@ -26,7 +26,7 @@ class Request:
     :param query: the parameters of the query string.
     :param json: the body, which is sent as JSON.
     :param form: the body, which is sent as a form; together with ``file`` as a multipart form.
-    :param file: the file that is sent as the multipart field ``file``.
+    :param file: the file that is sent in a multipart form.
     :param basic: username and password (or client id and secret) to send instead of the Bearer token.
     :param retry: the rule that says whether the request may be retried. By default, GET, PUT and DELETE may be retried
         after every temporary failure, and POST only if the request certainly had no effect.

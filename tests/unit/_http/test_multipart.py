@@ -64,7 +64,7 @@ def test_content_is_not_copied_as_a_whole() -> None:
 
 def test_sent_bytes_are_reported_up_to_the_end() -> None:
     reports: list[int] = []
-    body = MultipartBody({}, FilePart("app.bin", bytes(200_000), "application/octet-stream", reports.append))
+    body = MultipartBody({}, FilePart("app.bin", bytes(200_000), "application/octet-stream", report=reports.append))
     total = len(body)
     assert sum(map(len, body)) == total
     assert (reports[0], reports[-1], sorted(reports)) == (0, total, reports)
