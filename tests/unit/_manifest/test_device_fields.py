@@ -4,10 +4,9 @@
 
 from __future__ import annotations
 
-import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 import pytest
@@ -301,4 +300,7 @@ def run_module(name: str) -> dict[str, Any]:
     """Run the file of a module, as its first import does, and return the names that it defines."""
     found = find_spec(f"ansible_collections.meshfleet.particle.plugins.modules.{name}")
     assert found is not None
-    return runpy.run_path(str(found.origin))
+    assert found.loader is not None
+    module = module_from_spec(found)
+    found.loader.exec_module(module)
+    return vars(module)
