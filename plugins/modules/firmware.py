@@ -21,6 +21,7 @@ description:
   - If an option is not set, the setting remains unchanged.
   - If the response to an upload is lost, the module reads the list of versions and compares the bytes, so that it does
     not fail without a reason, and does not upload the file twice.
+  - With C(-v), the task shows the progress of an upload.
   - A release does not tell whether devices are updated. Devices that a firmware lock holds and development devices are
     not updated.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
