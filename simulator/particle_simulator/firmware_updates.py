@@ -13,7 +13,6 @@ from zlib import crc32
 from particle_simulator.device_os import get_module_version
 from particle_simulator.device_sessions import (
     PENDING_EVENT,
-    RETURN_GAP,
     publish_device_event,
     report_enabled,
     report_forced,
@@ -262,7 +261,7 @@ def end_update(device: Device) -> None:
     """End the update of a device that begins a new session. The cloud reports the failure of a transfer at once."""
     running, device.update = device.update, None
     if running is not None and running.update.in_transfer:
-        running.update.tell(FAILED, early=RETURN_GAP)
+        running.update.tell(FAILED)
 
 
 def _complete_device_os(world: World, device: Device) -> None:

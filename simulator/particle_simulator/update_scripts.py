@@ -95,10 +95,10 @@ class Update:
             publish_device_event(self.world, self.device, STATUS_EVENT, "auto-update")
             yield OFFER_SECONDS
 
-    def tell(self, data: str, *, early: float = 0.0) -> None:
-        """Publish the state of the transfer. With `early`, the event is dated so many seconds before now."""
+    def tell(self, data: str) -> None:
+        """Publish the state of the transfer."""
         self.in_transfer = data == STARTED
-        publish_device_event(self.world, self.device, FLASH_EVENT, data, early=early)
+        publish_device_event(self.world, self.device, FLASH_EVENT, data)
 
     def restart(
         self, seconds: float, boot: Callable[[], None] | None = None, *, reason: str | None = "update"

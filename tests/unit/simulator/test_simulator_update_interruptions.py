@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import pytest
-from in_process_cloud import InProcessCloud
 from simulator_client import DEVICES, FREE, PRODUCT, WIFI, OpenStream, User
 from update_cases import (
     FLASH,
@@ -102,20 +101,6 @@ def test_crashing_device_crashes_again_after_a_loss_of_power(demo: User, watch: 
     assert PANIC not in [event.data for event in watch.read()]
 
 
-def test_crashing_device_crashes_again_after_it_reconnects() -> None:
-    cloud = InProcessCloud(manufactured=1, churn=1)
-    [device] = cloud.world.devices.by_id.values()
-    cloud.send("POST", DEVICES, ids=[device.id])
-    cloud.change("products/31337", firmware=[1])
-    cloud.change(f"devices/{device.id}", update="crashes_online")
-    cloud.send("PUT", f"{DEVICES}/{device.id}", desired_firmware_version=1, flash=True)
-    cloud.advance(15)
-    cloud.send("GET", DEVICES)
-    before = device.last_handshake_at
-    cloud.advance(60)
-    assert device.last_handshake_at != before
-
-
 def test_device_in_safe_mode_is_in_safe_mode_after_a_loss_of_power(demo: User) -> None:
     start_update(demo, "needs_device_os", seconds=20)
     demo.cloud.change_device(DEVICE, powered=False)
@@ -138,6 +123,35 @@ def test_device_os_is_completed_after_a_loss_of_power(demo: User, watch: Watch, 
     assert list_transfers(watch).count("success ") == 3
     row = get_row(demo, DEVICE)
     assert (row["status"], row["firmware_version"], row["system_firmware_version"]) == ("normal", 9, "6.4.0")
+
+
+def test_crashing_device_that_loses_its_power_during_an_update_stays_off(demo: User) -> None:
+    start_update(demo, "crashes_online", seconds=20)
+    lock(demo, DEVICE, 3)
+    demo.cloud.advance(1)
+    demo.cloud.change_device(DEVICE, powered=False)
+    demo.cloud.advance(HOUR)
+    assert demo.cloud.device(DEVICE)["powered"] is False
+
+
+def test_repeated_loss_of_power_does_not_delay_the_failure(demo: User, watch: Watch) -> None:
+    start_update(demo, "ok", seconds=1)
+    for _unused in range(2):
+        demo.cloud.change_device(DEVICE, powered=False)
+        demo.cloud.advance(40)
+    assert list_transfers(watch) == ["auto-update", "started ", "failed "]
+
+
+def test_update_follows_the_latest_session(demo: User, watch: Watch) -> None:
+    lock(demo, DEVICE, 2, flash=False)
+    told = []
+    for _unused in range(2):
+        demo.cloud.change_device(DEVICE, online=True)
+        demo.cloud.advance(3)
+        told.append(list_transfers(watch))
+    demo.cloud.advance(3)
+    assert told == [["offline", "online"]] * 2
+    assert list_transfers(watch)[0] == "auto-update"
 
 
 def test_events_are_in_order_if_a_device_connects_twice_at_once(demo: User, watch: Watch) -> None:
@@ -275,6 +289,14 @@ def test_device_that_leaves_the_product_gets_no_update(demo: User, deny: bool) -
     assert demo.cloud.device(DEVICE)["firmware_version"] == 1
 
 
+def test_denied_device_gets_no_update_in_its_next_session(demo: User) -> None:
+    demo.call("DELETE", f"{DEVICES}/{DEVICE}", json={"deny": True})
+    release(demo, 2)
+    demo.cloud.change_device(DEVICE, online=True)
+    demo.cloud.advance(HOUR)
+    assert get_version(demo) == 1
+
+
 def test_device_that_has_received_its_update_runs_it_outside_the_product(demo: User) -> None:
     start_update(demo, "ok", seconds=6)
     demo.call("DELETE", f"{DEVICES}/{DEVICE}")
@@ -311,27 +333,17 @@ def test_update_of_a_former_product_is_not_a_run_in_the_new_product(demo: User) 
 # ---------------------------------------------------------------------- planned sessions
 
 
-def test_many_releases_plan_one_session_for_each_device() -> None:
-    cloud = InProcessCloud(manufactured=100)
-    cloud.change("products/31337", firmware=[1, 2])
-    cloud.send("POST", DEVICES, ids=list(cloud.world.devices.by_id))
-    for firmware in cloud.world.products.by_id[31337].resources.firmware.values():
-        firmware.has_run = True
-    for number in range(1000):
-        cloud.send("PUT", f"{PRODUCT}/firmware/release", version=1 + number % 2, product_default=True)
-    assert len(cloud.world.agenda) <= 100
+def test_intelligent_release_of_a_released_version_is_sent_at_once(demo: User) -> None:
+    release(demo, 2)
+    release(demo, 2, product_default=True, intelligent=True)
+    demo.cloud.advance(60)
+    assert get_version(demo) == 2
 
 
-def test_seed_determines_when_devices_begin_new_sessions() -> None:
-    waits = []
-    for seconds in (0, 1000):
-        cloud = InProcessCloud(manufactured=20)
-        cloud.advance(seconds)
-        cloud.change("products/31337", firmware=[1])
-        cloud.send("POST", DEVICES, ids=list(cloud.world.devices.by_id))
-        device = next(iter(cloud.world.devices.by_id))
-        cloud.send("PUT", f"{DEVICES}/{device}", desired_firmware_version=1)
-        moment = cloud.world.agenda.next_moment
-        assert moment is not None
-        waits.append(moment - cloud.world.now())
-    assert waits[0] == pytest.approx(waits[1], abs=0.01)
+def test_each_release_reaches_a_device_that_stays_connected(demo: User) -> None:
+    versions = []
+    for version in (2, 3):
+        release(demo.cloud.user(), version)
+        demo.cloud.advance(WEEKS)
+        versions.append(get_version(demo.cloud.user()))
+    assert versions == [2, 3]
