@@ -168,7 +168,7 @@ def _make_offline_face_change(world: World, value: Any) -> Callable[[Device], No
     While the device is offline, the cloud answers variable reads, function calls and signals with this status. With
     null, each route uses its default status.
     """
-    if value is not None and (type(value) is not int or value not in power.OFFLINE_REFUSALS):
+    if value is not None and (not isinstance(value, int) or value not in power.OFFLINE_REFUSALS):
         raise bad_request(f"offline_face must be null or one of {', '.join(map(str, power.OFFLINE_REFUSALS))}")
     return lambda device: setattr(device, "offline_face", value)
 
