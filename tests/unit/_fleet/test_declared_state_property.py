@@ -32,6 +32,7 @@ from fleet_cloud import PRODUCT, RecordingHttp, device_id, log_in, run, user
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.multipart import FilePart
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from support.counts import count
 from support.declared import LABELS, expect_state, find_device_id, get_key, list_groups, normalize_state
@@ -160,7 +161,7 @@ def write_start_state(http: RecordingHttp, start: Mapping[str, Any]) -> None:
         definition = {"ledger": {"name": name, "scope": "Device", "direction": direction}}
         http.send(Request("POST /v1/ledgers", "set up", json=definition))
     if start["imported"]:
-        file = "\n".join(start["imported"]).encode()
+        file = FilePart("devices.txt", "\n".join(start["imported"]).encode(), "text/plain")
         http.send(Request(IMPORT, "set up", {"p": PRODUCT_ID}, file=file))
     for device, state in start["devices"].items():
         fields = {key: state[key] for key in ("notes", "groups")}
