@@ -35,6 +35,8 @@ MODULES: dict[str, dict[str, Any]] = {
     "device": {"product": PRODUCT_SLUG, "id": DEVICE, "state": "absent"},
     "device_facts": {"product": PRODUCT_SLUG, "id": DEVICE},
     "device_info": {"product": PRODUCT_SLUG},
+    "firmware": {"product": PRODUCT_SLUG, "version": 8, "state": "absent"},
+    "firmware_info": {"product": PRODUCT_SLUG},
     "fleet": {"product": PRODUCT_SLUG, "devices": []},
     "integration": {"product": PRODUCT_SLUG, "name": "sink", "state": "absent"},
     "network": {"name": "barn", "state": "absent"},

@@ -25,7 +25,10 @@ QUERIES: dict[str, str] = {
     for module, entry in yaml.safe_load((ROOT / "extensions" / "audit" / "event_query.yml").read_text()).items()
 }
 COMPILED = {module: jq.compile(query) for module, query in QUERIES.items()}
-WITHOUT_DEVICES = {"access_token", "access_token_info", "auth_doctor", "integration"}
+WITHOUT_DEVICES = {
+    *("access_token", "access_token_info", "auth_doctor"),
+    *("firmware", "firmware_info", "integration"),
+}
 # The outcomes that this module assigns to the hosts are already in the result of `fleet`.
 REPEATS_DEVICES = {"fleet_outcome"}
 # Modules of Ansible whose results can contain devices of this collection.
