@@ -104,15 +104,18 @@ def _join_lines(text: str) -> str:
 
 
 TOKEN_ROUTE = "POST /oauth/token"
+_TOO_LARGE = 413
 
 
 def classify_refusal(status: int, refusal: Refusal, route: str) -> str:
     """Return the error code for an error response.
 
-    A redirect or a rate limit is recognised by the status alone. For all other errors, the text of the body is checked
-    before the status, because the text is more precise.
+    A redirect, a rate limit or a request that is too large is recognised by the status alone. For all other errors, the
+    text of the body is checked before the status, because the text is more precise.
     """
     text = refusal.text.lower()
+    if status == _TOO_LARGE:
+        return "cloud_error"  # a proxy before the cloud may have sent a web page, and has not passed the request on
     if refusal.form == "html" and status < 500 and status not in (408, 429):
         # The web framework Express answers an unknown route with a web page that contains "Cannot" and the route. A
         # cloud sends no other web pages with these statuses.
@@ -213,6 +216,9 @@ def build_refusal(status: int, body: bytes, *, route: str, action: str, redact: 
         hint = "This cloud does not have this API route. " + HINTS[code]
     elif code == "missing_scope":
         cause, hint = explain_missing_scope(refusal.word, refusal.text, route) or (cause, None)
+    elif status == _TOO_LARGE:
+        cause = "the request is too large for the cloud, or for a proxy before it"
+        hint = "Send less at once, or ask the operator of the cloud or of the proxy to allow larger requests."
     elif code == "cloud_error" and 400 <= status < 500:
         cause, hint = (
             _DEFAULT_CAUSE,

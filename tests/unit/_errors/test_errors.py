@@ -188,6 +188,14 @@ def test_web_page_gives_a_code_by_its_status_and_is_not_quoted(status: int, page
     assert error.message.endswith(f"(HTTP {status} with a web page instead of data).")
 
 
+@pytest.mark.parametrize("body", ["<html>413 Request Entity Too Large</html>", "", {"error": "PayloadTooLargeError"}])
+def test_too_large_request_is_named_with_any_body(body: Any) -> None:
+    error = error_for(413, body)
+    assert error.code == "cloud_error"
+    assert "the request is too large for the cloud, or for a proxy before it (HTTP 413" in error.message
+    assert error.hint.startswith("Send less at once")
+
+
 @pytest.mark.parametrize(
     ("status", "body", "code"),
     [
