@@ -20,6 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import 
     MAX_PACKED_FILES,
     MAX_UNPACKED_BYTES,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.binary import InvalidBinary
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.limits import MAX_BINARY_SIZE
 
@@ -30,6 +31,10 @@ _DIRECTORY_ENTRY = b"PK\x01\x02"
 _ENCRYPTED = 1
 _UNREADABLE = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, ValueError, struct.error)
 """The exceptions that the library raises for a damaged zip file."""
+
+
+class InvalidBundle(InvalidBinary):
+    """An exception for a bundle that is damaged, too large, or without exactly one binary."""
 
 
 @dataclass(frozen=True)
@@ -47,27 +52,29 @@ class PackedAsset:
 def unpack_bundle(content: bytes) -> tuple[bytes, dict[str, PackedAsset]]:
     """Return the binary in a bundle, and the assets keyed by name. Files in other folders are ignored.
 
-    :raises InvalidBinary: when the bundle is damaged or too large, or does not contain exactly one binary.
+    :raises InvalidBundle: when the bundle is damaged or too large, or does not contain exactly one binary.
     """
     # Each file has an entry that begins with these bytes. They are counted before the library reads the entries.
     if content.count(_DIRECTORY_ENTRY) > MAX_PACKED_FILES:
-        raise InvalidBinary(f"it contains more than {MAX_PACKED_FILES:,} files")
+        raise InvalidBundle(f"it contains more than {MAX_PACKED_FILES:,} files")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return _read_archive(archive)
-    except InvalidBinary:
+    except InvalidBundle:
         raise
     except (*_UNREADABLE, zlib.error) as error:
-        raise InvalidBinary("it is damaged, or is not a zip file") from error
+        raise InvalidBundle("it is damaged, or is not a zip file") from error
 
 
 def _read_archive(archive: zipfile.ZipFile) -> tuple[bytes, dict[str, PackedAsset]]:
     files = [each for each in archive.infolist() if not each.is_dir()]
     if len({each.filename for each in files}) < len(files):
-        raise InvalidBinary("it contains two files with the same name")
+        raise InvalidBundle("it contains two files with the same name")
     binaries = [each for each in files if "/" not in each.filename]
     if len(binaries) != 1:
-        raise InvalidBinary(f"it must contain exactly one file outside of folders, the binary, but has {len(binaries)}")
+        names = f": {list_names([each.filename for each in binaries])}" if binaries else ""
+        found = f"{len(binaries)}{names}"
+        raise InvalidBundle(f"it must contain exactly one file outside of folders, the binary, but has {found}")
     budget = _Budget()
     binary = b"".join(budget.unpack(archive, binaries[0], MAX_BINARY_SIZE))
     assets = {
@@ -87,16 +94,16 @@ class _Budget:
     def unpack(self, archive: zipfile.ZipFile, file: zipfile.ZipInfo, limit: int) -> Iterator[bytes]:
         """Yield the content of a file in pieces. The size that the zip file names is not trusted.
 
-        :raises InvalidBinary: after ``limit`` bytes, or after :data:`MAX_UNPACKED_BYTES` of all files together.
+        :raises InvalidBundle: after ``limit`` bytes, or after :data:`MAX_UNPACKED_BYTES` of all files together.
         """
         if file.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or file.flag_bits & _ENCRYPTED:
-            raise InvalidBinary("it is encrypted, or compressed in a way that the cloud does not know")
+            raise InvalidBundle("it is encrypted, or compressed in a way that the cloud does not know")
         with archive.open(file) as packed:
             while piece := packed.read(_PIECE_BYTES):
                 limit -= len(piece)
                 self._left -= len(piece)
                 if limit < 0 or self._left < 0:
-                    raise InvalidBinary(f"{file.filename} in it is too large")
+                    raise InvalidBundle(f"{file.filename} in it is too large")
                 yield piece
 
     def measure(self, archive: zipfile.ZipFile, file: zipfile.ZipInfo) -> PackedAsset:

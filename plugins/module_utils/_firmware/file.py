@@ -23,6 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.binar
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.bundle import (
     ENDING,
+    InvalidBundle,
     PackedAsset,
     unpack_bundle,
 )
@@ -96,6 +97,8 @@ def read_firmware_file(path: str) -> FirmwareFile:
         raise ParticleError("wrong_binary", message, hint="Check the path and the permissions of the file.") from None
     try:
         return parse_file(place.name, content)
+    except InvalidBundle as error:
+        raise build_wrong_binary(place.name, [Problem(str(error), _REPACK)]) from None
     except InvalidBinary as error:
         raise build_wrong_binary(place.name, [Problem(str(error), DAMAGED)]) from None
 

@@ -172,13 +172,21 @@ def test_changed_bundle_is_parsed_or_refused(data: st.DataObject) -> None:
             "the asset cat.jpg has the hash",
         ),
         ({"assets/cat.jpg": b"meow"}, "must contain exactly one file outside of folders, the binary, but has 0"),
-        ({"a.bin": make_binary(8), "b.bin": make_binary(8)}, "but has 2"),
+        ({"a.bin": make_binary(8), "b.bin": make_binary(8)}, "but has 2: a.bin, b.bin"),
         ({"app.bin": bytes(2_000_000)}, "app.bin in it is too large"),
         ({f"assets/{number}": b"" for number in range(1_001)}, "more than 1,000 files"),
     ],
 )
 def test_mistake_of_a_bundle_is_named(files: dict[str, bytes], words: str) -> None:
     assert words in "\n".join(list_texts("app.zip", make_archive(files)))
+
+
+@pytest.mark.parametrize("content", [make_archive({}), make_archive({"a": b"", "b": b""}), b"no zip file"])
+def test_remedy_for_a_wrong_bundle_is_to_make_it_again(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "app.zip").write_bytes(content)
+    with pytest.raises(ParticleError) as caught:
+        read_firmware_file(str(tmp_path / "app.zip"))
+    assert caught.value.hint.startswith("Make the bundle again from the binary and its assets")
 
 
 def test_bundle_that_unpacks_to_gigabytes_is_refused_early(monkeypatch: pytest.MonkeyPatch) -> None:
