@@ -13,3 +13,4 @@ class ActionModule(FirmwareAction):
 
     SPEC = SPEC
     MODULE = firmware_info
+    SIZE_ADVICE = "Set version to list one version."

@@ -87,6 +87,8 @@ options:
         description:
           - Names of all device groups to which the version is released. The release to other groups ends. V([]) ends
             the release to all groups.
+          - A group has one released version. If another version is released to a group, that release ends, and
+            RV(ended_releases) names the other version.
           - The groups must exist. If a device is in several groups, the highest released version applies.
         type: list
         elements: str
@@ -232,7 +234,7 @@ firmware:
       sample: "2026-03-02T08:00:01.120Z"
 file:
   description: The contents of O(file).
-  returned: if O(file) is set and can be read
+  returned: if O(file) is set and the version was read
   type: dict
   contains:
     name:
@@ -308,7 +310,9 @@ impact:
       - version: 7
         total: 42
 changes:
-  description: Changed settings, each with its value before and after the change.
+  description:
+    - Changed settings, each with its value before and after the change. If the task fails after its first write, the
+      changes that were not made are missing.
   returned: if the version was read
   type: dict
   sample:
@@ -316,6 +320,27 @@ changes:
       before: []
       after:
         - beta
+ended_releases:
+  description:
+    - Releases of other versions that the release of this version ends, each with RV(ended_releases[].version) and
+      RV(ended_releases[].changes). A device group has one released version, and a product has one default.
+  returned: if the version was read
+  type: list
+  elements: dict
+  contains:
+    version:
+      description: Version number of the other version.
+      type: int
+      returned: always
+      sample: 7
+    changes:
+      description: Changed fields of its release, each with its value before and after the change.
+      type: dict
+      returned: always
+      sample:
+        release.default:
+          before: true
+          after: false
 diff:
   description:
     - What the task changes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
@@ -419,7 +444,10 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.checks import choose_version
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.checks import (
+    choose_version,
+    refuse_other_version,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.file import read_firmware_file
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import SETTINGS, Declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.reconcile import reconcile_version
@@ -452,6 +480,8 @@ def firmware(task: Task) -> dict[str, Any]:
         raise ParticleError("invalid_option", "title must not be empty.", hint="Correct title, or leave it out.")
     file = None if options["file"] is None else read_firmware_file(options["file"])
     version = choose_version(file, options["version"])
+    if file is not None and options["state"] == "absent":
+        refuse_other_version(file, version)
     declared = Declared(
         version,
         {name: options[name] for name in SETTINGS if options[name] is not None},

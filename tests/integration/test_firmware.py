@@ -257,6 +257,25 @@ def test_lost_upload_is_ambiguous_if_the_list_cannot_be_read(cloud: Simulator, b
     assert count_writes(cloud) == {UPLOAD: 1}
 
 
+def test_upload_is_reported_although_the_list_cannot_be_read_after_it(cloud: Simulator, binary: Path) -> None:
+    cloud.set_faults([
+        {"route": LIST, "effect": "delay"},  # the list that is read before the upload
+        {"route": LIST, "effect": "status", "status": 403, "times": 1},
+    ])  # fmt: skip
+    result = run_and_fail(cloud, {"file": binary})
+    assert (result["changed"], result["error"]["code"]) == (True, "forbidden")
+    assert result["changes"]["file"] == {"before": None, "after": "app.bin"}
+
+
+def test_upload_that_a_proxy_refuses_as_too_large_is_sent_once(cloud: Simulator, binary: Path) -> None:
+    page = "<html><head><title>413 Request Entity Too Large</title></head></html>"
+    cloud.set_faults([{"route": UPLOAD, "effect": "html", "status": 413, "body": page, "times": 9}])
+    result = run_and_fail(cloud, {"file": binary})
+    assert (result["error"]["code"], result["error"]["status"]) == ("cloud_error", 413)
+    assert "the request is too large for the cloud, or for a proxy before it" in result["msg"]
+    assert [fault["fired"] for fault in cloud.faults()] == [1]
+
+
 def test_other_firmware_behind_a_lost_upload_is_refused(cloud: Simulator, binary: Path) -> None:
     # Another run uploads other bytes as the same version at the same moment.
     cloud.set_faults([{"route": LIST, "effect": "status", "status": 200, "body": "[]"}])
@@ -348,6 +367,61 @@ def test_check_mode_predicts_an_upload(cloud: Simulator, binary: Path) -> None:
     assert done["changes"] == predicted["changes"]
 
 
+def test_check_mode_predicts_the_release_of_a_new_version_that_runs(cloud: Simulator, binary: Path) -> None:
+    # Without its version in the cloud, the device runs the binary as if it was flashed by USB.
+    upload(cloud, binary.read_bytes())
+    let_run(cloud)
+    call(cloud, "DELETE", "/firmware/8")
+    options = {"file": binary, "release": {"groups": ["beta"]}}
+    predicted = run_successfully(cloud, options, "--check")
+    done = run_successfully(cloud, options)
+    assert predicted["changes"] == done["changes"]
+    assert predicted["firmware"]["release"] == done["firmware"]["release"]
+
+
+def test_release_names_the_versions_whose_releases_it_ends(cloud: Simulator, binary: Path) -> None:
+    for version in (8, 9):
+        upload(cloud, make_binary(version), version)
+        let_run(cloud, version)
+    run_successfully(cloud, {"version": 9, "release": {"default": True, "groups": ["beta", "north"]}})
+    older = {"version": 8, "release": {"default": True, "groups": ["beta"]}}
+    for args in (("--check", "--diff"), ("--diff",)):
+        result = run_successfully(cloud, older, *args)
+        assert result["ended_releases"] == [
+            {
+                "version": 9,
+                "changes": {
+                    "release.default": {"before": True, "after": False},
+                    "release.groups": {"before": ["beta", "north"], "after": ["north"]},
+                },
+            }
+        ]
+        assert "firmware 9: release.default true -> false; release.groups" in result["diff"]["prepared"]
+    assert [(row["product_default"], row["groups"]) for row in list_versions(cloud)] == [
+        (True, ["beta"]),
+        (False, ["north"]),
+    ]
+
+
+def test_release_is_not_written_if_its_groups_cannot_be_read(cloud: Simulator, binary: Path) -> None:
+    upload(cloud, binary.read_bytes())
+    let_run(cloud)
+    run_successfully(cloud, {"version": 8, "release": {"groups": ["beta"]}})
+    row = {**list_versions(cloud)[0], "groups": '{["beta"]}'}
+    cloud.set_faults([{"route": LIST, "effect": "status", "status": 200, "body": json.dumps([row])}])
+    result = run_and_fail(cloud, {"version": 8, "release": {"default": True}})
+    assert (result["error"]["code"], "groups of item 1" in result["msg"]) == ("bad_response", True)
+    assert list_versions(cloud)[0]["groups"] == ["beta"]
+
+
+def test_refused_release_is_not_explained_if_devices_are_not_counted(cloud: Simulator, binary: Path) -> None:
+    upload(cloud, binary.read_bytes())
+    row = {key: value for key, value in list_versions(cloud)[0].items() if key != "device_count"}
+    cloud.set_faults([{"route": LIST, "effect": "status", "status": 200, "body": json.dumps([row])}])
+    result = run_and_fail(cloud, {"version": 8, "release": {"default": True}})
+    assert "the cloud refused the request (HTTP 400: Version 8 has not run" in result["msg"]
+
+
 def test_release_before_a_device_ran_the_version_is_refused_in_words(cloud: Simulator, binary: Path) -> None:
     upload(cloud, binary.read_bytes())
     before = list_versions(cloud)
@@ -367,6 +441,9 @@ def test_new_version_is_uploaded_although_its_release_must_wait(cloud: Simulator
     assert count_writes(cloud) == {}
     result = run_and_fail(cloud, options)
     assert (result["changed"], result["error"]["code"], checked["error"]["code"]) == (True, "conflict", "conflict")
+    assert checked["changes"] == result["changes"]
+    assert sorted(result["changes"]) == ["file", "title"]
+    assert checked["firmware"]["release"] == result["firmware"]["release"]
     assert [row["version"] for row in list_versions(cloud)] == [8]
     let_run(cloud)
     assert run_successfully(cloud, options)["firmware"]["release"]["groups"] == ["beta"]
@@ -392,6 +469,14 @@ def test_removal_is_written_once(cloud: Simulator, binary: Path) -> None:
     assert result["diff"]["prepared"].startswith("firmware 8: name 'app.bin' -> null")
     assert run_successfully(cloud, {"version": 8, "state": "absent"})["changed"] is False
     assert count_writes(cloud) == {UPLOAD: 1, REMOVE: 1}
+
+
+def test_removal_is_refused_if_the_file_has_another_version(cloud: Simulator, binary: Path) -> None:
+    for version in (8, 9):
+        upload(cloud, make_binary(version), version)
+    result = run_and_fail(cloud, {"file": binary, "version": 9, "state": "absent"})
+    assert "the binary contains version 8, but version is 9" in result["msg"]
+    assert len(list_versions(cloud)) == 2
 
 
 def test_version_that_devices_use_is_not_removed(cloud: Simulator, binary: Path) -> None:
@@ -444,6 +529,34 @@ def test_cloud_without_these_routes_is_named(cloud: Simulator, binary: Path) -> 
     result = run_and_fail(cloud, {"file": binary})
     assert result["error"]["code"] == "unsupported"
     assert count_writes(cloud) == {}
+
+
+# ---------------------------------------------------------------------- scopes of API users
+
+
+def create_api_user(cloud: Simulator, *scopes: str) -> str:
+    """Create an API user of the product, and return its access token."""
+    user = call(cloud, "POST", "/team", json={"friendly_name": "pipeline", "scopes": list(scopes)})
+    return str(user["created"]["tokens"][0]["token"])
+
+
+@pytest.mark.parametrize(
+    ("options", "scope"),
+    [
+        ({"release": {"default": True}}, "firmware:release"),
+        ({"state": "absent"}, "firmware:remove"),
+        ({"title": "New"}, "firmware:update"),
+        ({"file": "app.bin"}, "firmware.binary:get"),
+    ],
+)
+def test_missing_scope_is_named(cloud: Simulator, binary: Path, options: dict[str, Any], scope: str) -> None:
+    upload(cloud, binary.read_bytes())
+    token = create_api_user(cloud, "products:get", "firmware:list", "devices:list")
+    given = {"product": PRODUCT_SLUG, "version": 8, **options}
+    given |= {"file": str(binary)} if "file" in options else {}
+    done = run_task("firmware", given, {"PARTICLE_API_URL": cloud.url, "PARTICLE_ACCESS_TOKEN": token})
+    error = done.result(TASK)["error"]
+    assert (error["code"], f"Add the scope {scope} to the API user" in error["hint"]) == ("missing_scope", True)
 
 
 # ---------------------------------------------------------------------- firmware_info

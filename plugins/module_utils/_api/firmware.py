@@ -24,19 +24,25 @@ _UNKNOWN_FIELD = "unexpected field"
 """The words with which a self-hosted cloud refuses the field ``file``. It knows only the older name, ``binary``."""
 DELETE_ROUTE = "DELETE /v1/products/:p/firmware/:version"
 
+_ROWS = RowForm(("firmware",), ("version",), is_numbered=True)
+
 
 def list_firmware(http: Http, product: str) -> dict[int, dict[str, Any]]:
     """Return all firmware of a product, keyed by version number (endpoints.yml: firmware_list)."""
-    request = Request("GET /v1/products/:p/firmware", f"list the firmware of product {product}", {"p": product})
-    form = RowForm(("firmware",), ("version",), is_numbered=True)
-    rows = extract_rows(http.send(request).data, form, request)
-    numbered = ((form.read_identity(row) or "", row) for row in rows)
-    return {int(version): row for version, row in numbered if version.isdecimal()}
+    # A release replaces all groups. If groups in another form counted as none, it would end the release to them.
+    return _list_rows(http, product, dataclasses.replace(_ROWS, text_lists=("groups",)))
 
 
 def list_firmware_versions(http: Http, product: str) -> frozenset[int]:
     """Return the version numbers of all firmware of a product (endpoints.yml: firmware_list)."""
-    return frozenset(list_firmware(http, product))
+    return frozenset(_list_rows(http, product, _ROWS))
+
+
+def _list_rows(http: Http, product: str, form: RowForm) -> dict[int, dict[str, Any]]:
+    request = Request("GET /v1/products/:p/firmware", f"list the firmware of product {product}", {"p": product})
+    rows = extract_rows(http.send(request).data, form, request)
+    numbered = ((form.read_identity(row) or "", row) for row in rows)
+    return {int(version): row for version, row in numbered if version.isdecimal()}
 
 
 def upload_firmware(http: Http, product: str, fields: Mapping[str, Any], file: FilePart) -> None:

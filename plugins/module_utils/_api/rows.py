@@ -24,12 +24,14 @@ class RowForm:
     :param identity: the possible places of the value that identifies a row; ``scope.value`` is a key inside ``scope``.
     :param is_numbered: whether a number identifies a row, too.
     :param is_device: whether ``id`` is a device id, which is read in lower case.
+    :param text_lists: keys whose value, if a row has one, must be a list of texts.
     """
 
     keys: tuple[str, ...] = ()
     identity: tuple[str, ...] = ("id",)
     is_numbered: bool = False
     is_device: bool = False
+    text_lists: tuple[str, ...] = ()
 
     def read_identity(self, row: Mapping[str, Any]) -> str | None:
         """Return the value that identifies a row, or ``None`` if the row has no usable value."""
@@ -55,7 +57,7 @@ def extract_rows(data: Any, form: RowForm, request: Request) -> list[dict[str, A
     missing, and the run would try to add it.
 
     :raises ParticleError: ``bad_response`` when the response contains no list, or when an item of the list is not a
-        mapping or has no usable identity.
+        mapping, has no usable identity, or has another value than a list of texts for one of ``text_lists``.
     """
     found: Any = data
     if isinstance(data, dict):
@@ -68,6 +70,8 @@ def extract_rows(data: Any, form: RowForm, request: Request) -> list[dict[str, A
         if form.read_identity(row) is None:
             name = join_words(form.identity)
             raise _build_row_error(f"item {number} of the list has no usable {name}", request)
+        if (unreadable := next((key for key in form.text_lists if not _is_text_list(row.get(key))), None)) is not None:
+            raise _build_row_error(f"{unreadable} of item {number} of the list is not a list of texts", request)
         # If an id in upper case did not match the declared one, the device would seem to be missing.
         if form.is_device and DEVICE_ID.match(device := row["id"].strip().lower()):
             row["id"] = device
@@ -76,6 +80,10 @@ def extract_rows(data: Any, form: RowForm, request: Request) -> list[dict[str, A
 
 def _build_row_error(cause: str, request: Request) -> ParticleError:
     return ParticleError("bad_response", f"Could not {request.action}: {cause}.", status=200, route=request.route)
+
+
+def _is_text_list(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(item, str) for item in value))
 
 
 def list_texts(value: Any) -> list[str]:

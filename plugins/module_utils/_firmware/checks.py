@@ -50,6 +50,16 @@ def refuse_wrong_file(file: FirmwareFile, version: int, product: Product) -> Non
         raise build_wrong_binary(file.name, problems)
 
 
+def refuse_other_version(file: FirmwareFile, version: int) -> None:
+    """Refuse a file whose version is not the declared one. Nothing else in the file is checked.
+
+    :raises ParticleError: ``wrong_binary`` when the versions differ, or when the binary has no version.
+    """
+    problems = list(_compare_with_declaration(file, version))
+    if problems:
+        raise build_wrong_binary(file.name, problems)
+
+
 def _compare_with_declaration(file: FirmwareFile, version: int) -> Iterator[Problem]:
     found = file.binary.product_version
     if found is None:

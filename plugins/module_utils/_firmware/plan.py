@@ -7,7 +7,8 @@ This module sends no requests. The bytes of a version are compared elsewhere, be
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows impor
 
 Row = Mapping[str, Any]
 """A firmware version, with the keys and values that the cloud uses."""
+
+Changes = Mapping[str, tuple[Any, Any]]
+"""The values before and after a change, keyed by the name of the option."""
+
+RELEASE_PREFIX = "release."
+"""The beginning of the names of all changes of a release."""
+
+_TARGETS = ("default", "groups")
 
 SETTINGS: Mapping[str, Any] = {"title": "", "description": "", "mandatory": False}
 """The settings of a version besides its releases, each with the value that an absent value stands for."""
@@ -66,12 +75,12 @@ class Plan:
 
     :param settings: the settings to write, keyed by name.
     :param release: the release to write; ``None`` if it is as declared.
-    :param changes: the values before and after the change, keyed by the name of the option.
+    :param changes: all changes, except the upload.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     release: Release | None = None
-    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    changes: Changes = field(default_factory=dict)
 
 
 def read_release(row: Row) -> Release:
@@ -88,10 +97,32 @@ def plan_version(row: Row | None, declared: Declared) -> Plan:
     before = read_release(row or {})
     after = _complete_release(before, declared.release)
     # Without a target, there is nothing to which the way of updating could apply.
-    compared = ("default", "groups", "intelligent") if after.has_target else ("default", "groups")
-    pairs = {name: (before.as_result()[name], after.as_result()[name]) for name in compared}
-    released = {f"release.{name}": pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    released = _compare_releases(before, after, [*_TARGETS, "intelligent"] if after.has_target else _TARGETS)
     return Plan(wanted, after if released else None, {**changes, **released})
+
+
+def find_ended_releases(known: Mapping[int, Row], version: int, plan: Plan) -> dict[int, Changes]:
+    """Return the releases of other versions that a release ends, as the changes of these versions.
+
+    Inferred from ``fw_version`` of a device group (endpoints.yml: device_groups): a group has one released version, and
+    a product has one default.
+    """
+    if plan.release is None:
+        return {}
+    own, ended = read_release(known.get(version, {})), dict[int, Changes]()
+    gained, is_new_default = set(plan.release.groups) - set(own.groups), plan.release.default and not own.default
+    for other, row in sorted(known.items()):
+        before = read_release(row)
+        groups = tuple(name for name in before.groups if name not in gained)
+        after = dataclasses.replace(before, default=before.default and not is_new_default, groups=groups)
+        if other != version and after != before:
+            ended[other] = _compare_releases(before, after, _TARGETS)
+    return ended
+
+
+def _compare_releases(before: Release, after: Release, names: Sequence[str]) -> dict[str, tuple[Any, Any]]:
+    pairs = {name: (before.as_result()[name], after.as_result()[name]) for name in names}
+    return {f"{RELEASE_PREFIX}{name}": pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def _read_settings(row: Row) -> dict[str, Any]:

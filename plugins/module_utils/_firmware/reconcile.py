@@ -9,7 +9,7 @@ version again to check the result.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.creates import may_exist_already
@@ -22,23 +22,26 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.firmware i
     upload_firmware,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import list_groups
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import ListOptions
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import list_product_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import ChangedItem, Diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import NOT_READABLE
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names, suggest_similar
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.checks import refuse_wrong_file
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.comparison import refuse_other_bytes
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.file import FirmwareFile
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.outcome import Outcome
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import (
+    RELEASE_PREFIX,
     Declared,
     Plan,
     Release,
     Row,
+    find_ended_releases,
     plan_version,
     predict_row,
     read_release,
-    show_version,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.progress import show_progress
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.multipart import FilePart
@@ -50,39 +53,6 @@ _RUN_IT_FIRST = (
     "Let a device of the product run this version first: flash it to a development device, or lock a device to it "
     "with firmware_lock. Wait until the device has connected with it, and run again."
 )
-
-
-@dataclass
-class Outcome:
-    """The result of a run; in check mode, the result that a run would have.
-
-    :param row: the version after the run; ``None`` if it does not exist.
-    :param changes: the values before and after the changes, keyed by option.
-    :param changed: whether the run has changed the version, or would change it.
-    :param impact: how many devices the release would update; ``None`` if this was not read.
-    :param error: the error that ended the run after its first write.
-    """
-
-    version: int
-    row: Row | None = None
-    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
-    changed: bool = False
-    is_removal: bool = False
-    impact: Mapping[str, Any] | None = None
-    error: ParticleError | None = None
-
-    def as_result(self) -> dict[str, Any]:
-        """Return the documented result. The key ``diff`` contains a :class:`Diff`."""
-        items = [ChangedItem(f"firmware {self.version}", self.changes, is_removal=self.is_removal)]
-        result: dict[str, Any] = {
-            "changed": self.changed,
-            "firmware": None if self.row is None else show_version(self.row),
-            "changes": {name: {"before": before, "after": after} for name, (before, after) in self.changes.items()},
-            "diff": Diff(tuple(items) if self.changes else ()),
-        }
-        if self.impact is not None:
-            result["impact"] = dict(self.impact)
-        return {**result, **(self.error.as_failure() if self.error else {})}
 
 
 def reconcile_version(
@@ -102,7 +72,9 @@ def reconcile_version(
     if file is not None and row is not None:
         refuse_other_bytes(target, declared.version, row, file)
     plan = run.plan(row)
-    outcome = Outcome(declared.version, row, run.describe_changes(row, plan), changed=row is None or bool(plan.changes))
+    changes, is_changed = run.describe_changes(row, plan), row is None or bool(plan.changes)
+    ended = find_ended_releases(run.known, declared.version, plan)
+    outcome = Outcome(declared.version, row, changes, ended, changed=is_changed)
     run.refuse_unknown_groups(row, plan)
     if check_mode:
         run.predict(outcome, plan)
@@ -132,7 +104,8 @@ class _Run:
         self._file = file
         self.known: Mapping[int, Row] = {}
         """The versions from the last reading of the list."""
-        self._has_written = False
+        self._written = set[str]()
+        """The parts of the version that were written: ``settings``, which includes the upload, and ``release``."""
 
     def read(self) -> Row | None:
         """Read the list of versions, and return the declared version, if it exists."""
@@ -148,7 +121,7 @@ class _Run:
         if row is not None or self._file is None:
             return dict(plan.changes)
         created = {name: (None, value) for name, value in self._fields().items() if name != "version"}
-        released = {name: pair for name, pair in plan.changes.items() if name.startswith("release.")}
+        released = {name: pair for name, pair in plan.changes.items() if name.startswith(RELEASE_PREFIX)}
         return {"file": (None, self._file.name), **created, **released}
 
     def _fields(self) -> dict[str, Any]:
@@ -186,13 +159,28 @@ class _Run:
         outcome.row = predict_row(before, plan)
         if plan.release is None:
             return
-        if plan.release.has_target and is_new:
-            # Nothing runs a version that is not uploaded yet, so the real run would end with this error, too.
-            outcome.error = self._build_release_refusal("")
-        elif not is_new:
+        if not is_new:
             if plan.release.has_target and self._has_never_run(before):
                 self._warn(f"{self._describe_unrun()} The cloud may refuse to release it. {_RUN_IT_FIRST}")
             outcome.impact = self._read_impact(plan.release)
+        elif not self._is_running():
+            row = predict_row(before, replace(plan, release=None))
+            outcome.end_with(self._build_release_refusal(""), row, is_released=False, has_settings=True)
+
+    def _is_running(self) -> bool:
+        """Return whether a device runs the version, although it is not uploaded yet: it may have been flashed by USB.
+
+        If the devices cannot be listed, it is assumed that a device runs the version.
+        """
+        options = ListOptions(keep=frozenset({"id", "firmware_version"}))
+        try:
+            listing = list_product_devices(self._http, self._product.id, options=options)
+        except ParticleError as error:
+            if error.code not in NOT_READABLE:
+                raise
+            self._warn(f"It is not known whether the cloud would release the version: {error.message}")
+            return True
+        return any(row.get("firmware_version") == self._declared.version for row in listing.rows)
 
     def _read_impact(self, release: Release) -> Mapping[str, Any] | None:
         version = self._declared.version
@@ -212,16 +200,16 @@ class _Run:
         try:
             if outcome.row is None and self._file is not None:
                 outcome.row = self._upload(self._file)
-                self._has_written = True
             plan = self.plan(outcome.row)
             if plan.changes:
                 self._write_changes(plan, outcome.row or {})
                 outcome.row = self.read()
             self._check_result(outcome.row)
         except ParticleError as error:
-            if not self._has_written:
+            if not self._written:
                 raise
-            outcome.error = error
+            is_released, has_settings = "release" in self._written, "settings" in self._written
+            outcome.end_with(error, outcome.row, is_released=is_released, has_settings=has_settings)
 
     def _upload(self, file: FirmwareFile) -> Row:
         """Upload the file, and return the new version.
@@ -237,6 +225,7 @@ class _Run:
             raise failure or self._build_difference("it does not exist")
         if failure is not None:
             refuse_other_bytes(self._target, self._declared.version, row, file)
+            self._written.add("settings")
         return row
 
     def _try_upload(self, file: FirmwareFile) -> ParticleError | None:
@@ -248,6 +237,7 @@ class _Run:
             if not may_exist_already(error):
                 raise
             return error
+        self._written.add("settings")
         return None
 
     def _read_after(self, failure: ParticleError | None) -> Row | None:
@@ -265,6 +255,7 @@ class _Run:
         if (release := plan.release) is not None:
             try:
                 self._write(
+                    "release",
                     lambda: release_firmware(self._http, product, version, release.as_body()),
                     lambda found: self.plan(found).release is None,
                 )
@@ -272,12 +263,16 @@ class _Run:
                 raise self._explain_release(error, row) from None
         if plan.settings:
             self._write(
+                "settings",
                 lambda: edit_firmware(self._http, product, version, plan.settings),
                 lambda found: not self.plan(found).settings,
             )
 
-    def _write(self, send: Callable[[], None], is_done: Callable[[Row], bool]) -> None:
-        """Send a write. If its result is not known, read the version to learn whether the write took effect."""
+    def _write(self, part: str, send: Callable[[], None], is_done: Callable[[Row], bool]) -> None:
+        """Send the write of a part of the version.
+
+        If the result is not known, the version is read again to learn whether the write took effect.
+        """
         try:
             send()
         except ParticleError as error:
@@ -286,7 +281,7 @@ class _Run:
             row = self.read()
             if row is None or not is_done(row):
                 raise
-        self._has_written = True
+        self._written.add(part)
 
     def _check_result(self, row: Row | None) -> None:
         left = ["it does not exist"] if row is None else list(self.plan(row).changes)
@@ -302,14 +297,15 @@ class _Run:
     # --- releases that the cloud refuses ---
 
     def _has_never_run(self, row: Row) -> bool:
-        return not row.get("device_count") and not read_release(row).has_target
+        return row.get("device_count") == 0 and not read_release(row).has_target
 
     def _describe_unrun(self) -> str:
         return f"No device of product {self._product.slug} runs firmware version {self._declared.version}."
 
     def _explain_release(self, error: ParticleError, row: Row) -> ParticleError:
         """Return a refused release in words, if the version runs on no device (endpoints.yml: firmware_release)."""
-        is_refused = error.status == _REFUSED and error.route == RELEASE_ROUTE
+        # The cloud refuses a missing scope with the same status.
+        is_refused = error.status == _REFUSED and error.route == RELEASE_ROUTE and error.code == "cloud_error"
         return self._build_release_refusal(error.quoted) if is_refused and self._has_never_run(row) else error
 
     def _build_release_refusal(self, quoted: str) -> ParticleError:

@@ -17,8 +17,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.outcome import Outcome
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import Row, read_release, show_version
-from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.reconcile import Outcome
 
 _USES = {
     "firmware_version": "runs it",
@@ -99,7 +99,8 @@ def _delete(target: Target, version: int) -> None:
     try:
         delete_firmware(target.http, product.id, version)
     except ParticleError as error:
-        if error.status == _REFUSED and error.route == DELETE_ROUTE:
+        # The cloud refuses a missing scope with the same status.
+        if error.status == _REFUSED and error.route == DELETE_ROUTE and error.code == "cloud_error":
             message = f"Firmware version {version} of product {product.slug} cannot be removed: the cloud refuses it"
             hint = f"Keep it if it was released: {_NEVER_DELETED}."
             message = f"{message} (HTTP {_REFUSED}{error.quoted})."

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import (
     Declared,
     Release,
+    find_ended_releases,
     plan_version,
     predict_row,
     read_release,
@@ -59,6 +60,19 @@ def test_missing_settings_equal_their_defaults() -> None:
     assert (
         plan_version({"version": 8, "title": "v8"}, Declared(8, {"description": "", "mandatory": False})).changes == {}
     )
+
+
+def test_release_ends_those_of_other_versions_to_the_same_targets() -> None:
+    known = {
+        7: {"version": 7, "groups": ["north", "south"]},
+        8: UNRELEASED,
+        9: {"version": 9, "product_default": True, "groups": ["east"]},
+    }
+    to_groups = plan_version(UNRELEASED, declare(groups=["beta", "north"]))
+    as_default = plan_version(UNRELEASED, declare(default=True))
+    assert find_ended_releases(known, 8, to_groups) == {7: {"release.groups": (["north", "south"], ["south"])}}
+    assert find_ended_releases(known, 8, as_default) == {9: {"release.default": (True, False)}}
+    assert find_ended_releases(known, 8, plan_version(UNRELEASED, declare(groups=[]))) == {}
 
 
 @pytest.mark.parametrize("row", [{"current": True}, {"product_default": True}])
