@@ -223,7 +223,7 @@ def release_firmware(world: World, call: Call) -> Reply:
 
 def _publish_release(world: World, product: Product, firmware: Firmware) -> None:
     data = orjson.dumps({"immediate": firmware.intelligent, "version": firmware.version}).decode()
-    world.events.publish(Event(RELEASE_EVENT, data, world.now(), product=product))
+    world.events.publish(Event(RELEASE_EVENT, data, world.now(), product=product, account=product.owner))
 
 
 def get_groups_impact(world: World, call: Call) -> Reply:

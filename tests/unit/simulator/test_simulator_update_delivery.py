@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulator_client import DEVICES, FREE, GROUPS, OFFLINE, Cloud, OpenStream, User, started
+from simulator_client import DEVICES, FREE, GROUPS, OFFLINE, PRODUCT, Cloud, OpenStream, User, started
 from update_cases import FLASH, WEEKS, Watch, add_versions, get_row, lock, release, run_version
 
 from support.firmware import make_binary
@@ -147,6 +147,15 @@ def test_release_publishes_its_version_and_its_kind(demo: User, listen: OpenStre
     [told] = watch.read()
     assert (told.name, told.version) == ("particle/firmware/release", 0)
     assert json.loads(told.data) == {"immediate": intelligent, "version": 2}
+
+
+def test_events_about_uploads_and_releases_carry_the_same_user(demo: User, listen: OpenStream) -> None:
+    stream = listen(demo, f"{PRODUCT}/events/particle%2Ffirmware")
+    upload = {"data": {"version": "9", "title": "v9"}, "files": {"file": ("v9.bin", make_binary(9))}}
+    demo.call("POST", f"{PRODUCT}/firmware", **upload)
+    release(demo, 2)
+    users = [stream.read_event()[1]["userid"] for _unused in range(2)]
+    assert users[0] == users[1] != ""
 
 
 def test_imported_device_gets_the_release_at_once(demo: User) -> None:
