@@ -457,6 +457,13 @@ def test_unknown_group_is_refused_with_a_suggestion(cloud: Simulator, binary: Pa
     assert cloud.stats()["writes"] == before
 
 
+def test_unknown_group_with_a_space_is_quoted(cloud: Simulator, binary: Path) -> None:
+    upload(cloud, binary.read_bytes())
+    result = run_and_fail(cloud, {"version": 8, "release": {"groups": "beta, north"}})
+    assert "has no device group ' north' (did you mean north?)" in result["msg"]
+    assert "has no device group ''." in run_and_fail(cloud, {"version": 8, "release": {"groups": ""}})["msg"]
+
+
 # ---------------------------------------------------------------------- removal
 
 
@@ -557,6 +564,15 @@ def test_missing_scope_is_named(cloud: Simulator, binary: Path, options: dict[st
     done = run_task("firmware", given, {"PARTICLE_API_URL": cloud.url, "PARTICLE_ACCESS_TOKEN": token})
     error = done.result(TASK)["error"]
     assert (error["code"], f"Add the scope {scope} to the API user" in error["hint"]) == ("missing_scope", True)
+
+
+def test_check_mode_without_the_scope_to_list_devices_warns(cloud: Simulator, binary: Path) -> None:
+    token = create_api_user(cloud, "products:get", "firmware:list", "groups:list")
+    given = {"product": PRODUCT_SLUG, "file": str(binary), "release": {"groups": ["beta"]}}
+    env = {"PARTICLE_API_URL": cloud.url, "PARTICLE_ACCESS_TOKEN": token}
+    done = run_task("firmware", given, env, "--check").succeeded()
+    assert "It is not known whether the cloud would release the version" in done.output
+    assert done.result(TASK)["firmware"]["release"]["groups"] == ["beta"]
 
 
 # ---------------------------------------------------------------------- firmware_info

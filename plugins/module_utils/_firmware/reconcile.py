@@ -25,6 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import ListOptions
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import list_product_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import GROUP_NAME
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import NOT_READABLE
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names, suggest_similar
@@ -145,7 +146,8 @@ class _Run:
             return  # the cloud itself refuses unknown groups
         if missing := [name for name in added if name not in groups]:
             similar = suggest_similar(missing[0], groups)
-            message = f"Product {self._product.slug} has no device group {list_names(missing)}{similar}."
+            names = list_names([name if GROUP_NAME.match(name) else repr(name) for name in missing])
+            message = f"Product {self._product.slug} has no device group {names}{similar}."
             raise ParticleError("not_found", message, hint="Correct release.groups, or create the device group first.")
 
     def predict(self, outcome: Outcome, plan: Plan) -> None:
