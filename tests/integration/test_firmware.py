@@ -429,6 +429,7 @@ def test_release_before_a_device_ran_the_version_is_refused_in_words(cloud: Simu
     assert result["error"]["code"] == "conflict"
     assert "no device of product field-logger runs it" in result["msg"]
     assert "lock a device to it with firmware_lock" in result["msg"]
+    assert "when it starts its next session" in result["msg"]
     # Only the cloud knows which versions have run, so the release is tried, and before any other write.
     assert (list_versions(cloud), count_writes(cloud)) == (before, {UPLOAD: 1, RELEASE: 1})
     checked = run(cloud, {"version": 8, "release": {"default": True}}, "--check").succeeded()

@@ -52,7 +52,8 @@ _LOST_WRITES = ("ambiguous_write", "bad_response")
 _REFUSED = 400
 _RUN_IT_FIRST = (
     "Let a device of the product run this version first: flash it to a development device, or lock a device to it "
-    "with firmware_lock. Wait until the device has connected with it, and run again."
+    "with firmware_lock. An online device gets the version of its lock when it starts its next session, for example "
+    "after a restart. Wait until the device has connected with the version, and run again."
 )
 
 
