@@ -276,6 +276,25 @@ def test_upload_that_a_proxy_refuses_as_too_large_is_sent_once(cloud: Simulator,
     assert [fault["fired"] for fault in cloud.faults()] == [1]
 
 
+def test_equal_upload_by_another_run_is_not_reported_as_a_change(cloud: Simulator, binary: Path) -> None:
+    # Another run uploads the same bytes between the reading of the list and the upload.
+    upload(cloud, binary.read_bytes())
+    cloud.set_faults([{"route": LIST, "effect": "status", "status": 200, "body": "[]"}])
+    result = run_successfully(cloud, {"file": binary}, "--diff")
+    assert (result["changed"], result["changes"], result["diff"]) == (False, {}, {"prepared": ""})
+
+
+def test_lost_write_is_reported_if_the_list_cannot_be_read_after_it(cloud: Simulator, binary: Path) -> None:
+    upload(cloud, binary.read_bytes())
+    cloud.set_faults([
+        {"route": EDIT, "effect": "truncated", "times": 9},
+        {"route": LIST, "effect": "delay"},  # the list that is read before the write
+        {"route": LIST, "effect": "status", "status": 403, "times": 1},
+    ])  # fmt: skip
+    result = run_and_fail(cloud, {"version": 8, "title": "New"})
+    assert (result["error"]["code"], result["error"]["route"]) == ("bad_response", EDIT)
+
+
 def test_other_firmware_behind_a_lost_upload_is_refused(cloud: Simulator, binary: Path) -> None:
     # Another run uploads other bytes as the same version at the same moment.
     cloud.set_faults([{"route": LIST, "effect": "status", "status": 200, "body": "[]"}])

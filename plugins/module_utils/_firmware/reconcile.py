@@ -200,10 +200,13 @@ class _Run:
 
     def apply(self, outcome: Outcome) -> None:
         """Write all changes, and check the result. An error after the first write is put into the outcome."""
+        is_new = outcome.row is None
         try:
             if outcome.row is None and self._file is not None:
                 outcome.row = self._upload(self._file)
             plan = self.plan(outcome.row)
+            if is_new and not self._written:  # another run has uploaded the same bytes
+                outcome.changes, outcome.changed = plan.changes, bool(plan.changes)
             if plan.changes:
                 self._write_changes(plan, outcome.row or {})
                 outcome.row = self.read()
@@ -220,14 +223,16 @@ class _Run:
         If the response is lost, the list shows whether the version exists. Only if it does not, the file is sent again.
         """
         failure = self._try_upload(file)
+        is_doubtful = failure is not None and failure.code == "ambiguous_write"
         row = self._read_after(failure)
-        if row is None and failure is not None and failure.code == "ambiguous_write":
+        if row is None and is_doubtful:
             failure = self._try_upload(file)
             row = self._read_after(failure)
         if row is None:
             raise failure or self._build_difference("it does not exist")
         if failure is not None:
             refuse_other_bytes(self._target, self._declared.version, row, file)
+        if is_doubtful:
             self._written.add("settings")
         return row
 
@@ -244,7 +249,7 @@ class _Run:
         return None
 
     def _read_after(self, failure: ParticleError | None) -> Row | None:
-        """Read the version after an upload. If it cannot be read, the failed upload is the error to report."""
+        """Read the version after a write. If it cannot be read, the failed write is the error to report."""
         try:
             return self.read()
         except ParticleError:
@@ -281,7 +286,7 @@ class _Run:
         except ParticleError as error:
             if error.code not in _LOST_WRITES:
                 raise
-            row = self.read()
+            row = self._read_after(error)
             if row is None or not is_done(row):
                 raise
         self._written.add(part)
