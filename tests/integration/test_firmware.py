@@ -498,6 +498,17 @@ def test_removal_is_written_once(cloud: Simulator, binary: Path) -> None:
     assert count_writes(cloud) == {UPLOAD: 1, REMOVE: 1}
 
 
+def test_lost_removal_is_reported_if_the_list_cannot_be_read_after_it(cloud: Simulator, binary: Path) -> None:
+    upload(cloud, binary.read_bytes())
+    cloud.set_faults([
+        {"route": REMOVE, "effect": "status", "status": 403},
+        {"route": LIST, "effect": "delay"},  # the list that is read before the removal
+        {"route": LIST, "effect": "status", "status": 404, "times": 1},
+    ])  # fmt: skip
+    result = run_and_fail(cloud, {"version": 8, "state": "absent"})
+    assert (result["error"]["code"], result["error"]["route"]) == ("forbidden", REMOVE)
+
+
 def test_removal_is_refused_if_the_file_has_another_version(cloud: Simulator, binary: Path) -> None:
     for version in (8, 9):
         upload(cloud, make_binary(version), version)

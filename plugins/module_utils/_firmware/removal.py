@@ -108,5 +108,13 @@ def _delete(target: Target, version: int) -> None:
         # After a repeated request, 404 may mean that the first one took effect.
         if error.status not in (403, 404) and error.code not in ("ambiguous_write", "bad_response"):
             raise
-        if version in list_firmware(target.http, product.id):
+        if _is_listed(target, version):
             raise
+
+
+def _is_listed(target: Target, version: int) -> bool:
+    """Return whether a version still exists. If the list cannot be read, it counts as existing."""
+    try:
+        return version in list_firmware(target.http, target.required_product.id)
+    except ParticleError:
+        return True
