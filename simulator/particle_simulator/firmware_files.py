@@ -34,8 +34,8 @@ CHUNK_SIZE = 64 * 1024
 
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _ENCRYPTED = 1
-_UNREADABLE = (BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, ValueError, struct.error, zlib.error)
-"""The exceptions that the module `zipfile` raises for a damaged zip file."""
+_UNREADABLE = (BadZipFile, EOFError, OSError, RuntimeError, ValueError, struct.error, zlib.error)
+"""The exceptions that `zipfile` raises for a file that is damaged, or that has features it does not support."""
 
 
 def is_bundle(name: str) -> bool:

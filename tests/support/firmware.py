@@ -104,6 +104,13 @@ def make_archive(files: Mapping[str, bytes]) -> bytes:
     return output.getvalue()
 
 
+def make_archive_of_a_newer_format(files: Mapping[str, bytes]) -> bytes:
+    """Make a zip file that needs a later version of the zip format than any program supports."""
+    content = bytearray(make_archive(files))
+    content[content.index(b"PK\x01\x02") + 6] = 255
+    return bytes(content)
+
+
 def make_bundle(assets: Mapping[str, bytes], version: int = 1, **fields: Any) -> bytes:
     """Make a bundle of a user module and its assets."""
     packed = {f"assets/{name}": content for name, content in assets.items()}

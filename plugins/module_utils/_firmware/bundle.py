@@ -29,8 +29,8 @@ _ASSET_FOLDER = "assets/"
 _PIECE_BYTES = 64 * 1024
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _ENCRYPTED = 1
-_UNREADABLE = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, ValueError, struct.error)
-"""The exceptions that the library raises for a damaged zip file."""
+_UNREADABLE = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, struct.error, zlib.error)
+"""The exceptions that the library raises for a zip file that is damaged, or that has features it does not support."""
 
 
 class InvalidBundle(InvalidBinary):
@@ -62,7 +62,7 @@ def unpack_bundle(content: bytes) -> tuple[bytes, dict[str, PackedAsset]]:
             return _read_archive(archive)
     except InvalidBundle:
         raise
-    except (*_UNREADABLE, zlib.error) as error:
+    except _UNREADABLE as error:
         raise InvalidBundle("it is damaged, or is not a zip file") from error
 
 

@@ -36,6 +36,7 @@ from support.firmware import (
     encode_asset_dependency,
     make_application,
     make_archive,
+    make_archive_of_a_newer_format,
     make_binary,
     make_bundle,
     seal,
@@ -187,6 +188,11 @@ def test_remedy_for_a_wrong_bundle_is_to_make_it_again(tmp_path: Path, content: 
     with pytest.raises(ParticleError) as caught:
         read_firmware_file(str(tmp_path / "app.zip"))
     assert caught.value.hint.startswith("Make the bundle again from the binary and its assets")
+
+
+def test_bundle_of_a_newer_zip_format_is_refused() -> None:
+    with pytest.raises(bundle.InvalidBundle, match="not a zip file"):
+        bundle.unpack_bundle(make_archive_of_a_newer_format({"app.bin": make_binary(8)}))
 
 
 def test_bundle_that_unpacks_to_gigabytes_is_refused_early(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ from support.firmware import (
     encode_asset_dependency,
     make_application,
     make_archive,
+    make_archive_of_a_newer_format,
     make_binary,
     make_bundle,
     seal,
@@ -249,6 +250,11 @@ def test_assets_up_to_the_limits_of_the_platform_are_accepted(
 
 def test_limits_apply_to_the_compressed_size_of_an_asset() -> None:
     assert read(make_bundle({"zeros": bytes(2 * MEBIBYTE)}), "app.zip").platform_id == BORON
+
+
+def test_bundle_of_a_newer_zip_format_is_refused() -> None:
+    content = make_archive_of_a_newer_format({"app.bin": make_binary(7)})
+    assert "not a zip file" in get_refusal(content, "app.zip")
 
 
 @pytest.mark.parametrize("name", ["a.bin", "assets/zeros"])
