@@ -18,6 +18,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows impor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
+DEVICE, PRODUCT = "device", "product"
+"""Scopes of ledgers: each device has its own instance, or each product has one."""
+
 _ACTIONS = {"GET": "read", "PUT": "write", "DELETE": "remove"}
 
 
@@ -49,24 +52,29 @@ def list_instances(http: Http, org: str | None, ledger: str) -> Listing:
     return read_pages(http, request, RowForm(("instances",), ("scope.value",)), ListOptions(keep={"scope", "data"}))
 
 
-def get_instance(http: Http, org: str | None, ledger: str, device: str) -> dict[str, Any]:
-    """Return the ledger instance of one device (endpoints.yml: ledger_instance_get).
+def get_instance(http: Http, org: str | None, ledger: str, value: str, *, scope: str = DEVICE) -> dict[str, Any]:
+    """Return the ledger instance of a device or of another scope (endpoints.yml: ledger_instance_get).
 
-    :raises ParticleError: ``not_found`` when the device has no ledger instance.
+    :param value: the id of the device, or of the product or owner if ``scope`` says so.
+    :param scope: the scope of the ledger in lower case.
+    :raises ParticleError: ``not_found`` when there is no ledger instance.
     """
-    data = http.send(_build_instance_request("GET", org, ledger, device)).data
+    data = http.send(_build_instance_request("GET", org, ledger, value, scope)).data
     instance = data.get("instance") if isinstance(data, dict) else None
     return instance if isinstance(instance, dict) else {}
 
 
-def set_instance(http: Http, org: str | None, ledger: str, device: str, data: Mapping[str, Any]) -> None:
-    """Replace the data of the ledger instance of one device (endpoints.yml: ledger_instance_set)."""
-    http.send(_build_instance_request("PUT", org, ledger, device, {"instance": {"data": dict(data)}}))
+def set_instance(
+    http: Http, org: str | None, ledger: str, value: str, data: Mapping[str, Any], *, scope: str = DEVICE
+) -> None:
+    """Replace the data of a ledger instance (endpoints.yml: ledger_instance_set). For the parameters, see
+    :func:`get_instance`."""
+    http.send(_build_instance_request("PUT", org, ledger, value, scope, {"instance": {"data": dict(data)}}))
 
 
 def delete_instance(http: Http, org: str | None, ledger: str, device: str) -> None:
     """Delete the ledger instance of one device (endpoints.yml: ledger_instance_delete)."""
-    http.send(_build_instance_request("DELETE", org, ledger, device))
+    http.send(_build_instance_request("DELETE", org, ledger, device, DEVICE))
 
 
 def _build_route(method: str, org: str | None, path: str = "") -> tuple[str, dict[str, object]]:
@@ -80,7 +88,9 @@ def _build_route(method: str, org: str | None, path: str = "") -> tuple[str, dic
     return f"{method} /v1/orgs/:org/ledgers{path}", {"org": org}
 
 
-def _build_instance_request(method: str, org: str | None, ledger: str, device: str, json: Any = None) -> Request:
+def _build_instance_request(
+    method: str, org: str | None, ledger: str, value: str, scope: str, json: Any = None
+) -> Request:
     route, path_params = _build_route(method, org, "/:name/instances/:scopeValue")
-    action = f"{_ACTIONS[method]} ledger {ledger} of device {device}"
-    return Request(route, action, {**path_params, "name": ledger, "scopeValue": device}, json=json, private=True)
+    action = f"{_ACTIONS[method]} ledger {ledger} of {scope} {value}"
+    return Request(route, action, {**path_params, "name": ledger, "scopeValue": value}, json=json, private=True)

@@ -1,0 +1,179 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge from the device list whether a device runs the new version, and whether it is healthy.
+
+Private to this collection. The rules follow the facts about updates (firmware-and-events.md, section 4.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import format_time
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Device, Health, State, Verdict
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.record import Restart, WaveRecord
+
+UPDATE_SECONDS = 900.0
+"""Seconds after which an update that has no result counts as failed. The slowest update that was recorded took about
+three and a half minutes, and a transfer that breaks off ends after five minutes (firmware-and-events.md, section
+4.3)."""
+
+TRANSFER_SECONDS = 300.0
+"""Seconds after which a device restarts by itself if it gets no more of a file (firmware-and-events.md, section
+4.3)."""
+
+RECENT_SECONDS = 900.0
+"""A device that crashes again and again has a session that is younger than this."""
+
+CRASHES = 2
+"""The number of new sessions after its update from which on a device counts as crashing."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The judge of the devices of a rollout.
+
+    :param version: the version of the rollout.
+    :param now: the time of the cloud, in seconds since 1970.
+    :param failed: the states of devices that failed before the last devices of their wave were targeted.
+    :param restarts: the devices that have begun new sessions after their update.
+    """
+
+    version: int
+    health: Health
+    now: float
+    failed: Mapping[str, State]
+    restarts: Mapping[str, Restart]
+
+    def judge(self, device: Device, wave: WaveRecord) -> Verdict:
+        """Return the state of a targeted device.
+
+        :param wave: the wave in which the device was targeted.
+        """
+        if device.in_development:
+            return Verdict(State.SKIPPED_DEVELOPMENT, "is a development device, which gets no locks and no releases")
+        heard = max((moment for moment in (device.heard, device.handshake) if moment is not None), default=None)
+        if device.in_safe_mode and heard is not None and heard >= wave.targeted and _has_restarted(device, wave):
+            return self._judge_safe_mode(device, wave)
+        if device.version == self.version:
+            return self._judge_updated(device, wave, heard)
+        found = self._judge_old(device, wave, heard)
+        known = self.failed.get(device.id)
+        if known is not None and not found.state.is_bad and not _has_restarted(device, wave):
+            return Verdict(known, f"failed before other devices of its wave were targeted at {_show(wave.targeted)}")
+        return found
+
+    def _judge_safe_mode(self, device: Device, wave: WaveRecord) -> Verdict:
+        since = max(wave.targeted, device.handshake or 0.0)
+        runs = f"with Device OS {device.device_os}" if device.device_os else "with an unknown Device OS"
+        evidence = f"is in safe mode {runs} since {_show(since)}: the application cannot run on it"
+        is_over = self.now - since > self.health.get_silence(device)
+        return Verdict(State.SAFE_MODE if is_over else State.UPDATING, evidence)
+
+    def _judge_updated(self, device: Device, wave: WaveRecord, heard: float | None) -> Verdict:
+        """Judge a device that the cloud shows with the new version."""
+        if device.handshake is None or heard is None:
+            evidence = f"is shown with version {self.version}, but the cloud does not show when its session began"
+            return Verdict(State.UNKNOWN, evidence)
+        runs = f"has version {self.version} since its session of {_show(device.handshake)}"
+        if device.handshake <= wave.began:
+            return Verdict(State.UPDATED, f"{runs}, before it was targeted")
+        restart = self.restarts.get(device.id)
+        if restart is not None and restart.count >= CRASHES and self.now - restart.at < self.health.soak:
+            evidence = f"came back with version {self.version}, and begins new sessions again and again"
+            return Verdict(State.CRASHING, f"{evidence}, the last one at {_show(device.handshake)}")
+        is_in_soak = wave.decided is None or heard < wave.decided + self.health.soak
+        if is_in_soak and self.now - heard > self.health.get_silence(device):
+            return Verdict(State.GONE, f"came back with version {self.version}, and is silent since {_show(heard)}")
+        return Verdict(State.UPDATED, runs)
+
+    def _judge_old(self, device: Device, wave: WaveRecord, heard: float | None) -> Verdict:
+        """Judge a device that the cloud shows with another version."""
+        old = f"still has version {device.version}" if device.version else "runs no product firmware"
+        if not device.accepts_updates:
+            return Verdict(State.PENDING_DISABLED, "has updates switched off; force them, or wait until it allows them")
+        if heard is None or heard < wave.targeted:
+            return self._judge_silent(device, wave, heard)
+        is_late = wave.may_have_been_offline(device.id)
+        if self.now - heard > self.health.get_silence(device):
+            if is_late and not _has_restarted(device, wave):
+                evidence = f"was offline when it was targeted, and was last heard at {_show(heard)}"
+                return Verdict(State.PENDING_OFFLINE, evidence)
+            return Verdict(State.GONE, f"was heard after it was targeted, and is silent since {_show(heard)}")
+        if _has_restarted(device, wave):
+            return self._judge_returned(device, wave, old, is_late=is_late)
+        if is_late:
+            evidence = f"is online, and gets the version when its next session begins; {old}"
+            return Verdict(State.PENDING_HANDSHAKE, evidence)
+        if self.now - wave.targeted < UPDATE_SECONDS or not device.online:
+            return Verdict(State.UPDATING, f"was targeted at {_show(wave.targeted)}; {old}")
+        evidence = f"has been online since it was targeted at {_show(wave.targeted)}, has not restarted, and {old}"
+        return Verdict(State.FAILED_REFUSED, evidence)
+
+    def _judge_silent(self, device: Device, wave: WaveRecord, heard: float | None) -> Verdict:
+        """Judge a device of which the cloud has not heard since it was targeted."""
+        last = "was never heard" if heard is None else f"was last heard at {_show(heard)}"
+        silence = self.health.get_silence(device)
+        is_over = self.now - wave.targeted > silence
+        if heard is not None and heard >= wave.targeted - silence and not wave.may_have_been_offline(device.id):
+            evidence = f"was online when it was targeted at {_show(wave.targeted)}, and {last}"
+            return Verdict(State.GONE if is_over else State.UPDATING, evidence)
+        if device.online and not is_over and not wave.was_offline(device.id):
+            return Verdict(State.UPDATING, f"is shown as online, and {last}")
+        return Verdict(State.PENDING_OFFLINE, f"{last}, before it was targeted at {_show(wave.targeted)}")
+
+    def _judge_returned(self, device: Device, wave: WaveRecord, old: str, *, is_late: bool) -> Verdict:
+        """Judge a device that has begun a session after it was targeted, with another version."""
+        began = device.handshake or 0.0
+        evidence = f"has begun a session at {_show(began)}, after it was targeted, and {old}"
+        if self.now - began < UPDATE_SECONDS:
+            return Verdict(State.UPDATING, evidence)  # the cloud sends the version again in each new session
+        if not is_late and began - wave.targeted >= TRANSFER_SECONDS:
+            return Verdict(State.FAILED_TIMEOUT, f"{evidence}; so late because the transfer broke off")
+        return Verdict(State.CAME_BACK_OLD, evidence)
+
+
+def find_restarts(
+    known: Mapping[str, Restart],
+    targeted: Iterable[tuple[Device, WaveRecord]],
+    version: int,
+    health: Health,
+    now: float,
+) -> dict[str, Restart]:
+    """Return the devices that have begun a new session after their wave was decided, as far as this is recent.
+
+    Two such sessions are a sign of crashes, one is not. A device that has kept its session for the soak time is healthy
+    again, and is not returned.
+    """
+    recent = min(RECENT_SECONDS, health.soak)
+    found = {}
+    for device, wave in targeted:
+        if device.version != version or device.handshake is None:
+            continue
+        began, is_recent = int(device.handshake), now - device.handshake < recent
+        restart = known.get(device.id)
+        if restart is not None and began > restart.at:
+            found[device.id] = Restart(began, restart.count + is_recent)
+        elif restart is not None and now - restart.at < health.soak:
+            found[device.id] = restart
+        elif restart is None and is_recent and _is_decided(device, wave):
+            found[device.id] = Restart(began)
+    return found
+
+
+def _is_decided(device: Device, wave: WaveRecord) -> bool:
+    """Return whether the session of a device is not the one in which it came back with the new version."""
+    if device.handshake is None:
+        return False
+    if wave.decided is not None:
+        return device.handshake > wave.decided
+    return device.handshake > wave.targeted + UPDATE_SECONDS and not wave.may_have_been_offline(device.id)
+
+
+def _has_restarted(device: Device, wave: WaveRecord) -> bool:
+    return device.handshake is not None and device.handshake > wave.targeted
+
+
+def _show(moment: float) -> str:
+    return format_time(moment)

@@ -1,0 +1,276 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read the options that declare a rollout. Private to this collection."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import FILTER_SPEC
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
+    DEFAULT_WAVES,
+    Brake,
+    DeclaredWave,
+    Health,
+    Phase,
+    Rollout,
+    Share,
+)
+
+SPEC: Mapping[str, Mapping[str, Any]] = {
+    "version": {"type": "int", "required": True},
+    **FILTER_SPEC,
+    "waves": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "count": {"type": "int"},
+            "percent": {"type": "float"},
+            "groups": {"type": "list", "elements": "str"},
+        },
+    },
+    "soak": {"type": "int", "default": 3600},
+    "approve": {"type": "str", "choices": ["none", "each"], "default": "none"},
+    "approved": {"type": "int", "default": 0},
+    "brake": {
+        "type": "dict",
+        "options": {
+            "failed": {"type": "str", "default": "5%"},
+            "offline": {"type": "str", "default": "10%"},
+            "at_least": {"type": "int", "default": 2},
+        },
+    },
+    "offline_after": {"type": "int"},
+    "unavailable": {
+        "type": "dict",
+        "options": {
+            "per": {"type": "str", "choices": ["group"], "default": "group"},
+            "most": {"type": "str", "required": True},
+        },
+    },
+    "release": {"type": "raw"},
+    "rollback": {"type": "str", "choices": ["none", "lock"], "default": "none"},
+    "state": {"type": "str", "choices": ["present", "paused", "aborted"], "default": "present"},
+    "accept": {"type": "list", "elements": "str", "default": []},
+    "supersede": {"type": "bool", "default": False},
+}
+"""The argument spec of the options that declare a rollout."""
+
+WAIT_SPEC: Mapping[str, Mapping[str, Any]] = {
+    "wait": {"type": "bool", "default": True},
+    "wait_timeout": {"type": "int", "default": 86400},
+    "poll": {
+        "type": "dict",
+        "options": {"first": {"type": "float", "default": 5}, "longest": {"type": "float", "default": 60}},
+    },
+}
+"""The argument spec of the options that declare how long a run waits."""
+
+NO_RELEASE = "none"
+_PHASES = {"present": Phase.RUNNING, "paused": Phase.PAUSED, "aborted": Phase.ABORTED}
+_SHARE = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*(%?)\s*\Z")
+_MAX_VERSION = 65534
+_MAX_SECONDS = 366 * 86_400
+_MAX_WAVES = 40
+_MAX_ACCEPTED = 200
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How a run waits until the rollout has ended.
+
+    :param timeout: seconds after which the run ends, although the rollout goes on.
+    :param first: seconds before the first look.
+    :param longest: the maximum number of seconds between two looks.
+    """
+
+    timeout: float = 86_400.0
+    first: float = 5.0
+    longest: float = 60.0
+
+
+class _Mistakes(list[str]):
+    """The mistakes in the options of a task."""
+
+    def check_range(self, name: str, value: float | None, least: float, most: float) -> None:
+        if value is not None and not (math.isfinite(value) and least <= value <= most):
+            self.append(f"{name} must be a number from {least:g} to {most:g}, got {value:g}")
+
+
+def read_rollout(options: Mapping[str, Any]) -> Rollout:
+    """Read and check the options that declare a rollout.
+
+    :raises ParticleError: ``invalid_option`` when an option is not valid; the message lists all mistakes.
+    """
+    mistakes = _Mistakes()
+    mistakes.check_range("version", options["version"], 1, _MAX_VERSION)
+    mistakes.check_range("soak", options["soak"], 0, _MAX_SECONDS)
+    mistakes.check_range("approved", options["approved"], 0, 1000)
+    mistakes.check_range("offline_after", options["offline_after"], 1, _MAX_SECONDS)
+    waves = _read_waves(options["waves"], mistakes)
+    brake = _read_brake(options["brake"], mistakes)
+    unavailable = _read_unavailable(options["unavailable"], mistakes)
+    is_whole = not any(value is not None for value in (options["filters"] or {}).values())
+    release = _read_release(options["release"], mistakes, is_whole=is_whole)
+    accepted = _read_accepted(options["accept"], mistakes)
+    if mistakes:
+        message = f"The rollout is not valid: {'; '.join(mistakes)}."
+        raise ParticleError("invalid_option", message, hint="Correct these options, and run again.")
+    offline_after = options["offline_after"]
+    return Rollout(
+        version=options["version"],
+        waves=waves,
+        health=Health(float(options["soak"]), None if offline_after is None else float(offline_after)),
+        brake=brake,
+        release=release,
+        needs_approval=options["approve"] == "each",
+        approved=options["approved"],
+        unavailable=unavailable,
+        is_rolled_back=options["rollback"] == "lock",
+        phase=_PHASES[options["state"]],
+        accepted=accepted,
+        supersedes=options["supersede"],
+    )
+
+
+def read_waiting(options: Mapping[str, Any]) -> Waiting | None:
+    """Read the options that declare how long a run waits; ``None`` for a run that does not wait.
+
+    :raises ParticleError: ``invalid_option`` when an option is not valid; the message lists all mistakes.
+    """
+    mistakes = _Mistakes()
+    mistakes.check_range("wait_timeout", options["wait_timeout"], 0, _MAX_SECONDS)
+    poll = options["poll"] or {"first": 5.0, "longest": 60.0}
+    mistakes.check_range("poll.first", poll["first"], 1, 86_400)
+    mistakes.check_range("poll.longest", poll["longest"], 1, 86_400)
+    if not mistakes and poll["first"] > poll["longest"]:
+        mistakes.append(f"poll.first ({poll['first']:g}) must not be greater than poll.longest ({poll['longest']:g})")
+    if mistakes:
+        raise ParticleError("invalid_option", f"The waiting times are not valid: {'; '.join(mistakes)}.")
+    return Waiting(options["wait_timeout"], poll["first"], poll["longest"]) if options["wait"] else None
+
+
+def build_settings(rollout: Rollout) -> dict[str, Any]:
+    """Return the declared options that the record contains, so that ``rollout_info`` can judge the rollout."""
+    return {
+        "waves": [wave.as_data() for wave in rollout.waves],
+        "soak": rollout.health.soak,
+        "offline_after": rollout.health.offline_after,
+        "brake": rollout.brake.as_data(),
+        "approve": rollout.needs_approval,
+    }
+
+
+def read_settings(version: int, settings: Mapping[str, Any]) -> Rollout:
+    """Return the rollout that a record describes. Settings that are missing or damaged have their defaults."""
+    mistakes = _Mistakes()
+    waves = settings.get("waves")
+    offline_after = settings.get("offline_after")
+    soak = settings.get("soak")
+    brake = settings.get("brake")
+    try:
+        declared = _read_waves(waves, mistakes) if isinstance(waves, list) else DEFAULT_WAVES
+        limits = _read_brake(brake if isinstance(brake, Mapping) else None, mistakes)
+    except (KeyError, TypeError, AttributeError):
+        declared, limits = DEFAULT_WAVES, Brake()
+    return Rollout(
+        version=version,
+        waves=declared,
+        health=Health(
+            float(soak) if isinstance(soak, (int, float)) else 3600.0,
+            float(offline_after) if isinstance(offline_after, (int, float)) else None,
+        ),
+        brake=limits,
+        needs_approval=settings.get("approve") is True,
+    )
+
+
+def _read_waves(waves: Any, mistakes: _Mistakes) -> tuple[DeclaredWave, ...]:
+    if waves is None:
+        return DEFAULT_WAVES
+    if not 1 <= len(waves) <= _MAX_WAVES:
+        mistakes.append(f"waves must contain 1 to {_MAX_WAVES} waves, got {len(waves)}")
+        return ()
+    read = []
+    for number, wave in enumerate(waves, 1):
+        given = {name: value for name, value in wave.items() if value is not None}
+        if len(given) != 1:
+            mistakes.append(f"wave {number} must have exactly one of count, percent and groups")
+            continue
+        count, percent, groups = given.get("count"), given.get("percent"), given.get("groups")
+        mistakes.check_range(f"count of wave {number}", count, 1, 10_000_000)
+        mistakes.check_range(f"percent of wave {number}", percent, 0.0001, 100)
+        if groups is not None and not (groups and all(str(name).strip() for name in groups)):
+            mistakes.append(f"groups of wave {number} must contain the names of device groups")
+        reach = None if groups is not None else Share(percent, count)
+        read.append(DeclaredWave(reach, tuple(dict.fromkeys(str(name).strip() for name in groups or ()))))
+    return tuple(read)
+
+
+def _read_share(name: str, value: Any, mistakes: _Mistakes) -> Share:
+    found = _SHARE.match(str(value))
+    if found is None or (found[2] and float(found[1]) > 100) or (not found[2] and "." in found[1]):
+        mistakes.append(f"{name} must be a share such as 5% or a number of devices, got {str(value)!r}")
+        return Share(count=1)
+    return Share(float(found[1])) if found[2] else Share(count=int(found[1]))
+
+
+def _read_brake(brake: Mapping[str, Any] | None, mistakes: _Mistakes) -> Brake:
+    if brake is None:
+        return Brake()
+    mistakes.check_range("brake.at_least", brake["at_least"], 1, 10_000_000)
+    failed = _read_share("brake.failed", brake["failed"], mistakes)
+    return Brake(failed, _read_share("brake.offline", brake["offline"], mistakes), brake["at_least"])
+
+
+def _read_unavailable(unavailable: Mapping[str, Any] | None, mistakes: _Mistakes) -> Share | None:
+    if unavailable is None:
+        return None
+    most = _read_share("unavailable.most", unavailable["most"], mistakes)
+    if not (most.percent or most.count):
+        mistakes.append("unavailable.most must allow at least one device")
+    return most
+
+
+def _read_release(release: Any, mistakes: _Mistakes, *, is_whole: bool) -> Mapping[str, Any] | None:
+    """Read the release at the end of the rollout.
+
+    :param is_whole: whether the rollout selects all devices of the product.
+    """
+    if release is None:
+        if not is_whole:
+            mistakes.append(
+                "release must be set together with filters: the default release would also reach devices outside of "
+                "the selection; set release to none or to groups, or to {default: true} to release to all devices"
+            )
+        return {"default": True}
+    if release == NO_RELEASE:
+        return None
+    if not isinstance(release, Mapping) or not release or not release.keys() <= {"default", "groups"}:
+        mistakes.append(f"release must be none, or have the keys default and groups, got {release!r}")
+        return None
+    default, groups = release.get("default", False), release.get("groups") or []
+    if not isinstance(default, bool):
+        mistakes.append(f"release.default must be true or false, got {default!r}")
+    if not isinstance(groups, list) or not all(isinstance(name, str) and name.strip() for name in groups):
+        mistakes.append("release.groups must be a list of names of device groups")
+        return None
+    if default is False and not groups:
+        mistakes.append("release names neither the default nor groups; set release to none for no release")
+    return {"default": default, "groups": [name.strip() for name in groups]}
+
+
+def _read_accepted(accept: list[str], mistakes: _Mistakes) -> frozenset[str]:
+    ids = [value.strip().lower() for value in accept]
+    if wrong := [value for value, device in zip(accept, ids, strict=True) if not DEVICE_ID.match(device)]:
+        mistakes.append(f"accept contains {list_names(wrong)}: not a valid device id (24 hexadecimal digits)")
+    if len(ids) > _MAX_ACCEPTED:
+        mistakes.append(f"accept must contain at most {_MAX_ACCEPTED} devices, got {len(ids)}")
+    return frozenset(ids)

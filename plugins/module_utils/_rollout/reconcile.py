@@ -1,0 +1,222 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carry a rollout forward: observe, decide, write, and wait if the task says so. Private to this collection.
+
+A run keeps nothing between two looks but what it has written. A run that was killed is continued by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.firmware import list_firmware, release_firmware
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.user import get_user
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import Release, Row, read_release
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.reconcile import build_missing_version
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK, Clock
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.apply import write_locks
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
+    Phase,
+    Progress,
+    Releases,
+    Rollout,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.observe import (
+    read_cloud_time,
+    read_devices,
+    read_releases,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import Waiting, build_settings
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.outcome import Outcome, describe_progress
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.plan import (
+    Decision,
+    Situation,
+    begin_rollout,
+    decide,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.record import Record
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.store import Store
+
+_TEMPORARY = frozenset({"unreachable", "cloud_error", "bad_response", "rate_limited", "budget_exhausted"})
+"""Codes of errors after which a waiting run looks again later."""
+_MAX_FAILED_LOOKS = 10
+_GROWTH = 1.5
+"""By which factor the time between two looks grows."""
+
+
+@dataclass
+class Run:
+    """A run of a rollout.
+
+    :param store: where the record of the rollout is stored.
+    :param waiting: how long to wait until the rollout has ended; ``None`` not to wait.
+    :param lock: returns a context manager that prevents other runs on this machine while the run looks and writes.
+    :param report: shows a line about the progress of the rollout.
+    """
+
+    target: Target
+    rollout: Rollout
+    filters: Filters
+    store: Store
+    check_mode: bool
+    waiting: Waiting | None = None
+    clock: Clock = SYSTEM_CLOCK
+    lock: Callable[[], AbstractContextManager[None]] = nullcontext
+    report: Callable[[str], None] = lambda line: None
+    outcome: Outcome = field(default_factory=Outcome)
+    known: Mapping[int, Row] | None = None
+    """The firmware versions of the product; ``None`` before they are read."""
+
+
+def run_rollout(run: Run) -> Outcome:
+    """Carry a rollout forward. In check mode, only read and predict.
+
+    :raises ParticleError: when an error concerns the whole rollout. What was written before remains, and the next run
+        continues from there.
+    """
+    with run.lock():
+        decision = _look(run)
+    if run.waiting is not None and not run.check_mode:
+        _wait(run, run.waiting, decision)
+    return run.outcome
+
+
+def _look(run: Run) -> Decision | None:
+    """Observe the devices, and carry out all steps that are possible now.
+
+    :returns: the last decision; ``None`` if there is no rollout to pause or abort.
+    """
+    if run.known is None:
+        run.known = list_firmware(run.target.http, run.target.required_product.id)
+        if run.rollout.version not in run.known:
+            raise build_missing_version(run.target, run.rollout.version, run.known)
+    devices = read_devices(run.target, run.filters)
+    stored = run.store.load()
+    now = read_cloud_time(run.target, run.clock)
+    is_known = stored is not None and stored.version == run.rollout.version
+    if run.rollout.phase is not Phase.RUNNING and not is_known:
+        run.outcome.note_nothing(stored)
+        return None
+    record = begin_rollout(run.rollout, stored, devices, build_settings(run.rollout), now)
+    situation = Situation(
+        run.rollout,
+        record,
+        devices,
+        read_releases(run.known),
+        read_release(run.known[run.rollout.version]),
+        now,
+        _find_approver(run, record),
+    )
+    return _carry_out(run, situation, stored)
+
+
+def _find_approver(run: Run, record: Record) -> str | None:
+    """Return the username of the account, if this run approves waves."""
+    if run.rollout.approved <= record.approved_through:
+        return None
+    try:
+        username = get_user(run.target.http).get("username")
+    except ParticleError:  # API users have no username
+        return None
+    return username if isinstance(username, str) else None
+
+
+def _carry_out(run: Run, situation: Situation, stored: Record | None) -> Decision:
+    """Decide and write, until nothing more can be done now.
+
+    :param stored: the stored record; ``None`` if there is none.
+    """
+    saved = stored
+    while True:
+        decision = decide(situation)
+        if not decision.has_writes and decision.record == situation.record:
+            break
+        if decision.has_writes:
+            if _has_news(decision.record, saved):
+                _save(run, decision.record, situation.now, has_writes=True)
+                saved = decision.record
+            situation = _write(run, situation, decision)
+        situation = replace(situation, record=decision.record)
+    if _has_news(decision.record, saved):
+        _save(run, decision.record, situation.now, has_writes=False)
+    run.outcome.note_decision(decision, situation, stored)
+    run.report(describe_progress(decision))
+    return decision
+
+
+def _has_news(record: Record, saved: Record | None) -> bool:
+    """Return whether a record must be stored. Changed settings alone are stored together with the next news."""
+    return saved is None or replace(record, settings=saved.settings) != saved
+
+
+def _save(run: Run, record: Record, now: float, *, has_writes: bool) -> None:
+    run.outcome.changed = True
+    if not run.check_mode:
+        run.store.save(record, now, has_writes=has_writes)
+
+
+def _write(run: Run, situation: Situation, decision: Decision) -> Situation:
+    """Carry out the writes of a step, and return the situation afterwards. In check mode, predict it."""
+    run.outcome.changed = True
+    if (release := decision.release) is not None:
+        if not run.check_mode:
+            version, product = run.rollout.version, run.target.required_product.id
+            release_firmware(run.target.http, product, version, release.as_body())
+            run.known = None  # the next look reads what the release has changed
+        run.outcome.note_release(run.rollout.version, situation.release, release)
+        releases = _predict_releases(situation.releases, run.rollout.version, release)
+        situation = replace(situation, release=release, releases=releases)
+    errors = {} if run.check_mode else write_locks(run.target, decision.locks)
+    run.outcome.note_locks(decision.locks, situation.devices, errors)
+    devices = dict(situation.devices)
+    for write in decision.locks:
+        if write.device not in errors:
+            devices[write.device] = replace(devices[write.device], lock=write.lock)
+    return replace(situation, devices=devices, unwritable=situation.unwritable | errors.keys())
+
+
+def _predict_releases(releases: Releases, version: int, release: Release) -> Releases:
+    default = version if release.default else releases.default
+    return Releases(default, {**releases.by_group, **dict.fromkeys(release.groups, version)})
+
+
+def _wait(run: Run, waiting: Waiting, decision: Decision | None) -> None:
+    """Look again and again until the rollout has ended or needs a person, or the time is over."""
+    end = run.clock.monotonic() + waiting.timeout
+    pause, failures = waiting.first, 0
+    while decision is not None and decision.progress in (Progress.RUNNING, Progress.SOAKING, Progress.HELD):
+        if decision.next is None or decision.next.when is None:
+            return
+        if run.clock.monotonic() + pause > end:
+            run.target.warn(f"The rollout continues, but wait_timeout is over: {decision.next.why} Run again.")
+            return
+        run.clock.sleep(pause)
+        writes = run.outcome.writes
+        try:
+            with ExitStack() as stack:
+                if not _try_lock(run, stack):
+                    continue
+                decision = _look(run)
+            failures = 0
+        except ParticleError as error:
+            failures += 1
+            if error.code not in _TEMPORARY or failures >= _MAX_FAILED_LOOKS:
+                raise
+            run.target.warn(f"The rollout is looked at again later: {error.message}")
+        pause = waiting.first if run.outcome.writes > writes else min(waiting.longest, pause * _GROWTH)
+
+
+def _try_lock(run: Run, stack: ExitStack) -> bool:
+    """Take the lock of runs on this machine. Return false if another run holds it."""
+    try:
+        stack.enter_context(run.lock())
+    except ParticleError as error:
+        if error.code != "run_in_progress":
+            raise
+        return False
+    return True

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Run rollouts with the engine of the collection against a simulator whose clock only tests turn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import read_filters
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK, Clock
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.info import read_rollout_state
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.memory import open_memory
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import Waiting, read_rollout
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.reconcile import Run, run_rollout
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.store import Store
+from support.fleet_files import device_id
+from support.simulator import PRODUCT_ID, PRODUCT_SLUG, Simulator, running_simulator
+
+OLD, NEW = 1, 2
+
+DEFAULTS: Mapping[str, Any] = {
+    "version": NEW,
+    "filters": None,
+    "waves": None,
+    "soak": 3600,
+    "approve": "none",
+    "approved": 0,
+    "brake": None,
+    "offline_after": None,
+    "unavailable": None,
+    "release": None,
+    "rollback": "none",
+    "state": "present",
+    "accept": [],
+    "supersede": False,
+}
+"""The options of module `rollout`, with their defaults."""
+
+BAD_STATES: Mapping[str, frozenset[str]] = {
+    "refused": frozenset({"failed_refused"}),
+    "transfer_fails": frozenset({"failed_timeout"}),
+    "came_back_old": frozenset({"came_back_old"}),
+    "crashes_online": frozenset({"crashing"}),
+    "crashes_before": frozenset({"gone"}),
+}
+"""The state that the collection must find for each bad ending of the simulator."""
+
+
+def write_rollout_fleet(
+    folder: Path, size: int, *, groups: int = 0, others: Mapping[str, Mapping[str, Any]] | None = None
+) -> str:
+    """Write a fleet file with Borons of the product that run firmware OLD, and return its path.
+
+    :param groups: the number of device groups `site-0`, `site-1`, … among which the devices are divided.
+    :param others: more keys of devices, keyed by device id.
+    """
+    devices = [
+        {
+            "id": device_id(number),
+            "name": f"unit-{number:06}",
+            "product_id": PRODUCT_ID,
+            "groups": [f"site-{number % groups}"] if groups else [],
+            "firmware_version": OLD,
+            **(others or {}).get(device_id(number), {}),
+        }
+        for number in range(size)
+    ]
+    path = folder / "fleet.json"
+    path.write_text(json.dumps(devices))
+    return str(path)
+
+
+@contextmanager
+def running_product(folder: Path, size: int, *flags: str, groups: int = 0) -> Iterator[Simulator]:
+    """Run a simulator whose product has `size` devices, and the firmware versions OLD and NEW."""
+    with running_simulator("--fleet", write_rollout_fleet(folder, size, groups=groups), *flags) as simulator:
+        simulator.add_firmware(OLD, NEW)
+        yield simulator
+
+
+def connect(simulator: Simulator) -> Http:
+    """Return an HTTP client that is logged in to the simulator."""
+    http = Http(Connection(simulator.url))
+    http.use_token(simulator.access_token())
+    return http
+
+
+@dataclass
+class Driver:
+    """Runs rollouts of version NEW, each time as a new process would: without memory of the run before."""
+
+    simulator: Simulator
+    options: Mapping[str, Any] = field(default_factory=dict)
+    state_file: Path | None = None
+    clock: Clock = replace(SYSTEM_CLOCK, sleep=lambda seconds: None)
+
+    def run(
+        self, *, check_mode: bool = False, waiting: Waiting | None = None, clock: Clock | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """Run the rollout once and return the result of the module. The key `diff` contains a `Diff`."""
+        given = {**DEFAULTS, **self.options, **options}
+        with self._open() as target:
+            run = Run(
+                target,
+                read_rollout(given),
+                read_filters(given),
+                Store(open_memory(target, self.state_file), clock or self.clock),
+                check_mode,
+                waiting,
+                clock or self.clock,
+            )
+            result = run_rollout(run).as_result()
+            return {**result, "cloud": target.http.usage.as_result()}
+
+    def info(self) -> dict[str, Any]:
+        """Return the result of module `rollout_info`."""
+        with self._open() as target:
+            return read_rollout_state(target, Store(open_memory(target, self.state_file), self.clock), self.clock)
+
+    @contextmanager
+    def _open(self) -> Iterator[Target]:
+        http = connect(self.simulator)
+        try:
+            yield Target(http, get_product(http, PRODUCT_SLUG), lambda warning: None)
+        finally:
+            http.close()
+
+    def truth(self) -> dict[str, dict[str, Any]]:
+        """Return the devices as the simulator knows them, keyed by id."""
+        return {device["id"]: device for device in self.simulator.state()["devices"]}
