@@ -34,7 +34,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import ensure_folder
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.run_lock import hold_run_lock
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.memory import open_memory
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import (
     SPEC as ROLLOUT_SPEC,
 )
@@ -44,7 +43,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.option
     read_waiting,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.reconcile import Run, run_rollout
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.store import Store
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.memory import open_memory
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.store import Store
 
 SPEC = build_argument_spec(
     product={"type": "str", "required": True},

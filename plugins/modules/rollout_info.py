@@ -30,8 +30,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.target imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.info import read_rollout_state
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.memory import open_memory
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.store import Store
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.memory import open_memory
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.store import Store
 
 SPEC = build_argument_spec(product={"type": "str", "required": True}, state_file={"type": "path"})
 

@@ -18,10 +18,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK, Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.info import read_rollout_state
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.memory import open_memory
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import Waiting, read_rollout
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.reconcile import Run, run_rollout
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.store import Store
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.memory import open_memory
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.store import Store
 from support.fleet_files import device_id
 from support.simulator import PRODUCT_ID, PRODUCT_SLUG, Simulator, running_simulator
 
@@ -94,6 +94,10 @@ def connect(simulator: Simulator) -> Http:
     return http
 
 
+IMPATIENT_CLOCK = replace(SYSTEM_CLOCK, sleep=lambda seconds: None)
+"""The clock of runs that never wait, so that a test can turn the clock of the simulator in their place."""
+
+
 @dataclass
 class Driver:
     """Runs rollouts of version NEW, each time as a new process would: without memory of the run before."""
@@ -101,7 +105,7 @@ class Driver:
     simulator: Simulator
     options: Mapping[str, Any] = field(default_factory=dict)
     state_file: Path | None = None
-    clock: Clock = replace(SYSTEM_CLOCK, sleep=lambda seconds: None)
+    clock: Clock = IMPATIENT_CLOCK
 
     def run(
         self, *, check_mode: bool = False, waiting: Waiting | None = None, clock: Clock | None = None, **options: Any

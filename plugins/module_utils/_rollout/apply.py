@@ -11,7 +11,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.plan import LockWrite
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.decision import LockWrite
 
 _OF_ONE_DEVICE = frozenset({"not_found", "forbidden", "conflict", "cloud_error", "bad_response", "device_not_yours"})
 """Codes of errors that may concern one device only, so that the others are written nevertheless."""

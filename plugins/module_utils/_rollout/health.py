@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import format_time
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Device, Health, State, Verdict
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.record import Restart, WaveRecord
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Restart, WaveRecord
 
 UPDATE_SECONDS = 900.0
 """Seconds after which an update that has no result counts as failed. The slowest update that was recorded took about

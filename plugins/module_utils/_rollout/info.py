@@ -20,8 +20,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.observ
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import read_settings
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.outcome import show_decision, show_nothing
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.plan import Situation, decide
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.store import Store
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.plan import decide
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.store import Store
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import Situation
 
 
 def read_rollout_state(target: Target, store: Store, clock: Clock) -> dict[str, Any]:

@@ -32,12 +32,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model 
 
 if TYPE_CHECKING:
     from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import Release
-    from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.plan import (
-        Decision,
-        LockWrite,
-        Situation,
-    )
-    from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.record import Record
+    from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.decision import Decision, LockWrite
+    from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Record
+    from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import Situation
     from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.waves import Wave
 
 _BRAKE_HINT = (

@@ -20,6 +20,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan 
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.reconcile import build_missing_version
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK, Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.apply import write_locks
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.begin import begin_rollout
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.decision import Decision
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
     Phase,
     Progress,
@@ -33,14 +35,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.observ
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import Waiting, build_settings
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.outcome import Outcome, describe_progress
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.plan import (
-    Decision,
-    Situation,
-    begin_rollout,
-    decide,
-)
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.record import Record
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.store import Store
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.plan import decide
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Record
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.store import Store
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import Situation
 
 _TEMPORARY = frozenset({"unreachable", "cloud_error", "bad_response", "rate_limited", "budget_exhausted"})
 """Codes of errors after which a waiting run looks again later."""

@@ -17,7 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model 
     Share,
     compute_rank,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.record import WaveRecord
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import WaveRecord
 
 
 @dataclass(frozen=True)

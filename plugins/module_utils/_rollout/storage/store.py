@@ -11,8 +11,8 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import format_time
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.memory import Memory
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.record import Record, read_record
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.memory import Memory
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Record, read_record
 
 OWNER_SECONDS = 2.0
 """Seconds after which a run reads its first record again. A run of another controller that began at the same time has

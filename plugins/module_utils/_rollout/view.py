@@ -1,0 +1,136 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""View the devices of a rollout: which are eligible, in which wave, and in which state. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import Release
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.brake import Tally, count_devices
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.health import Judge, find_restarts
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
+    Device,
+    Phase,
+    Releases,
+    Rollout,
+    State,
+    Verdict,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Record, WaveRecord
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.waves import Wave, plan_waves
+
+LATE_SECONDS = 1800.0
+"""Seconds after which updating devices no longer delay their wave if it is unknown which of them were offline."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that a decision depends on.
+
+    :param devices: the approved devices of the product, keyed by device id.
+    :param releases: what the releases of the product give to its devices.
+    :param release: the release of the version of the rollout.
+    :param now: the time of the cloud, in whole seconds since 1970, rounded up.
+    :param approver: the account that approves waves in this run; ``None`` if unknown.
+    :param unwritable: ids of devices whose writes have failed in this run.
+    """
+
+    rollout: Rollout
+    record: Record
+    devices: Mapping[str, Device]
+    releases: Releases
+    release: Release
+    now: float
+    approver: str | None = None
+    unwritable: frozenset[str] = frozenset()
+
+
+@dataclass
+class View:
+    """The devices of a rollout, each with its wave and its state."""
+
+    situation: Situation
+    record: Record
+    eligible: dict[str, Device] = field(default_factory=dict)
+    covered: dict[str, WaveRecord] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    waves: list[Wave] = field(default_factory=list)
+
+    @property
+    def begun(self) -> list[Wave]:
+        return [wave for wave in self.waves if wave.record is not None]
+
+    @property
+    def targeted(self) -> dict[str, Verdict]:
+        """Return the verdicts on the targeted devices."""
+        return {device: self.verdicts[device] for device in self.covered}
+
+    def count(self, also_failed: Iterable[str] = ()) -> Tally:
+        accepted = self.record.accepted
+        return count_devices(self.targeted, accepted, frozenset(also_failed))
+
+    def find_missing(self, wave: Wave) -> list[Device]:
+        """Return the members of a wave that are not targeted, although they could be."""
+        left = (each for each in wave.members if each not in self.covered and each not in self.situation.unwritable)
+        return [self.eligible[device] for device in left]
+
+    def count_updating(self, wave: Wave) -> int:
+        """Return how many members delay their wave: they were online when they were targeted, and are not decided."""
+        record = wave.record
+        if record is None or (record.offline is None and self.situation.now - record.targeted > LATE_SECONDS):
+            return 0
+        return sum(
+            device in self.covered and self.verdicts[device].state is State.UPDATING and not record.was_offline(device)
+            for device in wave.members
+        )
+
+
+def view_devices(situation: Situation, record: Record) -> View:
+    view = View(situation, record)
+    for device in situation.devices.values():
+        is_targeted = device.lock == record.version and record.owns_lock(device.id, device.lock)
+        if not (device.is_selected or is_targeted):
+            continue
+        if device.in_development:
+            evidence = "is a development device, which gets no locks and no releases"
+            view.verdicts[device.id] = Verdict(State.SKIPPED_DEVELOPMENT, evidence)
+        elif device.lock is not None and not record.owns_lock(device.id, device.lock):
+            evidence = f"is locked to version {device.lock}, and not by a rollout"
+            view.verdicts[device.id] = Verdict(State.SKIPPED_LOCKED, evidence)
+        else:
+            view.eligible[device.id] = device
+    view.waves = plan_waves(situation.rollout.waves, record.waves, view.eligible.values())
+    if not record.waves:
+        return view
+    wave_of = {device: wave.record for wave in view.begun for device in wave.members if wave.record is not None}
+    for device in view.eligible.values():
+        if _is_covered(device, situation, record, is_member=device.id in wave_of):
+            view.covered[device.id] = wave_of.get(device.id, record.waves[-1])
+    return view
+
+
+def _is_covered(device: Device, situation: Situation, record: Record, *, is_member: bool) -> bool:
+    """Return whether a device was targeted. At the end of the rollout, locks are replaced by the release."""
+    if device.lock == record.version:
+        return True
+    is_ending = record.phase in (Phase.RELEASING, Phase.DONE)
+    return is_ending and is_member and device.lock is None and situation.releases.find_version(device) == record.version
+
+
+def judge_devices(view: View) -> None:
+    """Judge the targeted devices, and note in the record which have restarted."""
+    situation, record = view.situation, view.record
+    pairs = [(view.eligible[device], wave) for device, wave in view.covered.items()]
+    health, now = situation.rollout.health, situation.now
+    if record.phase in (Phase.RUNNING, Phase.RELEASING):
+        restarts = find_restarts(record.restarts, pairs, record.version, health, now)
+        view.record = record = replace(record, restarts=restarts)
+    judge = Judge(record.version, health, now, record.failed, record.restarts)
+    for device, wave in pairs:
+        view.verdicts[device.id] = judge.judge(device, wave)
+    if record.phase in (Phase.ABORTED, Phase.ROLLED_BACK):
+        for device_id, state in record.failed.items():
+            if device_id not in view.verdicts:
+                view.verdicts[device_id] = Verdict(state, "failed before the rollout ended")
