@@ -159,9 +159,8 @@ def _wait_for_wave(view: View) -> Decision | None:
         return build_decision(view, Progress.RUNNING, Next(now + POLL_SECONDS, f"{count} updating."))
     record = wave.record
     if record is not None and record.decided is None:
-        return build_decision(
-            view, Progress.SOAKING, None, record=view.record.replace_wave(wave.number, _decide(record, now))
-        )
+        decided = view.record.replace_wave(wave.number, replace(record, decided=now))
+        return build_decision(view, Progress.SOAKING, None, record=decided)
     if not any(verdict.state.is_decided for verdict in view.targeted.values()):
         count = format_count(len(view.covered), "targeted device has", "targeted devices have")
         why = f"None of the {count} taken the version or failed yet. Most likely, all of them are offline."
