@@ -80,7 +80,8 @@ class Judge:
         if device.handshake <= wave.began:
             return Verdict(State.UPDATED, f"{runs}, before it was targeted")
         restart = self.restarts.get(device.id)
-        if restart is not None and restart.count >= CRASHES and self.now - restart.at < self.health.soak:
+        is_crashing = self.failed.get(device.id) is State.CRASHING or (restart is not None and restart.count >= CRASHES)
+        if is_crashing and self.now - device.handshake < self.health.soak:
             evidence = f"came back with version {self.version}, and begins new sessions again and again"
             return Verdict(State.CRASHING, f"{evidence}, the last one at {_show(device.handshake)}")
         is_in_soak = wave.decided is None or heard < wave.decided + self.health.soak
@@ -106,7 +107,7 @@ class Judge:
         if is_late:
             evidence = f"is online, and gets the version when its next session begins; {old}"
             return Verdict(State.PENDING_HANDSHAKE, evidence)
-        if self.now - wave.targeted < UPDATE_SECONDS or not device.online:
+        if self.now - wave.written < UPDATE_SECONDS or not device.online:
             return Verdict(State.UPDATING, f"was targeted at {_show(wave.targeted)}; {old}")
         evidence = f"has been online since it was targeted at {_show(wave.targeted)}, has not restarted, and {old}"
         return Verdict(State.FAILED_REFUSED, evidence)
@@ -115,7 +116,7 @@ class Judge:
         """Judge a device of which the cloud has not heard since it was targeted."""
         last = "was never heard" if heard is None else f"was last heard at {_show(heard)}"
         silence = self.health.get_silence(device)
-        is_over = self.now - wave.targeted > silence
+        is_over = self.now - wave.written > silence
         if heard is not None and heard >= wave.targeted - silence and not wave.may_have_been_offline(device.id):
             evidence = f"was online when it was targeted at {_show(wave.targeted)}, and {last}"
             return Verdict(State.GONE if is_over else State.UPDATING, evidence)
@@ -129,7 +130,7 @@ class Judge:
         evidence = f"has begun a session at {_show(began)}, after it was targeted, and {old}"
         if self.now - began < UPDATE_SECONDS:
             return Verdict(State.UPDATING, evidence)  # the cloud sends the version again in each new session
-        if not is_late and began - wave.targeted >= TRANSFER_SECONDS:
+        if not is_late and began - wave.written >= TRANSFER_SECONDS:
             return Verdict(State.FAILED_TIMEOUT, f"{evidence}; so late because the transfer broke off")
         return Verdict(State.CAME_BACK_OLD, evidence)
 
@@ -168,7 +169,7 @@ def _is_decided(device: Device, wave: WaveRecord) -> bool:
         return False
     if wave.decided is not None:
         return device.handshake > wave.decided
-    return device.handshake > wave.targeted + UPDATE_SECONDS and not wave.may_have_been_offline(device.id)
+    return device.handshake > wave.written + UPDATE_SECONDS and not wave.may_have_been_offline(device.id)
 
 
 def _has_restarted(device: Device, wave: WaveRecord) -> bool:

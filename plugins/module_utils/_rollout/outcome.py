@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import Situation
     from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.waves import Wave
 
+_ROLLED_BACK_HINT = (
+    "The targeted devices get the versions from before. Roll out a corrected version, or set supersede to begin again."
+)
 _BRAKE_HINT = (
     "Repair these devices and run again, set accept to their ids to continue without them, set rollback to lock to "
     "restore the versions from before, or roll out a corrected version with supersede."
@@ -59,6 +62,7 @@ class Outcome:
     _locks: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
     _release: tuple[int, Release, Release] | None = None
     _errors: dict[str, ParticleError] = field(default_factory=dict)
+    _trip: ParticleError | None = None
 
     def note_nothing(self, stored: Record | None) -> None:
         """Note that there is no rollout that could be paused or aborted."""
@@ -74,6 +78,10 @@ class Outcome:
             self._phases = (stored.phase.value if stored is not None and same else None, "")
         self._phases = (self._phases[0], decision.record.phase.value)
         self._decision, self._situation = decision, situation
+
+    def note_trip(self, decision: Decision, situation: Situation) -> None:
+        """Note that the brake has made the run restore the versions from before."""
+        self._trip = build_brake_error(decision, situation.rollout, situation.devices)
 
     def note_locks(
         self, writes: Iterable[LockWrite], devices: Mapping[str, Device], errors: Mapping[str, ParticleError]
@@ -126,6 +134,8 @@ class Outcome:
         return Diff(tuple(items))
 
     def _build_error(self, decision: Decision, situation: Situation) -> ParticleError | None:
+        if self._trip is not None:
+            return self._trip
         if decision.progress is Progress.BRAKED:
             return build_brake_error(decision, situation.rollout, situation.devices)
         if not self._errors:
@@ -149,7 +159,8 @@ def build_brake_error(decision: Decision, rollout: Rollout, devices: Mapping[str
         lines.append(f"  and {len(bad) - MAX_SHOWN:,} more")
     why = describe_trip(rollout.brake, decision.tally)
     message = f"The brake has stopped the rollout of version {decision.record.version}: {why}."
-    return ParticleError("braked", "\n".join([message, *lines]), hint=_BRAKE_HINT)
+    hint = _ROLLED_BACK_HINT if rollout.is_rolled_back else _BRAKE_HINT
+    return ParticleError("braked", "\n".join([message, *lines]), hint=hint)
 
 
 def _show_state(verdict: Verdict) -> str:

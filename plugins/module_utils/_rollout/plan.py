@@ -131,7 +131,7 @@ def _target(view: View, wave: Wave, record: WaveRecord, batch: tuple[str, ...]) 
     offline = {device for device in batch if not view.eligible[device].online}
     offline |= {device for device in earlier if record.was_offline(device) and not _is_updated(view, device)}
     still = None if record.offline is None else keep_offline(offline)
-    begun = replace(record, targeted=now, decided=None, offline=still)
+    begun = replace(record, targeted=now, written=now, decided=None, offline=still)
     failed = {each: view.verdicts[each].state for each in earlier if view.verdicts[each].state.is_bad}
     changed = view.record.replace_wave(wave.number, begun)
     changed = replace(changed, failed={**view.record.failed, **failed})
@@ -152,15 +152,15 @@ def _wait_for_wave(view: View) -> Decision | None:
     if not view.begun:
         return None
     now, soak = view.situation.now, view.situation.rollout.health.soak
+    decided = _decide_waves(view)
+    if decided != view.record:
+        return build_decision(view, Progress.SOAKING, None, record=decided)
     wave = view.begun[-1]
     updating = view.count_updating(wave)
     if updating:
         count = format_count(updating, "device is", "devices are")
         return build_decision(view, Progress.RUNNING, Next(now + POLL_SECONDS, f"{count} updating."))
     record = wave.record
-    if record is not None and record.decided is None:
-        decided = view.record.replace_wave(wave.number, replace(record, decided=now))
-        return build_decision(view, Progress.SOAKING, None, record=decided)
     if not any(verdict.state.is_decided for verdict in view.targeted.values()):
         count = format_count(len(view.covered), "targeted device has", "targeted devices have")
         why = f"None of the {count} taken the version or failed yet. Most likely, all of them are offline."
@@ -178,6 +178,15 @@ def _wait_for_wave(view: View) -> Decision | None:
     return None
 
 
+def _decide_waves(view: View) -> Record:
+    """Return the record, in which waves without updating devices are decided."""
+    record = view.record
+    for wave in view.begun:
+        if wave.record is not None and wave.record.decided is None and not view.count_updating(wave):
+            record = record.replace_wave(wave.number, replace(wave.record, decided=view.situation.now))
+    return record
+
+
 def _begin_wave(view: View) -> Decision | None:
     """Begin the next wave, if there is one and it is approved."""
     rollout, now = view.situation.rollout, view.situation.now
@@ -192,7 +201,7 @@ def _begin_wave(view: View) -> Decision | None:
     batch = _choose(view, missing)
     if not batch.devices and batch.full:
         return build_decision(view, Progress.HELD, _wait_for_budget(view, batch.full))
-    return _target(view, wave, WaveRecord(wave.through, wave.groups, now, now), batch.devices)
+    return _target(view, wave, WaveRecord(wave.through, wave.groups, now, now, now), batch.devices)
 
 
 def _finish(view: View) -> Decision:

@@ -32,6 +32,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.observ
     read_cloud_time,
     read_devices,
     read_releases,
+    refuse_unknown_groups,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import Waiting, build_settings
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.outcome import Outcome, describe_progress
@@ -43,6 +44,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view i
 _TEMPORARY = frozenset({"unreachable", "cloud_error", "bad_response", "rate_limited", "budget_exhausted"})
 """Codes of errors after which a waiting run looks again later."""
 _MAX_FAILED_LOOKS = 10
+_LONG_WRITES_SECONDS = 60.0
+"""Seconds from which on the record contains when the writes of a wave ended."""
 _GROWTH = 1.5
 """By which factor the time between two looks grows."""
 
@@ -94,6 +97,7 @@ def _look(run: Run) -> Decision | None:
         if run.rollout.version not in run.known:
             raise build_missing_version(run.target, run.rollout.version, run.known)
     devices = read_devices(run.target, run.filters)
+    refuse_unknown_groups(run.target, run.rollout, devices)
     stored = run.store.load()
     now = read_cloud_time(run.target, run.clock)
     is_known = stored is not None and stored.version == run.rollout.version
@@ -134,17 +138,31 @@ def _carry_out(run: Run, situation: Situation, stored: Record | None) -> Decisio
         decision = decide(situation)
         if not decision.has_writes and decision.record == situation.record:
             break
+        if decision.record.phase is Phase.ROLLING_BACK and situation.record.phase is Phase.RUNNING:
+            run.outcome.note_trip(decision, situation)
         if decision.has_writes:
             if _has_news(decision.record, saved):
                 _save(run, decision.record, situation.now, has_writes=True)
                 saved = decision.record
             situation = _write(run, situation, decision)
-        situation = replace(situation, record=decision.record)
+        situation = replace(situation, record=_note_end_of_writes(run, decision))
     if _has_news(decision.record, saved):
         _save(run, decision.record, situation.now, has_writes=False)
     run.outcome.note_decision(decision, situation, stored)
     run.report(describe_progress(decision))
     return decision
+
+
+def _note_end_of_writes(run: Run, decision: Decision) -> Record:
+    """Return the record after the writes of a step. If they took long, the time of their end is added."""
+    record = decision.record
+    if not decision.locks or run.check_mode:
+        return record
+    end = read_cloud_time(run.target, run.clock)
+    for number, wave in enumerate(record.waves, 1):
+        if wave.decided is None and wave.written == wave.targeted and end - wave.written > _LONG_WRITES_SECONDS:
+            record = record.replace_wave(number, replace(wave, written=end))
+    return record
 
 
 def _has_news(record: Record, saved: Record | None) -> bool:

@@ -73,13 +73,13 @@ class View:
 
     def find_missing(self, wave: Wave) -> list[Device]:
         """Return the members of a wave that are not targeted, although they could be."""
-        left = (each for each in wave.members if each not in self.covered and each not in self.situation.unwritable)
-        return [self.eligible[device] for device in left]
+        left_out = self.covered.keys() | self.situation.unwritable | self.record.accepted
+        return [self.eligible[device] for device in wave.members if device not in left_out]
 
     def count_updating(self, wave: Wave) -> int:
         """Return how many members delay their wave: they were online when they were targeted, and are not decided."""
         record = wave.record
-        if record is None or (record.offline is None and self.situation.now - record.targeted > LATE_SECONDS):
+        if record is None or (record.offline is None and self.situation.now - record.written > LATE_SECONDS):
             return 0
         return sum(
             device in self.covered and self.verdicts[device].state is State.UPDATING and not record.was_offline(device)

@@ -36,6 +36,7 @@ class WaveRecord:
     :param began: when the wave began, in seconds since 1970.
     :param targeted: when devices of the wave were last targeted. All devices that were targeted before were decided or
         pending at that time.
+    :param written: when the last of these writes ended. Writing a large wave can take many minutes.
     :param decided: when the wave was first seen without updating devices; ``None`` before that.
     :param offline: the first digits of the ranks of the devices that were offline when they were targeted; ``None`` if
         there were too many.
@@ -45,6 +46,7 @@ class WaveRecord:
     groups: tuple[str, ...]
     began: float
     targeted: float
+    written: float
     decided: float | None = None
     offline: frozenset[str] | None = frozenset()
 
@@ -126,7 +128,7 @@ class Record:
         if _measure(data) > MAX_SIZE:
             waves = tuple(replace(wave, offline=None if wave.offline else wave.offline) for wave in self.waves)
             data = self._build_data(replace(self, waves=waves))
-        for name in ("failed", "restarts"):
+        for name in ("restarts", "failed"):
             while _measure(data) > MAX_SIZE and data[name]:
                 data[name] = dict(list(data[name].items())[len(data[name]) // 2 + 1 :])
         if _measure(data) > MAX_SIZE:
@@ -205,6 +207,7 @@ def _show_wave(wave: WaveRecord) -> dict[str, Any]:
         **members,
         "began": format_time(wave.began),
         "targeted": format_time(wave.targeted),
+        "written": format_time(wave.written),
         "decided": None if wave.decided is None else format_time(wave.decided),
         "offline": None if wave.offline is None else "".join(sorted(wave.offline)),
     }
@@ -217,6 +220,7 @@ def _read_wave(data: Mapping[str, Any]) -> WaveRecord:
         groups=tuple(map(str, data.get("groups", ()))),
         began=_read_time(data["began"]),
         targeted=_read_time(data["targeted"]),
+        written=_read_time(data["written"]),
         decided=None if data["decided"] is None else _read_time(data["decided"]),
         offline=None if data["offline"] is None else _read_ranks(data["offline"]),
     )

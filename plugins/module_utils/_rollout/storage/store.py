@@ -29,17 +29,22 @@ class Store:
         self._memory = memory
         self._clock = clock
         self._owner = uuid.uuid4().hex
+        self._known: str | None = None
+        """The mark of the run that wrote the record before this run read it first."""
+        self._has_loaded = False
         self.saved = 0
 
     def load(self) -> Record | None:
         """Read the record; ``None`` if there is none.
 
         :raises ParticleError: ``run_in_progress`` when another run has written the record since this run has written
-            it; ``conflict`` when the record is damaged.
+            or read it; ``conflict`` when the record is damaged.
         """
         data = self._memory.read()
-        if self.saved:
+        if self._has_loaded:
             self._check_owner(data)
+        else:
+            self._known, self._has_loaded = _read_owner(data).get("id"), True
         return None if data is None else read_record(data, self._memory.title)
 
     def save(self, record: Record, now: float, *, has_writes: bool) -> None:
@@ -52,14 +57,20 @@ class Store:
         self._memory.write({**record.as_data(), "owner": {"id": self._owner, "at": format_time(now)}})
         is_first = not self.saved
         self.saved += 1
+        self._known = self._owner
         if is_first and has_writes:
             self._clock.sleep(OWNER_SECONDS)
             self._check_owner(self._memory.read())
 
     def _check_owner(self, data: Mapping[str, Any] | None) -> None:
-        owner = (data or {}).get("owner")
-        if isinstance(owner, Mapping) and owner.get("id") == self._owner:
+        owner = _read_owner(data)
+        if owner.get("id") == self._known:
             return
-        since = f" since {owner['at']}" if isinstance(owner, Mapping) and owner.get("at") else ""
+        since = f" since {owner['at']}" if "at" in owner else ""
         message = f"Another run continues this rollout{since}, possibly on another machine; this run has stopped."
         raise ParticleError("run_in_progress", message)
+
+
+def _read_owner(data: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    owner = (data or {}).get("owner")
+    return owner if isinstance(owner, Mapping) else {}
