@@ -15,7 +15,8 @@ class Area:
     """The test files of an area.
 
     `unit` and `integration` contain names of files in the folders `tests/unit` and `tests/integration`, separated by
-    spaces. The names have no `test_` and no `.py`. A `*` stands for all test files of a folder.
+    spaces. The names have no `test_` and no `.py`. A `*` stands for all test files of a folder, `**/*` also for those
+    of its subfolders, and `*word*` for those whose name contains the word.
     """
 
     unit: str
@@ -71,6 +72,10 @@ AREAS = {
     "product": Area(
         unit="_firmware/* _resource/* _resource/kinds/*",
         integration="firmware integration",
+    ),
+    "rollout": Area(
+        unit="_rollout/**/*",
+        integration="*rollout*",
     ),
     "simulator": Area(
         unit="simulator/* support/simulator",

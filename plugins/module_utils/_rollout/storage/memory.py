@@ -78,36 +78,35 @@ class LedgerMemory:
         except ParticleError as error:
             if error.status not in (400, 404):
                 raise
-            self._ensure_ledger(error)
+            self._ensure_ledger()
             self._write(data)
 
     def _write(self, data: Mapping[str, Any]) -> None:
         set_instance(self._http, self._product.org, LEDGER, self._product.id, data, scope=PRODUCT)
 
-    def _ensure_ledger(self, refusal: ParticleError) -> None:
-        """Create the ledger if it does not exist.
+    def _ensure_ledger(self) -> None:
+        """Create the ledger, unless it exists. The ledgers are listed only if the cloud refuses to create it."""
+        try:
+            create_ledger(self._http, self._product.org, DEFINITION)
+        except ParticleError as error:
+            if error.status != 404 and not may_exist_already(error):
+                raise
+            found = self._find_ledger()
+            if found is None:
+                raise
+            self._check_definition(found)
 
-        :param refusal: the error with which the cloud has refused a write to the ledger.
-        """
-        found = self._find_ledger()
-        if found is None:
-            try:
-                create_ledger(self._http, self._product.org, DEFINITION)
-            except ParticleError as error:
-                if not may_exist_already(error) or self._find_ledger() is None:
-                    raise
-            return
+    @staticmethod
+    def _check_definition(found: Mapping[str, Any]) -> None:
         differing = [
             f"{key} {found[key]} instead of {DEFINITION[key]}"
             for key in ("scope", "direction")
             if str(found.get(key, DEFINITION[key])).lower() != DEFINITION[key].lower()
         ]
-        if not differing:
-            raise refusal
-        message = f"Ledger {LEDGER} already exists, but with {' and '.join(differing)}."
-        raise ParticleError(
-            "conflict", message, hint="Archive this ledger, or set state_file to keep records in a file."
-        )
+        if differing:
+            message = f"Ledger {LEDGER} already exists, but with {' and '.join(differing)}."
+            hint = "Archive this ledger, or set state_file to keep records in a file."
+            raise ParticleError("conflict", message, hint=hint)
 
     def _find_ledger(self) -> Mapping[str, Any] | None:
         try:
