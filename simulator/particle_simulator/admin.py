@@ -66,8 +66,14 @@ def _list_writes(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _reset_simulation(simulation: Simulation, target: str, content: Any) -> Any:
-    """Reset the simulation to the start state."""
-    simulation.reset()
+    """Reset the simulation to the start state. The body can choose the seed and the share of bad updates."""
+    changes = {} if content is None else _check_object(content, {"seed", "bad_updates"})
+    seed, share = changes.get("seed"), changes.get("bad_updates")
+    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
+        raise bad_request("seed must be an integer")
+    if share is not None and (not isinstance(share, (int, float)) or isinstance(share, bool) or not 0 <= share <= 1):
+        raise bad_request("bad_updates must be a share from 0 to 1")
+    simulation.reset(seed=seed, bad_updates=share)
     return {"ok": True}
 
 

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
+from typing import Any
 
 from particle_simulator import admin
 from particle_simulator.bearer import check_bearer
@@ -33,18 +35,24 @@ class Simulation:
         self._settings = settings
         self.table = build_table(settings)
         self.route_keys = {route.key for route in self.table.routes}
-        self._build_start_state()
+        self._build_start_state(settings)
 
-    def reset(self) -> None:
-        """Restore the start state: accounts, tokens, fleet, ledgers, counters, limits, faults and the clock."""
+    def reset(self, *, seed: int | None = None, bad_updates: float | None = None) -> None:
+        """Restore the start state: accounts, tokens, fleet, ledgers, counters, limits, faults and the clock.
+
+        :param seed: The seed until the next reset, or None for the seed of the settings.
+        :param bad_updates: The share of devices whose next update fails, or None for the share of the settings.
+        """
         self.world.events.close()
-        self._build_start_state()
+        given = {"seed": seed, "bad_updates": bad_updates}
+        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        self._build_start_state(replace(self._settings, **changes))
 
-    def _build_start_state(self) -> None:
-        self.world = build_world(self._settings)
+    def _build_start_state(self, settings: Settings) -> None:
+        self.world = build_world(settings)
         self.stats = Stats()
-        self.faults = Faults(self._settings.seed)
-        self.limits = Limits(documented=self._settings.limits)
+        self.faults = Faults(settings.seed)
+        self.limits = Limits(documented=settings.limits)
         self.writes: deque[tuple[Route, Call, Reply]] = deque(maxlen=MAX_WRITES)
         """The latest writes that the cloud accepted, oldest first."""
 

@@ -58,9 +58,12 @@ class Simulator:
         assert found, f"device {device_id} does not exist in the simulator"
         return dict(found[0])
 
-    def reset(self) -> None:
-        """Reset the fleet, the accounts, the counters, the clock and the faults to their start state."""
-        self._admin("POST", "reset")
+    def reset(self, **settings: float) -> None:
+        """Reset the fleet, the accounts, the counters, the clock and the faults to their start state.
+
+        :param settings: values of the settings `seed` and `bad_updates` until the next reset.
+        """
+        self._admin("POST", "reset", **({"json": settings} if settings else {}))
 
     def now(self) -> float:
         """Return the time of the simulator's clock, in seconds since the epoch."""

@@ -103,6 +103,22 @@ def test_reset_restores_the_start_state(demo: User) -> None:
     assert demo.call("GET", "/v1/user").status_code == 401
 
 
+def test_reset_with_another_seed_chooses_other_bad_updates(cloud: Cloud) -> None:
+    def choose(seed: int, share: float) -> dict[str, str]:
+        body = {"seed": seed, "bad_updates": share}
+        assert cloud.call("POST", "/_simulator/reset", json=body).status_code == 200
+        return {device["id"]: device["update"] for device in cloud.state()["devices"] if device["update"]}
+
+    first, other = choose(1, 0.5), choose(2, 0.5)
+    assert len(first) == len(other) == len(cloud.state()["devices"]) // 2
+    assert first != other
+    assert choose(1, 0.5) == first
+    assert cloud.call("POST", "/_simulator/reset").status_code == 200
+    assert not any(device["update"] for device in cloud.state()["devices"])
+    assert cloud.call("POST", "/_simulator/reset", json={"bad_updates": 2}).status_code == 400
+    assert cloud.call("POST", "/_simulator/reset", json={"seed": "one"}).status_code == 400
+
+
 def test_unknown_admin_route_is_not_found(cloud: Cloud) -> None:
     assert cloud.call("GET", "/_simulator/nope").status_code == 404
 
