@@ -70,7 +70,8 @@ def reconcile_version(
     run = _Run(target, declared, file, say)
     row = run.read()
     if file is None and row is None:
-        raise build_missing_version(target, declared.version, run.known)
+        hint = "Set file to upload this version, or correct version."
+        raise build_missing_version(target, declared.version, run.known, hint)
     if file is not None and row is not None:
         refuse_other_bytes(target, declared.version, row, file)
     plan = run.plan(row)
@@ -85,12 +86,15 @@ def reconcile_version(
     return outcome
 
 
-def build_missing_version(target: Target, version: int, known: Mapping[int, Row]) -> ParticleError:
-    """Return the error about a version that does not exist, although there is no file to create it from."""
+def build_missing_version(target: Target, version: int, known: Mapping[int, Row], hint: str) -> ParticleError:
+    """Return the error about a version that does not exist, although there is no file to create it from.
+
+    :param hint: how to create the version.
+    """
     versions = [str(each) for each in sorted(known, reverse=True)]
     existing = f"It has {list_names(versions)}" if versions else "It has no firmware"
     message = f"Product {target.required_product.slug} does not have firmware version {version}. {existing}."
-    return ParticleError("not_found", message, hint="Set file to upload this version, or correct version.")
+    return ParticleError("not_found", message, hint=hint)
 
 
 class _Run:

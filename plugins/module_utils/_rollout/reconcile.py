@@ -94,8 +94,7 @@ def _look(run: Run) -> Decision | None:
     """
     if run.known is None:
         run.known = list_firmware(run.target.http, run.target.required_product.id)
-        if run.rollout.version not in run.known:
-            raise build_missing_version(run.target, run.rollout.version, run.known)
+        _require_version(run, run.known)
     devices = read_devices(run.target, run.filters)
     refuse_unknown_groups(run.target, run.rollout, devices)
     stored = run.store.load()
@@ -110,11 +109,25 @@ def _look(run: Run) -> Decision | None:
         record,
         devices,
         read_releases(run.known),
-        read_release(run.known[run.rollout.version]),
+        read_release(run.known.get(run.rollout.version, {})),
         now,
         _find_approver(run, record),
     )
     return _carry_out(run, situation, stored)
+
+
+def _require_version(run: Run, known: Mapping[int, Row]) -> None:
+    """Refuse a version that the product does not have. In check mode, only warn: an earlier task may upload it.
+
+    :raises ParticleError: ``not_found`` when the product does not have the version.
+    """
+    if run.rollout.version in known:
+        return
+    hint = "Upload this version with the module firmware, or correct version."
+    error = build_missing_version(run.target, run.rollout.version, known, hint)
+    if not run.check_mode:
+        raise error
+    run.target.warn(f"{error.message} The prediction assumes that an earlier task uploads it. If not, the task fails.")
 
 
 def _find_approver(run: Run, record: Record) -> str | None:

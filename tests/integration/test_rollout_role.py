@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Test the role `rollout` and its playbook, from a firmware file to the release."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.firmware import make_binary
+from support.paths import ROOT
+from support.playbooks import PlaybookRun, run_playbook
+from support.plays import cloud_environment
+from support.rollouts import NEW, OLD, write_rollout_fleet
+from support.simulator import PRODUCT_SLUG, USERNAME, Simulator, running_simulator
+
+PLAYBOOK = "meshfleet.particle.rollout"
+UPLOAD, ROLL_OUT, SHOW = "Upload the firmware file", "Roll out the version", "Show the state of the rollout"
+SIZE, FIRST = 12, 4
+SOAK = 60
+OPTIONS: dict[str, Any] = {
+    "rollout_product": PRODUCT_SLUG,
+    "rollout_waves": [{"count": FIRST}, {"percent": 100}],
+    "rollout_soak": SOAK,
+    "rollout_wait": False,
+}
+LOCK = "PUT /v1/products/:p/devices/:id"
+MAX_RUNS = 12
+
+
+@pytest.fixture(scope="module")
+def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with running_simulator("--fleet", write_rollout_fleet(tmp_path_factory.mktemp("fleet"), SIZE)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def cloud(_cloud: Simulator) -> Simulator:
+    """A cloud with devices that run the version OLD."""
+    _cloud.reset()
+    _cloud.add_firmware(OLD)
+    return _cloud
+
+
+@pytest.fixture
+def binary(tmp_path: Path) -> str:
+    """The path of a firmware file with the version NEW."""
+    path = tmp_path / "app.bin"
+    path.write_bytes(make_binary(NEW))
+    return str(path)
+
+
+def run(cloud: Simulator, *args: str, **options: Any) -> PlaybookRun:
+    """Run the playbook of the collection with options of the role, which replace those in `OPTIONS`."""
+    given = {**OPTIONS, **{f"rollout_{name}": value for name, value in options.items()}}
+    return run_playbook(PLAYBOOK, env=cloud_environment(cloud.url), extra_vars=given, args=args)
+
+
+def count_tokens(cloud: Simulator) -> int:
+    """Return how many access tokens are valid, because they were obtained and not revoked."""
+    stats = cloud.stats()
+    return int(stats["grants"] - stats["revocations"])
+
+
+def read_recap(run: PlaybookRun) -> dict[str, int]:
+    """Return the numbers in the last line of the output, keyed by their names."""
+    (line,) = re.findall(r"^localhost +: (.*)$", run.stdout, re.MULTILINE)
+    return {name: int(number) for name, number in (pair.split("=") for pair in line.split())}
+
+
+def locked(cloud: Simulator) -> set[str]:
+    """Return the ids of the devices that are locked to the version NEW."""
+    return {each["id"] for each in cloud.state()["devices"] if each.get("desired_firmware_version") == NEW}
+
+
+def test_role_brings_a_file_to_the_fleet_and_then_changes_nothing(cloud: Simulator, binary: str) -> None:
+    states, summaries = [], []
+    for _unused in range(MAX_RUNS):
+        done = run(cloud, file=binary, title="Faster reconnect").succeeded()
+        states.append(done.result(ROLL_OUT)["state"])
+        summaries.append("\n".join(done.result(SHOW)["msg"]))
+        assert count_tokens(cloud) == 0
+        if states[-1] == "done":
+            break
+        cloud.advance(SOAK + 60)
+    assert states[0] == "running"
+    assert states[-1] == "done"
+    assert summaries[0].startswith(f"The rollout of version {NEW} is running: 1 of 2 waves begun.\nDevices: {FIRST} ")
+    assert "Run again at " in summaries[0]
+    assert summaries[-1] == f"The rollout of version {NEW} is done: 2 of 2 waves begun.\nDevices: {SIZE} updated"
+    devices = cloud.state()["devices"]
+    assert {(each["firmware_version"], each["desired_firmware_version"]) for each in devices} == {(NEW, None)}
+    writes = cloud.stats()["writes"]
+    again = run(cloud, file=binary, title="Faster reconnect").succeeded()
+    assert (read_recap(again)["changed"], cloud.stats()["writes"] - writes) == (0, 0)
+
+
+def test_check_mode_of_the_role_shows_what_the_run_does(cloud: Simulator, binary: str) -> None:
+    writes = cloud.stats()["writes"]
+    checked = run(cloud, "--check", file=binary).succeeded()
+    assert cloud.stats()["writes"] == writes
+    assert "does not have firmware version 2" in checked.output
+    waves = checked.result(ROLL_OUT)["waves"]
+    assert [len(wave["members"]) for wave in waves] == [FIRST, SIZE - FIRST]
+    done = run(cloud, file=binary).succeeded()
+    assert [wave["members"] for wave in done.result(ROLL_OUT)["waves"]] == [wave["members"] for wave in waves]
+    assert locked(cloud) == set(waves[0]["members"])
+
+
+def test_braked_run_fails_and_revokes_its_token(cloud: Simulator) -> None:
+    cloud.add_firmware(OLD, NEW)
+    cloud.change_device("*", update="came_back_old")
+    run(cloud, version=NEW).succeeded()
+    cloud.advance(1200)
+    stopped = run(cloud, version=NEW)
+    result = stopped.result(ROLL_OUT)
+    assert (stopped.rc, result["error"]["code"], result["state"]) == (2, "braked", "braked")
+    assert SHOW not in {task.task for task in stopped.tasks}
+    assert count_tokens(cloud) == 0
+    assert len(locked(cloud)) == FIRST
+
+
+def test_survey_approves_a_wave_and_leaves_other_questions_empty(cloud: Simulator) -> None:
+    cloud.add_firmware(OLD, NEW)
+    text = (ROOT / "roles" / "rollout" / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
+    names = yaml.safe_load(text)["argument_specs"]["main"]["options"]
+    empty = {name.removeprefix("rollout_"): "" for name in names if name not in OPTIONS}
+    waiting = run(cloud, **{**empty, "version": str(NEW), "approve": "each"}).succeeded()
+    assert waiting.result(ROLL_OUT)["state"] == "awaiting_approval"
+    assert "Wave 1 with 4 devices waits for approval." in waiting.result(SHOW)["msg"][-1]
+    approved = run(cloud, **{**empty, "version": str(NEW), "approve": "each", "approved": "1"}).succeeded()
+    assert [wave["approved_by"] for wave in approved.result(ROLL_OUT)["waves"]] == [USERNAME, None]
+    assert cloud.stats()["by_route"][LOCK] == FIRST
+
+
+def test_wrong_file_is_refused_before_any_write(cloud: Simulator, binary: str) -> None:
+    writes = cloud.stats()["writes"]
+    refused = run(cloud, file=binary, version=NEW + 1)
+    assert refused.result(UPLOAD)["error"]["code"] == "wrong_binary"
+    assert (cloud.stats()["writes"] - writes, count_tokens(cloud)) == (0, 0)
+
+
+def test_version_that_is_not_uploaded_is_refused_without_a_write(cloud: Simulator) -> None:
+    writes = cloud.stats()["writes"]
+    error = run(cloud, version=NEW).result(ROLL_OUT)["error"]
+    assert (error["code"], error["message"]) == (
+        "not_found",
+        f"Product {PRODUCT_SLUG} does not have firmware version {NEW}. It has {OLD}.",
+    )
+    assert error["hint"] == "Upload this version with the module firmware, or correct version."
+    assert cloud.stats()["writes"] == writes
+
+
+def test_invalid_option_is_reported_with_its_variable(cloud: Simulator) -> None:
+    cloud.add_firmware(OLD, NEW)
+    message = run(cloud, version=NEW, soak="long").result(ROLL_OUT)["msg"]
+    assert message.endswith("(set by rollout_soak)")
+    message = run(cloud).result(ROLL_OUT)["msg"]
+    assert "missing required arguments: version" in message
