@@ -7,7 +7,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import Templar, trust_as_template
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import build_shared_spec
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._role_options import read_role_options
 from support.paths import ROOT
 
@@ -30,12 +31,14 @@ class EntryPoint:
     """An entry point of a role, and the modules whose options it offers.
 
     :param withheld: the options that it does not offer, each with the reason.
+    :param parts: other modules that it runs, each with the options that it offers of this module.
     """
 
     role: str
     name: str
     modules: tuple[str, ...]
     withheld: Mapping[str, str]
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.role} {self.name}"
@@ -75,6 +78,7 @@ ENTRY_POINTS = [
             **dict.fromkeys(("mesh_status_ledger", "as_manifest", "manifest_form"), NOT_PART_OF_AUDIT),
         },
     ),
+    EntryPoint("rollout", "main", ("rollout",), {}, {"firmware": ("product", "version", "file", "title")}),
     EntryPoint(
         "report",
         "main",
@@ -97,6 +101,8 @@ def accept_empty_string(option: Mapping[str, Any]) -> dict[str, Any]:
     """
     if "choices" in option:
         return {**option, "choices": [*option["choices"], ""]}
+    if option.get("elements") == "dict":
+        return {**option, "type": "raw", "elements": None}
     return {**option, "type": option["type"] if option["type"] in TYPES_OF_TEXT else "raw"}
 
 
@@ -130,7 +136,7 @@ def find_arguments(entry: EntryPoint, module: str) -> dict[str, str]:
         of_role = task.get("vars", {}).get(listed, {})
         if of_role:
             assert of_role["particle"] == f"{{{{ {entry.role}_connection }}}}"
-            assert set(of_role) <= {"particle", "access_token", *entry.modules}
+            assert set(of_role) <= {"particle", "access_token", *entry.modules, *entry.parts}
         for arguments in (connection, of_role.get(module), task.get(f"meshfleet.particle.{module}")):
             for option, value in (arguments or {}).items():
                 given[option] = f"{given.get(option, '')} {value}"
@@ -156,9 +162,10 @@ def test_role_options_have_the_form_of_the_module_options(entry: EntryPoint) -> 
 
 @pytest.mark.parametrize("entry", ENTRY_POINTS, ids=str)
 def test_role_passes_every_option_to_its_modules(entry: EntryPoint) -> None:
-    for module in entry.modules:
+    for module in (*entry.modules, *entry.parts):
         given = find_arguments(entry, module)
-        wanted = {name for name in module_spec(module) if name not in entry.withheld}
+        offered = [*build_shared_spec(), *entry.parts[module]] if module in entry.parts else module_spec(module)
+        wanted = {name for name in offered if name not in entry.withheld}
         assert {name for name in wanted if not re.search(rf"\b{entry.role}_{name}\b", given.get(name, ""))} == set()
 
 
