@@ -29,7 +29,6 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import read_filters
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import ensure_folder
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.run_lock import hold_run_lock
@@ -39,8 +38,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.option
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import (
     WAIT_SPEC,
-    read_rollout,
-    read_waiting,
+    read_declaration,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.reconcile import Run, run_rollout
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.memory import open_memory
@@ -68,7 +66,7 @@ def rollout(
     :param before_request: called before each request.
     """
     options = task.options
-    declared, waiting, filters = read_rollout(options), read_waiting(options), read_filters(options)
+    declared = read_declaration(options)
     with task.open_session() as http:
         if before_request is not None:
             http.before_request = before_request
@@ -76,11 +74,11 @@ def rollout(
         path = None if options["state_file"] is None else Path(options["state_file"])
         run = Run(
             target,
-            declared,
-            filters,
+            declared.rollout,
+            declared.filters,
             Store(open_memory(target, path), SYSTEM_CLOCK),
             task.check_mode,
-            waiting,
+            declared.waiting,
             lock=lambda: _lock_runs(task, target),
             report=report,
         )

@@ -9,18 +9,18 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.firmware import list_firmware
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import read_release
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Phase
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.decision import Decision
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Next, Phase
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.observe import (
     read_cloud_time,
     read_devices,
     read_releases,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import read_settings
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.outcome import show_decision, show_nothing
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.plan import decide
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.settings import TOO_LARGE, read_settings
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.store import Store
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import Situation
 
@@ -28,17 +28,35 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view i
 def read_rollout_state(target: Target, store: Store, clock: Clock) -> dict[str, Any]:
     """Return the documented state of the rollout of a product, judged with the options of its last run.
 
-    The selection of the rollout is not stored, so all devices of the product count as selected.
+    :raises ParticleError: ``conflict`` when the record of the rollout is damaged.
     """
     record = store.load()
     if record is None:
         return show_nothing()
-    rollout = read_settings(record.version, record.settings)
+    declared = read_settings(record.version, record.settings)
+    if record.settings.get("filters") == TOO_LARGE:
+        target.warn(
+            "The selection of the rollout is too large for its record, so waves that have not begun are shown as if "
+            "all devices of the product were selected."
+        )
+    rollout = declared.rollout
     if record.phase is Phase.PAUSED:
         rollout = replace(rollout, phase=Phase.PAUSED)
     known = list_firmware(target.http, target.required_product.id)
-    devices = read_devices(target, Filters())
+    devices = read_devices(target, declared.filters)
     now = read_cloud_time(target, clock)
     release = read_release(known.get(record.version, {}))
-    decision = decide(Situation(rollout, record, devices, read_releases(known), release, now))
+    decision = _decide_without_writes(Situation(rollout, record, devices, read_releases(known), release, now))
     return show_decision(decision, rollout, devices)
+
+
+def _decide_without_writes(situation: Situation) -> Decision:
+    """Return the decision about a rollout at a time at which no run carries out its next step."""
+    while True:
+        decision = decide(situation)
+        if decision.has_writes:
+            why = f"The next run continues the rollout: {decision.next.why}" if decision.next else ""
+            return replace(decision, next=Next(situation.now, why))
+        if decision.record == situation.record:
+            return decision
+        situation = replace(situation, record=decision.record)

@@ -10,10 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.validation import check_type_dict
+
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import FILTER_SPEC
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import MAX_SHOWN, list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
+    FILTER_SPEC,
+    Filters,
+    read_filters,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
     DEFAULT_WAVES,
     Brake,
@@ -80,6 +87,13 @@ _MAX_VERSION = 65534
 _MAX_SECONDS = 366 * 86_400
 _MAX_WAVES = 40
 _MAX_ACCEPTED = 200
+_MAX_SHOWN_LENGTH = 60
+"""The maximum number of characters of a value in a message."""
+_RELEASE_SPEC: Mapping[str, Mapping[str, Any]] = {
+    "default": {"type": "bool", "default": False},
+    "groups": {"type": "list", "elements": "str"},
+}
+_RELEASE = ArgumentSpecValidator(_RELEASE_SPEC)
 
 
 @dataclass(frozen=True)
@@ -100,8 +114,55 @@ class _Mistakes(list[str]):
     """The mistakes in the options of a task."""
 
     def check_range(self, name: str, value: float | None, least: float, most: float) -> None:
-        if value is not None and not (math.isfinite(value) and least <= value <= most):
-            self.append(f"{name} must be a number from {least:g} to {most:g}, got {value:g}")
+        # Ansible accepts true and false as numbers.
+        is_number = not isinstance(value, bool) and (value is None or math.isfinite(value))
+        if value is not None and not (is_number and least <= value <= most):
+            self.append(f"{name} must be a number from {_show(least)} to {_show(most)}, got {_show(value)}")
+
+    def refuse(self) -> None:
+        """Raise an error that lists the mistakes, if there are any."""
+        if not self:
+            return
+        shown = self[:MAX_SHOWN] + ([f"{len(self) - MAX_SHOWN} more mistakes"] if len(self) > MAX_SHOWN else [])
+        message = f"The rollout is not valid: {'; '.join(shown)}."
+        raise ParticleError("invalid_option", message, hint="Correct these options, and run again.")
+
+
+def _show(value: Any) -> str:
+    """Return a value for a message. A long value is shortened."""
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    text = repr(value)
+    return text if len(text) <= _MAX_SHOWN_LENGTH else f"{text[:_MAX_SHOWN_LENGTH]}..."
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What the options of a task declare.
+
+    :param filters: the devices that the rollout selects.
+    :param waiting: how long to wait until the rollout has ended; ``None`` not to wait.
+    """
+
+    rollout: Rollout
+    filters: Filters
+    waiting: Waiting | None
+
+
+def read_declaration(options: Mapping[str, Any]) -> Declaration:
+    """Read and check all options of a task that declares a rollout.
+
+    :raises ParticleError: ``invalid_option`` when an option is not valid; the message lists all mistakes.
+    """
+    mistakes, filters = _Mistakes(), Filters()
+    rollout = _read_rollout(options, mistakes)
+    waiting = _read_waiting(options, mistakes)
+    try:
+        filters = read_filters(options)
+    except ParticleError as error:
+        mistakes.append(error.message.removesuffix("."))
+    mistakes.refuse()
+    return Declaration(rollout, filters, waiting)
 
 
 def read_rollout(options: Mapping[str, Any]) -> Rollout:
@@ -110,6 +171,12 @@ def read_rollout(options: Mapping[str, Any]) -> Rollout:
     :raises ParticleError: ``invalid_option`` when an option is not valid; the message lists all mistakes.
     """
     mistakes = _Mistakes()
+    rollout = _read_rollout(options, mistakes)
+    mistakes.refuse()
+    return rollout
+
+
+def _read_rollout(options: Mapping[str, Any], mistakes: _Mistakes) -> Rollout:
     mistakes.check_range("version", options["version"], 1, _MAX_VERSION)
     mistakes.check_range("soak", options["soak"], 0, _MAX_SECONDS)
     mistakes.check_range("approved", options["approved"], 0, 1000)
@@ -120,9 +187,6 @@ def read_rollout(options: Mapping[str, Any]) -> Rollout:
     is_whole = not any(value is not None for value in (options["filters"] or {}).values())
     release = _read_release(options["release"], mistakes, is_whole=is_whole)
     accepted = _read_accepted(options["accept"], mistakes)
-    if mistakes:
-        message = f"The rollout is not valid: {'; '.join(mistakes)}."
-        raise ParticleError("invalid_option", message, hint="Correct these options, and run again.")
     offline_after = options["offline_after"]
     return Rollout(
         version=options["version"],
@@ -140,56 +204,16 @@ def read_rollout(options: Mapping[str, Any]) -> Rollout:
     )
 
 
-def read_waiting(options: Mapping[str, Any]) -> Waiting | None:
-    """Read the options that declare how long a run waits; ``None`` for a run that does not wait.
-
-    :raises ParticleError: ``invalid_option`` when an option is not valid; the message lists all mistakes.
-    """
-    mistakes = _Mistakes()
+def _read_waiting(options: Mapping[str, Any], mistakes: _Mistakes) -> Waiting | None:
     mistakes.check_range("wait_timeout", options["wait_timeout"], 0, _MAX_SECONDS)
     poll = options["poll"] or {"first": 5.0, "longest": 60.0}
+    before = len(mistakes)
     mistakes.check_range("poll.first", poll["first"], 1, 86_400)
     mistakes.check_range("poll.longest", poll["longest"], 1, 86_400)
-    if not mistakes and poll["first"] > poll["longest"]:
-        mistakes.append(f"poll.first ({poll['first']:g}) must not be greater than poll.longest ({poll['longest']:g})")
-    if mistakes:
-        raise ParticleError("invalid_option", f"The waiting times are not valid: {'; '.join(mistakes)}.")
+    if len(mistakes) == before and poll["first"] > poll["longest"]:
+        first, longest = _show(float(poll["first"])), _show(float(poll["longest"]))
+        mistakes.append(f"poll.first ({first}) must not be greater than poll.longest ({longest})")
     return Waiting(options["wait_timeout"], poll["first"], poll["longest"]) if options["wait"] else None
-
-
-def build_settings(rollout: Rollout) -> dict[str, Any]:
-    """Return the declared options that the record contains, so that ``rollout_info`` can judge the rollout."""
-    return {
-        "waves": [wave.as_data() for wave in rollout.waves],
-        "soak": rollout.health.soak,
-        "offline_after": rollout.health.offline_after,
-        "brake": rollout.brake.as_data(),
-        "approve": rollout.needs_approval,
-    }
-
-
-def read_settings(version: int, settings: Mapping[str, Any]) -> Rollout:
-    """Return the rollout that a record describes. Settings that are missing or damaged have their defaults."""
-    mistakes = _Mistakes()
-    waves = settings.get("waves")
-    offline_after = settings.get("offline_after")
-    soak = settings.get("soak")
-    brake = settings.get("brake")
-    try:
-        declared = _read_waves(waves, mistakes) if isinstance(waves, list) else DEFAULT_WAVES
-        limits = _read_brake(brake if isinstance(brake, Mapping) else None, mistakes)
-    except (KeyError, TypeError, AttributeError):
-        declared, limits = DEFAULT_WAVES, Brake()
-    return Rollout(
-        version=version,
-        waves=declared,
-        health=Health(
-            float(soak) if isinstance(soak, (int, float)) else 3600.0,
-            float(offline_after) if isinstance(offline_after, (int, float)) else None,
-        ),
-        brake=limits,
-        needs_approval=settings.get("approve") is True,
-    )
 
 
 def _read_waves(waves: Any, mistakes: _Mistakes) -> tuple[DeclaredWave, ...]:
@@ -211,13 +235,30 @@ def _read_waves(waves: Any, mistakes: _Mistakes) -> tuple[DeclaredWave, ...]:
             mistakes.append(f"groups of wave {number} must contain the names of device groups")
         reach = None if groups is not None else Share(percent, count)
         read.append(DeclaredWave(reach, tuple(dict.fromkeys(str(name).strip() for name in groups or ()))))
+    _check_growth("count", [wave.get("count") for wave in waves], mistakes)
+    _check_growth("percent", [wave.get("percent") for wave in waves], mistakes)
     return tuple(read)
+
+
+def _check_growth(key: str, values: list[float | None], mistakes: _Mistakes) -> None:
+    """Refuse a wave that contains no devices, because a wave before it reaches as far."""
+    largest, last = 0.0, 0
+    for number, value in enumerate(values, 1):
+        if value is None:
+            continue
+        if last and value <= largest:
+            mistakes.append(
+                f"{key} of wave {number} must be greater than that of wave {last}, because it includes the devices of "
+                f"the waves before it; got {_show(value)} after {_show(largest)}"
+            )
+        elif math.isfinite(value):
+            largest, last = value, number
 
 
 def _read_share(name: str, value: Any, mistakes: _Mistakes) -> Share:
     found = _SHARE.match(str(value))
     if found is None or (found[2] and float(found[1]) > 100) or (not found[2] and "." in found[1]):
-        mistakes.append(f"{name} must be a share such as 5% or a number of devices, got {str(value)!r}")
+        mistakes.append(f"{name} must be a share such as 5% or a number of devices, got {_show(str(value))}")
         return Share(count=1)
     return Share(float(found[1])) if found[2] else Share(count=int(found[1]))
 
@@ -253,24 +294,28 @@ def _read_release(release: Any, mistakes: _Mistakes, *, is_whole: bool) -> Mappi
         return {"default": True}
     if release == NO_RELEASE:
         return None
-    if not isinstance(release, Mapping) or not release or not release.keys() <= {"default", "groups"}:
-        mistakes.append(f"release must be none, or have the keys default and groups, got {release!r}")
+    try:
+        given = check_type_dict(release)  # also reads the JSON text of an extra variable
+    except TypeError:
+        given = {}
+    checked = _RELEASE.validate(given)
+    if checked.error_messages or not given:
+        unknown = sorted(_show(str(key)) for key in given.keys() - _RELEASE_SPEC.keys())
+        found = f"the key {list_names(unknown)}" if unknown else _show(release)
+        mistakes.append(f"release must be none, or have the keys default and groups, got {found}")
         return None
-    default, groups = release.get("default", False), release.get("groups") or []
-    if not isinstance(default, bool):
-        mistakes.append(f"release.default must be true or false, got {default!r}")
-    if not isinstance(groups, list) or not all(isinstance(name, str) and name.strip() for name in groups):
-        mistakes.append("release.groups must be a list of names of device groups")
-        return None
-    if default is False and not groups:
+    default, groups = checked.validated_parameters["default"], checked.validated_parameters["groups"] or []
+    if not all(name.strip() for name in groups):
+        mistakes.append("release.groups contains an empty name")
+    if not (default or groups):
         mistakes.append("release names neither the default nor groups; set release to none for no release")
-    return {"default": default, "groups": [name.strip() for name in groups]}
+    return {"default": default, **({"groups": [name.strip() for name in groups]} if groups else {})}
 
 
 def _read_accepted(accept: list[str], mistakes: _Mistakes) -> frozenset[str]:
     ids = [value.strip().lower() for value in accept]
     if wrong := [value for value, device in zip(accept, ids, strict=True) if not DEVICE_ID.match(device)]:
-        mistakes.append(f"accept contains {list_names(wrong)}: not a valid device id (24 hexadecimal digits)")
+        mistakes.append(f"accept contains {list_names(list(map(_show, wrong)))}: not a valid device id (24 hexadecimal digits)")
     if len(ids) > _MAX_ACCEPTED:
         mistakes.append(f"accept must contain at most {_MAX_ACCEPTED} devices, got {len(ids)}")
     return frozenset(ids)

@@ -172,6 +172,7 @@ def show_nothing() -> dict[str, Any]:
     return {
         "state": Progress.NONE.value,
         "version": None,
+        "began": None,
         "waves": [],
         "devices": [],
         "counts": count_states({}),

@@ -34,9 +34,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.observ
     read_releases,
     refuse_unknown_groups,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import Waiting, build_settings
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import Waiting
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.outcome import Outcome, describe_progress
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.plan import decide
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.settings import build_settings
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Record
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.store import Store
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import Situation
@@ -103,7 +104,7 @@ def _look(run: Run) -> Decision | None:
     if run.rollout.phase is not Phase.RUNNING and not is_known:
         run.outcome.note_nothing(stored)
         return None
-    record = begin_rollout(run.rollout, stored, devices, build_settings(run.rollout), now)
+    record = begin_rollout(run.rollout, stored, devices, build_settings(run.rollout, run.filters), now)
     situation = Situation(
         run.rollout,
         record,
