@@ -39,7 +39,7 @@ class LockWrite:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a run does next, and what it has found.
+    """The next step of a run, and the state of the devices on which it is based.
 
     :param record: the record after the step.
     :param verdicts: the state of each device of the rollout, keyed by device id.

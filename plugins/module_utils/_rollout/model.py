@@ -56,7 +56,7 @@ _PENDING = frozenset({State.PENDING_OFFLINE, State.PENDING_HANDSHAKE, State.PEND
 
 
 class Phase(enum.Enum):
-    """What the record of a rollout says about it. Each value completes the sentence "The rollout is …"."""
+    """The phase of a rollout in its record. Each value completes the sentence "The rollout is …"."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -75,7 +75,7 @@ class Phase(enum.Enum):
 
 
 class Progress(enum.Enum):
-    """What a run found about a rollout. Each value completes the sentence "The rollout is …"."""
+    """The progress of a rollout, as a run has found it. Each value completes the sentence "The rollout is …"."""
 
     RUNNING = "running"
     """Devices are updating, or are still to be targeted."""

@@ -138,7 +138,7 @@ def _show(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Declaration:
-    """What the options of a task declare.
+    """The declaration of a rollout in the options of a task.
 
     :param filters: the devices that the rollout selects.
     :param waiting: how long to wait until the rollout has ended; ``None`` not to wait.
@@ -315,7 +315,9 @@ def _read_release(release: Any, mistakes: _Mistakes, *, is_whole: bool) -> Mappi
 def _read_accepted(accept: list[str], mistakes: _Mistakes) -> frozenset[str]:
     ids = [value.strip().lower() for value in accept]
     if wrong := [value for value, device in zip(accept, ids, strict=True) if not DEVICE_ID.match(device)]:
-        mistakes.append(f"accept contains {list_names(list(map(_show, wrong)))}: not a valid device id (24 hexadecimal digits)")
+        mistakes.append(
+            f"accept contains {list_names(list(map(_show, wrong)))}: not a valid device id (24 hexadecimal digits)"
+        )
     if len(ids) > _MAX_ACCEPTED:
         mistakes.append(f"accept must contain at most {_MAX_ACCEPTED} devices, got {len(ids)}")
     return frozenset(ids)
