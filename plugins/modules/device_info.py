@@ -82,6 +82,9 @@ options:
       - The manifest does not contain the parameters of networks, because parameters can be join keys. Existing members
         of the networks keep their parameters.
       - Devices that a manifest cannot declare, such as devices in quarantine, are left out with a warning.
+      - Firmware locks that a rollout has set are left out with a warning, because the rollout takes them back. This
+        takes one request if any device has a lock. Rollouts with O(meshfleet.particle.rollout#module:state_file) are
+        not known, so their locks are exported.
     type: bool
     default: false
   manifest_form:
@@ -454,6 +457,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.details import (
     WantedDetails,
@@ -486,6 +490,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._module import 
     build_argument_spec,
     run_module,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.locks import find_rollout_locks
 
 SPEC = build_argument_spec(
     **SOURCE_SPEC,
@@ -517,6 +522,8 @@ def device_info(task: Task) -> dict[str, Any]:
             add_details(http, devices, gathered.products, wanted)
         if "mesh" in options["include"]:
             add_mesh_states(http, devices, gathered.products, task.warn, mesh)
+        product = gathered.sources[0] if options["as_manifest"] and gathered.sources else None
+        locks = find_rollout_locks(Target(http, product, task.warn), devices) if product is not None else frozenset()
     if not gathered.complete:
         task.warn("The list of devices changed while it was read, so a device may be missing in the result.")
     # An account without devices has its own warning.
@@ -531,8 +538,9 @@ def device_info(task: Task) -> dict[str, Any]:
         "complete": gathered.complete,
     }
     if options["as_manifest"]:
-        product = gathered.sources[0].slug if gathered.sources else None
-        result["manifest"] = export_manifest(product, gathered.devices, devices, task.warn, options["manifest_form"])
+        slug = None if product is None else product.slug
+        form = options["manifest_form"]
+        result["manifest"] = export_manifest(slug, gathered.devices, devices, task.warn, form, locks)
     return result
 
 

@@ -47,6 +47,7 @@ def export_manifest(
     exported: Collection[str],
     warn: Callable[[str], None],
     form: str = MINIMAL,
+    rollout_locks: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return the manifest that declares the current state of some devices of a product or of the account.
 
@@ -57,6 +58,7 @@ def export_manifest(
     :param warn: function that shows a warning to the user. The function is called once for each kind of item that is
         left out.
     :param form: one of :data:`MANIFEST_FORMS`.
+    :param rollout_locks: the ids of the devices whose firmware lock belongs to a rollout. The lock is left out.
     :returns: a manifest that ``read_manifest`` accepts. A run with this manifest writes nothing.
     """
     exact = form == EXACT
@@ -67,6 +69,9 @@ def export_manifest(
     taken = sorted(set(exported) - waiting - undeclarable)
     networks = _export_networks(product, devices, taken)
     records = [_export_record(device, devices[device], product, networks, exact=exact) for device in taken]
+    of_rollout = [record for record in records if record.get("id") in rollout_locks and "firmware_lock" in record]
+    for record in of_rollout:
+        del record["firmware_lock"]
     of_product = taken if product is not None else []
     unnamable = {name for device in of_product for name in _list_groups(devices[device]) if not GROUP_NAME.match(name)}
     members = (_find_membership(product, devices[device]) for device in taken)
@@ -79,6 +84,7 @@ def export_manifest(
             "device group",
             f" with a name that a manifest cannot contain{', and groups_mode' if exact else ''}",
         ),
+        (of_rollout, "firmware lock", " of a rollout"),
         (lost, "network", " without a gateway, or with a name that a manifest cannot contain"),
     ):
         if left_out:
