@@ -98,6 +98,9 @@ options:
         firmware releases of the product.
       - If the product does not have this version, the task fails before the first write. The message names the versions
         of the product.
+      - A lock that a rollout has set belongs to the rollout. V(unlocked) leaves the lock alone with a warning. With a
+        version, the task fails before the first write if the rollout is not over. Rollouts with
+        O(meshfleet.particle.rollout#module:state_file) are not known to this module.
       - Requires O(product).
     type: str
   firmware_version:
@@ -227,6 +230,8 @@ options:
       - Locking a device of a Particle Mesh network to a firmware version requires a confirmation, because the firmware
         version can require a Device OS that is newer than 1.5.x and does not support Particle Mesh. No confirmation is
         required if a device of the product already runs this firmware version with Device OS 1.5.x or older.
+      - A lock that a rollout has left is removed only with a confirmation, see O(firmware_lock). Without it, the lock
+        is left alone with a warning, because the device may get another version when it is unlocked.
     type: bool
     default: false
   mesh_ledger:

@@ -126,6 +126,10 @@ options:
             firmware releases of the product.
           - If the product does not have this version, the task fails before the first write. The message names the
             versions of the product.
+          - A lock that a rollout has set belongs to the rollout. If V(unlocked) is declared, the lock is left alone
+            with a warning, so that it does not count as drift. If a version is declared and the rollout is not over,
+            the task fails before the first write. Rollouts with O(meshfleet.particle.rollout#module:state_file) are
+            not known to this module.
           - The former name C(firmware_version) is deprecated.
           - Requires O(product).
         type: raw
@@ -319,6 +323,8 @@ options:
       - Locking a device of a Particle Mesh network to a firmware version requires a confirmation, because the firmware
         version can require a Device OS that is newer than 1.5.x and does not support Particle Mesh. No confirmation is
         required if a device of the product already runs this firmware version with Device OS 1.5.x or older.
+      - Locks that a rollout has left are removed only with a confirmation, see O(devices[].firmware_lock). Without it,
+        they are left alone with a warning, because the devices may get another version when they are unlocked.
     type: bool
     default: false
   workers:

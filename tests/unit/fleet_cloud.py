@@ -36,6 +36,7 @@ DEVICES = f"{BASE}/devices"
 GROUPS = f"{BASE}/groups"
 INSTANCES = "/v1/ledgers/mesh/instances"
 REPORTS = "/v1/ledgers/mesh-status/instances"
+ROLLOUT = "/v1/ledgers/rollouts/instances/31337"
 
 EXPIRED = {"error": "invalid_token", "error_description": "The access token provided has expired."}
 LEDGER_ROWS = (
@@ -180,6 +181,7 @@ def script(
     cloud.answer("GET", f"/v1/products/{PRODUCT}", json={"product": {"id": 31337, "slug": PRODUCT}}, repeat=True)
     cloud.answer("GET", DEVICES, json={"devices": list(devices), "meta": {"total_pages": 1}}, repeat=True)
     cloud.answer("GET", f"{BASE}/firmware", json=[{"version": version} for version in (41, 42)], repeat=True)
+    cloud.answer("GET", ROLLOUT, 404, json={"ok": False, "error": "Ledger instance not found."}, repeat=True)
     cloud.answer("GET", GROUPS, json={"groups": [{"name": name} for name in groups]}, repeat=True)
     cloud.answer("GET", "/v1/ledgers", json={"ledgers": list(ledgers)}, repeat=True)
     return cloud.answer("GET", INSTANCES, json={"instances": list(instances)}, repeat=True)

@@ -72,7 +72,10 @@ def _refuse_use(target: Target, version: int) -> None:
     if used:
         verb = format_count(len(used), "device uses", "devices use")
         message = f"Firmware version {version} of product {product.slug} cannot be removed, because {verb} it: "
-        hint = "Move these devices to another version first: change their firmware_lock, or release another version."
+        hint = (
+            "Move these devices to another version first: change their firmware_lock, release another version, or roll "
+            "out another one if a rollout has locked them."
+        )
         raise ParticleError("conflict", f"{message}{list_names(used)}.", hint=hint)
     if not listing.complete:
         message = f"It is not known whether devices use firmware version {version}: the list of devices of product "

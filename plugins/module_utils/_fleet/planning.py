@@ -16,6 +16,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.f
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.firmware_versions import (
     refuse_unknown_versions,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.rollout_locks import (
+    respect_rollout_locks,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.shared_names import warn_of_shared_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import (
     describe_kept_devices,
@@ -58,7 +61,7 @@ def plan_fleet(run: Run) -> Plan:
     _add_members_of_absent_networks(run)
     mesh = _plan_mesh(run, run.manifest, run.observed)
     raise_refusals(mesh)
-    plan = make_plan(run.manifest, run.observed, mesh)
+    plan = respect_rollout_locks(run, make_plan(run.manifest, run.observed, mesh))
     if not run.labels_known:  # otherwise an earlier plan has warned already
         warn_of_shared_names(run, plan)
     _refuse_many_removals(run, plan)
@@ -76,13 +79,14 @@ def plan_again(run: Run, devices: Set[str]) -> Plan:
     members.
 
     :param devices: the ids of the devices.
-    :raises ParticleError: ``too_many_removals`` when more devices would be removed than the run allows.
+    :raises ParticleError: ``too_many_removals`` when more devices would be removed than the run allows; ``conflict``
+        when the plan would change locks of a rollout that is not over.
     """
     records = tuple(record for record in run.manifest.devices if record.id in devices)
     manifest = replace(run.manifest, devices=records, undeclared=IGNORE)
     looked_at = run.manifest if any(record.has_mesh_declaration for record in run.manifest.devices) else manifest
     observed = observe_fleet(run.target, looked_at)
-    plan = make_plan(manifest, observed, _plan_mesh(run, looked_at, observed))
+    plan = respect_rollout_locks(run, make_plan(manifest, observed, _plan_mesh(run, looked_at, observed)))
     _refuse_many_removals(run, plan)
     return plan
 
