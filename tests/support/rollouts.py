@@ -80,9 +80,19 @@ def write_rollout_fleet(
 
 
 @contextmanager
-def running_product(folder: Path, size: int, *flags: str, groups: int = 0) -> Iterator[Simulator]:
-    """Run a simulator whose product has `size` devices, and the firmware versions OLD and NEW."""
-    with running_simulator("--fleet", write_rollout_fleet(folder, size, groups=groups), *flags) as simulator:
+def running_product(
+    folder: Path,
+    size: int,
+    *flags: str,
+    groups: int = 0,
+    others: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Iterator[Simulator]:
+    """Run a simulator whose product has `size` devices, and the firmware versions OLD and NEW.
+
+    The parameters are those of `write_rollout_fleet` and further flags of the simulator.
+    """
+    fleet = write_rollout_fleet(folder, size, groups=groups, others=others)
+    with running_simulator("--fleet", fleet, *flags) as simulator:
         simulator.add_firmware(OLD, NEW)
         yield simulator
 

@@ -11,6 +11,9 @@ from typing import Any
 MAX_SHOWN = 10
 """The maximum number of names in a sentence, unless the sentence is the only place that lists them."""
 
+MAX_TEXT_LENGTH = 60
+"""The maximum number of characters of a text from the cloud that a sentence quotes."""
+
 
 def list_names(names: Sequence[str], at_most: int = MAX_SHOWN, *, total: int | None = None) -> str:
     """Return the first ``at_most`` names, separated by commas. If there are more names, append ``and <n> more``.
@@ -20,6 +23,15 @@ def list_names(names: Sequence[str], at_most: int = MAX_SHOWN, *, total: int | N
     shown = names[:at_most]
     more = (len(names) if total is None else total) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
+
+
+def show_text(text: str) -> str:
+    """Return a text from the cloud in one line that can be printed. Control characters are escaped.
+
+    A long text is shortened. A device can report any text, and a name can contain any character.
+    """
+    shown = text if text.isprintable() else repr(text)
+    return shown if len(shown) <= MAX_TEXT_LENGTH else f"{shown[:MAX_TEXT_LENGTH]}..."
 
 
 def format_count(number: int, singular: str, plural: str = "") -> str:

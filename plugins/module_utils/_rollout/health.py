@@ -8,9 +8,10 @@ Private to this collection. The rules follow the facts about updates (firmware-a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import format_time
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import show_text
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Device, Health, State, Verdict
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Restart, WaveRecord
 
@@ -22,6 +23,13 @@ three and a half minutes, and a transfer that breaks off ends after five minutes
 TRANSFER_SECONDS = 300.0
 """Seconds after which a device restarts by itself if it gets no more of a file (firmware-and-events.md, section
 4.3)."""
+
+RESTART_SECONDS = 3600.0
+"""Seconds after which a device no longer delays its wave if it sleeps or begins one session after the other, because it
+may interrupt each update (firmware-and-events.md, section 4.3)."""
+
+CLOCK_SECONDS = 60.0
+"""Seconds after which a time is in the future. The clocks of the machines of a cloud differ by less."""
 
 RECENT_SECONDS = 900.0
 """A device that crashes again and again has a session that is younger than this."""
@@ -38,6 +46,7 @@ class Judge:
     :param now: the time of the cloud, in seconds since 1970.
     :param failed: the states of devices that failed before the last devices of their wave were targeted.
     :param restarts: the devices that have begun new sessions after their update.
+    :param device_os: the module version of the oldest Device OS that runs the version; ``None`` if unknown.
     """
 
     version: int
@@ -45,6 +54,7 @@ class Judge:
     now: float
     failed: Mapping[str, State]
     restarts: Mapping[str, Restart]
+    device_os: int | None = None
 
     def judge(self, device: Device, wave: WaveRecord) -> Verdict:
         """Return the state of a targeted device.
@@ -53,6 +63,7 @@ class Judge:
         """
         if device.in_development:
             return Verdict(State.SKIPPED_DEVELOPMENT, "is a development device, which gets no locks and no releases")
+        device = _drop_future_times(device, self.now)
         heard = max((moment for moment in (device.heard, device.handshake) if moment is not None), default=None)
         if device.in_safe_mode and heard is not None and heard >= wave.targeted and _has_restarted(device, wave):
             return self._judge_safe_mode(device, wave)
@@ -66,9 +77,13 @@ class Judge:
 
     def _judge_safe_mode(self, device: Device, wave: WaveRecord) -> Verdict:
         since = max(wave.targeted, device.handshake or 0.0)
-        runs = f"with Device OS {device.device_os}" if device.device_os else "with an unknown Device OS"
-        evidence = f"is in safe mode {runs} since {_show(since)}: the application cannot run on it"
-        is_over = self.now - since > self.health.get_silence(device)
+        runs = f"runs Device OS {show_text(device.device_os)}" if device.device_os else "runs an unknown Device OS"
+        needs = "" if self.device_os is None else f"needs Device OS module version {self.device_os}, "
+        evidence = f"is in safe mode since {_show(since)}, in which its application cannot run: it {needs}{runs}"
+        silence = self.health.get_silence(device)
+        # A device that begins one session after the other in safe mode does not come out of it by itself.
+        is_endless = not wave.may_have_been_offline(device.id) and self.now - wave.written > silence + RESTART_SECONDS
+        is_over = self.now - since > silence or is_endless
         return Verdict(State.SAFE_MODE if is_over else State.UPDATING, evidence)
 
     def _judge_updated(self, device: Device, wave: WaveRecord, heard: float | None) -> Verdict:
@@ -107,10 +122,20 @@ class Judge:
         if is_late:
             evidence = f"is online, and gets the version when its next session begins; {old}"
             return Verdict(State.PENDING_HANDSHAKE, evidence)
-        if self.now - wave.written < UPDATE_SECONDS or not device.online:
+        # A device that is gone is shown as online for up to 46 minutes, so it must have been heard after the update.
+        if min(self.now, heard if device.online else self.now) - wave.written < UPDATE_SECONDS:
             return Verdict(State.UPDATING, f"was targeted at {_show(wave.targeted)}; {old}")
+        if not device.online:
+            return self._judge_asleep(wave, heard, old)
         evidence = f"has been online since it was targeted at {_show(wave.targeted)}, has not restarted, and {old}"
         return Verdict(State.FAILED_REFUSED, evidence)
+
+    def _judge_asleep(self, wave: WaveRecord, heard: float, old: str) -> Verdict:
+        """Judge a device that was heard since it was targeted, is offline, and has not restarted."""
+        if heard - wave.written <= RESTART_SECONDS:
+            return Verdict(State.UPDATING, f"was targeted at {_show(wave.targeted)}, and is offline at present; {old}")
+        evidence = f"is offline most of the time, was last heard at {_show(heard)}, and {old}"
+        return Verdict(State.PENDING_HANDSHAKE, f"{evidence}; it gets the version when its next session begins")
 
     def _judge_silent(self, device: Device, wave: WaveRecord, heard: float | None) -> Verdict:
         """Judge a device of which the cloud has not heard since it was targeted."""
@@ -128,8 +153,9 @@ class Judge:
         """Judge a device that has begun a session after it was targeted, with another version."""
         began = device.handshake or 0.0
         evidence = f"has begun a session at {_show(began)}, after it was targeted, and {old}"
-        if self.now - began < UPDATE_SECONDS:
-            return Verdict(State.UPDATING, evidence)  # the cloud sends the version again in each new session
+        if self.now - began < UPDATE_SECONDS:  # the cloud sends the version again in each new session
+            is_endless = not is_late and began - wave.written > RESTART_SECONDS
+            return Verdict(State.PENDING_HANDSHAKE if is_endless else State.UPDATING, evidence)
         if not is_late and began - wave.written >= TRANSFER_SECONDS:
             return Verdict(State.FAILED_TIMEOUT, f"{evidence}; so late because the transfer broke off")
         return Verdict(State.CAME_BACK_OLD, evidence)
@@ -150,7 +176,7 @@ def find_restarts(
     recent = min(RECENT_SECONDS, health.soak)
     found = {}
     for device, wave in targeted:
-        if device.version != version or device.handshake is None:
+        if device.version != version or device.handshake is None or device.handshake > now + CLOCK_SECONDS:
             continue
         began, is_recent = int(device.handshake), now - device.handshake < recent
         restart = known.get(device.id)
@@ -170,6 +196,14 @@ def _is_decided(device: Device, wave: WaveRecord) -> bool:
     if wave.decided is not None:
         return device.handshake > wave.decided
     return device.handshake > wave.written + UPDATE_SECONDS and not wave.may_have_been_offline(device.id)
+
+
+def _drop_future_times(device: Device, now: float) -> Device:
+    """Return a device without times that are in the future, because they are not times of what has happened."""
+    if max(device.heard or 0.0, device.handshake or 0.0) <= now + CLOCK_SECONDS:
+        return device
+    heard, handshake = (None if (at or 0.0) > now + CLOCK_SECONDS else at for at in (device.heard, device.handshake))
+    return replace(device, heard=heard, handshake=handshake)
 
 
 def _has_restarted(device: Device, wave: WaveRecord) -> bool:

@@ -13,6 +13,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan 
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.decision import Decision
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Next, Phase
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.needs import NeededDeviceOs
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.observe import (
     read_cloud_time,
     read_devices,
@@ -20,7 +21,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.observ
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.outcome import show_decision, show_nothing
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.plan import decide
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.settings import TOO_LARGE, read_settings
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.settings import (
+    TOO_LARGE,
+    read_settings,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.store import Store
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import Situation
 
@@ -46,7 +50,10 @@ def read_rollout_state(target: Target, store: Store, clock: Clock) -> dict[str, 
     devices = read_devices(target, declared.filters)
     now = read_cloud_time(target, clock)
     release = read_release(known.get(record.version, {}))
-    decision = _decide_without_writes(Situation(rollout, record, devices, read_releases(known), release, now))
+    situation = Situation(rollout, record, devices, read_releases(known), release, now)
+    decision, needs = _decide_without_writes(situation), NeededDeviceOs(target, record.version)
+    if needs.read_for(decision.verdicts):
+        decision = _decide_without_writes(replace(situation, device_os=needs.module_version))
     return show_decision(decision, rollout, devices)
 
 

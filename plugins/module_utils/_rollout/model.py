@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import show_text
+
 
 class State(enum.Enum):
     """The state of a device in a rollout. Each value completes the sentence "The device is …"."""
@@ -248,7 +250,7 @@ class Device:
     @property
     def title(self) -> str:
         """Return the name and the id for messages."""
-        return f"{self.name} ({self.id})" if self.name else self.id
+        return f"{show_text(self.name)} ({self.id})" if self.name else self.id
 
 
 def compute_rank(device: str) -> str:

@@ -28,6 +28,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model 
     Releases,
     Rollout,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.needs import NeededDeviceOs
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.observe import (
     read_cloud_time,
     read_devices,
@@ -37,8 +38,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.observ
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import Waiting
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.outcome import Outcome, describe_progress
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.plan import decide
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.settings import build_settings
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Record
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.settings import build_settings
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.store import Store
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import Situation
 
@@ -73,6 +74,7 @@ class Run:
     outcome: Outcome = field(default_factory=Outcome)
     known: Mapping[int, Row] | None = None
     """The firmware versions of the product; ``None`` before they are read."""
+    needs: NeededDeviceOs | None = None
 
 
 def run_rollout(run: Run) -> Outcome:
@@ -149,7 +151,7 @@ def _carry_out(run: Run, situation: Situation, stored: Record | None) -> Decisio
     """
     saved = stored
     while True:
-        decision = decide(situation)
+        decision = _decide(run, situation)
         if not decision.has_writes and decision.record == situation.record:
             break
         if decision.record.phase is Phase.ROLLING_BACK and situation.record.phase is Phase.RUNNING:
@@ -165,6 +167,16 @@ def _carry_out(run: Run, situation: Situation, stored: Record | None) -> Decisio
     run.outcome.note_decision(decision, situation, stored)
     run.report(describe_progress(decision))
     return decision
+
+
+def _decide(run: Run, situation: Situation) -> Decision:
+    """Decide the next step. If devices are in safe mode, the evidence tells which Device OS they need."""
+    if run.needs is None:
+        run.needs = NeededDeviceOs(run.target, run.rollout.version)
+    decision = decide(replace(situation, device_os=run.needs.module_version))
+    if not run.needs.read_for(decision.verdicts):
+        return decision
+    return decide(replace(situation, device_os=run.needs.module_version))
 
 
 def _note_end_of_writes(run: Run, decision: Decision) -> Record:

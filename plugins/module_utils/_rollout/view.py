@@ -35,6 +35,7 @@ class Situation:
     :param now: the time of the cloud, in whole seconds since 1970, rounded up.
     :param approver: the account that approves waves in this run; ``None`` if unknown.
     :param unwritable: ids of devices whose writes have failed in this run.
+    :param device_os: the module version of the oldest Device OS that runs the version; ``None`` if unknown.
     """
 
     rollout: Rollout
@@ -45,6 +46,7 @@ class Situation:
     now: float
     approver: str | None = None
     unwritable: frozenset[str] = frozenset()
+    device_os: int | None = None
 
 
 @dataclass
@@ -127,7 +129,7 @@ def judge_devices(view: View) -> None:
     if record.phase in (Phase.RUNNING, Phase.RELEASING):
         restarts = find_restarts(record.restarts, pairs, record.version, health, now)
         view.record = record = replace(record, restarts=restarts)
-    judge = Judge(record.version, health, now, record.failed, record.restarts)
+    judge = Judge(record.version, health, now, record.failed, record.restarts, situation.device_os)
     for device, wave in pairs:
         view.verdicts[device.id] = judge.judge(device, wave)
     if record.phase in (Phase.ABORTED, Phase.ROLLED_BACK):

@@ -24,7 +24,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.option
     Waiting,
     read_declaration,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.settings import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.settings import (
     TOO_LARGE,
     build_settings,
     read_settings,
