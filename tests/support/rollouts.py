@@ -23,6 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.reconc
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.memory import open_memory
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.store import Store
 from support.fleet_files import device_id
+from support.in_process import InProcessSimulator
 from support.simulator import PRODUCT_ID, PRODUCT_SLUG, Simulator, running_simulator
 
 OLD, NEW = 1, 2
@@ -58,12 +59,21 @@ BAD_STATES: Mapping[str, frozenset[str]] = {
 def write_rollout_fleet(
     folder: Path, size: int, *, groups: int = 0, others: Mapping[str, Mapping[str, Any]] | None = None
 ) -> str:
-    """Write a fleet file with Borons of the product that run firmware OLD, and return its path.
+    """Write a fleet file with the devices of :func:`build_rollout_fleet`, and return its path."""
+    path = folder / "fleet.json"
+    path.write_text(json.dumps(build_rollout_fleet(size, groups=groups, others=others)))
+    return str(path)
+
+
+def build_rollout_fleet(
+    size: int, *, groups: int = 0, others: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[dict[str, Any]]:
+    """Build a fleet of Borons of the product that run firmware OLD.
 
     :param groups: the number of device groups `site-0`, `site-1`, … among which the devices are divided.
     :param others: more keys of devices, keyed by device id.
     """
-    devices = [
+    return [
         {
             "id": device_id(number),
             "name": f"unit-{number:06}",
@@ -74,9 +84,6 @@ def write_rollout_fleet(
         }
         for number in range(size)
     ]
-    path = folder / "fleet.json"
-    path.write_text(json.dumps(devices))
-    return str(path)
 
 
 @contextmanager
@@ -97,8 +104,10 @@ def running_product(
         yield simulator
 
 
-def connect(simulator: Simulator) -> Http:
+def connect(simulator: Simulator | InProcessSimulator) -> Http:
     """Return an HTTP client that is logged in to the simulator."""
+    if isinstance(simulator, InProcessSimulator):
+        return simulator.connect(SYSTEM_CLOCK)
     http = Http(Connection(simulator.url))
     http.use_token(simulator.access_token())
     return http
@@ -112,7 +121,7 @@ IMPATIENT_CLOCK = replace(SYSTEM_CLOCK, sleep=lambda seconds: None)
 class Driver:
     """Runs rollouts of version NEW, each time as a new process would: without memory of the run before."""
 
-    simulator: Simulator
+    simulator: Simulator | InProcessSimulator
     options: Mapping[str, Any] = field(default_factory=dict)
     state_file: Path | None = None
     clock: Clock = IMPATIENT_CLOCK
