@@ -134,10 +134,8 @@ class ActionModule(ParticleAction):
             return None
 
     def _show_progress(self, task: Task) -> contextlib.AbstractContextManager[Report]:
-        """Show the progress of the run, except in check mode, with ``no_log`` or with ``progress: false``."""
-        if not task.options["progress"] or task.check_mode or self._task.no_log:
-            return contextlib.nullcontext(ignore_progress)
-        return show_progress(task)
+        """Show the progress of the run, unless the task must not show it."""
+        return show_progress(task) if self.can_show_progress(task) else contextlib.nullcontext(ignore_progress)
 
     def _refuse_many_hosts(self) -> None:
         """Refuse a play with several hosts unless the task sets ``run_once``.

@@ -13,3 +13,4 @@ class ActionModule(ModuleAction):
 
     SPEC = SPEC
     MODULE = rollout_info
+    SIZE_ADVICE = "Register the result, and show what you need of it in a later task, for example counts."

@@ -112,6 +112,13 @@ class ParticleAction(ActionBase):
         )
         return {**result, **carry_out_work(task, self.work)}
 
+    def can_show_progress(self, task: Task) -> bool:
+        """Return whether a task with the option ``progress`` may show its progress.
+
+        It may not in check mode, with ``no_log`` or with ``progress: false``.
+        """
+        return bool(task.options["progress"]) and not task.check_mode and not self._task.no_log
+
     def refuse_repeated_run(self) -> None:
         """Refuse a task that must run once for all hosts, but would run once for each host.
 
@@ -184,8 +191,12 @@ class ModuleAction(ParticleAction):
 
     def work(self, task: Task) -> dict[str, Any]:
         """Do the work of the module, and mask known secrets in the result, as Ansible does when it runs a module."""
-        result: dict[str, Any] = remove_values(type(self).MODULE(task), task.redact.secrets)
+        result: dict[str, Any] = remove_values(self.call_module(task), task.redact.secrets)
         return result
+
+    def call_module(self, task: Task) -> dict[str, Any]:
+        """Call the function that does the work of the module."""
+        return type(self).MODULE(task)
 
     def _is_run_elsewhere(self) -> bool:
         is_delegated = bool(self._task.delegate_to) and self._connection.transport != "local"

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -18,7 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcil
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import find_parent_id
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import build_parent_check
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import (
     find_declared_secrets,
@@ -53,7 +52,7 @@ def reconcile_task(
     for deprecation in manifest.deprecations:
         task.deprecate(task.redact(deprecation))
     with Mesh(task.options) as mesh, task.open_client(needs_login=manifest.needs_login) as http:
-        http.before_request = _build_parent_check(find_parent_id())
+        http.before_request = build_parent_check()
         result = reconcile(
             http,
             manifest,
@@ -72,17 +71,3 @@ def list_uncertain_devices(devices: Iterable[Mapping[str, Any]]) -> list[str]:
     :param devices: rows of the documented return value ``devices``.
     """
     return [device["identifier"] for device in devices if device.get("uncertain")]
-
-
-def _build_parent_check(parent: int) -> Callable[[], None]:
-    """Return a function that ends this process if the parent process has ended.
-
-    This process is a worker of Ansible, and only the parent can report the result. The worker runs in its own session,
-    and would continue if the parent was killed.
-    """
-
-    def check_parent() -> None:
-        if os.getppid() != parent:
-            raise SystemExit("The controlling process has ended.")
-
-    return check_parent

@@ -12,19 +12,20 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ansible import constants
 from ansible.utils.display import Display
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import (
+    LatestLine,
     Lines,
+    LineSource,
     LiveLine,
     Progress,
     ProgressThread,
     Report,
     Screen,
-    ignore_progress,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 
@@ -78,15 +79,34 @@ def _write_text(text: str) -> None:
 @contextlib.contextmanager
 def show_progress(task: Task) -> Iterator[Report]:
     """Show the reported progress until the end of the block. Warnings of ``task`` are shown on separate lines."""
-    if is_run_by_controller() or _get_callback() in _MACHINE_CALLBACKS:
-        yield ignore_progress
-        return
-    screen: Screen = Lines(_write_text) if _COLUMNS is None else LiveLine(_write_text, _COLUMNS)
     progress = Progress(
         _PLAIN_SECONDS if _COLUMNS is None else _LIVE_SECONDS,
         budget_used=lambda: task.http.budget.get_used_share() if task.http else None,
     )
+    with _show_lines(task, progress):
+        yield progress.report
+
+
+@contextlib.contextmanager
+def show_latest_line(task: Task) -> Iterator[Callable[[str], None]]:
+    """Show the line that was last reported, until the end of the block, as :func:`show_progress` does.
+
+    Without a terminal, a line is shown only if it has changed, because the task may wait for days.
+    """
+    is_live = _COLUMNS is not None
+    progress = LatestLine(_LIVE_SECONDS if is_live else _PLAIN_SECONDS, repeats=is_live)
+    with _show_lines(task, progress):
+        yield progress.report
+
+
+@contextlib.contextmanager
+def _show_lines(task: Task, progress: LineSource) -> Iterator[None]:
+    """Show due lines until the end of the block, unless a program reads the output."""
+    if is_run_by_controller() or _get_callback() in _MACHINE_CALLBACKS:
+        yield
+        return
+    screen: Screen = Lines(_write_text) if _COLUMNS is None else LiveLine(_write_text, _COLUMNS)
     shown = ProgressThread(progress, screen)
     task.warn = shown.wrap_output(task.warn)
     with shown.show_while_running():
-        yield progress.report
+        yield

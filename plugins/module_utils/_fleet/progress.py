@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Show the progress of a run in one line of numbers and fixed words. Private to this collection.
 
-:class:`Progress` computes the progress line and decides when to show the line. A :class:`Screen` shows the line:
-:class:`LiveLine` rewrites one line, and :class:`Lines` prints each line below the previous line.
+:class:`Progress` computes the progress line from counts, and :class:`LatestLine` takes the line from the run. Both
+decide when to show the line. A :class:`Screen` shows the line: :class:`LiveLine` rewrites one line, and :class:`Lines`
+prints each line below the previous line.
 """
 
 from __future__ import annotations
@@ -82,6 +83,38 @@ class Progress:
         return format_line(done, failed, total, now - self._began, self._budget_used())
 
 
+class LatestLine:
+    """The progress line of a run that describes its progress itself. Safe to share between threads.
+
+    :param every: seconds between two lines, and between the first report and the first line. A run that is shorter
+        shows no line.
+    :param repeats: whether a line that has not changed is shown again.
+    :param clock: returns a monotonic time in seconds.
+    """
+
+    def __init__(self, every: float, *, repeats: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._every = every
+        self._repeats = repeats
+        self._clock = clock
+        self._next: float | None = None
+        self._line: str | None = None
+        self._shown: str | None = None
+
+    def report(self, line: str) -> None:
+        """Record the line that describes the progress of the run."""
+        if self._next is None:
+            self._next = self._clock() + self._every
+        self._line = line
+
+    def get_due_line(self) -> str | None:
+        """Return the line to show now; ``None`` if no line is due."""
+        now, line = self._clock(), self._line
+        if line is None or self._next is None or now < self._next or (line == self._shown and not self._repeats):
+            return None
+        self._next, self._shown = now + self._every, line
+        return line
+
+
 def format_line(done: int, failed: int, total: int, seconds: float, budget_used: float | None) -> str:
     """Return a line such as ``1,250/10,000 | 31/s | ETA 0:04:42 | 2 failed | 95 % of budget``.
 
@@ -99,6 +132,13 @@ def format_line(done: int, failed: int, total: int, seconds: float, budget_used:
     if budget_used is not None:
         parts.append(f"{100 * budget_used:.0f} % of budget")
     return " | ".join(parts)
+
+
+class LineSource(Protocol):
+    """A source of progress lines."""
+
+    def get_due_line(self) -> str | None:
+        """Return the line to show now; ``None`` if no line is due."""
 
 
 class Screen(Protocol):
@@ -154,7 +194,7 @@ class Lines:
 class ProgressThread:
     """A thread that shows the progress of a run on a screen. Other output can be printed at the same time."""
 
-    def __init__(self, progress: Progress, screen: Screen) -> None:
+    def __init__(self, progress: LineSource, screen: Screen) -> None:
         self._progress = progress
         self._screen = screen
         self._lock = threading.Lock()

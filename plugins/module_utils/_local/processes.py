@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -26,6 +26,21 @@ def find_parent_id() -> int:
     # A worker whose parent was killed gets another parent, such as process 1, which os.getppid() then returns.
     parent = multiprocessing.parent_process()
     return os.getppid() if parent is None or parent.pid is None else parent.pid
+
+
+def build_parent_check() -> Callable[[], None]:
+    """Return a function that ends this process if the process that has started it has ended.
+
+    A worker of Ansible calls it, because only the parent can report the result. The worker runs in its own session, and
+    would continue if the parent was killed.
+    """
+    parent = find_parent_id()
+
+    def check_parent() -> None:
+        if os.getppid() != parent:
+            raise SystemExit("The controlling process has ended.")
+
+    return check_parent
 
 
 def has_ended(identity: Mapping[str, str]) -> bool | None:

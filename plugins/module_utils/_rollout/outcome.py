@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Record
     from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import Situation
     from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.waves import Wave
+
+_MAX_FAILED_SIZE = 20_000
+"""The maximum size of ``devices`` as JSON if the task fails. Ansible prints the result of a failed task, and an
+automation controller drops a result that is too large, so that it would not show why the rollout has stopped."""
 
 _ROLLED_BACK_HINT = (
     "The targeted devices get the versions from before. Roll out a corrected version, or set supersede to begin again."
@@ -263,3 +268,22 @@ def describe_progress(decision: Decision) -> str:
             parts.append(f"{number:,} {word}")
     parts.append(decision.progress.value.replace("_", " "))
     return " | ".join(parts)
+
+
+def reduce_failed_result(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result of a run. If the run has failed, only with bad devices and without the members of waves.
+
+    :param result: a result with the keys ``waves`` and ``devices``.
+    """
+    if not result.get("failed"):
+        return {**result, "devices_omitted": 0}
+    bad = [row for row in result["devices"] if State(row["state"]).is_bad]
+    kept, room = list[Mapping[str, Any]](), _MAX_FAILED_SIZE
+    for row in bad:
+        room -= len(json.dumps(row)) + len(", ")
+        if room < 0:
+            break
+        kept.append(row)
+    waves = [{key: value for key, value in wave.items() if key != "members"} for wave in result["waves"]]
+    omitted = len(result["devices"]) - len(kept)
+    return {**result, "waves": waves, "devices": kept, "devices_omitted": omitted}

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import (
+    LatestLine,
     Lines,
     LiveLine,
     Progress,
@@ -119,6 +120,43 @@ class TestProgress:
             clock.sleep(1)
             lines.append(progress.get_due_line())
         assert [line.rpartition(" | ")[2] for line in lines if line] == ["25 % of budget", "50 % of budget"]
+
+
+class TestLatestLine:
+    """Times at which the latest line of a run without a total is due."""
+
+    def test_no_line_is_due_before_the_first_report(self, clock: TurnedClock) -> None:
+        progress = LatestLine(5, repeats=True, clock=clock)
+        clock.sleep(60)
+        assert progress.get_due_line() is None
+
+    def test_run_shorter_than_the_interval_shows_no_line(self, clock: TurnedClock) -> None:
+        progress = LatestLine(5, repeats=True, clock=clock)
+        clock.sleep(100)
+        progress.report("wave 1/4 | running")
+        clock.sleep(4)
+        assert progress.get_due_line() is None
+
+    @pytest.mark.parametrize(("repeats", "seconds"), [(True, [5, 10, 15, 20]), (False, [5, 13])])
+    def test_unchanged_line_is_due_again_only_if_it_repeats(
+        self, clock: TurnedClock, repeats: bool, seconds: list[int]
+    ) -> None:
+        progress = LatestLine(5, repeats=repeats, clock=clock)
+        progress.report("wave 1/4 | running")
+        due = []
+        for second in range(1, 21):
+            clock.sleep(1)
+            if second == 13:
+                progress.report("wave 1/4 | soaking")
+            due += [second] if progress.get_due_line() is not None else []
+        assert due == seconds
+
+    def test_due_line_is_the_latest_of_several_reports(self, clock: TurnedClock) -> None:
+        progress = LatestLine(5, repeats=False, clock=clock)
+        progress.report("wave 1/4 | running")
+        progress.report("wave 1/4 | soaking")
+        clock.sleep(5)
+        assert progress.get_due_line() == "wave 1/4 | soaking"
 
 
 def render_terminal(written: str) -> list[str]:
