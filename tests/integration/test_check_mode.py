@@ -25,6 +25,7 @@ NO_CASE = {
     "device_info": "reads devices",
     "firmware_info": "reads firmware",
     "network_info": "reads networks",
+    "rollout_info": "reads a rollout",
 }
 """Modules that cannot change anything, each with its purpose."""
 

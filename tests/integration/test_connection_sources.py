@@ -41,6 +41,8 @@ MODULES: dict[str, dict[str, Any]] = {
     "integration": {"product": PRODUCT_SLUG, "name": "sink", "state": "absent"},
     "network": {"name": "barn", "state": "absent"},
     "network_info": {},
+    "rollout": {"product": PRODUCT_SLUG, "version": 8, "state": "paused"},
+    "rollout_info": {"product": PRODUCT_SLUG},
 }
 """Options with which each module sends a request, keyed by the name of the module."""
 
@@ -55,8 +57,11 @@ def build_login_defaults(other: Simulator) -> dict[str, Any]:
     }
 
 
-EXPECTED_FAILURES = {"device_facts": "not_found", "network": "unsupported", "network_info": "unsupported"}
-"""The errors of modules in a cloud that lacks the device and the registry of Particle Mesh."""
+EXPECTED_FAILURES = {
+    **{"device_facts": "not_found", "rollout": "not_found"},
+    **{"network": "unsupported", "network_info": "unsupported"},
+}
+"""The errors of modules in a cloud that lacks the device, the firmware version and the registry of Particle Mesh."""
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jq
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from support.paths import ROOT
 from support.playbooks import run_playbook
 from support.plays import cloud_environment, manifest_for
+from support.rollouts import NEW, Driver, running_product
 from support.simulator import PASSWORD, PRODUCT_SLUG, Simulator, running_simulator
 
 PREFIX = "meshfleet.particle."
@@ -114,6 +116,25 @@ def test_each_device_of_a_task_is_counted_once(
 ) -> None:
     found = list_records(task.split(" ")[0], results[task])
     assert sorted(record["canonical_facts"]["id"] for record in found) == ids[expected]
+
+
+def test_rollout_counts_the_devices_that_are_updated(tmp_path: Path) -> None:
+    with running_product(tmp_path, FLEET) as simulator:
+        driver = Driver(simulator, {"waves": [{"count": 2}, {"percent": 100}]})
+        began = driver.run()
+        simulator.advance(600)
+        results = [driver.run(check_mode=True), driver.run(), driver.info()]
+        truth = driver.truth()
+    updated = sorted(device for device, found in truth.items() if found["firmware_version"] == NEW)
+    assert (len(updated), list_ids("rollout", began)) == (2, [])
+    for result in results:
+        assert list_ids("rollout", result) == updated
+    assert list_ids("rollout_info", results[-1]) == updated
+
+
+def list_ids(module: str, result: dict[str, Any]) -> list[str]:
+    """List the ids of the devices that a controller counts."""
+    return sorted(record["canonical_facts"]["id"] for record in list_records(module, {**result, "diff": None}))
 
 
 def test_device_has_the_same_canonical_facts_in_every_task(results: dict[str, dict[str, Any]], ids: list[str]) -> None:

@@ -30,6 +30,8 @@ MODULES: dict[str, dict[str, Any]] = {
     },
     "network": {"name": "barn", "gateways": ["{{ device }}"]},
     "network_info": {},
+    "rollout": {"product": PRODUCT_SLUG, "version": 7, "state": "paused"},
+    "rollout_info": {"product": PRODUCT_SLUG},
 }
 """Modules that can run in both places, with options that are valid; the cloud may refuse the request."""
 

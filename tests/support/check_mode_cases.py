@@ -99,6 +99,12 @@ def firmware_task(tenant: Tenant, **options: Any) -> Task:
     return {"name": "Firmware", "meshfleet.particle.firmware": {"product": tenant.product, **options}}
 
 
+def rollout_task(tenant: Tenant, **options: Any) -> Task:
+    """Build a task that calls the module `rollout` for version 7, and does not wait."""
+    given = {"product": tenant.product, "version": 7, "waves": [{"count": 2}, {"percent": 100}], "wait": False}
+    return {"name": "Rollout", "meshfleet.particle.rollout": {**given, **options}}
+
+
 def token_task(**options: Any) -> Task:
     """Build a task that calls the module `access_token`."""
     return {"name": "Token", "meshfleet.particle.access_token": options}
@@ -306,6 +312,21 @@ def change_webhook(tenant: Tenant) -> list[Task]:
     return [integration_task(tenant, name="readings", form={"value": "1"}, headers={}, **options)]
 
 
+def import_devices(tenant: Tenant) -> list[Task]:
+    """Import all devices into the product."""
+    return [fleet_task(product=tenant.product, devices=[{"id": device} for device in tenant.ids])]
+
+
+def begin_rollout(tenant: Tenant) -> list[Task]:
+    """Begin a rollout, or continue it."""
+    return [rollout_task(tenant)]
+
+
+def import_and_begin_rollout(tenant: Tenant) -> list[Task]:
+    """Import all devices into the product, and begin a rollout."""
+    return [*import_devices(tenant), *begin_rollout(tenant)]
+
+
 def upload_firmware(tenant: Tenant) -> list[Task]:
     file = tenant.folder / "app.bin"
     file.write_bytes(make_binary(8))
@@ -468,6 +489,31 @@ PRODUCT_CASES = (
     ),
 )
 
+ROLLOUT_CASES = (
+    Case("new rollout", begin_rollout, before=import_devices),
+    Case("unchanged rollout", begin_rollout, before=import_and_begin_rollout, changes=False),
+    Case(
+        "rollout that waits for approval",
+        lambda tenant: [rollout_task(tenant, approve="each")],
+        before=import_devices,
+    ),
+    Case(
+        "paused rollout",
+        lambda tenant: [rollout_task(tenant, state="paused")],
+        before=import_and_begin_rollout,
+    ),
+    Case(
+        "aborted rollout",
+        lambda tenant: [rollout_task(tenant, state="aborted")],
+        before=import_and_begin_rollout,
+    ),
+    Case(
+        "superseded rollout",
+        lambda tenant: [rollout_task(tenant, supersede=True, unavailable={"most": "25%"})],
+        before=lambda tenant: [*import_and_begin_rollout(tenant), rollout_task(tenant, state="aborted")],
+    ),
+)
+
 ROLE_CASES = (
     Case(
         "provision role with a manifest",
@@ -508,4 +554,7 @@ TOKEN_CASES = (
     ),
 )
 
-CASES = (*FLEET_CASES, *NETWORK_CASES, *DEVICE_CASES, *PRODUCT_CASES, *ROLE_CASES, *TOKEN_CASES)
+CASES = (
+    *(*FLEET_CASES, *NETWORK_CASES, *DEVICE_CASES, *PRODUCT_CASES, *ROLLOUT_CASES),
+    *(*ROLE_CASES, *TOKEN_CASES),
+)
