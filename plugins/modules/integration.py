@@ -467,9 +467,8 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.webhooks import WEBHOOKS
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import UPDATE_SECRETS
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import UPDATE_SECRETS, read_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import reconcile_resource
 
 SPEC = build_argument_spec(
@@ -483,7 +482,7 @@ SPEC = build_argument_spec(
 
 def integration(task: Task) -> dict[str, Any]:
     """Bring the webhook to the state that the options declare."""
-    declared = Declared.from_options(WEBHOOKS, task.options)
+    declared = read_declared(WEBHOOKS, task.options)
     with task.open_session() as http:
         target = Target(http, get_product(http, task.options["product"]), task.warn)
         update_secrets = task.options["update_secrets"]

@@ -72,7 +72,7 @@ AREAS = {
     ),
     "product": Area(
         unit="_firmware/* _resource/* _resource/kinds/*",
-        integration="firmware integration",
+        integration="device_group firmware integration",
     ),
     "rollout": Area(
         unit="_rollout/**/*",

@@ -74,6 +74,8 @@ class Kind:
     :param constants: the keys and values that every request body of the kind contains.
     :param read_only: keys of a row that are never sent to the cloud.
     :param exclusive: names of fields that cannot be combined in one resource.
+    :param check: function that returns sentences about the mistakes in a declaration.
+    :param refuse_removal: function that raises an error if a resource is in use, given its row from the list.
     :param id_key: the key of a row that holds the id of the resource.
     """
 
@@ -91,6 +93,8 @@ class Kind:
     constants: Body = field(default_factory=dict)
     read_only: frozenset[str] = frozenset()
     exclusive: tuple[str, ...] = ()
+    check: Callable[[Declared], Sequence[str]] = lambda declared: ()
+    refuse_removal: Callable[[Target, Row], None] | None = None
     id_key: str = "id"
 
     def build_option_specs(self) -> dict[str, dict[str, Any]]:

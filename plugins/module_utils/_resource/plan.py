@@ -75,11 +75,21 @@ class Change:
         return self.declared.key
 
 
-def check_declared(kind: Kind, declared: Declared) -> None:
-    """Check that a declaration does not combine fields that exclude each other.
+def read_declared(kind: Kind, options: Mapping[str, Any]) -> Declared:
+    """Convert the options of a module to the declaration of one resource, and check it; see :func:`check_declared`."""
+    declared = Declared.from_options(kind, options)
+    check_declared(kind, declared)
+    return declared
 
-    :raises ParticleError: ``invalid_option`` when the declaration sets more than one field of ``kind.exclusive``.
+
+def check_declared(kind: Kind, declared: Declared) -> None:
+    """Check a declaration by itself, before anything is read.
+
+    :raises ParticleError: ``invalid_option`` when the declaration is not valid, or sets more than one field of
+        ``kind.exclusive``.
     """
+    if mistakes := kind.check(declared):
+        raise ParticleError("invalid_option", f"The {kind.noun} is not valid: {'; '.join(mistakes)}.")
     given = [name for name in kind.exclusive if not _is_empty(declared.values.get(name))]
     if len(given) > 1:
         message = f"{' and '.join(given)} of {kind.noun} {declared.key} cannot be combined."

@@ -26,7 +26,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan 
     ON_CREATE,
     Action,
     Change,
-    check_declared,
     find_secrets,
     match_rows,
     plan_changes,
@@ -85,14 +84,18 @@ def reconcile_resources(
     *,
     check_mode: bool,
     update_secrets: str = ON_CREATE,
+    force: bool = False,
 ) -> Outcome:
     """Bring resources to their declared state. In check mode, only read the resources and plan the changes.
 
     :param update_secrets: when to write secrets that cannot be compared: one of :data:`UPDATE_SECRETS`.
+    :param force: whether to remove resources that are in use.
     :raises ParticleError: when an error occurs before the first write. The returned outcome contains any later error.
     """
     run = _Run(target, kind, {each.key: each for each in declared}, update_secrets)
     outcome = run.plan()
+    if not force:
+        run.refuse_removals(outcome)
     if check_mode:
         return outcome
     try:
@@ -114,11 +117,21 @@ class _Run:
     def plan(self) -> Outcome:
         """Read all resources, and compute their changes."""
         for each in self._declared.values():
-            check_declared(self._kind, each)
             self._mask({f.cloud: each.values.get(f.name) for f in self._kind.fields})
         rows = self._observe(self._declared)
         declared = list(self._declared.values())
         return Outcome(plan_changes(self._kind, rows, declared, update_secrets=self._update_secrets), rows)
+
+    def refuse_removals(self, outcome: Outcome) -> None:
+        """Refuse to remove resources that are in use.
+
+        :raises ParticleError: the error of the kind about the first resource in use.
+        """
+        if self._kind.refuse_removal is None:
+            return
+        for change in outcome.changes:
+            if change.action is Action.DELETE and change.row is not None:
+                self._kind.refuse_removal(self._target, change.row)
 
     def _observe(self, keys: Collection[str]) -> dict[str, Row]:
         """Read the list of resources. Return a mapping from each of ``keys`` to the row of that resource, if any.
@@ -217,23 +230,32 @@ def _build_difference_error(kind: Kind, change: Change) -> ParticleError:
 
 
 def reconcile_resource(
-    target: Target, kind: Kind, declared: Declared, *, check_mode: bool, update_secrets: str = ON_CREATE
+    target: Target,
+    kind: Kind,
+    declared: Declared,
+    *,
+    check_mode: bool,
+    update_secrets: str = ON_CREATE,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Bring one resource to its declared state, for the module that manages this kind of resource.
 
     :returns: the documented result of the module. If the resource failed, the result contains the error.
     :raises ParticleError: when an error occurs before the first write. The returned result contains any later error.
     """
-    outcome = reconcile_resources(target, kind, [declared], check_mode=check_mode, update_secrets=update_secrets)
+    outcome = reconcile_resources(
+        target, kind, [declared], check_mode=check_mode, update_secrets=update_secrets, force=force
+    )
     (change,) = outcome.changes
     changes = change.action is not Action.NONE
     result: dict[str, Any] = {
         "changed": changes if check_mode else bool(outcome.written),
         kind.module: _describe(kind, change, outcome.rows.get(declared.key), predict=check_mode and changes),
-        "not_compared": list(change.not_compared),
         "changes": {name: {"before": before, "after": after} for name, (before, after) in _pair_values(change).items()},
         "diff": outcome.diff,
     }
+    if any(each.secret for each in kind.fields):
+        result["not_compared"] = list(change.not_compared)
     if change.not_compared:
         result["msg"] = _describe_not_compared(kind, change, update_secrets)
     return {**result, **(outcome.error.as_failure() if outcome.error else {})}
@@ -249,10 +271,11 @@ def _describe(kind: Kind, change: Change, row: Row | None, *, predict: bool) -> 
         return None
     if predict:
         known = change.row or {}
-        row = {**({} if kind.replaces else known), **change.body, kind.id_key: known.get(kind.id_key)}
+        row = {kind.id_key: known.get(kind.id_key), **({} if kind.replaces else known), **change.body}
     if row is None:
         return None
-    return {"id": row.get(kind.id_key), kind.key.name: row.get(kind.key.cloud), **show_resource(kind, row)}
+    identity = {} if kind.id_key == kind.key.cloud else {"id": row.get(kind.id_key)}
+    return {**identity, kind.key.name: row.get(kind.key.cloud), **show_resource(kind, row)}
 
 
 def _describe_not_compared(kind: Kind, change: Change, update_secrets: str) -> str:

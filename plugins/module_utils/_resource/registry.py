@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Kind
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.groups import GROUPS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.webhooks import WEBHOOKS
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (WEBHOOKS,)}
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (GROUPS, WEBHOOKS)}

@@ -65,6 +65,9 @@ def test_every_kind_is_registered_and_has_module_and_action() -> None:
 def test_missing_parts_of_a_kind_are_found() -> None:
     files = {"webhooks": list(KINDS.values()), "empty": []}
     assert list(find_gaps(files, [], [], [])) == [
+        "groups of webhooks.py is not registered",
+        "groups of webhooks.py has no module device_group",
+        "groups of webhooks.py has no action device_group",
         "integrations of webhooks.py is not registered",
         "integrations of webhooks.py has no module integration",
         "integrations of webhooks.py has no action integration",
