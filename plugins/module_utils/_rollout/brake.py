@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Brake, Share, State, Verdict
 
 
@@ -72,8 +71,8 @@ def describe_trip(brake: Brake, tally: Tally) -> str:
     if _is_over(brake, brake.failed, tally.failed, tally.total):
         parts.append(f"the update of {len(tally.failed):,} of {targeted} failed (limit {brake.failed})")
     if _is_over(brake, brake.offline, tally.gone, tally.total):
-        gone = format_count(len(tally.gone), "device is gone", "devices are gone")
-        parts.append(f"{gone} of {targeted} (limit {brake.offline})")
+        verb = "is" if len(tally.gone) == 1 else "are"
+        parts.append(f"{len(tally.gone):,} of {targeted} {verb} gone (limit {brake.offline})")
     return " and ".join(parts)
 
 

@@ -109,8 +109,9 @@ class Share:
         """Return whether ``number`` devices out of ``total`` are at least this share."""
         if self.percent is None:
             return number >= (self.count or 0)
-        # Multiplied rather than divided, so that 5 of 100 are 5 % exactly.
-        return number * 100 >= self.percent * total
+        # Multiplied rather than divided, so that 5 of 100 are 5 % exactly, and rounded, because 0.07 % has no exact
+        # representation.
+        return number * 100 >= round(self.percent * total, 6)
 
     def round_up(self, total: int) -> int:
         """Return this share of ``total`` devices, rounded up."""
