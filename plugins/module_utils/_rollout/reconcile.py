@@ -83,10 +83,11 @@ def run_rollout(run: Run) -> Outcome:
     :raises ParticleError: when an error concerns the whole rollout. What was written before remains, and the next run
         continues from there.
     """
-    with run.lock():
-        decision = _look(run)
     if run.waiting is not None and not run.check_mode:
-        _wait(run, run.waiting, decision)
+        _wait(run, run.waiting)
+        return run.outcome
+    with run.lock():
+        _look(run)
     return run.outcome
 
 
@@ -227,9 +228,10 @@ def _predict_releases(releases: Releases, version: int, release: Release) -> Rel
     return Releases(default, {**releases.by_group, **dict.fromkeys(release.groups, version)})
 
 
-def _wait(run: Run, waiting: Waiting, decision: Decision | None) -> None:
+def _wait(run: Run, waiting: Waiting) -> None:
     """Look again and again until the rollout has ended or needs a person, or the time is over."""
     end = run.clock.monotonic() + waiting.timeout
+    decision = _look_first(run, waiting, end)
     pause, failures = waiting.first, 0
     while decision is not None and decision.progress in (Progress.RUNNING, Progress.SOAKING, Progress.HELD):
         if decision.next is None or decision.next.when is None:
@@ -241,9 +243,8 @@ def _wait(run: Run, waiting: Waiting, decision: Decision | None) -> None:
         writes = run.outcome.writes
         try:
             with ExitStack() as stack:
-                if not _try_lock(run, stack):
-                    continue
-                decision = _look(run)
+                if _try_lock(run, stack) is None:
+                    decision = _look(run)
             failures = 0
         except ParticleError as error:
             failures += 1
@@ -253,12 +254,28 @@ def _wait(run: Run, waiting: Waiting, decision: Decision | None) -> None:
         pause = waiting.first if run.outcome.writes > writes else min(waiting.longest, pause * _GROWTH)
 
 
-def _try_lock(run: Run, stack: ExitStack) -> bool:
-    """Take the lock of runs on this machine. Return false if another run holds it."""
+def _look_first(run: Run, waiting: Waiting, end: float) -> Decision | None:
+    """Look as soon as no other run on this machine looks.
+
+    :param end: until when to wait for another run, in seconds of the clock that is never set back.
+    :raises ParticleError: when the look fails, even if the failure is temporary: the options may be wrong.
+    """
+    pause = waiting.first
+    with ExitStack() as stack:
+        while (error := _try_lock(run, stack)) is not None:
+            if run.clock.monotonic() + pause > end:
+                raise error
+            run.clock.sleep(pause)
+            pause = min(waiting.longest, pause * _GROWTH)
+        return _look(run)
+
+
+def _try_lock(run: Run, stack: ExitStack) -> ParticleError | None:
+    """Take the lock of runs on this machine. If another run holds it, return the error that says so."""
     try:
         stack.enter_context(run.lock())
     except ParticleError as error:
         if error.code != "run_in_progress":
             raise
-        return False
-    return True
+        return error
+    return None

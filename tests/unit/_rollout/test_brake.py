@@ -105,9 +105,7 @@ def test_device_that_may_be_crashing_can_be_counted_as_failed() -> None:
 
 def test_trip_is_described_with_numbers_and_limits() -> None:
     assert describe_trip(Brake(), tally(2, of=40)) == "the update of 2 of 40 targeted devices failed (limit 5%)"
-    assert describe_trip(Brake(), tally(0, 1_200, of=4_000)) == (
-        "1,200 of 4,000 targeted devices are gone (limit 10%)"
-    )
+    assert describe_trip(Brake(), tally(0, 1_200, of=4_000)) == ("1,200 of 4,000 targeted devices are gone (limit 10%)")
     assert describe_trip(Brake(Share(count=1), Share(count=1), 1), tally(1, 1, of=1)) == (
         "the update of 1 of 1 targeted device failed (limit 1) and 1 of 1 targeted device is gone (limit 1)"
     )

@@ -8,15 +8,24 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import format_time
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import format_time, parse_time
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Phase
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.memory import Memory
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Record, read_record
 
 OWNER_SECONDS = 2.0
 """Seconds after which a run reads its first record again. A run of another controller that began at the same time has
 written its own mark by then."""
+
+_VERBS = {
+    Phase.PAUSED.value: "has paused this rollout",
+    Phase.ABORTING.value: "has aborted this rollout",
+    Phase.ABORTED.value: "has aborted this rollout",
+    Phase.ROLLING_BACK.value: "has rolled this rollout back",
+    Phase.ROLLED_BACK.value: "has rolled this rollout back",
+}
 
 
 class Store:
@@ -32,6 +41,8 @@ class Store:
         self._known: str | None = None
         """The mark of the run that wrote the record before this run read it first."""
         self._has_loaded = False
+        self._has_checked = False
+        self._version: int | None = None
         self.saved = 0
 
     def load(self) -> Record | None:
@@ -45,7 +56,9 @@ class Store:
             self._check_owner(data)
         else:
             self._known, self._has_loaded = _read_owner(data).get("id"), True
-        return None if data is None else read_record(data, self._memory.title)
+        record = None if data is None else read_record(data, self._memory.title)
+        self._version = self._version if record is None else record.version
+        return record
 
     def save(self, record: Record, now: float, *, has_writes: bool) -> None:
         """Write the record.
@@ -55,10 +68,10 @@ class Store:
         :raises ParticleError: ``run_in_progress`` when another run has written the record since.
         """
         self._memory.write({**record.as_data(), "owner": {"id": self._owner, "at": format_time(now)}})
-        is_first = not self.saved
         self.saved += 1
-        self._known = self._owner
-        if is_first and has_writes:
+        self._known, self._version = self._owner, record.version
+        if has_writes and not self._has_checked:
+            self._has_checked = True
             self._clock.sleep(OWNER_SECONDS)
             self._check_owner(self._memory.read())
 
@@ -66,9 +79,19 @@ class Store:
         owner = _read_owner(data)
         if owner.get("id") == self._known:
             return
-        since = f" since {owner['at']}" if "at" in owner else ""
-        message = f"Another run continues this rollout{since}, possibly on another machine; this run has stopped."
+        at = parse_time(owner.get("at"))
+        moment = "" if at is None else f" at {format_time(at)}"
+        message = (
+            f"Another run {self._describe_change(data or {})}{moment}, possibly on another machine. This run ends."
+        )
         raise ParticleError("run_in_progress", message)
+
+    def _describe_change(self, data: Mapping[str, Any]) -> str:
+        """Return the end of a sentence about the run that has written a record."""
+        version = data.get("version")
+        if isinstance(version, (int, float)) and self._version not in (None, version):
+            return f"has begun the rollout of version {version:g} in place of this one"
+        return _VERBS.get(str(data.get("phase")), "has continued this rollout")
 
 
 def _read_owner(data: Mapping[str, Any] | None) -> Mapping[str, Any]:
