@@ -18,8 +18,10 @@ description:
   - A device is targeted by a firmware lock that is sent at once. No device outside of the waves gets the version, and
     an offline device gets it when it connects.
   - The cloud is the memory of a rollout. What the device list does not show is stored in the instance of the product in
-    ledger C(rollouts), which the first run creates. A run that was stopped is continued by running the task again, with
-    the same options or with other ones, and also on another machine.
+    ledger C(rollouts), which the first run creates. A L(JSON
+    schema,https://github.com/meshfleet/particle/blob/main/docs/rollout_record.schema.json) describes this record. A run
+    that was stopped is continued by running the task again, with the same options or with other ones, and also on
+    another machine.
   - The firmware locks of a rollout belong to it. They are taken back when the releases give the version to the devices.
     Devices that already had another firmware lock keep it and are skipped, and so are development devices.
   - A device counts as updated only if it has reported the version at the beginning of a session. The response to a
