@@ -153,10 +153,12 @@ class Judge:
         """Judge a device that has begun a session after it was targeted, with another version."""
         began = device.handshake or 0.0
         evidence = f"has begun a session at {_show(began)}, after it was targeted, and {old}"
-        if self.now - began < UPDATE_SECONDS:  # the cloud sends the version again in each new session
-            is_endless = not is_late and began - wave.written > RESTART_SECONDS
-            return Verdict(State.PENDING_HANDSHAKE if is_endless else State.UPDATING, evidence)
-        if not is_late and began - wave.written >= TRANSFER_SECONDS:
+        # The cloud sends the version again in each new session. A version with which devices come back old again and
+        # again must reach the brake, although each of the sessions is young.
+        is_endless = not is_late and began - wave.written > RESTART_SECONDS
+        if self.now - began < UPDATE_SECONDS and not is_endless:
+            return Verdict(State.UPDATING, evidence)
+        if not is_late and TRANSFER_SECONDS <= began - wave.written <= RESTART_SECONDS:
             return Verdict(State.FAILED_TIMEOUT, f"{evidence}; so late because the transfer broke off")
         return Verdict(State.CAME_BACK_OLD, evidence)
 
@@ -171,21 +173,26 @@ def find_restarts(
     """Return the devices that have begun a new session after their wave was decided, as far as this is recent.
 
     Two such sessions are a sign of crashes, one is not. A device that has kept its session for the soak time is healthy
-    again, and is not returned.
+    again, and is not returned. A device that is known to crash is returned as it is, so that a rollout that the brake
+    has stopped does not write its record in each run.
     """
     recent = min(RECENT_SECONDS, health.soak)
-    found = {}
+    found = dict[str, Restart]()
     for device, wave in targeted:
         if device.version != version or device.handshake is None or device.handshake > now + CLOCK_SECONDS:
             continue
         began, is_recent = int(device.handshake), now - device.handshake < recent
         restart = known.get(device.id)
-        if restart is not None and began > restart.at:
+        if restart is not None and restart.count >= CRASHES:
+            if now - device.handshake < health.soak:
+                found[device.id] = restart
+        elif restart is not None and began > restart.at:
             found[device.id] = Restart(began, restart.count + is_recent)
         elif restart is not None and now - restart.at < health.soak:
             found[device.id] = restart
         elif restart is None and is_recent and _is_decided(device, wave):
-            found[device.id] = Restart(began)
+            # A device that was offline may get the version only now: this is then its first session with it.
+            found[device.id] = Restart(began, 0 if wave.may_have_been_offline(device.id) else 1)
     return found
 
 

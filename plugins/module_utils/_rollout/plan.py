@@ -26,6 +26,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.ending
     release_version,
     roll_back,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.health import RECENT_SECONDS
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
     Device,
     Next,
@@ -169,7 +170,11 @@ def _wait_for_wave(view: View) -> Decision | None:
     if now < since + soak:
         why = f"Wave {wave.number} must stay healthy for {soak:g} seconds before the rollout continues."
         return build_decision(view, Progress.SOAKING, Next(since + soak, why))
-    young = [device for device, restart in view.record.restarts.items() if restart.count == 1]
+    young = [
+        device
+        for device, restart in view.record.restarts.items()
+        if restart.count == 1 and now - restart.at < RECENT_SECONDS
+    ]
     is_last = len(view.waves) == len(view.begun)
     if is_tripped(view.situation.rollout.brake, view.count(young)) or (is_last and young and now < since + 2 * soak):
         count = format_count(len(young), "device has", "devices have")

@@ -120,7 +120,8 @@ def judge(
         ),
         ("sleeps, and is heard", {"heard": 2000, "online": False}, 2500, State.UPDATING),
         ("sleeps for long, and is heard", {"heard": 4000, "online": False}, 4500, State.PENDING_HANDSHAKE),
-        ("begins sessions again and again", {"heard": 8000, "handshake": 7990}, 8000, State.PENDING_HANDSHAKE),
+        ("comes back old again and again", {"heard": 3500, "handshake": 3490}, 3500, State.UPDATING),
+        ("comes back old again and again", {"heard": 8000, "handshake": 7990}, 8000, State.CAME_BACK_OLD),
         ("downgrade of a newer version", {"firmware_version": NEW + 5, "heard": 5}, 10, State.UPDATING),
         # 4.4: offline when targeted, and rows with few keys
         ("was silent before", {"heard": -20_000, "online": False}, 99_999, State.PENDING_OFFLINE),
@@ -249,6 +250,24 @@ def test_two_new_sessions_after_the_decision_are_a_crash() -> None:
     shown = row(heard=410, handshake=400, firmware_version=NEW)
     assert judge(shown, 410, DECIDED, restarts=twice).state is State.CRASHING
     assert judge(shown, 410, DECIDED, restarts=once).state is State.UPDATED
+
+
+def test_device_known_to_crash_stays_so_without_a_change_of_the_record() -> None:
+    twice = {ID: Restart(T + 400, 2)}
+    assert find(twice, 9_000, 9_010) == twice
+    shown = row(heard=9_010, handshake=9_000, firmware_version=NEW)
+    assert judge(shown, 9_010, DECIDED, restarts=twice).state is State.CRASHING
+    assert find(twice, 9_000, 12_601) == {}
+
+
+def test_first_session_with_the_new_version_is_not_a_restart() -> None:
+    # A device that was asleep gets the version in any session after the wave was decided.
+    wave = replace(ASLEEP_WAVE, decided=T + 100)
+    known: dict[str, Restart] = {}
+    for handshake, count in ((5_000, 0), (5_040, 1), (5_080, 2)):
+        device = read_device(row(heard=handshake, handshake=handshake, firmware_version=NEW), is_selected=True)
+        known = find_restarts(known, [(device, wave)], NEW, Health(), T + handshake + 5)
+        assert known == {ID: Restart(T + handshake, count)}
 
 
 def test_device_that_keeps_its_session_for_the_soak_time_is_healthy() -> None:

@@ -40,6 +40,9 @@ PHOTON_2, ELECTRON = 32, 10
 PLATFORMS = {0: {"platform_id": PHOTON_2}, 5: {"platform_id": ELECTRON}}
 """The keys of devices whose number has this remainder by six. All others are Borons."""
 
+EVERY_FIVE_MINUTES = 2
+"""A seed with which five minutes pass between runs."""
+
 Begin = Callable[..., Course]
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
@@ -119,6 +122,21 @@ def test_device_that_reconnects_once_is_not_a_failure(begin: Begin, seed: int) -
 
     course.disturb = reconnect
     course.follow()
+
+
+def test_wave_with_poor_reception_does_not_soak_for_ever(begin: Begin) -> None:
+    """Every 25 minutes another device begins a new session, so that there are always two within the soak time."""
+    waves = [{"count": 20, "percent": None, "groups": None}, {"count": None, "percent": 100, "groups": None}]
+    course = begin(EVERY_FIVE_MINUTES, waves=waves)
+
+    def reconnect(number: int) -> None:
+        if number and number % 5 == 0 and course.results[-1]["waves"][-1]["began"] is None:
+            members = [device for device in course.results[-1]["waves"][0]["members"] if device not in course.asleep]
+            course.cloud.change_device(members[number // 5 % len(members)], online=True)
+
+    course.disturb = reconnect
+    assert course.follow()["state"] == "done"
+    assert len(course.results) < 60
 
 
 @pytest.mark.parametrize("seed", VARIANT_SEEDS)

@@ -64,7 +64,8 @@ class Restart:
     """A device that has begun a new session although its update was decided.
 
     :param at: when its last session began, in seconds since 1970.
-    :param count: the number of such sessions that runs have seen.
+    :param count: the number of such sessions that runs have seen. The first session with the new version is not counted
+        for a device that was offline when it was targeted.
     """
 
     at: float
