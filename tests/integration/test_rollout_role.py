@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 
 from support.firmware import make_binary
@@ -55,10 +56,15 @@ def binary(tmp_path: Path) -> str:
     return str(path)
 
 
-def run(cloud: Simulator, *args: str, **options: Any) -> PlaybookRun:
+def run(cloud: Simulator, *args: str, env: dict[str, str] | None = None, **options: Any) -> PlaybookRun:
     """Run the playbook of the collection with options of the role, which replace those in `OPTIONS`."""
     given = {**OPTIONS, **{f"rollout_{name}": value for name, value in options.items()}}
-    return run_playbook(PLAYBOOK, env=cloud_environment(cloud.url), extra_vars=given, args=args)
+    environment = {**cloud_environment(cloud.url), **(env or {})}
+    return run_playbook(PLAYBOOK, env=environment, extra_vars=given, args=args)
+
+
+def read_guide() -> str:
+    return (ROOT / "docs" / "guide_rollout.md").read_text(encoding="utf-8")
 
 
 def count_tokens(cloud: Simulator) -> int:
@@ -123,6 +129,37 @@ def test_braked_run_fails_and_revokes_its_token(cloud: Simulator) -> None:
     assert SHOW not in {task.task for task in stopped.tasks}
     assert count_tokens(cloud) == 0
     assert len(locked(cloud)) == FIRST
+
+
+def test_cron_mails_exactly_the_runs_that_fail(cloud: Simulator) -> None:
+    cloud.add_firmware(OLD, NEW)
+    cloud.change_device("*", update="refused")
+    (crontab,) = re.findall(r"```text\n# crontab\n(.*?)```", read_guide(), re.DOTALL)
+    variables = dict(re.findall(r"^(\w+)=(\w+)$", crontab, re.MULTILINE))
+    options = {"version": NEW, **dict(re.findall(r"\brollout_(\w+)=(\w+)", crontab))}
+    assert run(cloud, env=variables, **options).succeeded().stderr == ""
+    cloud.advance(1200)
+    assert "The brake has stopped the rollout of version 2" in run(cloud, env=variables, **options).stderr
+
+
+def test_api_user_with_the_documented_scopes_can_roll_out(cloud: Simulator) -> None:
+    cloud.add_firmware(OLD, NEW)
+    (table,) = re.findall(r"## Scopes of an API user\n(.*)", read_guide(), re.DOTALL)
+    scopes = re.findall(r"`([\w.]+:\w+)`", table)
+    answer = requests.post(
+        f"{cloud.url}/v1/products/{PRODUCT_SLUG}/team",
+        json={"friendly_name": "schedule", "scopes": scopes},
+        headers={"Authorization": f"Bearer {cloud.access_token()}"},
+        timeout=30,
+    )
+    token = answer.json()["created"]["tokens"][0]["token"]
+    for _unused in range(MAX_RUNS):
+        once = {"version": NEW, "waves": [{"percent": 100}], "soak": 0, "access_token": token}
+        done = run(cloud, env={"PARTICLE_USERNAME": "", "PARTICLE_PASSWORD": ""}, **once).succeeded()
+        if done.result(ROLL_OUT)["state"] == "done":
+            break
+        cloud.advance(60)
+    assert {each["firmware_version"] for each in cloud.state()["devices"]} == {NEW}
 
 
 def test_survey_approves_a_wave_and_leaves_other_questions_empty(cloud: Simulator) -> None:
