@@ -17,6 +17,7 @@ from typing import Any
 import jsonschema
 import pytest
 import requests
+import yaml
 
 from support.counts import FULL
 from support.examples import Example, list_examples, write_example
@@ -24,7 +25,7 @@ from support.firmware import make_binary
 from support.paths import ROOT
 from support.playbooks import PlaybookRun, ansible_environment, run_playbook
 from support.plays import cloud_environment
-from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
+from support.simulator import PASSWORD, PRODUCT_ID, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
 
 RUN_SECONDS = 900.0
 COMMAND_SECONDS = 280.0
@@ -49,6 +50,7 @@ NOT_RUN = {
 LONG = (
     "meshfleet.particle.report",
     "meshfleet.particle.token_health",
+    "ansible-playbook meshfleet.particle.rollout",
     "ansible-playbook meshfleet.particle.provision",
     "ansible-galaxy collection install",
 )
@@ -61,8 +63,14 @@ RUN = [
     if FULL or not any(long in example.text for long in LONG)
 ]
 
+ROLLOUT = re.compile(r"\brollout(_\w+)?\b")
+"""A word of the examples of rollouts. They have a cloud of their own, because a rollout concerns all devices."""
+
 BEFORE_PLAYS = "ansible-vault"
 """Commands with this word create input of plays and run before them; all other commands run after the plays."""
+
+KNOWN_SOURCES = frozenset({"ansible.eda.tick", "ansible.eda.webhook"})
+"""The event sources that rulebooks use. They belong to a collection that the tests do not install."""
 
 MIN_EXAMPLES = 40
 
@@ -70,6 +78,8 @@ ORGANISATION = "acme"
 DEVICES = [f"e00fce68aabbccddeeff{number}" for number in ("0022", "0023", "0024", "0025", "0026", "0027")]
 OWN = "e00fce68aabbccddeeff0011"
 LOCKED_VERSION = 42
+ROLLED_OUT = (41, 42, 43)
+"""The firmware versions of the examples of rollouts. The devices run the first one."""
 BINARY = make_binary(8)
 """The file `app.bin`, which examples mention but cannot show."""
 SERIAL_NUMBERS = ["P046AB123456789", "P046AB100000001", "P046AB100000002"]
@@ -141,35 +151,54 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
     """
     folder = tmp_path_factory.mktemp("examples")
     with ExitStack() as stack:
-        reader, mesh_reader = (
-            Reader(folder / mesh, cloud := stack.enter_context(create_cloud(folder, mesh)), obtain_token(cloud.url))
-            for mesh in ("retired", "enabled")
+        reader, mesh_reader, rollout_reader = (
+            Reader(folder / name, cloud := stack.enter_context(create_cloud(folder, name)), obtain_token(cloud.url))
+            for name in ("retired", "enabled", "rollout")
         )
-        for each in (reader, mesh_reader):
-            each.cloud.add_firmware(LOCKED_VERSION)
+        for each in (reader, mesh_reader, rollout_reader):
+            each.cloud.add_firmware(*(ROLLED_OUT if each is rollout_reader else (LOCKED_VERSION,)))
             prepare(each)
         commands = [example for example in RUN if example.kind in READ]
         failures = {e.name: READ[e.kind](reader, e) for e in commands if BEFORE_PLAYS in e.text}
         for group in ("localhost", "hosts", "devices"):
             failures |= run_group(reader, group)
         failures |= run_group(mesh_reader, "registry")
-        failures |= {e.name: READ[e.kind](reader, e) for e in commands if BEFORE_PLAYS not in e.text}
+        failures |= run_group(rollout_reader, "rollout")
+        for e in commands:
+            if BEFORE_PLAYS not in e.text:
+                failures[e.name] = READ[e.kind](rollout_reader if ROLLOUT.search(e.text) else reader, e)
     return failures
 
 
-def create_cloud(folder: Path, mesh: str) -> Any:
-    """Return a simulator with the devices and accounts that the examples mention."""
-    owner = {"owner": USERNAME} if mesh == "enabled" else {}
+def create_cloud(folder: Path, name: str) -> Any:
+    """Return a simulator with the devices and accounts that the examples mention.
+
+    :param name: "enabled" for a cloud that has the registry of mesh networks, "rollout" for one whose devices are in
+        the product and run an older version, "retired" for all other examples.
+    """
     # The cloud releases only firmware that has run on a device.
-    devices = [{"id": device, "firmware_version": LOCKED_VERSION, **owner} for device in DEVICES] + [
-        {"id": OWN, "owner": USERNAME}
-    ]
+    of_each: dict[str, Any] = {
+        "enabled": {"firmware_version": LOCKED_VERSION, "owner": USERNAME},
+        "rollout": {"firmware_version": ROLLED_OUT[0], "product_id": PRODUCT_ID, "groups": ["bench"]},
+        "retired": {"firmware_version": LOCKED_VERSION},
+    }[name]
+    devices: list[dict[str, Any]] = [{"id": device, **of_each} for device in DEVICES]
+    devices.append({"id": OWN, "owner": USERNAME})
     devices += [{"id": f"{number:024x}", "serial_number": serial} for number, serial in enumerate(SERIAL_NUMBERS)]
-    fleet, accounts = folder / f"{mesh}-fleet.json", folder / "accounts.json"
+    fleet, accounts = folder / f"{name}-fleet.json", folder / "accounts.json"
     fleet.write_text(json.dumps(devices))
     account = {"username": USERNAME, "password": PASSWORD, "org": True, "clients": [CLIENT]}
     accounts.write_text(json.dumps([account, WORKSHOP]))
-    flags = ["--fleet", str(fleet), "--accounts", str(accounts), "--mesh", mesh, "--org", ORGANISATION]
+    flags = [
+        "--fleet",
+        str(fleet),
+        "--accounts",
+        str(accounts),
+        "--mesh",
+        "enabled" if name == "enabled" else "retired",
+        "--org",
+        ORGANISATION,
+    ]
     flags += ["--session-login", "/login", "--session-token", "/token"]
     return running_simulator(*flags)
 
@@ -220,6 +249,8 @@ def choose_group(example: Example) -> str:
     """Choose the run of Ansible that has the inventory and the simulator for an example."""
     if re.search(r"meshfleet\.particle\.network(_info)?:", example.text):
         return "registry"
+    if ROLLOUT.search(example.text):
+        return "rollout"
     if "mesh_role_gateway" in example.text or "particle.id" in example.text:
         return "devices"
     if re.search(r"device_id|from_inventory|hosts: all", example.text):
@@ -263,6 +294,8 @@ def build_inventory_arguments(reader: Reader, group: str) -> list[str]:
     variables = {"particle_username": USERNAME, "particle_password": PASSWORD, "particle_otp_secret": OTP_SECRET}
     variables |= {"particle_client_id": CLIENT["id"], "particle_client_secret": CLIENT["secret"]}
     variables |= {"particle_access_token": reader.token, "receiver_password": "receiver-password"}
+    # The clock of the simulator stands still, so a run that waited for a rollout would never end.
+    variables |= {"rollout_wait": False}
     variables |= {"leaked_username": WORKSHOP["username"], "leaked_password": WORKSHOP["password"]}
     refresh_token = grant_token(reader.cloud.url, (CLIENT["id"], CLIENT["secret"]))["refresh_token"]
     variables |= {"particle_refresh_token": refresh_token}
@@ -295,10 +328,22 @@ def write_playbook(reader: Reader, example: Example, group: str) -> Path:
         "gather_facts": False,
         "tasks": [{"ansible.builtin.set_fact": facts}],
     }
+    settings: dict[str, Any] = {"ignore_errors": True}
+    if group == "rollout":
+        first_play["tasks"] = [build_end_of_rollout(reader)]
+        settings["module_defaults"] = {"meshfleet.particle.rollout": {"wait": False}}
     path = reader.folder / example.folder / f"{example.line}.yml"
-    plays = re.sub(r"^- (?=\w)", "- ignore_errors: true\n  ", text, flags=re.MULTILINE)
+    lines = "".join(f"  {name}: {json.dumps(value)}\n" for name, value in settings.items())
+    plays = re.sub(r"^- (?=\w)", f"- {lines.lstrip()}  ", text, flags=re.MULTILINE)
     path.write_text(f"- {json.dumps(first_play)}\n\n{plays}", encoding="utf-8")
     return path
+
+
+def build_end_of_rollout(reader: Reader) -> dict[str, Any]:
+    """Return a task that removes the record of the rollout of an earlier example."""
+    url = f"{reader.cloud.url}/v1/orgs/{ORGANISATION}/ledgers/rollouts/instances/{PRODUCT_ID}"
+    headers = {"Authorization": f"Bearer {reader.token}"}
+    return {"ansible.builtin.uri": {"url": url, "method": "DELETE", "headers": headers, "status_code": [200, 204, 404]}}
 
 
 def find_failure(example: Example, run: PlaybookRun) -> str | None:
@@ -334,6 +379,23 @@ def install(reader: Reader, example: Example) -> str | None:
     return run_commands(reader, f"ansible-galaxy collection install -r {reader.write(example)}")
 
 
+def run_rulebook(reader: Reader, example: Example) -> str | None:
+    """Run the playbooks of a rulebook with their variables, as ansible-rulebook does when its rules match."""
+    (ruleset,) = yaml.safe_load(example.text)
+    sources = {name for source in ruleset["sources"] for name in source if name.startswith("ansible.eda.")}
+    if not sources or not sources <= KNOWN_SOURCES:
+        return f"The sources {sources} are not those of the collection ansible.eda: {KNOWN_SOURCES}"
+    reader.write(example)
+    for rule in ruleset["rules"]:
+        action = rule["action"]["run_playbook"]
+        folder = reader.folder / example.folder
+        variables = ["-e", json.dumps(action["extra_vars"])]
+        done = run_command(reader, ["ansible-playbook", action["name"], *variables], folder)
+        if done.returncode:
+            return f"{rule['name']}:\n{done.stdout}\n{done.stderr}"
+    return None
+
+
 def check_schema(_reader: Reader, example: Example) -> str | None:
     jsonschema.Draft202012Validator.check_schema(json.loads(example.text))
     return None
@@ -367,6 +429,8 @@ def run_command(reader: Reader, argv: list[str], folder: Path | None = None) -> 
         "GIT_CONFIG_VALUE_0": "https://github.com/meshfleet/particle",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
+    if (variables_of_plays := reader.folder / "given.yml").exists():
+        variables["ANSIBLE_INVENTORY"] = str(variables_of_plays)
     if "ansible-galaxy" in argv[-1]:
         variables["ANSIBLE_COLLECTIONS_PATH"] = str(reader.home / "collections")
     typed_input = f"{PASSWORD}\n"
@@ -389,6 +453,7 @@ READ = {
     "hosts": read_inventory,
     "inventory": read_inventory,
     "requirements": install,
+    "rulebook": run_rulebook,
     "schema": check_schema,
     "settings": read_settings,
 }

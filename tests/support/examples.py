@@ -38,7 +38,7 @@ _Loader.add_constructor("!unsafe", _construct_unsafe)
 class Example:
     """One example, with its source file, line, kind and content.
 
-    `kind` is `tasks`, `plays`, `manifest`, `inventory`, `hosts`, `requirements`, `advisories`, `settings`,
+    `kind` is `tasks`, `plays`, `rulebook`, `manifest`, `inventory`, `hosts`, `requirements`, `advisories`, `settings`,
     `credential type`, `table`, `schema` or `commands`.
     """
 
@@ -102,8 +102,8 @@ def _read_python_examples(content: str) -> str | None:
 def _split_documents(source: str, line: int, language: str, text: str) -> Iterator[Example]:
     """Yield one example for each YAML document in a code block.
 
-    A list that contains both tasks and plays is split into several examples. A block in another language than YAML is
-    one example.
+    A list that contains tasks, plays and rulesets is split into several examples. A block in another language than
+    YAML is one example.
     """
     if language != "yaml":
         kinds = {"console": "commands", "csv": "table", "json": "schema"}
@@ -121,7 +121,7 @@ def _split_documents(source: str, line: int, language: str, text: str) -> Iterat
 def _split_tasks_and_plays(source: str, line: int, text: str, items: list[dict[str, Any]]) -> Iterator[Example]:
     starts = [found.start() for found in _ITEM.finditer(text)]
     assert len(starts) == len(items), f"{source}:{line}: each item of the list must begin in the first column"
-    kinds = ["plays" if "hosts" in item else "tasks" for item in items]
+    kinds = ["rulebook" if "sources" in item else "plays" if "hosts" in item else "tasks" for item in items]
     starts_of_kinds = [number for number, kind in enumerate(kinds) if number == 0 or kind != kinds[number - 1]]
     for first_item, end in zip(starts_of_kinds, [*starts_of_kinds[1:], len(items)], strict=True):
         start = starts[first_item] if first_item else 0
