@@ -23,6 +23,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows impor
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import CONFIRMED, PROBABLE
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_identity
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._report_rollouts import (
+    build_rollouts,
+    drop_rollout_times,
+    summarize_rollout,
+)
 
 Facts = Mapping[str, Any]
 Row = dict[str, Any]
@@ -161,9 +166,9 @@ def _count_devices(about: Mapping[str, Any]) -> dict[str, Any]:
 def compute_digest(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
     """Return a hash of the report that stays the same while only times change.
 
-    The hash does not cover the time of the report, the times of the last contacts, and the lifetimes of tokens. A
-    device changes from ``confirmed`` to ``probable`` and back while it works as usual, so these two count as equal.
-    The token in use is left out, because each run may obtain its own.
+    The hash does not cover the time of the report, the times of the last contacts, the lifetimes of tokens, and the
+    times in the evidence of rollouts. A device changes from ``confirmed`` to ``probable`` and back while it works as
+    usual, so these two count as equal. The token in use is left out, because each run may obtain its own.
     """
     facts = {name: value for name, value in about.items() if name not in ("generated_at", "token")}
     kept = [{name: value for name, value in token.items() if name != "days_left"} for token in about.get("kept", ())]
@@ -171,13 +176,20 @@ def compute_digest(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
         {**row, **dict.fromkeys(_TIMES), "presence": CONFIRMED if row["presence"] == PROBABLE else row["presence"]}
         for row in rows
     ]
-    text = json.dumps({**facts, "kept": kept, "devices": devices}, sort_keys=True)
+    rollouts = drop_rollout_times(build_rollouts(about.get("rollouts", [])))
+    text = json.dumps({**facts, "kept": kept, "rollouts": rollouts, "devices": devices}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def format_json(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
     """Return a JSON object: the facts about the whole fleet, their digest, and the rows under the key ``devices``."""
-    report = {**_count_devices(about), "digest": compute_digest(about, rows), "devices": rows}
+    rollouts = build_rollouts(about.get("rollouts", []))
+    report = {
+        **_count_devices(about),
+        "rollouts": rollouts,
+        "digest": compute_digest(about, rows),
+        "devices": rows,
+    }
     return json.dumps(report, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -187,7 +199,9 @@ def format_page_data(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
     The names of the columns are written once, not in each row. This halves the size for ten thousand rows.
     """
     table = {"columns": list(COLUMNS), "rows": [list(row.values()) for row in rows]}
-    text = json.dumps({**_count_devices(about), **table}, ensure_ascii=False, separators=(",", ":"))
+    found = map(summarize_rollout, build_rollouts(about.get("rollouts", [])))
+    rollouts = {"rollouts": [rollout for rollout in found if rollout is not None]}
+    text = json.dumps({**_count_devices(about), **rollouts, **table}, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text

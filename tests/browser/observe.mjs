@@ -76,6 +76,17 @@ const result = {
   pages: await page.locator('#rows a').evaluateAll((links) => links.map((link) => link.href)),
 };
 
+// The rollouts: the numbers of each section, and the kinds and widths in pixels of the parts of its bars.
+result.rollouts = await page.locator('#rollouts .rollout').evaluateAll((sections) => sections.map((section) => {
+  const texts = (selector) => [...section.querySelectorAll(selector)].map((part) => part.innerText.replaceAll(/\s+/g, ' ').trim());
+  const bars = [...section.querySelectorAll('.waves .bar')].map((bar) => [...bar.children].map((part) => [part.className, part.offsetWidth]));
+  return {
+    title: texts('h2')[0], state: texts('.badge')[0], lead: texts('p')[0], sum: texts('.sum')[0], states: texts('.states li'), bars,
+    waves: texts('.waves li'), brake: texts('.brake li'), bad: texts(':scope > .bad li'), links: [...section.querySelectorAll('.bad a')].map((link) => link.href), more: texts('summary'), closed: [...section.querySelectorAll('details li')].filter((item) => !item.checkVisibility()).length,
+  };
+}));
+result.otherRollouts = await page.locator('#rollouts .ended li').allInnerTexts();
+
 // The first row, as a screen reader reads it.
 result.cells = await page.locator('#rows tr').first().evaluate((row) => {
   const names = [...document.querySelectorAll('#heads th')].map((head) => head.dataset.name);
@@ -204,6 +215,7 @@ result.narrow = await page.evaluate(() => document.documentElement.scrollWidth);
 await page.emulateMedia({ colorScheme: 'light', media: 'print' });
 await page.evaluate(() => window.dispatchEvent(new Event('beforeprint')));
 result.printed = { rows: await page.locator('#rows tr').count(), controls: await page.locator('form').isVisible() };
+result.printedDetails = await page.locator('#rollouts details li').evaluateAll((items) => items.filter((item) => item.checkVisibility()).length);
 
 result.images = await page.locator('img').count();
 result.scripts = await page.locator('script:not([type])').count();

@@ -525,7 +525,8 @@ def test_page_of_a_large_fleet_is_small_and_works(tmp_path: Path) -> None:
     assert (seen["requests"], seen["console"]) == ([], [])
 
 
-def test_page_script_never_parses_text_as_html() -> None:
-    script = (ROOT / "roles" / "report" / "files" / "fleet.js").read_text()
+@pytest.mark.parametrize("name", ["fleet.js", "rollouts.js"])
+def test_page_script_never_parses_text_as_html(name: str) -> None:
+    script = (ROOT / "roles" / "report" / "files" / name).read_text()
     for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("):
         assert way not in script

@@ -82,8 +82,9 @@ ENTRY_POINTS = [
     EntryPoint(
         "report",
         "main",
-        ("device_info", "access_token_info"),
+        ("device_info", "access_token_info", "rollout_info"),
         {
+            "product": "The role reads the rollout of each product of the report.",
             "include": "The role includes the mesh, and report_vitals adds the vitals.",
             "variables": "The page has no place for the values of variables.",
             "as_manifest": "The report is not a manifest.",
@@ -204,12 +205,13 @@ def test_role_spec_accepts_an_empty_string_for_every_option(role: str) -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_role_treats_an_empty_string_like_an_undefined_variable(role: str) -> None:
     # The action plugins drop empty strings from the options of the role, which end with default(omit). All other uses
-    # must have a default of their own, or depend on a condition that has one.
+    # must have a default of their own, or depend on a condition that has one. A switch becomes a string first, because
+    # the default would replace a boolean that is false.
     paths = [path for part in ("tasks", "templates") for path in (ROOT / "roles" / role / part).glob("*")]
     expressions = {path: read_expressions(path) for path in paths}
     for name in list_options(role):
         guard = re.compile(rf"\b{name} \| default\('', true\)( \| trim)? != ''")
-        use = re.compile(rf"\b{name}\b(?! \| default\((omit\)|[^)]*, true\)))")
+        use = re.compile(rf"\b{name}\b(?!( \| string \| trim.*?)? \| default\((omit\)|[^)]*, true\)))")
         for path, found in expressions.items():
             is_guarded = any(guard.search(text) for text in found)
             assert is_guarded or not [text for text in found if use.search(text)], f"{name} in {path.name}"
@@ -230,6 +232,20 @@ def test_role_gives_no_empty_string_to_a_module(role: str) -> None:
                 options = read_role_options(variables, template, module)
                 assert options is not None
                 assert options.given == {}
+
+
+@pytest.mark.parametrize(
+    ("switch", "is_on"),
+    [(True, True), ("", True), (" ", True), (None, True), ("yes", True), (False, False), ("no", False)],
+)
+def test_report_reads_the_rollout_of_each_of_its_products_once(switch: object, is_on: bool) -> None:
+    tasks = walk(read_yaml("report", "tasks", "main"))
+    (loop,) = (task["loop"] for task in tasks if "meshfleet.particle.rollout_info" in task)
+    products = ["soil", None, "barn", "soil", "31337", "2024-probe"]
+    devices = [{"id": f"{number:024x}", "product": product} for number, product in enumerate(products)]
+    variables = {"report_fleet": {"devices": devices}, "report_rollouts": switch}
+    found = Templar(variables=variables).template(trust_as_template(loop))
+    assert found == (["2024-probe", "barn", "soil"] if is_on else [])
 
 
 def trust(value: Any) -> Any:

@@ -58,7 +58,7 @@
     return `${Math.round(seconds / 86400)} days`;
   }
 
-  const moment = (text) => text.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z$/, "$1 $2 UTC");
+  const moment = (text) => text.replaceAll(/\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z\b/g, "$1 $2 UTC");
 
   const number = (list, word) => `${list.length} ${word}${list.length === 1 ? "" : "s"}`;
 
@@ -138,15 +138,14 @@
   // --- the table ---
 
   // The page of the device in the console of the cloud, or null.
-  function consolePage(row) {
-    const product = row.cells[at.product];
+  function consolePage(product, device) {
     if (!data.console_url || (product === null && data.console_url.includes("{product}"))) return null;
-    const parts = { "{product}": product, "{id}": row.cells[at.id] };
+    const parts = { "{product}": product, "{id}": device };
     return data.console_url.replaceAll(/\{(product|id)\}/g, (part) => encodeURIComponent(parts[part]));
   }
 
   function line(row) {
-    const page = consolePage(row);
+    const page = consolePage(row.cells[at.product], row.cells[at.id]);
     const linked = page && (row.cells[at.name] === null ? "id" : "name");
     return element("tr", null, ...columns.map((name, index) => {
       const text = shown(name, row.cells[at[name]]);
@@ -380,6 +379,7 @@
     const kind = ON_SCREEN.includes(name) ? { class: "on-screen" } : {};
     id("heads").append(element("th", { scope: "col", "data-name": name, "aria-sort": "none", ...kind }, button));
   }
+  showRollouts({ data, element, moment, consolePage });
   id("filters").append(...FACETS.map(facet).filter(Boolean));
   if (networks.size) {
     id("mesh").hidden = false;

@@ -195,6 +195,7 @@ ABOUT = {
     "generated_at": "2026-01-01T00:00:00Z",
     "token": {"fingerprint": "11111111"},
     "kept": [{"fingerprint": "22222222", "days_left": 9}],
+    "rollouts": [],
 }
 
 
