@@ -38,7 +38,8 @@ def begin_rollout(
         message = f"The rollout of version {known.version}, which began at {format_time(known.began)}, is not over."
         hint = f"Continue it, abort it, or set supersede to true to roll out version {rollout.version} in its place."
         raise ParticleError("conflict", message, hint=hint)
-    locks = dict(known.locks) if known is not None else {}
+    in_use = {device.lock for device in devices.values()}
+    locks = {version: foreign for version, foreign in (known.locks if known else {}).items() if version in in_use}
     if rollout.version not in locks:
         foreign = frozenset(device.id for device in devices.values() if device.lock == rollout.version)
         if len(foreign) > MAX_FOREIGN_LOCKS:

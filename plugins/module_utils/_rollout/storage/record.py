@@ -182,7 +182,7 @@ def read_record(data: Any, where: str) -> Record:
             began=_read_time(data["began"]),
             waves=tuple(map(_read_wave, data["waves"])),
             approvals=tuple(
-                Approval(_read_number(each["wave"]), _read_time(each["at"]), each.get("by"))
+                Approval(_read_number(each["wave"]), _read_time(each["at"]), _read_name(each.get("by")))
                 for each in data["approvals"]
             ),
             accepted=_read_ids(data["accepted"]),
@@ -236,9 +236,13 @@ def _read_time(value: Any) -> float:
 
 def _read_number(value: Any) -> int:
     # A ledger may store numbers as floating-point numbers.
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value % 1:
+        raise ValueError(value)  # the remainder of an infinite number is not a number, and not zero
     return int(value)
+
+
+def _read_name(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _read_ids(value: Any) -> frozenset[str]:
