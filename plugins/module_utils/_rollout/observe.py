@@ -43,9 +43,9 @@ def read_devices(target: Target, filters: Filters) -> dict[str, Device]:
 
     :param filters: the selection of the rollout.
     """
-    slug = target.required_product.slug
+    slug, is_whole = target.required_product.slug, filters == Filters()
     return {
-        str(row["id"]): read_device(row, is_selected=filters.matches(build_facts(row, slug)))
+        str(row["id"]): read_device(row, is_selected=is_whole or filters.matches(build_facts(row, slug)))
         for row in _read_rows(target)
         if observe_approval(row) == APPROVED
     }
