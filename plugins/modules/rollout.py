@@ -30,9 +30,10 @@ description:
     are pending, and do not delay their wave.
   - Bad devices are the devices whose update has failed and the devices that are gone. Only what happens after a device
     was targeted counts. A device that was silent before is pending.
-  - Only one run continues the rollout of a product at a time. A run stops with error code V(run_in_progress) if another
-    run on the same machine is working on the product, or if another run on any machine has since written the record of
-    the rollout. In rare cases, two runs on different machines write the same firmware locks, which does no harm.
+  - Only one run continues the rollout of a product at a time. If another run on the same machine is working on the
+    product, a task with O(wait=false) fails with error code V(run_in_progress), and a task with O(wait=true) waits for
+    its turn. A run also stops with this error code if another run on any machine has since written the record of the
+    rollout. In rare cases, two runs on different machines write the same firmware locks, which does no harm.
   - While a rollout is not over, do not change its firmware locks by other means.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     product.

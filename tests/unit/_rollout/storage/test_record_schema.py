@@ -70,7 +70,7 @@ def roll_back(driver: Driver) -> None:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """All records that some rollouts have written."""
-    records = []
+    records = list[dict[str, Any]]()
     with running_product(tmp_path_factory.mktemp("fleet"), DEVICES, groups=2) as simulator:
         for story in (finish, abort, roll_back):
             simulator.reset()
