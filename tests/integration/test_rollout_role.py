@@ -199,3 +199,19 @@ def test_invalid_option_is_reported_with_its_variable(cloud: Simulator) -> None:
     assert message.endswith("(set by rollout_soak)")
     message = run(cloud).result(ROLL_OUT)["msg"]
     assert "missing required arguments: version" in message
+
+
+@pytest.mark.parametrize(("wait", "lifetime"), [(False, 3600), (True, 2 * 3600 + 3600)])
+def test_token_lives_longer_than_the_longest_wait(cloud: Simulator, *, wait: bool, lifetime: int) -> None:
+    cloud.add_firmware(OLD, NEW)
+    show = {"name": "Show", "ansible.builtin.debug": {"var": "rollout_token.expires_in"}}
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "roles": ["meshfleet.particle.rollout"],
+        "post_tasks": [show],
+    }
+    options = {**OPTIONS, "rollout_version": NEW, "rollout_wait": wait, "rollout_wait_timeout": 7200}
+    given = {**options, "rollout_state": "paused"}  # there is no rollout yet, so the role does not wait
+    done = run_playbook([play], env=cloud_environment(cloud.url), extra_vars=given).succeeded()
+    assert done.result("Show")["rollout_token.expires_in"] == lifetime
