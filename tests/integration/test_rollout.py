@@ -34,7 +34,7 @@ LOOKS = 5
 """The number of looks of a run, at least a second apart, after which a line must have been shown."""
 LOCK = "PUT /v1/products/:p/devices/:id"
 PROGRESS = re.compile(
-    r"wave \d+/\d+ \| [\d,]+ of [\d,]+ updated( \| [\d,]+ (updating|pending|failed|gone))* \| [a-z]+( [a-z]+)?"
+    r"wave \d+/\d+ \| [\d,]+ of [\d,]+ updated( \| [\d,]+ (updating|pending|failed|gone|to write))* \| [a-z]+( [a-z]+)?"
 )
 TOKEN = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")
 MAX_RUNS = 12

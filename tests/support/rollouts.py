@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -125,6 +125,7 @@ class Driver:
     options: Mapping[str, Any] = field(default_factory=dict)
     state_file: Path | None = None
     clock: Clock = IMPATIENT_CLOCK
+    report: Callable[[str], None] = lambda line: None
 
     def run(
         self, *, check_mode: bool = False, waiting: Waiting | None = None, clock: Clock | None = None, **options: Any
@@ -140,6 +141,7 @@ class Driver:
                 check_mode,
                 waiting,
                 clock or self.clock,
+                report=self.report,
             )
             result = run_rollout(run).as_result()
             return {**result, "cloud": target.http.usage.as_result()}

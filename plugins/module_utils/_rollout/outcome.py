@@ -263,6 +263,7 @@ def describe_progress(decision: Decision) -> str:
         (sum(state.is_pending for state in states), "pending"),
         (len(decision.tally.failed), "failed"),
         (len(decision.tally.gone), "gone"),
+        (len(decision.locks), "to write"),
     ):
         if number:
             parts.append(f"{number:,} {word}")

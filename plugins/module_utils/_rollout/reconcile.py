@@ -161,6 +161,7 @@ def _carry_out(run: Run, situation: Situation, stored: Record | None) -> Decisio
             if _has_news(decision.record, saved):
                 _save(run, decision.record, situation.now, has_writes=True)
                 saved = decision.record
+            run.report(describe_progress(decision))
             situation = _write(run, situation, decision)
         situation = replace(situation, record=_note_end_of_writes(run, decision))
     if _has_news(decision.record, saved):
