@@ -103,6 +103,7 @@ waves:
     state:
       description:
         - State of the wave, which is V(waiting) before the wave begins, then V(updating), V(soaking) and V(complete).
+          V(ended) means that the rollout was aborted or rolled back while the wave was updating.
       type: str
       returned: always
       sample: soaking

@@ -197,7 +197,7 @@ def show_decision(decision: Decision, rollout: Rollout, devices: Mapping[str, De
         "state": decision.progress.value,
         "version": decision.record.version,
         "began": format_time(decision.record.began),
-        "waves": [_show_wave(wave, decision, rollout) for wave in decision.waves],
+        "waves": [_show_wave(wave, decision) for wave in decision.waves],
         "devices": [
             {
                 "id": device,
@@ -215,13 +215,13 @@ def show_decision(decision: Decision, rollout: Rollout, devices: Mapping[str, De
     }
 
 
-def _show_wave(wave: Wave, decision: Decision, rollout: Rollout) -> dict[str, Any]:
+def _show_wave(wave: Wave, decision: Decision) -> dict[str, Any]:
     record = wave.record
     verdicts = {device: decision.verdicts[device] for device in wave.members if device in decision.verdicts}
     approval = next((each for each in decision.record.approvals if each.wave == wave.number), None)
     return {
         "number": wave.number,
-        "state": _name_wave_state(wave, decision, rollout),
+        "state": _name_wave_state(wave, decision),
         "devices": len(wave.members),
         "total": wave.total,
         "groups": list(wave.groups),
@@ -234,7 +234,7 @@ def _show_wave(wave: Wave, decision: Decision, rollout: Rollout) -> dict[str, An
     }
 
 
-def _name_wave_state(wave: Wave, decision: Decision, rollout: Rollout) -> str:
+def _name_wave_state(wave: Wave, decision: Decision) -> str:
     """Return the word that completes the sentence "The wave is …"."""
     if wave.record is None:
         return "waiting"
@@ -242,7 +242,7 @@ def _name_wave_state(wave: Wave, decision: Decision, rollout: Rollout) -> str:
     if wave.number < begun or decision.progress is Progress.DONE:
         return "complete"
     if wave.record.decided is None:
-        return "updating"
+        return "ended" if decision.progress in (Progress.ABORTED, Progress.ROLLED_BACK) else "updating"
     return "soaking" if decision.progress is Progress.SOAKING else "complete"
 
 

@@ -11,7 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import (
+    format_count,
+    list_names,
+    show_text,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.brake import is_tripped
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.decision import (
     POLL_SECONDS,
@@ -120,7 +124,7 @@ def _choose(view: View, wanted: list[Device]) -> Batch:
 
 
 def _wait_for_budget(view: View, full: Iterable[str]) -> Next:
-    names = list_names(sorted(set(full)))
+    names = list_names([show_text(name) for name in sorted(set(full))])
     why = f"The disruption budget of these device groups is used up: {names}. Devices are unavailable or updating."
     return Next(view.situation.now + POLL_SECONDS, why)
 

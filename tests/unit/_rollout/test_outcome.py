@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The result of a run has the documented shape, fits on a screen, and cannot be forged by names of devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import describe_diff
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import Release
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.decision import Decision, LockWrite
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
+    Device,
+    Phase,
+    Progress,
+    Releases,
+    Rollout,
+    State,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.outcome import (
+    Outcome,
+    describe_progress,
+    show_decision,
+    show_nothing,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.plan import decide
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Record, WaveRecord
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import Situation
+from ansible_collections.meshfleet.particle.plugins.modules.rollout import RETURN
+from support.fleet_files import device_id
+from support.rollouts import NEW, OLD, Driver, running_product
+from support.simulator import Simulator
+
+T = 1_800_000_000.0
+UNRELEASED = Release(default=False, groups=(), intelligent=False)
+HOSTILE = "\x1b[2J\r\nok: [localhost] <b>1</b> {{ lookup('pipe', 'id') }} \N{RIGHT-TO-LEFT OVERRIDE}" * 9
+
+
+def build_situation(devices: list[Device], phase: Phase = Phase.RUNNING, **more: Any) -> Situation:
+    """Return the situation of a rollout with one wave, 5,000 seconds after all devices were targeted."""
+    wave = WaveRecord("f" * 16, (), T, T, T, more.pop("decided", None))
+    record = Record(NEW, phase, T, waves=(wave,), locks={NEW: frozenset()})
+    return Situation(
+        more.pop("rollout", Rollout(NEW)),
+        record,
+        {device.id: device for device in devices},
+        Releases(),
+        UNRELEASED,
+        T + 5_000,
+        **more,
+    )
+
+
+def build_device(number: int, *, is_bad: bool = False, name: str | None = None) -> Device:
+    """Return a targeted device that was heard just now. A bad device has refused the update."""
+    return Device(
+        device_id(number),
+        name,
+        version=OLD if is_bad else NEW,
+        lock=NEW,
+        online=True,
+        heard=T + 4_999,
+        handshake=T - 9 if is_bad else T + 60,
+        is_cellular=True,
+    )
+
+
+def show(situation: Situation, *, noted: bool = True) -> dict[str, Any]:
+    outcome = Outcome()
+    outcome.note_decision(decide(situation), situation, situation.record if noted else None)
+    return outcome.as_result()
+
+
+def test_error_of_the_brake_fits_on_a_screen_and_tells_what_to_do() -> None:
+    result = show(build_situation([build_device(number, is_bad=number < 300) for number in range(900)]))
+    assert (result["failed"], result["error"]["code"]) == (True, "braked")
+    lines = result["msg"].splitlines()
+    assert lines[0] == (
+        "The brake has stopped the rollout of version 2: the update of 300 of 900 targeted devices failed (limit 5%)."
+    )
+    assert len(lines) == 13
+    assert "failed_refused: has been online since it was targeted" in lines[1]
+    assert lines[11] == "  and 290 more"
+    for option in ("accept", "rollback", "supersede"):
+        assert option in lines[12]
+    assert len(result["msg"]) < 3_000
+    assert "\n" not in result["error"]["message"]
+
+
+def test_hostile_names_are_escaped_in_messages_and_evidence() -> None:
+    devices = [build_device(number, is_bad=True, name=f"{number} {HOSTILE}") for number in range(3)]
+    devices[0] = Device(
+        devices[0].id,
+        devices[0].name,
+        0,
+        NEW,
+        heard=T + 4_999,
+        handshake=T + 9,
+        in_safe_mode=True,
+        device_os=HOSTILE,
+        online=True,
+    )
+    result = show(build_situation(devices))
+    assert len(result["msg"].splitlines()) == 5
+    assert all(line.isprintable() for line in result["msg"].splitlines())
+    assert all(len(line) < 400 for line in result["msg"].splitlines())
+    assert all(row["evidence"].isprintable() for row in result["devices"])
+    assert [row["name"] for row in result["devices"]] == [device.name for device in devices], "data is not changed"
+
+
+def test_diff_of_hostile_names_has_one_printable_line_for_each_device() -> None:
+    devices = [build_device(number, name=f"{number} {HOSTILE}") for number in range(2)]
+    situation, outcome = build_situation(devices), Outcome(changed=True)
+    outcome.note_locks([LockWrite(device.id, None) for device in devices], situation.devices, {})
+    outcome.note_decision(decide(situation), situation, None)
+    text = describe_diff(outcome.as_result()["diff"], lambda value: value)
+    assert len(text.splitlines()) == 3
+    assert all(line.isprintable() for line in text.splitlines())
+    assert text.splitlines()[0] == "rollout of version 2: phase null -> 'running'"
+    assert text.splitlines()[1].endswith("firmware_lock 2 -> null")
+
+
+def test_lock_that_is_written_twice_is_shown_from_first_to_last() -> None:
+    device = Device(device_id(1), "unit-1", lock=None)
+    situation, outcome = build_situation([device]), Outcome(changed=True)
+    outcome.note_locks([LockWrite(device.id, 2, flash=True)], situation.devices, {})
+    outcome.note_locks([LockWrite(device.id, None)], {device.id: build_device(1)}, {})
+    outcome.note_release(2, UNRELEASED, Release(default=True, groups=("north",), intelligent=False))
+    outcome.note_decision(decide(situation), situation, situation.record)
+    text = describe_diff(outcome.as_result()["diff"], lambda value: value)
+    assert text == "firmware 2: release.default false -> true; release.groups [] -> ['north']\n"
+    assert outcome.writes == 3
+
+
+def test_devices_that_were_not_written_are_named_with_the_reason() -> None:
+    devices = [build_device(number, name=f"unit-{number}\x07") for number in range(300)]
+    situation, outcome = build_situation(devices), Outcome(changed=True)
+    errors = {
+        device.id: ParticleError("forbidden", f"Could not set lock of device {device.id}: HTTP 403.", status=403)
+        for device in devices[:299]
+    }
+    writes = [LockWrite(device.id, NEW, flash=True) for device in devices]
+    outcome.note_locks(writes, situation.devices, errors)
+    outcome.note_decision(decide(situation), situation, situation.record)
+    result = outcome.as_result()
+    assert (result["failed"], result["error"]["code"], result["error"]["status"]) == (True, "forbidden", 403)
+    lines = result["msg"].splitlines()
+    assert lines[0].startswith("299 devices were not written, and the others were.")
+    assert len(lines) <= 16
+    assert all(line.isprintable() for line in lines)
+    outcome.note_locks(writes, situation.devices, {})
+    assert "failed" not in outcome.as_result(), "a later look has written them"
+
+
+def test_result_has_exactly_the_documented_keys() -> None:
+    documented = yaml.safe_load(RETURN)
+    common = {"error", "msg", "cloud", "credentials_source", "devices_omitted"}
+    result = show(build_situation([build_device(1), build_device(2, is_bad=True)], decided=T + 4_000))
+    assert set(documented) - common - {"diff"} == set(result) - {"changed", "diff"} - common
+    for name in ("waves", "devices"):
+        assert set(documented[name]["contains"]) == set(result[name][0]), name
+    assert set(show_nothing()) == set(result) - {"changed", "diff"}
+    assert set(result["brake"]) == set(documented["brake"]["contains"])
+    assert set(result["next"]) == set(documented["next"]["contains"])
+
+
+def test_bad_devices_come_first_and_skipped_devices_last() -> None:
+    devices = [
+        build_device(1),
+        Device(device_id(2), in_development=True),
+        build_device(3, is_bad=True),
+        Device(device_id(4), lock=7),
+        Device(device_id(5), lock=NEW, version=OLD),
+    ]
+    result = show(build_situation(devices))
+    assert [row["state"] for row in result["devices"]] == [
+        "failed_refused",
+        "pending_offline",
+        "updated",
+        "skipped_development",
+        "skipped_locked",
+    ]
+    assert [row["wave"] for row in result["devices"]] == [1, 1, 1, None, None]
+    assert sum(result["counts"].values()) == len(devices)
+    assert sum(result["waves"][0]["counts"].values()) == 3
+
+
+@pytest.mark.parametrize(
+    ("phase", "devices", "decided", "expected"),
+    [
+        (Phase.RUNNING, [build_device(1)], T + 4_000, "soaking"),
+        (Phase.RUNNING, [build_device(1)], T + 1_000, "complete"),
+        (Phase.DONE, [build_device(1)], T + 1_000, "complete"),
+        (Phase.ABORTED, [build_device(1)], T + 1_000, "complete"),
+        (Phase.ABORTED, [Device(device_id(1))], None, "ended"),
+        (Phase.ROLLED_BACK, [Device(device_id(1))], None, "ended"),
+    ],
+)
+def test_state_of_a_wave_follows_its_record(
+    phase: Phase, devices: list[Device], decided: float | None, expected: str
+) -> None:
+    situation = build_situation(devices, phase, decided=decided)
+    assert show(situation)["waves"][0]["state"] == expected
+
+
+def describe(decision: Decision) -> str:
+    line = describe_progress(decision)
+    assert line.isprintable()
+    assert len(line) < 120
+    return line
+
+
+def test_progress_is_one_line_with_counts() -> None:
+    devices = [build_device(number, is_bad=number in (1, 2)) for number in range(1_200)]
+    devices.append(Device(device_id(5_000), lock=NEW, version=OLD))
+    devices.append(Device(device_id(5_001), in_development=True))
+    decision = decide(build_situation(devices, decided=T + 4_000))
+    assert describe(decision) == "wave 1/1 | 1,198 of 1,201 updated | 1 pending | 2 failed | soaking"
+
+
+def test_progress_of_each_state_is_words() -> None:
+    for progress in Progress:
+        decision = decide(build_situation([build_device(1)]))
+        line = describe(Decision(**{**decision.__dict__, "progress": progress}))
+        assert line.endswith(progress.value.replace("_", " "))
+
+
+def test_wave_is_shown_with_its_approval() -> None:
+    rollout = Rollout(NEW, needs_approval=True, approved=1)
+    situation = build_situation([build_device(1)], rollout=rollout, approver="jane")
+    result = show_decision(decide(situation), situation.rollout, situation.devices)
+    assert (result["waves"][0]["approved_by"], result["waves"][0]["approved_at"]) == ("jane", "2027-01-15T09:23:20Z")
+
+
+# ---------------------------------------------------------------------- with a cloud
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    others: Mapping[str, Mapping[str, Any]] = {device_id(1): {"name": HOSTILE[:100]}}
+    with running_product(tmp_path_factory.mktemp("fleet"), 12, others=others) as simulator:
+        yield simulator
+
+
+def test_check_mode_shows_the_diff_of_the_run(running: Simulator) -> None:
+    driver = Driver(running, {"waves": [{"count": 5}]})
+    predicted = driver.run(check_mode=True)
+    before = running.stats()["writes"]
+    done = driver.run()
+    assert before == 0
+    for key in ("changed", "diff", "state", "waves", "counts", "brake"):
+        left, right = ({**each, "began": None} for each in (predicted, done))
+        assert left[key] == right[key], key
+    text = describe_diff(done["diff"], lambda value: value)
+    assert "firmware_lock null -> 2 on 5 devices" in text
+    again = driver.run()
+    assert (again["changed"], describe_diff(again["diff"], lambda value: value)) == (False, "")
+
+
+def test_states_of_devices_are_all_documented() -> None:
+    text = str(yaml.safe_load(RETURN)["devices"])
+    assert [state.value for state in State if f"V({state.value})" not in text] == []
+    text = str(yaml.safe_load(RETURN)["state"])
+    assert [progress.value for progress in Progress if f"V({progress.value})" not in text] == []
