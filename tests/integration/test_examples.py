@@ -179,7 +179,7 @@ def create_cloud(folder: Path, name: str) -> Any:
     # The cloud releases only firmware that has run on a device.
     of_each: dict[str, Any] = {
         "enabled": {"firmware_version": LOCKED_VERSION, "owner": USERNAME},
-        "rollout": {"firmware_version": ROLLED_OUT[0], "product_id": PRODUCT_ID, "groups": ["bench"]},
+        "rollout": {"firmware_version": ROLLED_OUT[0], "product_id": PRODUCT_ID, "groups": ["bench", "beta", "north"]},
         "retired": {"firmware_version": LOCKED_VERSION},
     }[name]
     devices: list[dict[str, Any]] = [{"id": device, **of_each} for device in DEVICES]
@@ -385,15 +385,18 @@ def run_rulebook(reader: Reader, example: Example) -> str | None:
     sources = {name for source in ruleset["sources"] for name in source if name.startswith("ansible.eda.")}
     if not sources or not sources <= KNOWN_SOURCES:
         return f"The sources {sources} are not those of the collection ansible.eda: {KNOWN_SOURCES}"
-    reader.write(example)
-    for rule in ruleset["rules"]:
-        action = rule["action"]["run_playbook"]
-        folder = reader.folder / example.folder
-        variables = ["-e", json.dumps(action["extra_vars"])]
-        done = run_command(reader, ["ansible-playbook", action["name"], *variables], folder)
+    runs = {(action["name"], json.dumps(action["extra_vars"])) for action in map(get_playbook_action, ruleset["rules"])}
+    for playbook, variables in runs:
+        command = ["ansible-playbook", playbook, "-e", variables]
+        done = run_command(reader, command, reader.folder / example.folder)
         if done.returncode:
-            return f"{rule['name']}:\n{done.stdout}\n{done.stderr}"
+            return f"{command}:\n{done.stdout}\n{done.stderr}"
     return None
+
+
+def get_playbook_action(rule: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = rule["action"]["run_playbook"]
+    return found
 
 
 def check_schema(_reader: Reader, example: Example) -> str | None:
