@@ -9,14 +9,29 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import Release
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.begin import begin_rollout
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.decision import Decision
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
+    DeclaredWave,
+    Device,
+    Progress,
+    Releases,
+    Rollout,
+    Share,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.plan import decide
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import Situation
+from support.fleet_files import device_id
 from support.fleets import PROGRAMS, TIMEOUT_SECONDS
 from support.paths import COLLECTIONS
-from support.rollouts import DEFAULTS, running_product
+from support.rollouts import DEFAULTS, NEW, OLD, running_product
 from support.simulator import Simulator
 
 SOAK = 600
@@ -140,3 +155,41 @@ def _measure_run(cloud: Simulator, folder: Path, *, polls: int = 0) -> RolloutCo
         cpu=measured["cpu"],
         megabytes=measured["megabytes"],
     )
+
+
+def measure_decision(size: int) -> float:
+    """Return the CPU seconds of a decision about `size` devices that all run the new version and must stay healthy.
+
+    No other state takes more time. The best of three rounds counts.
+    """
+    situation = _build_soaking_situation(size)
+    rounds = []
+    for _unused in range(3):
+        start = time.process_time()
+        decision = decide(situation)
+        rounds.append(time.process_time() - start)
+        assert decision.progress is Progress.SOAKING
+        assert len(decision.verdicts) == size
+    return min(rounds)
+
+
+def _build_soaking_situation(size: int) -> Situation:
+    now = 1_800_000_000.0
+    devices = {
+        device: Device(device, version=OLD, online=True, heard=now - 60, handshake=now - 86_400, is_cellular=True)
+        for device in map(device_id, range(size))
+    }
+    rollout = Rollout(NEW, waves=(DeclaredWave(Share(100)),))
+    record = begin_rollout(rollout, None, devices, {}, now)
+    begun = Situation(rollout, record, devices, Releases(OLD), Release(False, (), False), now)
+    later = replace(begun, record=decide(begun).record, devices=_update_devices(decide(begun), devices), now=now + 60)
+    return replace(later, record=decide(later).record)
+
+
+def _update_devices(decision: Decision, devices: Mapping[str, Device]) -> dict[str, Device]:
+    """Return the devices after the writes of a decision, half a minute later. They run the version of their lock."""
+    now = decision.record.began + 30
+    return {
+        write.device: replace(devices[write.device], lock=write.lock, version=write.lock, heard=now, handshake=now)
+        for write in decision.locks
+    }
