@@ -4,23 +4,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import update_product_device
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
+    get_product_device,
+    update_product_device,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.decision import LockWrite
 
-_OF_ONE_DEVICE = frozenset({"not_found", "forbidden", "conflict", "cloud_error", "bad_response", "device_not_yours"})
-"""Codes of errors that may concern one device only, so that the others are written nevertheless."""
+_REFUSALS = frozenset({"not_found", "forbidden", "conflict", "device_not_yours"})
+"""Codes of errors with which the cloud refuses the write of one device, so that the others are written nevertheless."""
+_FAILURES = frozenset({"cloud_error", "bad_response", "device_offline"})
+"""Codes of errors of one device after which the write may have taken effect nevertheless."""
+_MAX_READ = 20
+"""The maximum number of devices that are read to find out whether a write has taken effect. If more writes fail, the
+cloud is most likely down."""
 
 
-def write_locks(target: Target, writes: Sequence[LockWrite]) -> dict[str, ParticleError]:
+@dataclass(frozen=True)
+class LockErrors:
+    """The errors of devices whose locks were not written, or not certainly, keyed by device id.
+
+    :param uncertain: the ids of the devices whose write may have taken effect.
+    """
+
+    by_device: Mapping[str, ParticleError]
+    uncertain: frozenset[str] = frozenset()
+
+    @property
+    def refused(self) -> frozenset[str]:
+        """Return the ids of the devices whose write another attempt would not change."""
+        return frozenset(device for device, error in self.by_device.items() if error.code in _REFUSALS)
+
+
+def write_locks(target: Target, writes: Sequence[LockWrite]) -> LockErrors:
     """Write the locks of devices, in parallel. Each write is absolute, so it may be repeated.
 
-    :returns: the errors of devices that were not written, keyed by device id.
+    If a write fails so that it may have taken effect, the device is read.
+
     :raises ParticleError: when an error concerns all devices, for example an expired login.
     """
     product = target.required_product.id
@@ -32,10 +58,26 @@ def write_locks(target: Target, writes: Sequence[LockWrite]) -> dict[str, Partic
         try:
             update_product_device(target.http, product, lock.device, fields)
         except ParticleError as error:
-            if error.code not in _OF_ONE_DEVICE:
+            if error.code not in _REFUSALS | _FAILURES:
                 raise
             return error
         return None
 
     results = map_in_parallel(write, writes, target.http.workers)
-    return {lock.device: error for lock, error in zip(writes, results, strict=True) if error is not None}
+    errors = {lock.device: error for lock, error in zip(writes, results, strict=True) if error is not None}
+    doubtful = [lock for lock in writes if lock.device in errors and errors[lock.device].code in _FAILURES]
+    if len(doubtful) > _MAX_READ:
+        return LockErrors(errors, frozenset(lock.device for lock in doubtful))
+    locks = {lock.device: _has_lock(target, lock) for lock in doubtful}
+    left = {device: error for device, error in errors.items() if locks.get(device) is not True}
+    return LockErrors(left, frozenset(device for device, has_lock in locks.items() if has_lock is None))
+
+
+def _has_lock(target: Target, lock: LockWrite) -> bool | None:
+    """Return whether a device has the lock that was to be written; ``None`` if the device cannot be read."""
+    try:
+        row = get_product_device(target.http, target.required_product.id, lock.device)
+    except ParticleError:
+        return None
+    name = "desired_firmware_version"
+    return row[name] == lock.lock if name in row else None

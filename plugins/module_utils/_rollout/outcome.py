@@ -110,6 +110,11 @@ class Outcome:
         self._release = (version, before, after)
         self.writes += 1
 
+    @property
+    def unwritten(self) -> frozenset[str]:
+        """Return the ids of the devices whose last write has failed."""
+        return frozenset(self._errors)
+
     def as_result(self) -> dict[str, Any]:
         """Return the documented result. The key ``diff`` contains a :class:`Diff`."""
         result: dict[str, Any] = {"changed": self.changed, "diff": self._build_diff()}

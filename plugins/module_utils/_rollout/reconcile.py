@@ -19,10 +19,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selectio
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import Release, Row, read_release
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.reconcile import build_missing_version
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK, Clock
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.apply import write_locks
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.apply import LockErrors, write_locks
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.begin import begin_rollout
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.decision import Decision
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
+    Next,
     Phase,
     Progress,
     Releases,
@@ -43,11 +44,17 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storag
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.store import Store
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import Situation
 
-_TEMPORARY = frozenset({"unreachable", "cloud_error", "bad_response", "rate_limited", "budget_exhausted"})
-"""Codes of errors after which a waiting run looks again later."""
+_TEMPORARY = frozenset(
+    "unreachable cloud_error bad_response not_a_cloud device_offline rate_limited budget_exhausted".split()
+)
+"""Codes of errors after which a waiting run looks again later. A proxy in front of a cloud that is down may answer with
+a web page, or with the status that otherwise means an offline device."""
 _MAX_FAILED_LOOKS = 10
 _LONG_WRITES_SECONDS = 60.0
 """Seconds from which on the record contains when the writes of a wave ended."""
+_REFUSAL_SECONDS = 600.0
+"""Seconds after which a waiting run writes again to devices whose writes were refused. Each attempt writes the record
+twice, so it is not worth an attempt in each look."""
 _GROWTH = 1.5
 """By which factor the time between two looks grows."""
 
@@ -75,6 +82,10 @@ class Run:
     known: Mapping[int, Row] | None = None
     """The firmware versions of the product; ``None`` before they are read."""
     needs: NeededDeviceOs | None = None
+    refused: frozenset[str] = frozenset()
+    """Ids of the devices whose writes the cloud has refused. The run writes to them again after some minutes."""
+    refused_since: float = 0.0
+    """When the first of these writes was refused, in seconds of the clock that is never set back."""
 
 
 def run_rollout(run: Run) -> Outcome:
@@ -99,6 +110,8 @@ def _look(run: Run) -> Decision | None:
     if run.known is None:
         run.known = list_firmware(run.target.http, run.target.required_product.id)
         _require_version(run, run.known)
+    if run.clock.monotonic() - run.refused_since > _REFUSAL_SECONDS:
+        run.refused = frozenset()
     devices = read_devices(run.target, run.filters)
     refuse_unknown_groups(run.target, run.rollout, devices)
     stored = run.store.load()
@@ -116,6 +129,7 @@ def _look(run: Run) -> Decision | None:
         read_release(run.known.get(run.rollout.version, {})),
         now,
         _find_approver(run, record),
+        run.refused,
     )
     return _carry_out(run, situation, stored)
 
@@ -158,11 +172,14 @@ def _carry_out(run: Run, situation: Situation, stored: Record | None) -> Decisio
         if decision.record.phase is Phase.ROLLING_BACK and situation.record.phase is Phase.RUNNING:
             run.outcome.note_trip(decision, situation)
         if decision.has_writes:
-            if _has_news(decision.record, saved):
+            # Without news, the record is written because its mark makes other controllers stop.
+            if _has_news(decision.record, saved) or not run.store.saved:
                 _save(run, decision.record, situation.now, has_writes=True)
                 saved = decision.record
             run.report(describe_progress(decision))
-            situation = _write(run, situation, decision)
+            situation, has_begun = _write(run, situation, decision)
+            if not has_begun:
+                continue  # without this step: a wave must not begin its soak time again for a device that is refused
         situation = replace(situation, record=_note_end_of_writes(run, decision))
     if _has_news(decision.record, saved):
         _save(run, decision.record, situation.now, has_writes=False)
@@ -204,8 +221,11 @@ def _save(run: Run, record: Record, now: float, *, has_writes: bool) -> None:
         run.store.save(record, now, has_writes=has_writes)
 
 
-def _write(run: Run, situation: Situation, decision: Decision) -> Situation:
-    """Carry out the writes of a step, and return the situation afterwards. In check mode, predict it."""
+def _write(run: Run, situation: Situation, decision: Decision) -> tuple[Situation, bool]:
+    """Carry out the writes of a step. In check mode, predict the result.
+
+    :returns: the situation afterwards, and whether any write may have taken effect.
+    """
     run.outcome.changed = True
     if (release := decision.release) is not None:
         if not run.check_mode:
@@ -215,13 +235,22 @@ def _write(run: Run, situation: Situation, decision: Decision) -> Situation:
         run.outcome.note_release(run.rollout.version, situation.release, release)
         releases = _predict_releases(situation.releases, run.rollout.version, release)
         situation = replace(situation, release=release, releases=releases)
-    errors = {} if run.check_mode else write_locks(run.target, decision.locks)
+    found = LockErrors({}) if run.check_mode else write_locks(run.target, decision.locks)
+    errors = found.by_device
+    _note_refusals(run, found.refused)
     run.outcome.note_locks(decision.locks, situation.devices, errors)
     devices = dict(situation.devices)
     for write in decision.locks:
         if write.device not in errors:
             devices[write.device] = replace(devices[write.device], lock=write.lock)
-    return replace(situation, devices=devices, unwritable=situation.unwritable | errors.keys())
+    has_begun = decision.release is not None or len(errors) < len(decision.locks) or bool(found.uncertain)
+    return replace(situation, devices=devices, unwritable=situation.unwritable | errors.keys()), has_begun
+
+
+def _note_refusals(run: Run, refused: frozenset[str]) -> None:
+    if refused and not run.refused:
+        run.refused_since = run.clock.monotonic()
+    run.refused |= refused
 
 
 def _predict_releases(releases: Releases, version: int, release: Release) -> Releases:
@@ -234,11 +263,9 @@ def _wait(run: Run, waiting: Waiting) -> None:
     end = run.clock.monotonic() + waiting.timeout
     decision = _look_first(run, waiting, end)
     pause, failures = waiting.first, 0
-    while decision is not None and decision.progress in (Progress.RUNNING, Progress.SOAKING, Progress.HELD):
-        if decision.next is None or decision.next.when is None:
-            return
+    while decision is not None and (then := _find_next(run, decision)) is not None:
         if run.clock.monotonic() + pause > end:
-            run.target.warn(f"The rollout continues, but wait_timeout is over: {decision.next.why} Run again.")
+            run.target.warn(f"The rollout continues, but wait_timeout is over: {then.why} Run again.")
             return
         run.clock.sleep(pause)
         writes = run.outcome.writes
@@ -253,6 +280,16 @@ def _wait(run: Run, waiting: Waiting) -> None:
                 raise
             run.target.warn(f"The rollout is looked at again later: {error.message}")
         pause = waiting.first if run.outcome.writes > writes else min(waiting.longest, pause * _GROWTH)
+
+
+def _find_next(run: Run, decision: Decision) -> Next | None:
+    """Return the next step that needs no person; ``None`` if there is no such step."""
+    if decision.progress not in (Progress.RUNNING, Progress.SOAKING, Progress.HELD):
+        return None
+    is_ending = decision.record.phase not in (Phase.RUNNING, Phase.PAUSED)
+    if is_ending and run.refused and run.outcome.unwritten <= run.refused:
+        return None  # only the devices are left whose writes the cloud refuses
+    return None if decision.next is None or decision.next.when is None else decision.next
 
 
 def _look_first(run: Run, waiting: Waiting, end: float) -> Decision | None:

@@ -57,7 +57,11 @@ class LedgerMemory:
         return f"ledger {LEDGER} of product {self._product.slug}"
 
     def read(self) -> Mapping[str, Any] | None:
-        """Return the data of the ledger instance; ``None`` if there is none, or if the cloud has no ledgers."""
+        """Return the data of the ledger instance; ``None`` if there is none, or if the cloud has no ledgers.
+
+        :raises ParticleError: ``bad_response`` when the response contains no data. Without this error, a run would
+            begin the rollout again, and take its locks for the locks of other people.
+        """
         try:
             instance = get_instance(self._http, self._product.org, LEDGER, self._product.id, scope=PRODUCT)
         except ParticleError as error:
@@ -65,7 +69,9 @@ class LedgerMemory:
                 raise
             return None
         data = instance.get("data")
-        return data if isinstance(data, dict) and data else None
+        if not isinstance(data, dict):
+            raise ParticleError("bad_response", f"Could not read {self.title}: the response contains no data.")
+        return data or None
 
     def write(self, data: Mapping[str, Any]) -> None:
         """Replace the data of the ledger instance.

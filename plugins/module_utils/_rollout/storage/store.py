@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import format_time, parse_time
@@ -51,7 +52,7 @@ class Store:
         :raises ParticleError: ``run_in_progress`` when another run has written the record since this run has written
             or read it; ``conflict`` when the record is damaged.
         """
-        data = self._memory.read()
+        data = self._read()
         if self._has_loaded:
             self._check_owner(data)
         else:
@@ -67,17 +68,23 @@ class Store:
         :param has_writes: whether writes to devices follow. Before the first ones, the record is read again.
         :raises ParticleError: ``run_in_progress`` when another run has written the record since.
         """
-        self._memory.write({**record.as_data(), "owner": {"id": self._owner, "at": format_time(now)}})
+        with _naming_remedy():
+            self._memory.write({**record.as_data(), "owner": {"id": self._owner, "at": format_time(now)}})
         self.saved += 1
         self._known, self._version = self._owner, record.version
         if has_writes and not self._has_checked:
             self._has_checked = True
             self._clock.sleep(OWNER_SECONDS)
-            self._check_owner(self._memory.read())
+            self._check_owner(self._read())
+
+    def _read(self) -> Mapping[str, Any] | None:
+        with _naming_remedy():
+            return self._memory.read()
 
     def _check_owner(self, data: Mapping[str, Any] | None) -> None:
         owner = _read_owner(data)
-        if owner.get("id") == self._known:
+        # After a lost response, the own mark may have been written although the write has failed.
+        if owner.get("id") in (self._known, self._owner):
             return
         at = parse_time(owner.get("at"))
         moment = "" if at is None else f" at {format_time(at)}"
@@ -92,6 +99,17 @@ class Store:
         if isinstance(version, (int, float)) and self._version not in (None, version):
             return f"has begun the rollout of version {version:g} in place of this one"
         return _VERBS.get(str(data.get("phase")), "has continued this rollout")
+
+
+@contextmanager
+def _naming_remedy() -> Iterator[None]:
+    """Name the option ``state_file`` in the hint of an error about a missing permission."""
+    try:
+        yield
+    except ParticleError as error:
+        if error.code in ("forbidden", "missing_scope"):
+            error.hint = f"{error.hint} Or set state_file to keep the record in a file."
+        raise
 
 
 def _read_owner(data: Mapping[str, Any] | None) -> Mapping[str, Any]:
