@@ -341,7 +341,7 @@ EXAMPLES = r"""
     product: field-logger
     version: 42
     waves:
-      - groups: [beta]
+      - groups: [bench]
       - percent: 20
       - percent: 100
     soak: 86400
@@ -373,14 +373,14 @@ EXAMPLES = r"""
     state: aborted
     rollback: lock
 
-- name: Begin again with the devices of one site, and release the version only to them
+- name: Begin again with the devices of one group, and release the version only to them
   meshfleet.particle.rollout:
     product: field-logger
     version: 42
     filters:
-      groups: [north]
+      groups: [bench]
     release:
-      groups: [north]
+      groups: [bench]
     supersede: true
     wait: false
 """

@@ -20,12 +20,14 @@ from support.machines import find_runner
 from support.paths import ROOT
 from support.playbooks import ansible_environment
 from support.plays import cloud_environment, manifest_for
+from support.rollouts import NEW, running_product
 from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 
 SIZE = count(quick=2_000, full=10_000)
 STORED_SIZE = 700_000
 MORE_THAN_ONE_TASK_NAMES = 15_000
 TIMEOUT_SECONDS = 600
+ROLLED_OUT = 5_000
 NAMED = count(quick=100, full=SIZE)
 QUERIES = yaml.safe_load((ROOT / "extensions" / "audit" / "event_query.yml").read_text())
 
@@ -189,3 +191,24 @@ def test_facts_of_implicit_gathering_are_counted(cloud: Simulator, ids: list[str
     }
     events = run_job(tmp_path, cloud, imports, gathers)
     assert events["Gathering Facts"].list_counted_devices() == ids[:1]
+
+
+@pytest.mark.only_full
+def test_rollout_warns_about_its_large_result_and_shows_why_it_stops(tmp_path: Path) -> None:
+    options = {"product": PRODUCT_SLUG, "version": NEW, "waves": [{"percent": 100}], "wait": False}
+    tasks = [
+        {"name": "roll out", "meshfleet.particle.rollout": options, "register": "rollout"},
+        {"name": "count", "ansible.builtin.assert": {"that": f"rollout.counts.updating == {ROLLED_OUT}"}},
+    ]
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
+    with running_product(tmp_path, ROLLED_OUT) as cloud:
+        cloud.change_device("*", update="came_back_old")
+        begun = run_job(tmp_path / "begun", cloud, play)
+        cloud.advance(3600)
+        stopped = run_job(tmp_path / "stopped", cloud, play)["roll out"]
+    assert begun["roll out"].res == {}
+    assert begun["count"].res["msg"] == "All assertions passed"
+    assert "Register the result" in read_output(tmp_path / "begun")
+    assert stopped.size < STORED_SIZE
+    assert (stopped.res["error"]["code"], stopped.res["counts"]["came_back_old"]) == ("braked", ROLLED_OUT)
+    assert len(stopped.res["devices"]) + stopped.res["devices_omitted"] == ROLLED_OUT
