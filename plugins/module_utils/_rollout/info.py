@@ -47,7 +47,7 @@ def read_rollout_state(target: Target, store: Store, clock: Clock) -> dict[str, 
     if record.phase is Phase.PAUSED:
         rollout = replace(rollout, phase=Phase.PAUSED)
     known = list_firmware(target.http, target.required_product.id)
-    devices = read_devices(target, declared.filters)
+    devices = read_devices(target, declared.filters, record.version)
     now = read_cloud_time(target, clock)
     release = read_release(known.get(record.version, {}))
     situation = Situation(rollout, record, devices, read_releases(known), release, now)

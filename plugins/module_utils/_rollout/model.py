@@ -231,6 +231,8 @@ class Device:
     :param accepts_updates: false if the device has updates switched off, and they are not forced.
     :param device_os: the version of Device OS; ``None`` if unknown.
     :param is_selected: whether the selection of the rollout contains the device.
+    :param was_selected: whether the selection may have contained the device before its update: it runs the version of
+        the rollout, and matches all filters but the one for firmware versions.
     """
 
     id: str
@@ -247,6 +249,7 @@ class Device:
     is_cellular: bool = False
     device_os: str | None = None
     is_selected: bool = True
+    was_selected: bool = False
 
     @property
     def title(self) -> str:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -36,19 +37,27 @@ _KEPT = frozenset(
 )
 
 
-def read_devices(target: Target, filters: Filters) -> dict[str, Device]:
+def read_devices(target: Target, filters: Filters, version: int) -> dict[str, Device]:
     """Read the device list of the product, without devices that are denied or wait for approval.
 
     Sends one request per hundred devices, and one more.
 
     :param filters: the selection of the rollout.
+    :param version: the version of the rollout.
     """
     slug, is_whole = target.required_product.slug, filters == Filters()
-    return {
-        str(row["id"]): read_device(row, is_selected=is_whole or filters.matches(build_facts(row, slug)))
-        for row in _read_rows(target)
-        if observe_approval(row) == APPROVED
-    }
+    others = dataclasses.replace(filters, firmware_versions=None)
+    devices = {}
+    for row in _read_rows(target):
+        if observe_approval(row) != APPROVED:
+            continue
+        facts = {} if is_whole else build_facts(row, slug)
+        is_selected = is_whole or filters.matches(facts)
+        device = read_device(row, is_selected=is_selected)
+        if not is_selected and device.version == version and others.matches(facts):
+            device = dataclasses.replace(device, was_selected=True)
+        devices[device.id] = device
+    return devices
 
 
 def _read_rows(target: Target) -> tuple[dict[str, Any], ...]:

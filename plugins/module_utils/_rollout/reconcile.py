@@ -112,7 +112,7 @@ def _look(run: Run) -> Decision | None:
         _require_version(run, run.known)
     if run.clock.monotonic() - run.refused_since > _REFUSAL_SECONDS:
         run.refused = frozenset()
-    devices = read_devices(run.target, run.filters)
+    devices = read_devices(run.target, run.filters, run.rollout.version)
     refuse_unknown_groups(run.target, run.rollout, devices)
     stored = run.store.load()
     now = read_cloud_time(run.target, run.clock)

@@ -24,6 +24,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.waves 
 LATE_SECONDS = 1800.0
 """Seconds after which updating devices no longer delay their wave if it is unknown which of them were offline."""
 
+_ENDING = (Phase.RELEASING, Phase.DONE)
+
 
 @dataclass(frozen=True)
 class Situation:
@@ -93,7 +95,8 @@ def view_devices(situation: Situation, record: Record) -> View:
     view = View(situation, record)
     for device in situation.devices.values():
         is_targeted = device.lock == record.version and record.owns_lock(device.id, device.lock)
-        if not (device.is_selected or is_targeted):
+        was_targeted = record.phase in _ENDING and device.was_selected  # its lock is taken back after the release
+        if not (device.is_selected or is_targeted or was_targeted):
             continue
         if device.in_development:
             evidence = "is a development device, which gets no locks and no releases"
@@ -117,7 +120,7 @@ def _is_covered(device: Device, situation: Situation, record: Record, *, is_memb
     """Return whether a device was targeted. At the end of the rollout, locks are replaced by the release."""
     if device.lock == record.version:
         return True
-    is_ending = record.phase in (Phase.RELEASING, Phase.DONE)
+    is_ending = record.phase in _ENDING
     return is_ending and is_member and device.lock is None and situation.releases.find_version(device) == record.version
 
 

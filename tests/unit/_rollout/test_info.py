@@ -138,10 +138,14 @@ def test_info_tells_what_the_next_run_does(simulator: Simulator) -> None:
     assert [wave["state"] for wave in info["waves"]] == ["complete", "waiting"]
 
 
-def test_devices_that_no_longer_match_remain_in_the_result(simulator: Simulator) -> None:
+@pytest.mark.parametrize("release", ["none", {"default": True}, {"groups": ["site-1"]}])
+def test_devices_that_no_longer_match_remain_in_the_result(simulator: Simulator, release: Any) -> None:
     filters = {"firmware_versions": [1], "groups": ["site-1"]}
-    driver = Driver(simulator, {**OPTIONS, "filters": filters, "release": "none"})
+    driver = Driver(simulator, {**OPTIONS, "filters": filters, "release": release})
     assert run_until(driver, "done")["counts"]["updated"] == SIZE // 3
+    again, info = show_both(driver)
+    assert info == again
+    assert [wave["total"] for wave in again["waves"]] == [4, 8]
 
 
 def test_damaged_record_is_named_and_nothing_is_written(simulator: Simulator) -> None:

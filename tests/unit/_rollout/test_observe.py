@@ -27,7 +27,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.observ
     read_releases,
 )
 from support.fleet_files import device_id
-from support.rollouts import OLD, connect, running_product
+from support.rollouts import NEW, OLD, connect, running_product
 from support.simulator import PRODUCT_SLUG, Simulator
 
 SIZE = 230
@@ -63,7 +63,7 @@ def open_target(simulator: Simulator) -> Iterator[Target]:
 def test_all_approved_devices_of_all_pages_are_read(simulator: Simulator) -> None:
     with open_target(simulator) as target:
         before = simulator.stats()["requests"]
-        devices = read_devices(target, Filters())
+        devices = read_devices(target, Filters(), NEW)
         assert simulator.stats()["requests"] - before == 4, "one request per hundred devices, and one more"
     expected = {device_id(number) for number in range(SIZE)} - {QUARANTINED, DENIED}
     assert devices.keys() == expected
@@ -102,7 +102,7 @@ def test_filters_select_devices_and_all_others_are_read_too(
     simulator: Simulator, filters: dict[str, Any], expected: int
 ) -> None:
     with open_target(simulator) as target:
-        devices = read_devices(target, read_filters({"filters": filters}))
+        devices = read_devices(target, read_filters({"filters": filters}), NEW)
     assert len(devices) == SIZE - 2, "the disruption budget depends on all devices"
     assert sum(device.is_selected for device in devices.values()) == expected
 
@@ -113,7 +113,7 @@ def test_list_that_changes_while_it_is_read_is_read_again(monkeypatch: pytest.Mo
     answers = [Listing(tuple(old), 1, complete=False), Listing(tuple(new), 1, complete=False)]
     monkeypatch.setattr(observe, "list_product_devices", lambda *_args, **_options: answers.pop(0))
     target = Target(Http(Connection("http://localhost:1")), PRODUCT, lambda warning: None)
-    devices = read_devices(target, Filters())
+    devices = read_devices(target, Filters(), NEW)
     assert {device.id: device.version for device in devices.values()} == {
         device_id(0): 1,
         device_id(1): 2,
@@ -127,7 +127,7 @@ def test_device_on_two_pages_counts_once_with_its_later_row(monkeypatch: pytest.
     rows = tuple({"id": device_id(0), "firmware_version": version} for version in (1, 2))
     monkeypatch.setattr(observe, "list_product_devices", lambda *_args, **_options: Listing(rows, 2, complete=True))
     target = Target(Http(Connection("http://localhost:1")), PRODUCT, lambda warning: None)
-    assert [device.version for device in read_devices(target, Filters()).values()] == [2]
+    assert [device.version for device in read_devices(target, Filters(), NEW).values()] == [2]
 
 
 @pytest.mark.parametrize(
