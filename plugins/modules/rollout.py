@@ -34,7 +34,11 @@ description:
     product, a task with O(wait=false) fails with error code V(run_in_progress), and a task with O(wait=true) waits for
     its turn. A run also stops with this error code if another run on any machine has since written the record of the
     rollout. In rare cases, two runs on different machines write the same firmware locks, which does no harm.
-  - While a rollout is not over, do not change its firmware locks by other means.
+  - While a rollout is not over, do not change its firmware locks by other means. M(meshfleet.particle.fleet) and
+    M(meshfleet.particle.device) leave them alone or refuse to move them, unless O(state_file) is set, because they do
+    not know the record in a file.
+  - If the cloud refuses the lock of a device, the task fails with the reason after it has written the other devices.
+    The device does not delay its wave, and the next run writes to it again.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     product.
 author:
