@@ -133,7 +133,8 @@ def run_playbook(
     :param terminal: whether the program prints on a terminal. ``stdout`` of the result then contains all output.
     :param fresh: whether to start a new process. By default, the fork server starts the program if possible.
     """
-    with tempfile.TemporaryDirectory(prefix="playbook-") as folder:
+    # Ansible evaluates paths in its configuration as Python, which warns about a word such as `1or` in `playbook-1or`.
+    with tempfile.TemporaryDirectory(prefix="playbook_") as folder:
         home = Path(folder)
         argv = [program_path("ansible-playbook"), *args]
         if extra_vars:
@@ -163,7 +164,7 @@ def _playbook_argument(playbook: str | Path | list[dict[str, Any]], folder: Path
         yield playbook
     else:
         text = playbook if isinstance(playbook, str) else json.dumps(playbook)  # JSON is YAML
-        with tempfile.NamedTemporaryFile("w", prefix="playbook-", suffix=".yml", dir=folder, encoding="utf-8") as file:
+        with tempfile.NamedTemporaryFile("w", prefix="playbook_", suffix=".yml", dir=folder, encoding="utf-8") as file:
             file.write(text)
             file.flush()
             yield file.name
