@@ -33,7 +33,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
     build_shared_spec,
     find_secrets,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import (
+    add_suggestions,
+    find_wrong_mappings,
+)
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._environment import build_environment
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._result_size import (
     MAX_STORED_SIZE,
@@ -93,10 +96,12 @@ class ParticleAction(ActionBase):
         """
         if REQUESTS_IMPORT_ERROR is not None:
             return {**result, "failed": True, "msg": describe_missing_library(), "exception": REQUESTS_IMPORT_ERROR}
-        validation = ArgumentSpecValidator(dict(self.SPEC)).validate(dict(self._task.args))
-        if validation.error_messages:
+        wrong = find_wrong_mappings(self._task.args, self.SPEC)
+        given = {name: value for name, value in self._task.args.items() if name not in wrong}
+        validation = ArgumentSpecValidator(dict(self.SPEC)).validate(given)
+        if wrong or validation.error_messages:
             # Ansible's own error would quote the lines of the play, including secrets.
-            message = add_suggestions(validation.error_messages, self._task.args, self.SPEC)
+            message = add_suggestions([*wrong.values(), *validation.error_messages], given, self.SPEC)
             if self._role_options is not None:
                 message = self._role_options.name_variables(message)
             return {**result, "failed": True, "msg": self._build_redactor()(message)}

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible.module_utils.common.validation import check_type_dict
+
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
 
 _SUPPORTED_MARK = ". Supported parameters include: "
@@ -32,6 +34,29 @@ def add_suggestions(messages: Sequence[str], given: Mapping[str, Any], spec: Map
     refused = "; ".join(message for message in messages if _SUPPORTED_MARK not in message) + "".join(hints)
     unknown = [_describe_unknown(message, spec) for message in messages if _SUPPORTED_MARK in message]
     return ". ".join(filter(None, [refused, *unknown]))
+
+
+def find_wrong_mappings(given: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return a message for each option that must be a mapping and is another value, keyed by option.
+
+    Ansible's validation of such a value ends with an exception.
+    """
+    wrong = {}
+    for name, option in spec.items():
+        value = given.get(name)
+        if option.get("type") != "dict" or "options" not in option or value is None or isinstance(value, Mapping):
+            continue
+        try:
+            check_type_dict(value)
+        except TypeError:
+            keys = ", ".join(option["options"])
+            wrong[name] = f"{name} must be a mapping, got a value of type {_name_type(value)}. Its keys are: {keys}"
+    return wrong
+
+
+def _name_type(value: Any) -> str:
+    """Return the name of the type of a value. Ansible marks values by classes of its own."""
+    return next(each.__name__ for each in (bool, int, float, str, list, object) if isinstance(value, each))
 
 
 def _describe_unknown(message: str, spec: Mapping[str, Any]) -> str:

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import (
+    add_suggestions,
+    find_wrong_mappings,
+)
 
 SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"]},
@@ -64,3 +67,16 @@ def test_dissimilar_values_get_no_suggestion() -> None:
 
 def test_two_mistakes_get_a_suggestion_each() -> None:
     assert refusal({"state": "Absent", "pasword": "x"}).count(" (did you mean ") == 2
+
+
+@pytest.mark.parametrize(("value", "kind"), [(5, "int"), (False, "bool"), (2.5, "float"), ([1], "list"), ("5%", "str")])
+def test_value_in_place_of_a_mapping_is_named_with_the_keys(value: Any, kind: str) -> None:
+    spec = {"brake": {"type": "dict", "options": {"failed": {"type": "str"}, "offline": {"type": "str"}}}}
+    expected = f"brake must be a mapping, got a value of type {kind}. Its keys are: failed, offline"
+    assert find_wrong_mappings({"brake": value, "other": 5}, spec) == {"brake": expected}
+
+
+def test_mapping_and_its_text_are_not_wrong_mappings() -> None:
+    spec = {"brake": {"type": "dict", "options": {"failed": {"type": "str"}}}, "body": {"type": "dict"}}
+    for value in (None, {}, {"failed": "5%"}, '{"failed": "5%"}', "failed=5%"):
+        assert find_wrong_mappings({"brake": value, "body": 5}, spec) == {}
