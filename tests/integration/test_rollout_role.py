@@ -14,6 +14,7 @@ import requests
 import yaml
 
 from support.firmware import make_binary
+from support.fleet_files import device_id
 from support.paths import ROOT
 from support.playbooks import PlaybookRun, run_playbook
 from support.plays import cloud_environment
@@ -23,6 +24,8 @@ from support.simulator import PRODUCT_SLUG, USERNAME, Simulator, running_simulat
 PLAYBOOK = "meshfleet.particle.rollout"
 UPLOAD, ROLL_OUT, SHOW = "Upload the firmware file", "Roll out the version", "Show the state of the rollout"
 SIZE, FIRST = 12, 4
+BENCH = device_id(7)
+"""The device in the first wave of the guide."""
 SOAK = 60
 OPTIONS: dict[str, Any] = {
     "rollout_product": PRODUCT_SLUG,
@@ -36,7 +39,9 @@ MAX_RUNS = 12
 
 @pytest.fixture(scope="module")
 def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with running_simulator("--fleet", write_rollout_fleet(tmp_path_factory.mktemp("fleet"), SIZE)) as simulator:
+    folder = tmp_path_factory.mktemp("fleet")
+    fleet = write_rollout_fleet(folder, SIZE, others={BENCH: {"groups": ["bench"]}})
+    with running_simulator("--fleet", fleet) as simulator:
         yield simulator
 
 
@@ -80,8 +85,8 @@ def read_recap(run: PlaybookRun) -> dict[str, int]:
 
 
 def locked(cloud: Simulator) -> set[str]:
-    """Return the ids of the devices that are locked to the version NEW."""
-    return {each["id"] for each in cloud.state()["devices"] if each.get("desired_firmware_version") == NEW}
+    """Return the ids of the devices that are locked to a version."""
+    return {each["id"] for each in cloud.state()["devices"] if each["desired_firmware_version"] is not None}
 
 
 def test_role_brings_a_file_to_the_fleet_and_then_changes_nothing(cloud: Simulator, binary: str) -> None:
@@ -131,6 +136,19 @@ def test_braked_run_fails_and_revokes_its_token(cloud: Simulator) -> None:
     assert len(locked(cloud)) == FIRST
 
 
+def test_playbook_of_the_guide_stops_if_the_first_device_fails(cloud: Simulator) -> None:
+    (playbook,) = re.findall(r"```yaml\n# rollout.yml\n(.*?)```", read_guide(), re.DOTALL)
+    cloud.add_firmware(OLD, 42)
+    cloud.change_device("*", update="refused")
+    given: dict[str, Any] = {"env": cloud_environment(cloud.url), "extra_vars": {"rollout_wait": False}}
+    run_playbook(playbook, **given).succeeded()
+    cloud.advance(1200)
+    for _unused in range(2):
+        assert run_playbook(playbook, **given).result(ROLL_OUT)["error"]["code"] == "braked"
+        cloud.advance(7200)
+    assert locked(cloud) == {BENCH}
+
+
 def test_cron_mails_exactly_the_runs_that_fail(cloud: Simulator) -> None:
     cloud.add_firmware(OLD, NEW)
     cloud.change_device("*", update="refused")
@@ -170,9 +188,14 @@ def test_survey_approves_a_wave_and_leaves_other_questions_empty(cloud: Simulato
     waiting = run(cloud, **{**empty, "version": str(NEW), "approve": "each"}).succeeded()
     assert waiting.result(ROLL_OUT)["state"] == "awaiting_approval"
     assert "Wave 1 with 4 devices waits for approval." in waiting.result(SHOW)["msg"][-1]
-    approved = run(cloud, **{**empty, "version": str(NEW), "approve": "each", "approved": "1"}).succeeded()
+    accepted = sorted(each["id"] for each in cloud.state()["devices"])[:2]
+    answers = {"version": str(NEW), "approve": "each", "approved": "1", "accept": "\n".join(accepted)}
+    approved = run(cloud, **{**empty, **answers}).succeeded()
     assert [wave["approved_by"] for wave in approved.result(ROLL_OUT)["waves"]] == [USERNAME, None]
     assert cloud.stats()["by_route"][LOCK] == FIRST
+    (ledger,) = cloud.state()["ledgers"]
+    (record,) = ledger["instances"]
+    assert record["data"]["accepted"] == accepted
 
 
 def test_wrong_file_is_refused_before_any_write(cloud: Simulator, binary: str) -> None:
