@@ -253,7 +253,7 @@ options:
     type: dict
     suboptions:
       first:
-        description: Time in seconds, at least V(1), before the first look and after each look that wrote to devices.
+        description: Time in seconds, at least V(1), after the first look and after each look that wrote to devices.
         type: float
         default: 5
       longest:
