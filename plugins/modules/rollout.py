@@ -167,8 +167,11 @@ options:
     description:
       - Disruption budget. It limits how many devices of each device group may be unavailable at the same time because
         of the rollout. Without it, all devices of a wave are targeted at once.
-      - A device uses the budget of its groups from when it is targeted until it is updated, also if its update has
-        failed. An online device is targeted only if the devices that are offline leave room, too.
+      - A device uses the budget of its groups from when it is targeted until it has run the version for five minutes.
+        A device whose update has failed uses the budget until it is repaired, or its id is in O(accept).
+      - Devices that are offline for other reasons use the budget, too, unless they were not heard for a day.
+      - With a budget, a device that is offline or has its updates switched off is targeted only when it can be updated.
+        Its wave does not wait for it, and the release at the end also brings the version to it.
       - Devices that are in no device group are not limited.
       - While the budget is used up, the rollout is V(held), and a wave is targeted in several steps.
     type: dict

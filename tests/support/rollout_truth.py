@@ -88,7 +88,7 @@ def expect_states(device: Mapping[str, Any], *, was_asleep: bool) -> frozenset[s
     if _stays_in_safe_mode(device):
         return frozenset({"safe_mode"})
     if ending in GOOD_ENDINGS:
-        return frozenset({"updated"})
+        return frozenset({"updated", "gone"} if was_asleep else {"updated"})  # it may be asleep again
     if ending == "sleeps":
         return frozenset({"failed_refused"})
     # No list shows how the update of a device failed that was asleep when it was targeted. The rollout does not wait

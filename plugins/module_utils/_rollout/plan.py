@@ -37,6 +37,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model 
     Phase,
     Progress,
     State,
+    Verdict,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import (
     Approval,
@@ -51,6 +52,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view i
     view_devices,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.waves import Batch, Wave, choose_batch
+
+READY_SECONDS = 300.0
+"""Seconds for which a device must keep its session with the new version until it uses no disruption budget any more. A
+device that crashes restarts sooner (firmware-and-events.md, section 4.3)."""
+
+AWAY_SECONDS = 86_400.0
+"""Seconds after which an offline device no longer uses the disruption budget, because most likely it is out of use."""
 
 
 def decide(situation: Situation) -> Decision:
@@ -118,14 +126,42 @@ def _target_missing(view: View) -> Decision | None:
 
 
 def _choose(view: View, wanted: list[Device]) -> Batch:
-    most, devices = view.situation.rollout.unavailable, view.situation.devices
-    disrupted = frozenset(each for each, verdict in view.targeted.items() if verdict.state is not State.UPDATED)
-    return choose_batch(wanted, most, devices, disrupted)
+    """Choose the devices that the disruption budget allows to target now."""
+    most, devices, now = view.situation.rollout.unavailable, view.situation.devices, view.situation.now
+    disrupted = frozenset(each for each, verdict in view.targeted.items() if _uses_budget(view, each, verdict))
+    away = frozenset(
+        device.id
+        for device in devices.values()
+        if not device.online and device.id not in view.covered and now - (device.heard or 0.0) < AWAY_SECONDS
+    )
+    return choose_batch(wanted, most, devices, disrupted, away)
+
+
+def _uses_budget(view: View, device_id: str, verdict: Verdict) -> bool:
+    """Return whether a targeted device is unavailable, or may become so at any moment."""
+    device, wave = view.eligible[device_id], view.covered[device_id]
+    if verdict.state is not State.UPDATED:
+        return not (verdict.state.is_bad and device_id in view.record.accepted)
+    began = device.handshake or 0.0
+    return began > wave.began and view.situation.now - began < READY_SECONDS
 
 
 def _wait_for_budget(view: View, full: Iterable[str]) -> Next:
-    names = list_names([show_text(name) for name in sorted(set(full))])
-    why = f"The disruption budget of these device groups is used up: {names}. Devices are unavailable or updating."
+    """Return when to look again at devices that the disruption budget does not allow to target now."""
+    groups = frozenset(full)
+    bad = [
+        each
+        for each, verdict in view.targeted.items()
+        if verdict.state.is_bad and each not in view.record.accepted
+        if not view.eligible[each].groups.isdisjoint(groups)
+    ]
+    names = list_names([show_text(name) for name in sorted(groups)])
+    why = f"The disruption budget of these device groups is used up: {names}."
+    if bad:
+        count = format_count(len(bad), "device has", "devices have")
+        why += f" The update of {count} failed there. Repair these devices, or set accept to their ids."
+    else:
+        why += " Devices there are updating, offline or not yet stable."
     return Next(view.situation.now + POLL_SECONDS, why)
 
 
@@ -166,7 +202,7 @@ def _wait_for_wave(view: View) -> Decision | None:
         count = format_count(updating, "device is", "devices are")
         return build_decision(view, Progress.RUNNING, Next(now + POLL_SECONDS, f"{count} updating."))
     record = wave.record
-    if not any(verdict.state.is_decided for verdict in view.targeted.values()):
+    if not any(verdict.state.is_decided for verdict in view.targeted.values()) and not view.waiting:
         count = format_count(len(view.covered), "targeted device has", "targeted devices have")
         why = f"None of the {count} taken the version or failed yet. Most likely, all of them are offline."
         return build_decision(view, Progress.HELD, Next(now + POLL_SECONDS, why))
@@ -215,13 +251,18 @@ def _begin_wave(view: View) -> Decision | None:
 
 def _finish(view: View) -> Decision:
     """Begin the end of the rollout, unless devices are left that no wave contains."""
+    situation = view.situation
     reached = sum(len(wave.members) for wave in view.waves)
     left = len(view.eligible) - reached
-    if not view.covered:
+    if not view.covered and not view.waiting:
         return build_decision(view, Progress.HELD, Next(None, "The selection contains no device that can be updated."))
     if left > 0:
         why = (
             f"The declared waves reach {reached:,} of {len(view.eligible):,} devices. Declare another wave to continue."
         )
         return build_decision(view, Progress.HELD, Next(None, why))
+    if view.waiting and (situation.rollout.release is None or not view.covered):
+        count = format_count(len(view.waiting), "device is offline or has", "devices are offline or have")
+        why = f"{count} updates switched off. With a disruption budget, they are targeted when they can be updated."
+        return build_decision(view, Progress.HELD, Next(situation.now + POLL_SECONDS, why))
     return release_version(change_phase(view, Phase.RELEASING))

@@ -19,7 +19,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model 
     Verdict,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Record, WaveRecord
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.waves import Wave, plan_waves
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.waves import (
+    Wave,
+    can_update_now,
+    plan_waves,
+)
 
 LATE_SECONDS = 1800.0
 """Seconds after which updating devices no longer delay their wave if it is unknown which of them were offline."""
@@ -70,6 +74,14 @@ class View:
     def targeted(self) -> dict[str, Verdict]:
         """Return the verdicts on the targeted devices."""
         return {device: self.verdicts[device] for device in self.covered}
+
+    @property
+    def waiting(self) -> list[str]:
+        """Return the members of begun waves that a disruption budget does not target before they can be updated."""
+        if self.situation.rollout.unavailable is None:
+            return []
+        missing = (device for wave in self.begun for device in self.find_missing(wave))
+        return [device.id for device in missing if not can_update_now(device)]
 
     def count(self, also_failed: Iterable[str] = ()) -> Tally:
         accepted = self.record.accepted
@@ -135,6 +147,10 @@ def judge_devices(view: View) -> None:
     judge = Judge(record.version, health, now, record.failed, record.restarts, situation.device_os)
     for device, wave in pairs:
         view.verdicts[device.id] = judge.judge(device, wave)
+    for device_id in view.waiting:
+        state = State.PENDING_DISABLED if view.eligible[device_id].online else State.PENDING_OFFLINE
+        evidence = "cannot be updated at present; with a disruption budget, it is targeted when it can be updated"
+        view.verdicts[device_id] = Verdict(state, evidence)
     if record.phase in (Phase.ABORTED, Phase.ROLLED_BACK):
         for device_id, state in record.failed.items():
             if device_id not in view.verdicts:

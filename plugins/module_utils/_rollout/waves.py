@@ -92,44 +92,40 @@ def choose_batch(
     most: Share | None,
     devices: Mapping[str, Device],
     disrupted: frozenset[str],
+    away: frozenset[str] = frozenset(),
 ) -> Batch:
     """Choose the devices that may be targeted now without exceeding the disruption budget of a device group.
 
-    A device uses the budget of its groups from when it is targeted until it is updated. An online device is targeted
-    only if the other devices that are offline leave room, too. An offline device is unavailable already, so it only
-    needs room among the targeted devices.
+    A device that cannot be updated now would use the budget for an unknown time, so it is not chosen.
 
     :param wanted: the devices to target, in the stable order.
     :param most: the number or share of devices of each group that may be unavailable; ``None`` for no budget.
     :param devices: all devices of the product.
-    :param disrupted: ids of the targeted devices that are not updated.
+    :param disrupted: ids of the targeted devices that are unavailable, or may become so at any moment.
+    :param away: ids of devices that are unavailable for other reasons.
     """
     if most is None:
         return Batch(tuple(device.id for device in wanted))
-    sizes: dict[str, int] = {}
-    targeted: dict[str, int] = {}
-    offline: dict[str, int] = {}
+    sizes, unavailable = dict[str, int](), dict[str, int]()
     for device in devices.values():
         for group in device.groups:
             sizes[group] = sizes.get(group, 0) + 1
-            if device.id in disrupted:
-                targeted[group] = targeted.get(group, 0) + 1
-            elif not device.online:
-                offline[group] = offline.get(group, 0) + 1
+            unavailable[group] = unavailable.get(group, 0) + (device.id in disrupted or device.id in away)
     limits = {group: most.round_down(size) for group, size in sizes.items()}
     chosen, full = list[str](), set[str]()
-    for device in sorted(wanted, key=lambda each: not each.online):
-        blocking = {
-            group
-            for group in device.groups
-            if targeted.get(group, 0) + (offline.get(group, 0) if device.online else 0) >= limits[group]
-        }
+    for device in wanted:
+        if not can_update_now(device):
+            continue
+        blocking = {group for group in device.groups if unavailable[group] >= limits[group]}
         if blocking:
             full |= blocking
             continue
         chosen.append(device.id)
         for group in device.groups:
-            targeted[group] = targeted.get(group, 0) + 1
-            if not device.online:
-                offline[group] -= 1
+            unavailable[group] += 1
     return Batch(tuple(chosen), tuple(sorted(full)))
+
+
+def can_update_now(device: Device) -> bool:
+    """Return whether a device is online and accepts updates, so that it is updated as soon as it is targeted."""
+    return device.online and device.accepts_updates
