@@ -6,6 +6,7 @@
 //   node observe.mjs PAGE.html SEARCHED-FOR [SCREENSHOT.png]
 //
 // Further screenshots, SCREENSHOT-1400.png and SCREENSHOT-500.png, show the whole page in windows of these widths.
+// SCREENSHOT-rollout.png shows the first rollout of the page, if there is one.
 //
 // The environment variable BROWSER names the folder into which npm has installed the browser.
 
@@ -82,7 +83,8 @@ result.rollouts = await page.locator('#rollouts .rollout').evaluateAll((sections
   const bars = [...section.querySelectorAll('.waves .bar')].map((bar) => [...bar.children].map((part) => [part.className, part.offsetWidth]));
   return {
     title: texts('h2')[0], state: texts('.badge')[0], lead: texts('p')[0], sum: texts('.sum')[0], states: texts('.states li'), bars,
-    waves: texts('.waves li'), brake: texts('.brake li'), bad: texts(':scope > .bad li'), links: [...section.querySelectorAll('.bad a')].map((link) => link.href), more: texts('summary'), closed: [...section.querySelectorAll('details li')].filter((item) => !item.checkVisibility()).length,
+    waves: texts('.waves li'), brake: texts('.brake li'), open: texts(':scope > .bad li').length,
+    bad: [...section.querySelectorAll('.bad li')].map((item) => [...item.children].map((part) => part.textContent).join(' ')), links: [...section.querySelectorAll('.bad a')].map((link) => link.href), more: texts('summary'), closed: [...section.querySelectorAll('details li')].filter((item) => !item.checkVisibility()).length,
   };
 }));
 result.otherRollouts = await page.locator('#rollouts .ended li').allInnerTexts();
@@ -202,6 +204,9 @@ for (const width of [1400, 500]) {
   });
   if (screenshot) {
     await page.screenshot({ path: screenshot.replace('.png', `-${width}.png`), fullPage: true });
+  }
+  if (screenshot && width === 1400 && result.rollouts.length) {
+    await page.locator('#rollouts .rollout').first().screenshot({ path: screenshot.replace('.png', '-rollout.png') });
   }
 }
 await page.setViewportSize({ width: 1280, height: 1000 });

@@ -31,8 +31,9 @@ SIZE = count(quick=60, full=240)
 RANKED = sorted(map(device_id, range(SIZE)), key=compute_rank)
 SECOND = SIZE // 2 - 5
 """The number of devices in the second wave."""
-REFUSING = RANKED[5:17]
+FAILING = RANKED[5:17]
 ASLEEP = RANKED[17:20]
+DISABLED = RANKED[20:22]
 OPTIONS: Mapping[str, Any] = {
     "waves": [{"count": 5}, {"percent": 50.0}, {"percent": 100.0}],
     "soak": 300,
@@ -62,15 +63,17 @@ def observe(folder: Path, name: str) -> dict[str, Any]:
 
 @contextmanager
 def running_fleet(folder: Path) -> Iterator[Simulator]:
-    """Run a simulator with devices that refuse the update, and others that are offline.
+    """Run a simulator with devices whose updates fail, that are offline, or that have updates switched off.
 
-    A device of the first wave has a hostile name and refuses the update, too.
+    A device of the first wave fails, too. One that fails in the second wave has a hostile name.
     """
-    others = {RANKED[0]: {"name": HOSTILE}, **{device: {"online": False} for device in ASLEEP}}
+    others = {FAILING[0]: {"name": HOSTILE}, **{device: {"online": False} for device in ASLEEP}}
     with running_simulator("--fleet", write_rollout_fleet(folder, SIZE, others=others)) as cloud:
         cloud.add_firmware(OLD, NEW)
-        for device in (RANKED[0], *REFUSING):
-            cloud.change_device(device, update="refused")
+        for device in (RANKED[0], *FAILING):
+            cloud.change_device(device, update="came_back_old" if device in FAILING[::3] else "refused")
+        for device in DISABLED:
+            cloud.change_device(device, update="disabled")
         yield cloud
 
 
@@ -134,12 +137,12 @@ class TestRunningRollout:
     def test_states_are_shown_as_counts(self, story: Story) -> None:
         (shown,) = story.running["rollouts"]
         counts = {name: number for name, number in story.running_rollout["counts"].items() if number}
-        assert set(counts) == {"updated", "updating", "pending_offline", "failed_refused"}
+        assert set(counts) == {"updated", "updating", "pending_offline", "pending_disabled", "failed_refused"}
         assert shown["sum"].startswith(f"{counts['updated']} of {SIZE} devices updated")
         assert shown["states"] == [
             f"{counts['updated']} updated",
             f"{counts['updating']} updating",
-            "3 pending offline",
+            "5 pending 3 offline, 2 disabled",
             "1 failed refused",
             f"{SIZE // 2} waiting",
         ]
@@ -148,7 +151,7 @@ class TestRunningRollout:
         (shown,) = story.running["rollouts"]
         first, second, third = shown["waves"]
         assert first.startswith("Wave 1 complete 4 of 5 updated, 1 failed began ")
-        assert re.match(rf"Wave 2 updating \d+ of {SECOND} updated, \d+ updating, 3 pending began ", second)
+        assert re.match(rf"Wave 2 updating \d+ of {SECOND} updated, \d+ updating, 5 pending began ", second)
         assert third == f"Wave 3 waiting 0 of {SIZE // 2} updated, {SIZE // 2} waiting"
         assert [[kind for kind, _unused in bar] for bar in shown["bars"]] == [
             ["updated", "failed"],
@@ -166,11 +169,13 @@ class TestRunningRollout:
             f"0 gone, the limit is {-(-targeted // 2)} 50% of {targeted} targeted devices, but at least 2",
         ]
 
-    def test_hostile_name_of_a_failed_device_is_shown_as_text(self, story: Story) -> None:
+    def test_failed_device_is_shown_with_its_state_and_evidence(self, story: Story) -> None:
         (shown,) = story.running["rollouts"]
         (bad,) = shown["bad"]
-        assert bad.startswith(f"{HOSTILE} {RANKED[0]} failed (refused) wave 1 has been online since ")
-        assert (story.running["dialogs"], story.running["images"], story.running["scripts"]) == ([], 0, 1)
+        pattern = (
+            rf"unit-\d+ {RANKED[0]} failed \(refused\) wave 1 has been online since .* UTC, .* still has version 1"
+        )
+        assert re.fullmatch(pattern, bad)
 
     def test_section_can_be_read_by_a_screen_reader(self, story: Story) -> None:
         for kind, name in (
@@ -203,10 +208,16 @@ class TestBrakedRollout:
 
     def test_first_ten_bad_devices_are_open_and_all_are_printed(self, story: Story) -> None:
         (shown,) = story.braked["rollouts"]
-        assert len(shown["bad"]) == 10
+        assert (shown["open"], len(shown["bad"])) == (10, 13)
         assert shown["more"] == ["Show 3 more devices"]
         assert shown["closed"] == 3
         assert story.braked["printedDetails"] == 3
+
+    def test_hostile_name_of_a_failed_device_is_shown_as_text(self, story: Story) -> None:
+        (shown,) = story.braked["rollouts"]
+        (hostile,) = (text for text in shown["bad"] if FAILING[0] in text)
+        assert hostile.startswith(f"{HOSTILE} {FAILING[0]} came back old wave 2 has begun a session at ")
+        assert (story.braked["dialogs"], story.braked["images"], story.braked["scripts"]) == ([], 0, 1)
 
     def test_data_file_contains_the_rollout(self, story: Story) -> None:
         rollout = story.braked_rollout
@@ -214,7 +225,7 @@ class TestBrakedRollout:
         assert rollout["brake"]["tripped"] is True
         assert sum(rollout["counts"].values()) == 5 + SECOND
         bad = {device["id"] for device in rollout["devices"][:13]}
-        assert bad == {RANKED[0], *REFUSING}
+        assert bad == {RANKED[0], *FAILING}
 
     def test_bad_devices_link_to_their_page_in_the_console(self, story: Story) -> None:
         (shown,) = story.braked["rollouts"]
