@@ -223,7 +223,7 @@ def show_decision(decision: Decision, rollout: Rollout, devices: Mapping[str, De
 def _show_wave(wave: Wave, decision: Decision) -> dict[str, Any]:
     record = wave.record
     verdicts = {device: decision.verdicts[device] for device in wave.members if device in decision.verdicts}
-    approval = next((each for each in decision.record.approvals if each.wave == wave.number), None)
+    approval = next((each for each in decision.record.approvals if each.wave >= wave.number), None)
     return {
         "number": wave.number,
         "state": _name_wave_state(wave, decision),

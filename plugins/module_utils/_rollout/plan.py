@@ -86,10 +86,9 @@ def _follow_options(situation: Situation) -> Record:
     if record.phase.is_over:
         return record
     accepted = record.accepted | rollout.accepted
-    approvals = record.approvals + tuple(
-        Approval(number, situation.now, situation.approver)
-        for number in range(record.approved_through + 1, rollout.approved + 1)
-    )
+    approvals = record.approvals
+    if rollout.approved > record.approved_through:
+        approvals += (Approval(rollout.approved, situation.now, situation.approver),)
     phase = record.phase
     if rollout.phase is Phase.ABORTED and phase is not Phase.ROLLING_BACK:
         phase = Phase.ROLLING_BACK if rollout.is_rolled_back else Phase.ABORTING

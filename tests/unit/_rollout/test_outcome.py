@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,21 +16,26 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import Release
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.decision import Decision, LockWrite
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
+    DeclaredWave,
     Device,
     Phase,
     Progress,
     Releases,
     Rollout,
+    Share,
     State,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.outcome import (
     Outcome,
     describe_progress,
-    show_decision,
     show_nothing,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.plan import decide
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Record, WaveRecord
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import (
+    Approval,
+    Record,
+    WaveRecord,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import Situation
 from ansible_collections.meshfleet.particle.plugins.modules.rollout import RETURN
 from support.fleet_files import device_id
@@ -230,11 +236,24 @@ def test_progress_of_each_state_is_words() -> None:
         assert line.endswith(progress.value.replace("_", " "))
 
 
-def test_wave_is_shown_with_its_approval() -> None:
-    rollout = Rollout(NEW, needs_approval=True, approved=1)
-    situation = build_situation([build_device(1)], rollout=rollout, approver="jane")
-    result = show_decision(decide(situation), situation.rollout, situation.devices)
-    assert (result["waves"][0]["approved_by"], result["waves"][0]["approved_at"]) == ("jane", "2027-01-15T09:23:20Z")
+def test_wave_is_shown_with_the_approval_that_includes_it() -> None:
+    waves = (DeclaredWave(Share(count=1)), DeclaredWave(Share(count=2)), DeclaredWave(Share(100)))
+    approvals = (Approval(1, T, "jane"), Approval(40, T + 60, "joe"))
+    situation = build_situation([build_device(number) for number in range(4)], rollout=Rollout(NEW, waves))
+    record = replace(situation.record, approvals=approvals, waves=())
+    result = show(replace(situation, record=record))
+    assert [(wave["approved_by"], wave["approved_at"]) for wave in result["waves"]] == [
+        ("jane", "2027-01-15T08:00:00Z"),
+        ("joe", "2027-01-15T08:01:00Z"),
+        ("joe", "2027-01-15T08:01:00Z"),
+    ]
+
+
+def test_approval_of_many_waves_needs_little_room_in_the_record() -> None:
+    situation = build_situation([build_device(1)], rollout=Rollout(NEW, needs_approval=True, approved=1_000))
+    assert decide(replace(situation, approver="jane")).record.approvals == (Approval(1_000, T + 5_000, "jane"),)
+    again = replace(situation, record=decide(situation).record)
+    assert decide(again).record.approvals == (Approval(1_000, T + 5_000, None),)
 
 
 # ---------------------------------------------------------------------- with a cloud

@@ -74,9 +74,9 @@ class Restart:
 
 @dataclass(frozen=True)
 class Approval:
-    """The approval of a wave.
+    """The approval of a wave, and of all waves before it that were not approved yet.
 
-    :param by: the account that approved the wave; ``None`` if unknown.
+    :param by: the account that approved the waves; ``None`` if unknown.
     """
 
     wave: int
