@@ -14,6 +14,9 @@ from particle_simulator.world import World
 POWER_LOSS = "power_down"
 """The reason of a restart after a loss of power (firmware-and-events.md, section 4.3)."""
 
+HEARING_SECONDS = 60.0
+"""Seconds after which a reachable device is heard again. Inferred: devices send events more often than pings."""
+
 OFFLINE_REFUSALS: dict[int, object] = {
     404: {"ok": False, "error": "Device is not connected"},
     408: {"error": "Timed out."},
@@ -81,10 +84,12 @@ def connect_with_firmware(world: World, device: Device, product: Product) -> Non
 
 
 def run_due_changes(world: World) -> None:
-    """Run the planned actions that are due. Call this function before each request to the cloud."""
+    """Run the planned actions that are due, and hear the devices. Call this before each request to the cloud."""
     due = world.agenda.next_moment
     if due is not None and due <= world.now():
         world.agenda.run_due(world.clock)
+    if world.now() - world.heard_at >= HEARING_SECONDS:
+        hear_devices(world)
 
 
 def get_seconds_until_change(world: World) -> float | None:
@@ -94,13 +99,16 @@ def get_seconds_until_change(world: World) -> float | None:
 
 
 def advance_clock(world: World, seconds: float) -> None:
-    """Move the clock forward, and run the changes that are due.
-
-    Also move `last_heard` of reachable devices forward, because a reachable device is heard regularly.
-    """
+    """Move the clock forward, run the changes that are due, and hear the devices."""
     world.clock.advance(seconds)
     run_due_changes(world)
+    hear_devices(world)
+
+
+def hear_devices(world: World) -> None:
+    """Move `last_heard` of reachable devices forward with the clock, because a reachable device is heard regularly."""
     now = world.now()
+    seconds, world.heard_at = now - world.heard_at, now
     for device in world.devices.by_id.values():
         if device.reachable and device.last_heard is not None:
             device.last_heard = max(device.last_heard, min(device.last_heard + seconds, now))

@@ -27,6 +27,8 @@ class World:
         self.settings = settings
         self.clock = CLOCKS[settings.clock]()
         self.random = Random(f"world {settings.seed}")
+        self.heard_at = self.clock.now()
+        """The time until which the reachable devices were heard, see `power.hear_devices`."""
         self.agenda = Agenda()
         self.events = Events()
         self.revision = 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from in_process_cloud import InProcessCloud
 from simulator_client import DEVICES, FREE, OFFLINE, OLD_OS, PRODUCT, QUARANTINED, UNKNOWN, WIFI, Cloud, User
 
 BORON = FREE[0]
@@ -54,6 +55,15 @@ def test_device_without_power_is_not_heard(demo: User) -> None:
     before = demo.get(f"/v1/devices/{BORON}")["last_heard"]
     demo.cloud.advance(10 * MINUTE)
     assert demo.get(f"/v1/devices/{BORON}")["last_heard"] == before
+
+
+def test_reachable_device_is_heard_while_time_passes_by_itself() -> None:
+    cloud = InProcessCloud([{"id": BORON}, {"id": WIFI, "online": False}])
+    before = {device.id: device.last_heard for device in cloud.world.devices.by_id.values()}
+    cloud.world.clock.advance(60 * MINUTE)  # this is what a real clock does, without a request that turns the clock
+    cloud.call("GET", "/v1/devices")
+    after = {device.id: device.last_heard for device in cloud.world.devices.by_id.values()}
+    assert after == {BORON: before[BORON] + 60 * MINUTE, WIFI: before[WIFI]}
 
 
 def test_device_that_regains_power_in_time_stays_online(demo: User) -> None:
