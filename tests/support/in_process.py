@@ -92,6 +92,11 @@ class InProcessSimulator:
         """Change a device of the product as another person would, for example with `development=True`."""
         self._send("PUT", f"/v1/products/field-logger/devices/{device}", fields=fields)
 
+    def release(self, version: int, *, default: bool = False, groups: Sequence[str] = ()) -> None:
+        """Release a version as another person would."""
+        fields = {"version": version, "product_default": default, "groups": list(groups), "intelligent": False}
+        self._send("PUT", "/v1/products/field-logger/firmware/release", fields=fields)
+
     def import_devices(self, devices: Sequence[str]) -> None:
         """Import devices into the product as another person would."""
         self._send("POST", "/v1/products/field-logger/devices", files={"file": "\n".join(devices).encode()})
