@@ -202,9 +202,7 @@ def _wait_for_wave(view: View) -> Decision | None:
         return build_decision(view, Progress.RUNNING, Next(now + POLL_SECONDS, f"{count} updating."))
     record = wave.record
     if not any(verdict.state.is_decided for verdict in view.targeted.values()) and not view.waiting:
-        count = format_count(len(view.covered), "targeted device has", "targeted devices have")
-        why = f"None of the {count} taken the version or failed yet. Most likely, all of them are offline."
-        return build_decision(view, Progress.HELD, Next(now + POLL_SECONDS, why))
+        return build_decision(view, Progress.HELD, Next(now + POLL_SECONDS, _explain_silence(view)))
     since = now if record is None or record.decided is None else record.decided
     if now < since + soak:
         why = f"Wave {wave.number} must stay healthy for {soak:g} seconds before the rollout continues."
@@ -220,6 +218,16 @@ def _wait_for_wave(view: View) -> Decision | None:
         why = f"{count} begun a new session after the update. Another look shows whether it happens again."
         return build_decision(view, Progress.SOAKING, Next(now + min(POLL_SECONDS, soak), why))
     return None
+
+
+def _explain_silence(view: View) -> str:
+    """Return why none of the targeted devices is decided."""
+    unknown = sum(verdict.state is State.UNKNOWN for verdict in view.targeted.values())
+    if unknown:
+        count = format_count(unknown, "device")
+        return f"The cloud does not show when the sessions of {count} began, which would prove the update."
+    count = format_count(len(view.covered), "targeted device has", "targeted devices have")
+    return f"None of the {count} taken the version or failed yet. Most likely, all of them are offline."
 
 
 def _decide_waves(view: View) -> Record:

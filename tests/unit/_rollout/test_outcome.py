@@ -256,6 +256,20 @@ def test_approval_of_many_waves_needs_little_room_in_the_record() -> None:
     assert decide(again).record.approvals == (Approval(1_000, T + 5_000, None),)
 
 
+@pytest.mark.parametrize(
+    ("device", "reason"),
+    [
+        (replace(build_device(1), handshake=None), "The cloud does not show when the sessions of 1 device began"),
+        (Device(device_id(1), lock=NEW, version=OLD), "Most likely, all of them are offline."),
+    ],
+)
+def test_rollout_without_a_decided_device_is_held_with_its_reason(device: Device, reason: str) -> None:
+    decision = decide(build_situation([device], decided=T + 100))
+    assert decision.progress is Progress.HELD
+    assert decision.next is not None
+    assert reason in decision.next.why
+
+
 # ---------------------------------------------------------------------- with a cloud
 
 
