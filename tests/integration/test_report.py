@@ -150,6 +150,11 @@ class TestPage:
         assert order["up"] == {"way": "ascending", "names": report.seen["first"]}
         assert order["byKeyboard"]["names"] == report.seen["first"]
 
+    def test_product_without_a_rollout_has_no_section(self, report: Report) -> None:
+        assert (report.seen["rollouts"], report.seen["otherRollouts"]) == ([], [])
+        (rollout,) = read_data(report.folder)["rollouts"]
+        assert (rollout["product"], rollout["state"], rollout["error"]) == (PRODUCT_SLUG, "none", None)
+
     def test_column_filter_filters_the_table(self, report: Report) -> None:
         assert report.seen["filtered"] == {"status": "3 of 60 devices", "roles": ["gateway"]}
 
