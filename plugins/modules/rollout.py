@@ -241,6 +241,7 @@ options:
         another reason that only a person can change.
       - While it waits, the task reads the device list at the intervals in O(poll), with one request for each hundred
         devices and two more. Temporary errors of the cloud do not end the task, unless ten looks in a row fail.
+      - Waits for other runs on this machine that work on the same product.
       - With V(false), the task does what is possible now. RV(next) says when to run it again.
       - Check mode does not wait.
     type: bool
