@@ -42,9 +42,7 @@ _MAX_FAILED_SIZE = 20_000
 """The maximum size of ``devices`` as JSON if the task fails. Ansible prints the result of a failed task, and an
 automation controller drops a result that is too large, so that it would not show why the rollout has stopped."""
 
-_ROLLED_BACK_HINT = (
-    "The targeted devices get the versions from before. Roll out a corrected version, or set supersede to begin again."
-)
+_ROLLED_BACK_HINT = "Roll out a corrected version, or set supersede to begin again."
 _BRAKE_HINT = (
     "Repair these devices and run again, set accept to their ids to continue without them, set rollback to lock to "
     "restore the versions from before, or roll out a corrected version with supersede."
@@ -87,6 +85,21 @@ class Outcome:
     def note_trip(self, decision: Decision, situation: Situation) -> None:
         """Note that the brake has made the run restore the versions from before."""
         self._trip = build_brake_error(decision, situation.rollout, situation.devices)
+
+    def _describe_rollback(self) -> str:
+        """Return how many devices get another version, and how many do not, in sentences."""
+        locks = [lock for device, (_unused, lock) in self._locks.items() if device not in self._errors]
+        restored, kept, unwritten = len(locks) - locks.count(None), locks.count(None), len(self._errors)
+        sentences = []
+        if restored:
+            sentences.append(f"{format_count(restored, 'device gets', 'devices get')} the version from before.")
+        if kept:
+            count = format_count(kept, "targeted device keeps", "targeted devices keep")
+            sentences.append(f"{count} the present version, because no release gives another one.")
+        if unwritten:
+            count = format_count(unwritten, "device was", "devices were")
+            sentences.append(f"{count} not written; run again to roll back the rest.")
+        return " ".join(sentences)
 
     def note_locks(
         self, writes: Iterable[LockWrite], devices: Mapping[str, Device], errors: Mapping[str, ParticleError]
@@ -144,8 +157,9 @@ class Outcome:
         return Diff(tuple(items))
 
     def _build_error(self, decision: Decision, situation: Situation) -> ParticleError | None:
-        if self._trip is not None:
-            return self._trip
+        if (trip := self._trip) is not None:
+            hint = f"{self._describe_rollback()} {trip.hint}".strip()
+            return ParticleError(trip.code, trip.message, hint=hint)
         if decision.progress is Progress.BRAKED:
             return build_brake_error(decision, situation.rollout, situation.devices)
         if not self._errors:
