@@ -58,18 +58,25 @@ def list_targeted(truth: Truth) -> list[str]:
     return [device for device, each in truth.items() if each["desired_firmware_version"] == NEW]
 
 
-def is_brake_reached(truth: Truth, targeted: Collection[str], share: float = 5.0, at_least: int = 2) -> bool:
+def is_brake_reached(
+    truth: Truth, targeted: Collection[str], unknown: Collection[str] = (), share: float = 5.0, at_least: int = 2
+) -> bool:
     """Return whether the updates that were really sent to targeted devices reach the brake.
 
     Devices that are lost may be twice the share.
+
+    :param unknown: ids of devices whose failure may not be known yet.
     """
     sent = [truth[device] for device in targeted if truth[device]["last_update"] is not None]
-    gone = sum(device["last_update"] == "crashes_before" for device in sent)
-    failed = sum(device["last_update"] in {*BAD_STATES, "sleeps"} or _stays_in_safe_mode(device) for device in sent)
-    failed, total = failed - gone, len(sent)
-    return any(
-        number >= at_least and number * 100 >= limit * total for number, limit in ((failed, share), (gone, 2 * share))
-    )
+    bad = [device for device in sent if is_bad(device) and device["id"] not in unknown]
+    gone = sum(device["last_update"] == "crashes_before" for device in bad)
+    numbers = ((len(bad) - gone, share), (gone, 2 * share))
+    return any(number >= at_least and number * 100 >= limit * len(sent) for number, limit in numbers)
+
+
+def is_bad(device: Mapping[str, Any]) -> bool:
+    """Return whether the update of a device has failed, or will fail."""
+    return device["last_update"] in {*BAD_STATES, "sleeps"} or _stays_in_safe_mode(device)
 
 
 def _stays_in_safe_mode(device: Mapping[str, Any]) -> bool:
@@ -106,7 +113,7 @@ class Course:
     :param options: the options of the module.
     :param steps: the seconds between the runs.
     :param asleep: ids of the devices that were asleep when they were targeted.
-    :param disturb: called before each run with the number of the run; may change devices.
+    :param disturb: called before each run with the number of the run, until the rollout has ended; may change devices.
     :param untouched: ids of devices whose locks do not belong to the rollout.
     :ivar results: the results of all runs.
     """
@@ -119,6 +126,7 @@ class Course:
     untouched: Collection[str] = ()
     results: list[dict[str, Any]] = field(default_factory=list)
     driver: Driver = field(init=False)
+    is_settling: bool = False
 
     def __post_init__(self) -> None:
         self.driver = Driver(self.cloud, self.options)
@@ -142,19 +150,23 @@ class Course:
         return result
 
     def _settle(self, steps: Sequence[float]) -> dict[str, Any]:
+        self.is_settling = True
         for step in steps:
             self.cloud.advance(step)
             self.run()
+        self.is_settling = False
         return self.results[-1]
 
     def run(self) -> dict[str, Any]:
         """Run once, and check what must hold after each run."""
-        self.disturb(len(self.results))
+        if not self.is_settling:
+            self.disturb(len(self.results))
         before = self.read_truth()
         begun = count_begun(self.results[-1]) if self.results else 0
         result = self.driver.run()
         self.results.append(result)
-        if is_brake_reached(before, set(list_targeted(before)).difference(self.untouched)):
+        # The rollout does not wait for a device that was asleep.
+        if is_brake_reached(before, set(list_targeted(before)).difference(self.untouched), self.asleep):
             assert count_begun(result) == begun, f"run {len(self.results)} begins a wave although the brake is reached"
         self._assert_updated_devices_run_version(result)
         return result
