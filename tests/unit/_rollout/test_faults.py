@@ -34,6 +34,10 @@ ATTEMPTS = 5
 """How often a request is sent before it counts as failed."""
 
 
+def nothing() -> None:
+    """Let a wait or a request pass without an event."""
+
+
 class RefusingHttp(Http):
     """A client for which the cloud refuses writes of some devices."""
 
@@ -52,6 +56,7 @@ class FaultDriver(Driver):
 
     :ivar warnings: the warnings of all runs.
     :ivar refused: ids of the devices whose writes the cloud refuses.
+    :ivar before_request: called before each request of a run.
     :ivar renew: returns a new token when the cloud does not accept the token any more.
     """
 
@@ -60,12 +65,13 @@ class FaultDriver(Driver):
     refused: frozenset[str] = frozenset()
     renew: Callable[[str], str] | None = None
     token: str = ""
+    before_request: Callable[[], None] = nothing
 
     @contextmanager
     def _open(self) -> Iterator[Target]:
         connection = Connection(self.simulator.url, timeout=2, max_wait=60)
         http = RefusingHttp(connection, workers=1, clock=Clock(sleep=lambda seconds: None))
-        http.refused, http.renew = self.refused, self.renew
+        http.refused, http.renew, http.before_request = self.refused, self.renew, self.before_request
         self.token = self.simulator.access_token()
         http.use_token(self.token)
         try:
@@ -87,10 +93,6 @@ class TurningClock(Clock):
                 left.pop(0)()
 
         super().__init__(sleep, lambda: waited[0])
-
-
-def nothing() -> None:
-    """Let a wait pass without an event."""
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +163,47 @@ def test_controllers_that_take_locks_back_notice_each_other(driver: FaultDriver,
         driver.run(clock=TurningClock(product, lambda: other.run()))
     assert count_requests(product, WRITE_DEVICE) == 2 * SIZE  # each lock is written once and taken back once
     assert driver.run()["state"] == "done"
+
+
+def run_beside(driver: FaultDriver, other: FaultDriver, sent: int) -> tuple[str, bool]:
+    """Run a rollout, and let another run do its whole work before the request with the number `sent`.
+
+    Returns `done` or the error code of the first run, and whether it sent so many requests.
+    """
+    left = [sent]
+
+    def count_down() -> None:
+        left[0] -= 1
+        if left[0] == -1:
+            other.run()
+
+    driver.before_request = count_down
+    try:
+        driver.run()
+    except ParticleError as error:
+        return error.code, left[0] < 0
+    return "done", left[0] < 0
+
+
+@pytest.mark.parametrize(("looks", "reached"), [(0, 1), (3, 3)])
+def test_two_runs_at_once_never_begin_two_waves(product: Simulator, looks: int, reached: int) -> None:
+    waves = [{"count": 1}, {"count": 3}, {"percent": 100}]
+    ends, is_beside = list[str](), True
+    while is_beside:
+        product.reset()
+        product.add_firmware(OLD, NEW)
+        driver, other = (FaultDriver(product, {"waves": waves, "soak": SOAK}) for _unused in range(2))
+        for _look in range(looks):
+            driver.run()
+            product.advance(60)
+        end, is_beside = run_beside(driver, other, len(ends))
+        locked = [device["desired_firmware_version"] for device in driver.truth().values()].count(NEW)
+        assert locked == reached, f"the other run ran before request {len(ends)}"
+        ends.append(end)
+    assert len(ends) > 8
+    assert set(ends) == {"done", "run_in_progress"}
+    driver.before_request = nothing
+    assert finish(driver)["counts"]["updated"] == SIZE
 
 
 @pytest.mark.parametrize("state", ["paused", "aborted"])
