@@ -174,7 +174,7 @@ def _carry_out(run: Run, situation: Situation, stored: Record | None) -> Decisio
         if decision.has_writes:
             # Without news, the record is written because its mark makes other controllers stop.
             if _has_news(decision.record, saved) or not run.store.saved:
-                _save(run, decision.record, situation.now, has_writes=True)
+                _save(run, decision.record, situation.now, is_checked=True)
                 saved = decision.record
             run.report(describe_progress(decision))
             situation, has_begun = _write(run, situation, decision)
@@ -182,7 +182,7 @@ def _carry_out(run: Run, situation: Situation, stored: Record | None) -> Decisio
                 continue  # without this step: a wave must not begin its soak time again for a device that is refused
         situation = replace(situation, record=_note_end_of_writes(run, decision))
     if _has_news(decision.record, saved):
-        _save(run, decision.record, situation.now, has_writes=False)
+        _save(run, decision.record, situation.now, is_checked=_follows_person(run, decision.record, stored))
     run.outcome.note_decision(decision, situation, stored)
     run.report(describe_progress(decision))
     return decision
@@ -215,10 +215,17 @@ def _has_news(record: Record, saved: Record | None) -> bool:
     return saved is None or replace(record, settings=saved.settings) != saved
 
 
-def _save(run: Run, record: Record, now: float, *, has_writes: bool) -> None:
+def _follows_person(run: Run, record: Record, stored: Record | None) -> bool:
+    """Return whether a record contains what a person has decided in this run, such as a pause or an approval."""
+    if run.rollout.phase is not Phase.RUNNING or stored is None or stored.phase is Phase.PAUSED:
+        return True
+    return (record.accepted, record.approvals) != (stored.accepted, stored.approvals)
+
+
+def _save(run: Run, record: Record, now: float, *, is_checked: bool) -> None:
     run.outcome.changed = True
     if not run.check_mode:
-        run.store.save(record, now, has_writes=has_writes)
+        run.store.save(record, now, is_checked=is_checked)
 
 
 def _write(run: Run, situation: Situation, decision: Decision) -> tuple[Situation, bool]:

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -204,6 +205,60 @@ def test_two_runs_at_once_never_begin_two_waves(product: Simulator, looks: int, 
     assert set(ends) == {"done", "run_in_progress"}
     driver.before_request = nothing
     assert finish(driver)["counts"]["updated"] == SIZE
+
+
+def give_command_beside(driver: FaultDriver, other: FaultDriver, sent: int, state: str) -> tuple[str, bool]:
+    """Run a rollout, and give a command in another run just before the request with the number `sent`.
+
+    The other run has written its record by then, and reads it again after the first run has ended. Returns `done` or
+    the error code of the other run, and whether the first run sent so many requests.
+    """
+    left, ends = [sent], list[str]()
+    has_written, may_read = threading.Event(), threading.Event()
+
+    def wait(seconds: float) -> None:
+        has_written.set()
+        may_read.wait(ADMIN_TIMEOUT)
+
+    def give_command() -> None:
+        try:
+            other.run(clock=Clock(sleep=wait), state=state)
+            ends.append("done")
+        except ParticleError as error:
+            ends.append(error.code)
+        has_written.set()
+
+    thread = threading.Thread(target=give_command)
+
+    def count_down() -> None:
+        left[0] -= 1
+        if left[0] == -1:
+            thread.start()
+            has_written.wait(ADMIN_TIMEOUT)
+
+    driver.before_request = count_down
+    with suppress(ParticleError):
+        driver.run()
+    may_read.set()
+    if left[0] < 0:
+        thread.join()
+    return (ends or ["done"])[0], left[0] < 0
+
+
+@pytest.mark.parametrize("state", ["paused", "aborted"])
+def test_command_is_carried_out_or_fails_beside_another_run(product: Simulator, state: str) -> None:
+    ends, is_beside = list[str](), True
+    while is_beside:
+        product.reset()
+        product.add_firmware(OLD, NEW)
+        driver, other = FaultDriver(product), FaultDriver(product)
+        driver.run()
+        product.advance(60)
+        end, is_beside = give_command_beside(driver, other, len(ends), state)
+        if is_beside:
+            assert end == "run_in_progress" or driver.info()["state"] == state
+        ends.append(end)
+    assert set(ends) == {"done", "run_in_progress"}
 
 
 @pytest.mark.parametrize("state", ["paused", "aborted"])

@@ -61,18 +61,19 @@ class Store:
         self._version = self._version if record is None else record.version
         return record
 
-    def save(self, record: Record, now: float, *, has_writes: bool) -> None:
+    def save(self, record: Record, now: float, *, is_checked: bool) -> None:
         """Write the record.
 
         :param now: the time of the cloud, in seconds since 1970.
-        :param has_writes: whether writes to devices follow. Before the first ones, the record is read again.
+        :param is_checked: whether to wait and read the record again, unless this run has done so before: writes to
+            devices follow, or the record contains a decision of a person that must not get lost.
         :raises ParticleError: ``run_in_progress`` when another run has written the record since.
         """
         with _naming_remedy():
             self._memory.write({**record.as_data(), "owner": {"id": self._owner, "at": format_time(now)}})
         self.saved += 1
         self._known, self._version = self._owner, record.version
-        if has_writes and not self._has_checked:
+        if is_checked and not self._has_checked:
             self._has_checked = True
             self._clock.sleep(OWNER_SECONDS)
             self._check_owner(self._read())
