@@ -118,6 +118,9 @@ def test_check_mode_of_the_role_shows_what_the_run_does(cloud: Simulator, binary
     assert "does not have firmware version 2" in checked.output
     waves = checked.result(ROLL_OUT)["waves"]
     assert [len(wave["members"]) for wave in waves] == [FIRST, SIZE - FIRST]
+    shown = checked.result(SHOW)["msg"]
+    assert shown[0] == "In check mode, nothing is written. A run would leave the rollout in this state:"
+    assert shown[2] == f"Devices of the waves: {FIRST} updating, {SIZE - FIRST} waiting"
     done = run(cloud, file=binary).succeeded()
     assert [wave["members"] for wave in done.result(ROLL_OUT)["waves"]] == [wave["members"] for wave in waves]
     assert locked(cloud) == set(waves[0]["members"])
@@ -212,7 +215,7 @@ def test_version_that_is_not_uploaded_is_refused_without_a_write(cloud: Simulato
         "not_found",
         f"Product {PRODUCT_SLUG} does not have firmware version {NEW}. It has {OLD}.",
     )
-    assert error["hint"] == "Upload this version with the module firmware, or correct version."
+    assert error["hint"] == "Upload this version with the module firmware, or correct the option version."
     assert cloud.stats()["writes"] == writes
 
 

@@ -70,7 +70,7 @@ def reconcile_version(
     run = _Run(target, declared, file, say)
     row = run.read()
     if file is None and row is None:
-        hint = "Set file to upload this version, or correct version."
+        hint = "Set file to upload this version, or correct the option version."
         raise build_missing_version(target, declared.version, run.known, hint)
     if file is not None and row is not None:
         refuse_other_bytes(target, declared.version, row, file)

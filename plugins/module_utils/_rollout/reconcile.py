@@ -141,7 +141,7 @@ def _require_version(run: Run, known: Mapping[int, Row]) -> None:
     """
     if run.rollout.version in known:
         return
-    hint = "Upload this version with the module firmware, or correct version."
+    hint = "Upload this version with the module firmware, or correct the option version."
     error = build_missing_version(run.target, run.rollout.version, known, hint)
     if not run.check_mode:
         raise error
