@@ -105,7 +105,26 @@ def _continue(view: View) -> Decision:
             return roll_back(change_phase(view, Phase.ROLLING_BACK))
         why = "The brake has stopped the rollout. Accept or repair the failed devices, or roll out another version."
         return build_decision(view, Progress.BRAKED, Next(None, why))
-    return _target_missing(view) or _wait_for_wave(view) or _begin_wave(view) or _finish(view)
+    return _take_back_locks(view) or _target_missing(view) or _wait_for_wave(view) or _begin_wave(view) or _finish(view)
+
+
+def _take_back_locks(view: View) -> Decision | None:
+    """Take back the locks of earlier rollouts from devices that do not run their versions yet.
+
+    Otherwise, a device that was offline would still get a version that this rollout supersedes.
+    """
+    situation, record = view.situation, view.record
+    locks = tuple(
+        LockWrite(device.id, None)
+        for device in situation.devices.values()
+        if device.lock not in (None, record.version, device.version)
+        and record.owns_lock(device.id, device.lock)
+        and device.id not in situation.unwritable
+    )
+    if not locks:
+        return None
+    why = "Firmware locks of an earlier rollout are taken back."
+    return build_decision(view, Progress.RUNNING, Next(situation.now + POLL_SECONDS, why), locks=locks)
 
 
 def _target_missing(view: View) -> Decision | None:
@@ -201,8 +220,8 @@ def _wait_for_wave(view: View) -> Decision | None:
         count = format_count(updating, "device is", "devices are")
         return build_decision(view, Progress.RUNNING, Next(now + POLL_SECONDS, f"{count} updating."))
     record = wave.record
-    if not any(verdict.state.is_decided for verdict in view.targeted.values()) and not view.waiting:
-        return build_decision(view, Progress.HELD, Next(now + POLL_SECONDS, _explain_silence(view)))
+    if (why := _describe_missing_proof(view)) is not None:
+        return build_decision(view, Progress.HELD, Next(now + POLL_SECONDS, why))
     since = now if record is None or record.decided is None else record.decided
     if now < since + soak:
         why = f"Wave {wave.number} must stay healthy for {soak:g} seconds before the rollout continues."
@@ -220,14 +239,27 @@ def _wait_for_wave(view: View) -> Decision | None:
     return None
 
 
-def _explain_silence(view: View) -> str:
-    """Return why none of the targeted devices is decided."""
-    unknown = sum(verdict.state is State.UNKNOWN for verdict in view.targeted.values())
-    if unknown:
+def _describe_missing_proof(view: View) -> str | None:
+    """Return why the rollout must not be widened yet: no device is known to run the version.
+
+    A failed device that the user accepts is no reason to wait.
+    """
+    accepted = view.record.accepted
+    bad = sum(verdict.state.is_bad for verdict in view.targeted.values())
+    if view.waiting or any(
+        verdict.state is State.UPDATED or (verdict.state.is_bad and device in accepted)
+        for device, verdict in view.targeted.items()
+    ):
+        return None
+    version, total = view.record.version, format_count(len(view.covered), "targeted device")
+    if unknown := sum(verdict.state is State.UNKNOWN for verdict in view.targeted.values()):
         count = format_count(unknown, "device")
         return f"The cloud does not show when the sessions of {count} began, which would prove the update."
-    count = format_count(len(view.covered), "targeted device has", "targeted devices have")
-    return f"None of the {count} taken the version or failed yet. Most likely, all of them are offline."
+    if not bad:
+        return f"No device runs version {version} yet. Most likely, all {total} are offline."
+    return (
+        f"No device runs version {version} yet, and {bad} of {total} failed. Repair them, or set accept to their ids."
+    )
 
 
 def _decide_waves(view: View) -> Record:

@@ -178,6 +178,19 @@ def test_acceptance_of_failures_is_remembered(steered: Steered) -> None:
     assert steered.run_until("done")["counts"]["failed_refused"] == 2
 
 
+def test_single_failed_device_is_no_reason_to_go_on(steered: Steered) -> None:
+    steered.options = {**steered.options, "waves": [{"count": 1}, {"percent": 100}]}
+    (first,) = find_members(Driver(steered.cloud, steered.options).run(check_mode=True), 1)
+    steered.cloud.change_device(first, update="refused")
+    steered.run()
+    result = steered.run_until("held")
+    assert result["next"]["why"] == (
+        f"No device runs version {NEW} yet, and 1 of 1 targeted device failed. Repair them, or set accept to their ids."
+    )
+    assert steered.find_locked() == {first}
+    assert steered.run_until("done", accept=[first])["counts"]["failed_refused"] == 1
+
+
 def test_repaired_devices_let_a_braked_rollout_continue(steered: Steered) -> None:
     for device in fail_in_first_wave(steered):
         steered.cloud.change_device(device, online=True)  # a new session, in which the update succeeds
@@ -204,11 +217,24 @@ def test_newer_version_takes_over_the_locks_of_a_braked_rollout(steered: Steered
     members = find_members(first, 1)
     assert steered.find_locked(NEWER) == members
     assert members < targeted
-    assert steered.find_locked() == targeted - members
+    assert steered.find_locked() == steered.find_running(NEW) - members
     result = steered.run_until("done", version=NEWER, waves=waves)
     assert result["counts"]["updated"] == SIZE
     assert steered.find_running(NEWER) == set(IDS)
     assert steered.find_locked(None) == set(IDS)
+
+
+def test_offline_device_does_not_get_a_superseded_version(steered: Steered) -> None:
+    for device in IDS:
+        steered.cloud.change_device(device, online=False)
+    steered.run()
+    assert steered.find_locked()
+    result = steered.run(version=NEWER, supersede=True, approve="each")
+    assert (result["state"], steered.find_locked()) == ("awaiting_approval", set())
+    for device in IDS:
+        steered.cloud.change_device(device, online=True)
+    steered.cloud.advance(LONG)
+    assert steered.find_running(NEW) == set()
 
 
 @pytest.mark.parametrize("default", [True, False])
