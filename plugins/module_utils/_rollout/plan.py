@@ -256,7 +256,7 @@ def _describe_missing_proof(view: View) -> str | None:
         count = format_count(unknown, "device")
         return f"The cloud does not show when the sessions of {count} began, which would prove the update."
     if not bad:
-        return f"No device runs version {version} yet. Most likely, all {total} are offline."
+        return f"No device runs version {version} yet. Most likely, all targeted devices are offline."
     return (
         f"No device runs version {version} yet, and {bad} of {total} failed. Repair them, or set accept to their ids."
     )
