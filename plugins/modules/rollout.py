@@ -171,7 +171,8 @@ options:
         A device whose update has failed uses the budget until it is repaired, or its id is in O(accept).
       - Devices that are offline for other reasons use the budget, too, unless they were not heard for a day.
       - With a budget, a device that is offline or has its updates switched off is targeted only when it can be updated.
-        Its wave does not wait for it, and the release at the end also brings the version to it.
+        Its wave does not wait for it. The rollout is V(held) for it only if the release at the end does not bring the
+        version to it.
       - Devices that are in no device group are not limited.
       - While the budget is used up, the rollout is V(held), and a wave is targeted in several steps.
     type: dict

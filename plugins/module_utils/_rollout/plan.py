@@ -36,6 +36,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model 
     Next,
     Phase,
     Progress,
+    Releases,
     State,
     Verdict,
 )
@@ -300,8 +301,21 @@ def _finish(view: View) -> Decision:
             f"The declared waves reach {reached:,} of {len(view.eligible):,} devices. Declare another wave to continue."
         )
         return build_decision(view, Progress.HELD, Next(None, why))
-    if view.waiting and (situation.rollout.release is None or not view.covered):
-        count = format_count(len(view.waiting), "device is offline or has", "devices are offline or have")
+    waiting = [
+        device for device in view.waiting if not view.covered or not _gets_release(situation, view.eligible[device])
+    ]
+    if waiting:
+        count = format_count(len(waiting), "device is offline or has", "devices are offline or have")
         why = f"{count} updates switched off. With a disruption budget, they are targeted when they can be updated."
         return build_decision(view, Progress.HELD, Next(situation.now + POLL_SECONDS, why))
     return release_version(change_phase(view, Phase.RELEASING))
+
+
+def _gets_release(situation: Situation, device: Device) -> bool:
+    """Return whether the release at the end brings the version to a device that was not targeted."""
+    declared, version, before = situation.rollout.release, situation.rollout.version, situation.releases
+    if declared is None:
+        return False
+    default = version if declared.get("default") else before.default
+    after = Releases(default, {**before.by_group, **dict.fromkeys(declared.get("groups") or (), version)})
+    return after.find_version(device) == version

@@ -173,8 +173,9 @@ def test_devices_that_are_out_of_use_do_not_hold_their_group(begin: Begin) -> No
     assert result["counts"] == {**dict.fromkeys(result["counts"], 0), "updated": SIZE - 4, "pending_offline": 4}
 
 
-def test_offline_device_is_targeted_when_it_is_online(begin: Begin) -> None:
-    course = begin(3, release="none")
+@pytest.mark.parametrize("release", ["none", {"groups": ["two"]}])
+def test_offline_device_is_targeted_when_it_is_online(begin: Begin, release: Any) -> None:
+    course = begin(3, release=release)  # does not bring the version to the device
     late = SMALL["three"][0]
     course.cloud.change_device(late, online=False)
     for _unused in range(40):
