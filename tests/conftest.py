@@ -24,7 +24,7 @@ from support.simulator import Simulator, running_simulator
 FLEET = 20
 LONGEST = frozenset(
     "test_auth_doctor test_check_mode test_examples test_report test_secrets test_tokens "
-    "test_declared_state_property test_fault_storm test_mesh_moments test_mesh_runs test_reconcile "
+    "test_declared_state_property test_fault_storm test_faults test_mesh_moments test_mesh_runs test_reconcile "
     "test_rollout_budget test_rollout_truth "
     "test_token_lifecycle".split()
 )

@@ -102,7 +102,8 @@ options:
     description:
       - Whether the version should exist.
       - V(absent) removes the version, and fails if the version is released, or if a device runs it, is locked to it or
-        is to be updated to it. The cloud refuses to remove a version that was ever released.
+        is to be updated to it, or if its rollout is not over. The cloud refuses to remove a version that was ever
+        released.
     type: str
     choices: [present, absent]
     default: present
@@ -439,6 +440,7 @@ error:
       sample: POST /oauth/token
 """
 
+from functools import partial
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
@@ -453,6 +455,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan 
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.reconcile import reconcile_version
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.removal import remove_version
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.locks import (
+    refuse_version_of_rollout,
+)
 
 SPEC = build_argument_spec(
     product={"type": "str", "required": True},
@@ -490,7 +495,8 @@ def firmware(task: Task) -> dict[str, Any]:
     with task.open_session() as http:
         target = Target(http, get_product(http, options["product"]), task.warn)
         if options["state"] == "absent":
-            outcome = remove_version(target, version, check_mode=task.check_mode)
+            check = partial(refuse_version_of_rollout, target, version)
+            outcome = remove_version(target, version, check, check_mode=task.check_mode)
         else:
             outcome = reconcile_version(target, declared, file, task.say, check_mode=task.check_mode)
     result = outcome.as_result()

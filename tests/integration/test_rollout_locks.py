@@ -103,6 +103,23 @@ def finish_rollout(cloud: Simulator) -> None:
     raise AssertionError("the rollout did not end")
 
 
+def test_version_of_a_running_rollout_is_not_removed(cloud: Simulator) -> None:
+    rollout = {"product": PRODUCT_SLUG, "version": NEW, "approve": "each", "wait": False}
+    removal = {"product": PRODUCT_SLUG, "version": NEW, "state": "absent"}
+    run = run_tasks(
+        cloud,
+        {"name": "Begin", f"{OURS}rollout": rollout},
+        {"name": "Remove early", f"{OURS}firmware": removal, "ignore_errors": True},
+        {"name": "Abort", f"{OURS}rollout": {**rollout, "state": "aborted"}},
+        {"name": "Remove", f"{OURS}firmware": removal},
+    ).succeeded()
+    assert run.result("Begin")["state"] == "awaiting_approval"
+    error = run.result("Remove early")["error"]
+    assert (error["code"], run.result("Remove early")["cloud"]["writes"]) == ("conflict", 0)
+    assert "its rollout is not over" in error["message"]
+    assert run.result("Remove")["changed"] is True
+
+
 def test_export_without_locks_does_not_read_the_record(cloud: Simulator) -> None:
     run_tasks(cloud, build_export("Export")).succeeded()
     assert not any("ledgers" in route for route in cloud.stats()["by_route"])

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.firmware import (
@@ -31,9 +31,10 @@ _REFUSED = 400
 _NEVER_DELETED = "a version that was released once cannot be removed any more"
 
 
-def remove_version(target: Target, version: int, *, check_mode: bool) -> Outcome:
+def remove_version(target: Target, version: int, check: Callable[[], None], *, check_mode: bool) -> Outcome:
     """Remove a version, if it exists. In check mode, only read.
 
+    :param check: called last before the removal; raises an error if the version is needed for another reason.
     :raises ParticleError: ``conflict`` when the version is released, or when devices use it.
     """
     product = target.required_product
@@ -43,6 +44,7 @@ def remove_version(target: Target, version: int, *, check_mode: bool) -> Outcome
         return outcome
     _refuse_release(row, product.slug)
     _refuse_use(target, version)
+    check()
     shown = show_version(row)
     outcome.changes = {name: (shown[name], None) for name in ("name", "title", "description") if shown[name]}
     outcome.changed = True

@@ -75,6 +75,28 @@ def read_rollout_locks(target: Target) -> RolloutLocks:
         return RolloutLocks()
 
 
+def refuse_version_of_rollout(target: Target, version: int) -> None:
+    """Refuse to remove a version that a rollout brings to devices. Sends one request.
+
+    If the record cannot be read, nothing is refused: the devices show whether any of them needs the version.
+
+    :raises ParticleError: ``conflict`` when the rollout of the version is not over.
+    """
+    memory = LedgerMemory(target)
+    try:
+        data = memory.read()
+        record = None if data is None else read_record(data, memory.title)
+    except ParticleError as error:
+        if error.code not in (*NOT_READABLE, "conflict"):
+            raise
+        return
+    if record is None or record.version != version or record.phase.is_over:
+        return
+    message = f"Firmware version {version} of product {target.required_product.slug} cannot be removed, because "
+    message += "its rollout is not over."
+    raise ParticleError("conflict", message, hint="Abort the rollout with state aborted of module rollout first.")
+
+
 def find_rollout_locks(target: Target, devices: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
     """Return the ids of the devices whose firmware lock belongs to a rollout.
 
