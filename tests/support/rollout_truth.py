@@ -115,6 +115,7 @@ class Course:
     :param asleep: ids of the devices that were asleep when they were targeted.
     :param disturb: called before each run with the number of the run, until the rollout has ended; may change devices.
     :param untouched: ids of devices whose locks do not belong to the rollout.
+    :param has_brake: whether the rollout has the default brake. Otherwise, no wave is checked against it.
     :ivar results: the results of all runs.
     """
 
@@ -126,7 +127,8 @@ class Course:
     untouched: Collection[str] = ()
     results: list[dict[str, Any]] = field(default_factory=list)
     driver: Driver = field(init=False)
-    is_settling: bool = False
+    has_brake: bool = True
+    is_settling: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.driver = Driver(self.cloud, self.options)
@@ -166,7 +168,9 @@ class Course:
         result = self.driver.run()
         self.results.append(result)
         # The rollout does not wait for a device that was asleep.
-        if is_brake_reached(before, set(list_targeted(before)).difference(self.untouched), self.asleep):
+        if self.has_brake and is_brake_reached(
+            before, set(list_targeted(before)).difference(self.untouched), self.asleep
+        ):
             assert count_begun(result) == begun, f"run {len(self.results)} begins a wave although the brake is reached"
         self._assert_updated_devices_run_version(result)
         return result

@@ -101,7 +101,7 @@ def begin(cloud: InProcessSimulator) -> Begin:
         for device in sleeping:
             cloud.change_device(device, online=False)
         given = {"waves": WAVES, "unavailable": BUDGET, **options}
-        return BudgetCourse(cloud, given, choose_steps(seed), sleeping)
+        return BudgetCourse(cloud, given, choose_steps(seed), sleeping, has_brake="brake" not in options)
 
     return begin
 
