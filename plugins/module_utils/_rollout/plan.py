@@ -147,11 +147,11 @@ def _target_missing(view: View) -> Decision | None:
 def _choose(view: View, wanted: list[Device]) -> Batch:
     """Choose the devices that the disruption budget allows to target now."""
     most, devices, now = view.situation.rollout.unavailable, view.situation.devices, view.situation.now
+    if most is None:
+        return choose_batch(wanted, None, devices, frozenset())
     disrupted = frozenset(each for each, verdict in view.targeted.items() if _uses_budget(view, each, verdict))
     away = frozenset(
-        device.id
-        for device in devices.values()
-        if not device.online and device.id not in view.covered and now - (device.heard or 0.0) < AWAY_SECONDS
+        device.id for device in devices.values() if not device.online and now - (device.heard or 0.0) < AWAY_SECONDS
     )
     return choose_batch(wanted, most, devices, disrupted, away)
 

@@ -189,3 +189,20 @@ def test_offline_device_is_targeted_when_it_is_online(begin: Begin, release: Any
     assert course.run()["state"] == "running"
     assert course.read_truth()[late]["desired_firmware_version"] == NEW
     assert course.follow()["state"] == "done"
+
+
+def test_updated_device_that_goes_offline_later_uses_the_budget(begin: Begin) -> None:
+    waves = [{"groups": ["one"]}, {"percent": 100}]
+    course = begin(0, waves=waves, unavailable={"per": "group", "most": "1"})
+    for step in (900.0, 2 * HOUR):
+        course.run()
+        course.cloud.advance(step)
+    updated = SMALL["one"][0]
+    course.cloud.change_device(updated, online=False)
+    result = course.run()
+    truth = course.read_truth()
+    assert next(each["state"] for each in result["devices"] if each["id"] == updated) == "updated"
+    assert result["waves"][1]["began"] is not None
+    targeted = {device for device, each in truth.items() if each["desired_firmware_version"] == NEW} - {updated}
+    assert targeted
+    assert all(set(truth[updated]["groups"]).isdisjoint(truth[device]["groups"]) for device in targeted)
