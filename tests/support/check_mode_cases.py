@@ -94,6 +94,12 @@ def integration_task(tenant: Tenant, **options: Any) -> Task:
     return {"name": "Integration", "meshfleet.particle.integration": {"product": tenant.product, **options}}
 
 
+def group_task(tenant: Tenant, **options: Any) -> Task:
+    """Build a task that calls the module `device_group` for the group `canary`."""
+    given = {"product": tenant.product, "name": "canary", **options}
+    return {"name": "Group", "meshfleet.particle.device_group": given}
+
+
 def firmware_task(tenant: Tenant, **options: Any) -> Task:
     """Build a task that calls the module `firmware`."""
     return {"name": "Firmware", "meshfleet.particle.firmware": {"product": tenant.product, **options}}
@@ -475,6 +481,17 @@ PRODUCT_CASES = (
         lambda tenant: [integration_task(tenant, name="readings", state="absent")],
         changes=False,
     ),
+    Case("new group", lambda tenant: [group_task(tenant, description="On our roof")]),
+    Case(
+        "changed group",
+        lambda tenant: [group_task(tenant, color="#ff8800")],
+        before=lambda tenant: [group_task(tenant)],
+    ),
+    Case(
+        "removed group",
+        lambda tenant: [group_task(tenant, state="absent")],
+        before=lambda tenant: [group_task(tenant)],
+    ),
     Case("new firmware", upload_firmware),
     Case("unchanged firmware", upload_firmware, before=upload_firmware, changes=False),
     Case(
@@ -533,6 +550,11 @@ ROLE_CASES = (
         "report role",
         lambda tenant: [report_task(tenant, products=[tenant.product])],
         before=apply_whole_fleet,
+    ),
+    Case(
+        "rollout role",
+        lambda tenant: [role_task("rollout", tenant, product=tenant.product, version=7, wait=False)],
+        before=import_devices,
     ),
 )
 
