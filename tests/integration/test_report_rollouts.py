@@ -173,7 +173,7 @@ class TestRunningRollout:
         (shown,) = story.running["rollouts"]
         (bad,) = shown["bad"]
         pattern = (
-            rf"unit-\d+ {RANKED[0]} failed \(refused\) wave 1 has been online since .* UTC, .* still has version 1"
+            rf"unit-\d+ {RANKED[0]} failed \(refused\) wave 1 is online, has not restarted .* UTC, .* still has version 1"
         )
         assert re.fullmatch(pattern, bad)
 

@@ -127,7 +127,7 @@ class Judge:
             return Verdict(State.UPDATING, f"was targeted at {_show(wave.targeted)}; {old}")
         if not device.online:
             return self._judge_asleep(wave, heard, old)
-        evidence = f"has been online since it was targeted at {_show(wave.targeted)}, has not restarted, and {old}"
+        evidence = f"is online, has not restarted since it was targeted at {_show(wave.targeted)}, and {old}"
         return Verdict(State.FAILED_REFUSED, evidence)
 
     def _judge_asleep(self, wave: WaveRecord, heard: float, old: str) -> Verdict:

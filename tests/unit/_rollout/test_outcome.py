@@ -90,7 +90,7 @@ def test_error_of_the_brake_fits_on_a_screen_and_tells_what_to_do() -> None:
         "The brake has stopped the rollout of version 2: the update of 300 of 900 targeted devices failed (limit 5%)."
     )
     assert len(lines) == 13
-    assert "failed_refused: has been online since it was targeted" in lines[1]
+    assert "failed_refused: is online, has not restarted since it was targeted" in lines[1]
     assert lines[11] == "  and 290 more"
     for option in ("accept", "rollback", "supersede"):
         assert option in lines[12]
