@@ -190,8 +190,10 @@ options:
         required: true
   release:
     description:
-      - The release at the end, after all waves are decided and have soaked. V(none) releases nothing, and all devices
-        keep their firmware locks. Otherwise, a mapping with the keys C(default) and C(groups).
+      - The release at the end, after all waves are decided and have soaked. It is a mapping with the keys C(default) and
+        C(groups), or V(none).
+      - V(none) releases nothing, and all devices keep their firmware locks. A later run with another value then
+        releases the version.
       - C(default) is whether the version becomes the default of the product. C(groups) is a list of device groups to
         which the version is released. Groups to which it is released already keep the release.
       - After the release, the firmware locks of devices to which the releases give the version are taken back, which

@@ -11,7 +11,12 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import format_time
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Device, Phase, Rollout
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
+    NO_RELEASE,
+    Device,
+    Phase,
+    Rollout,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import (
     MAX_FOREIGN_LOCKS,
     Record,
@@ -33,7 +38,11 @@ def begin_rollout(
         if is_begun_again and not rollout.supersedes:
             raise _build_ended(known)
         if not is_begun_again:
-            return replace(known, settings=dict(settings))
+            # A rollout that ended without a release gets one as soon as the user declares it.
+            is_released_later = known.phase is Phase.DONE and known.settings.get("release") == NO_RELEASE
+            is_released_later = is_released_later and rollout.release is not None
+            phase = Phase.RELEASING if is_released_later else known.phase
+            return replace(known, phase=phase, settings=dict(settings))
     elif known is not None and not known.phase.is_over and not rollout.supersedes:
         message = f"The rollout of version {known.version}, which began at {format_time(known.began)}, is not over."
         hint = f"Continue it, abort it, or set supersede to true to roll out version {rollout.version} in its place."

@@ -170,6 +170,8 @@ DEFAULT_WAVES = (
     DeclaredWave(Share(50)),
     DeclaredWave(Share(100)),
 )
+NO_RELEASE = "none"
+"""The value of the option ``release`` for a rollout that releases nothing at its end."""
 CELLULAR_SECONDS, WIFI_SECONDS = 3600.0, 600.0
 
 

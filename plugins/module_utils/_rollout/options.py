@@ -23,6 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selectio
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
     DEFAULT_WAVES,
+    NO_RELEASE,
     Brake,
     DeclaredWave,
     Health,
@@ -80,7 +81,6 @@ WAIT_SPEC: Mapping[str, Mapping[str, Any]] = {
 }
 """The argument spec of the options that declare how long a run waits."""
 
-NO_RELEASE = "none"
 _PHASES = {"present": Phase.RUNNING, "paused": Phase.PAUSED, "aborted": Phase.ABORTED}
 _SHARE = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*(%?)\s*\Z")
 _MAX_VERSION = 65534

@@ -269,6 +269,15 @@ def test_locks_of_a_rollback_belong_to_the_rollout(steered: Steered) -> None:
     assert result["counts"]["updated"] == SIZE
 
 
+def test_version_can_be_released_after_the_end_of_the_rollout(steered: Steered) -> None:
+    steered.run_until("done", release="none")
+    assert steered.find_locked() == set(IDS)
+    assert not steered.run(release="none")["changed"]
+    assert steered.run()["state"] == "done"
+    assert steered.find_locked(None) == set(IDS)
+    assert not steered.run()["changed"]
+
+
 # ---------------------------------------------------------------------- waves and selection
 
 

@@ -16,9 +16,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Rollout
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import NO_RELEASE, Rollout
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import (
-    NO_RELEASE,
     SPEC,
     WAIT_SPEC,
     Declaration,
