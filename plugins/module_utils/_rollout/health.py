@@ -71,7 +71,9 @@ class Judge:
             return self._judge_updated(device, wave, heard)
         found = self._judge_old(device, wave, heard)
         known = self.failed.get(device.id)
-        if known is not None and not found.state.is_bad and not _has_restarted(device, wave):
+        # Without a new session, a device that is online still has the failure that was found before.
+        is_same = found.state is State.FAILED_REFUSED and known is not State.GONE
+        if known is not None and (is_same or not found.state.is_bad) and not _has_restarted(device, wave):
             return Verdict(known, f"failed before other devices of its wave were targeted at {_show(wave.targeted)}")
         return found
 

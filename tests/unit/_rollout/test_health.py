@@ -230,6 +230,15 @@ def test_device_that_failed_before_stays_failed_without_a_new_session() -> None:
     assert judge(good, 2_100, later, **known).state is State.UPDATED
 
 
+def test_device_keeps_the_kind_of_its_failure_without_a_new_session() -> None:
+    later = replace(WAVE, targeted=T + 2_000, written=T + 2_000)
+    for known in (State.FAILED_TIMEOUT, State.CAME_BACK_OLD):
+        for after in (2_100, 20_000):
+            assert judge(row(heard=after), after, later, failed={ID: known}).state is known
+    assert judge(row(heard=2_100, online=False), 20_000, later, failed={ID: State.CAME_BACK_OLD}).state is State.GONE
+    assert judge(row(heard=20_000), 20_000, later, failed={ID: State.GONE}).state is State.FAILED_REFUSED
+
+
 # ---------------------------------------------------------------------- crashes
 
 DECIDED = replace(WAVE, decided=T + 100)
