@@ -17,7 +17,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.decisi
     end_rollout,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Next, Phase, Progress
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Record
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import (
+    MAX_FOREIGN_LOCKS,
+    Record,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import View
 
 
@@ -40,7 +43,18 @@ def release_version(view: View) -> Decision:
         if any(device.id in situation.unwritable for device in locked):
             return build_decision(view, Progress.RUNNING, then)
     failed = {device: verdict.state for device, verdict in view.targeted.items() if verdict.state.is_bad}
-    return end_rollout(_with_record(view, replace(record, phase=Phase.DONE, failed=failed)))
+    return _end(view, replace(record, phase=Phase.DONE, failed=failed))
+
+
+def _end(view: View, record: Record) -> Decision:
+    """Return the decision about a rollout that has just ended.
+
+    The record forgets the versions to which no rollout locks a device any more, because a later lock to such a version
+    belongs to a user.
+    """
+    in_use = {each.lock for each in view.situation.devices.values() if record.owns_lock(each.id, each.lock)}
+    locks = {version: foreign for version, foreign in record.locks.items() if version in in_use}
+    return end_rollout(_with_record(view, replace(record, locks=locks)))
 
 
 def _with_record(view: View, record: Record) -> View:
@@ -72,7 +86,10 @@ def roll_back(view: View) -> Decision:
         before = situation.releases.find_version(device)
         version = None if before == record.version else before
         if version is not None and version not in owned:
-            owned[version] = frozenset(each.id for each in situation.devices.values() if each.lock == version)
+            foreign = frozenset(each.id for each in situation.devices.values() if each.lock == version)
+            # A rollback must not fail because the record is too large. The locks then count as locks of users.
+            if len(foreign) + sum(map(len, owned.values())) <= MAX_FOREIGN_LOCKS:
+                owned[version] = foreign
         if device_id not in situation.unwritable:
             locks.append(LockWrite(device_id, version, flash=version is not None))
     view = _with_record(view, replace(record, locks=owned))
@@ -88,4 +105,4 @@ def _undo(view: View, locks: tuple[LockWrite, ...], then: Next, end: Phase, *, i
         return build_decision(view, Progress.RUNNING, then, record=record, locks=locks)
     if is_left:
         return build_decision(view, Progress.RUNNING, then)
-    return end_rollout(_with_record(view, replace(view.record, phase=end)))
+    return _end(view, replace(view.record, phase=end))

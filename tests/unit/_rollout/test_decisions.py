@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Test decisions about rollouts in which devices come late, or locks belong to a user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import Release
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.begin import begin_rollout
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.decision import Decision, LockWrite
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
+    DeclaredWave,
+    Device,
+    Health,
+    Phase,
+    Progress,
+    Releases,
+    Rollout,
+    Share,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.plan import decide
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import (
+    MAX_FOREIGN_LOCKS,
+    Record,
+    WaveRecord,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import Situation
+from support.fleet_files import device_id
+from support.rollouts import NEW, OLD
+
+T = 1_800_000_000.0
+NEWER = 3
+UNRELEASED = Release(default=False, groups=(), intelligent=False)
+WAVES = (DeclaredWave(groups=("bench",)), DeclaredWave(groups=("north",)), DeclaredWave(Share(100)))
+ROLLOUT = Rollout(NEW, waves=WAVES, health=Health(soak=600))
+RECORD = Record(NEW, Phase.RUNNING, T, locks={NEW: frozenset()})
+
+
+def build_device(number: int, group: str, *, runs: int = NEW, lock: int | None = NEW, **more: Any) -> Device:
+    """Return an online device that was heard just before the moment at which these tests decide."""
+    session = {"heard": T + 4_999, "handshake": T - 9 if runs == OLD else T + 60}
+    fields: dict[str, Any] = {"groups": frozenset({group}), "online": True, "is_cellular": True, **session, **more}
+    return Device(device_id(number), version=runs, lock=lock, **fields)
+
+
+def build_wave(group: str, targeted: float, decided: float | None) -> WaveRecord:
+    return WaveRecord(None, (group,), targeted, targeted, targeted, decided)
+
+
+def build_situation(devices: Iterable[Device], record: Record, **more: Any) -> Situation:
+    """Return a situation 5,000 seconds after the rollout has begun."""
+    fields: dict[str, Any] = {"rollout": ROLLOUT, "releases": Releases(OLD), "release": UNRELEASED, **more}
+    return Situation(record=record, devices={device.id: device for device in devices}, now=T + 5_000, **fields)
+
+
+def follow(situation: Situation) -> Decision:
+    """Carry out the steps of a run, and return the last decision."""
+    for _unused in range(20):
+        decision = decide(situation)
+        if not decision.has_writes and decision.record == situation.record:
+            return decision
+        devices = dict(situation.devices)
+        for write in decision.locks:
+            devices[write.device] = replace(devices[write.device], lock=write.lock)
+        situation = replace(situation, record=decision.record, devices=devices)
+    raise AssertionError("the run does not end")
+
+
+# ---------------------------------------------------------------------- devices that join a wave late
+
+BEGUN = [build_device(1, "bench"), build_device(2, "north")]
+WAITING = [build_device(number, "south", runs=OLD, lock=None) for number in range(20, 40)]
+
+
+def test_next_wave_waits_for_late_devices_of_an_earlier_wave() -> None:
+    late = [build_device(number, "bench", runs=OLD, handshake=T - 9) for number in range(5, 10)]
+    waves = (build_wave("bench", T + 4_950, None), build_wave("north", T + 1_000, T + 1_100))
+    decision = follow(build_situation([*BEGUN, *late, *WAITING], replace(RECORD, waves=waves)))
+    assert (decision.progress, decision.next and decision.next.why) == (Progress.RUNNING, "5 devices are updating.")
+    assert len(decision.record.waves) == 2
+
+
+def test_next_wave_waits_for_the_soak_time_of_late_devices() -> None:
+    waves = (build_wave("bench", T + 4_000, T + 4_500), build_wave("north", T + 1_000, T + 1_100))
+    decision = follow(build_situation([*BEGUN, *WAITING], replace(RECORD, waves=waves)))
+    assert (decision.progress, decision.next and decision.next.when) == (Progress.SOAKING, T + 5_100)
+    assert decision.next is not None
+    assert decision.next.why.startswith("Wave 1 must stay healthy")
+
+
+def test_next_wave_needs_a_proof_although_devices_wait_for_the_budget() -> None:
+    rollout = replace(ROLLOUT, unavailable=Share(50))
+    asleep = [build_device(number, "bench", runs=OLD, lock=None, online=False) for number in range(4)]
+    record = replace(RECORD, waves=(build_wave("bench", T, T + 100),))
+    decision = follow(build_situation([*asleep, *WAITING], record, rollout=rollout))
+    assert (decision.progress, decision.locks) == (Progress.HELD, ())
+    assert decision.next is not None
+    assert decision.next.why.startswith(f"No device runs version {NEW} yet.")
+    assert len(decision.record.waves) == 1
+
+
+# ---------------------------------------------------------------------- locks of users
+
+
+@pytest.mark.parametrize("phase", [Phase.RELEASING, Phase.ABORTING, Phase.ROLLING_BACK])
+def test_lock_that_a_user_sets_after_a_rollout_is_foreign(phase: Phase) -> None:
+    runs = NEW if phase is Phase.RELEASING else OLD
+    device = build_device(1, "bench", runs=runs)
+    record = replace(RECORD, phase=phase, waves=(build_wave("bench", T, T + 100),))
+    release, releases = Release(default=True, groups=(), intelligent=False), Releases(NEW)
+    ended = follow(build_situation([device], record, release=release, releases=releases)).record
+    assert ended.phase.is_over
+    pinned = replace(device, lock=NEW)  # by a user, after the rollout has taken its lock back
+    begun = begin_rollout(Rollout(NEWER), ended, {pinned.id: pinned}, {}, T + 9_000)
+    assert not begun.owns_lock(pinned.id, NEW)
+
+
+def test_locks_that_remain_after_a_rollout_belong_to_it() -> None:
+    device = build_device(1, "bench")
+    foreign = build_device(2, "north", runs=OLD)
+    waves = (build_wave("bench", T, T + 100),)
+    record = replace(RECORD, phase=Phase.ABORTING, waves=waves, locks={NEW: frozenset({foreign.id})})
+    ended = follow(build_situation([device, foreign], record)).record
+    assert ended.phase is Phase.ABORTED
+    assert ended.locks == {NEW: frozenset({foreign.id})}
+
+
+def test_rollback_is_written_although_users_have_many_locks() -> None:
+    others = [build_device(number, "south", runs=OLD, lock=OLD) for number in range(100, 100 + 2 * MAX_FOREIGN_LOCKS)]
+    record = replace(RECORD, phase=Phase.ROLLING_BACK, waves=(build_wave("bench", T, T + 100),))
+    decision = decide(build_situation([*BEGUN, *others], record))
+    assert decision.locks == tuple(LockWrite(device.id, OLD, flash=True) for device in BEGUN)
+    decision.record.as_data()
+    assert not decision.record.owns_lock(others[0].id, OLD)
