@@ -257,12 +257,12 @@ def _name_wave_state(wave: Wave, decision: Decision) -> str:
     """Return the word that completes the sentence "The wave is …"."""
     if wave.record is None:
         return "waiting"
-    begun = sum(each.record is not None for each in decision.waves)
-    if wave.number < begun or decision.progress is Progress.DONE:
+    if decision.progress is Progress.DONE:
         return "complete"
     if wave.record.decided is None:
         return "ended" if decision.progress in (Progress.ABORTED, Progress.ROLLED_BACK) else "updating"
-    return "soaking" if decision.progress is Progress.SOAKING else "complete"
+    begun = sum(each.record is not None for each in decision.waves)
+    return "soaking" if decision.progress is Progress.SOAKING and wave.number == begun else "complete"
 
 
 def _show_next(found: Next | None) -> dict[str, Any] | None:

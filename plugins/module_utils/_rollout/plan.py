@@ -208,24 +208,25 @@ def _is_updated(view: View, device: str) -> bool:
 
 
 def _wait_for_wave(view: View) -> Decision | None:
-    """Wait until the devices of the last wave are decided and have been healthy for the soak time."""
+    """Wait until the devices of all begun waves are decided and have been healthy for the soak time.
+
+    An earlier wave delays the rollout again if devices have joined it.
+    """
     if not view.begun:
         return None
     now, soak = view.situation.now, view.situation.rollout.health.soak
     decided = _decide_waves(view)
     if decided != view.record:
         return build_decision(view, Progress.SOAKING, None, record=decided)
-    wave = view.begun[-1]
-    updating = view.count_updating(wave)
+    updating = sum(view.count_updating(wave) for wave in view.begun)
     if updating:
         count = format_count(updating, "device is", "devices are")
         return build_decision(view, Progress.RUNNING, Next(now + POLL_SECONDS, f"{count} updating."))
-    record = wave.record
     if (why := _describe_missing_proof(view)) is not None:
         return build_decision(view, Progress.HELD, Next(now + POLL_SECONDS, why))
-    since = now if record is None or record.decided is None else record.decided
+    since, number = max((wave.decided or now, number) for number, wave in enumerate(view.record.waves, 1))
     if now < since + soak:
-        why = f"Wave {wave.number} must stay healthy for {soak:g} seconds before the rollout continues."
+        why = f"Wave {number} must stay healthy for {soak:g} seconds before the rollout continues."
         return build_decision(view, Progress.SOAKING, Next(since + soak, why))
     young = [
         device
@@ -247,7 +248,7 @@ def _describe_missing_proof(view: View) -> str | None:
     """
     accepted = view.record.accepted
     bad = sum(verdict.state.is_bad for verdict in view.targeted.values())
-    if view.waiting or any(
+    if any(
         verdict.state is State.UPDATED or (verdict.state.is_bad and device in accepted)
         for device, verdict in view.targeted.items()
     ):
@@ -257,7 +258,7 @@ def _describe_missing_proof(view: View) -> str | None:
         count = format_count(unknown, "device")
         return f"The cloud does not show when the sessions of {count} began, which would prove the update."
     if not bad:
-        return f"No device runs version {version} yet. Most likely, all targeted devices are offline."
+        return f"No device runs version {version} yet. Most likely, all devices of the begun waves are offline."
     return (
         f"No device runs version {version} yet, and {bad} of {total} failed. Repair them, or set accept to their ids."
     )

@@ -260,7 +260,7 @@ def test_approval_of_many_waves_needs_little_room_in_the_record() -> None:
     ("device", "reason"),
     [
         (replace(build_device(1), handshake=None), "The cloud does not show when the sessions of 1 device began"),
-        (Device(device_id(1), lock=NEW, version=OLD), "Most likely, all targeted devices are offline."),
+        (Device(device_id(1), lock=NEW, version=OLD), "Most likely, all devices of the begun waves are offline."),
     ],
 )
 def test_rollout_without_a_decided_device_is_held_with_its_reason(device: Device, reason: str) -> None:
