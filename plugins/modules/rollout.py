@@ -190,8 +190,8 @@ options:
         required: true
   release:
     description:
-      - The release at the end, after all waves are decided and have soaked. It is a mapping with the keys C(default) and
-        C(groups), or V(none).
+      - The release at the end, after all waves are decided and have soaked. It is a mapping with the keys C(default)
+        and C(groups), or V(none).
       - V(none) releases nothing, and all devices keep their firmware locks. A later run with another value then
         releases the version.
       - C(default) is whether the version becomes the default of the product. C(groups) is a list of device groups to
