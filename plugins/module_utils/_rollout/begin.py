@@ -40,7 +40,7 @@ def begin_rollout(
         if not is_begun_again:
             # A rollout that ended without a release gets one as soon as the user declares it.
             is_released_later = known.phase is Phase.DONE and known.settings.get("release") == NO_RELEASE
-            is_released_later = is_released_later and rollout.release is not None
+            is_released_later = is_released_later and rollout.release is not None and rollout.phase is Phase.RUNNING
             phase = Phase.RELEASING if is_released_later else known.phase
             return replace(known, phase=phase, settings=dict(settings))
     elif known is not None and not known.phase.is_over and not rollout.supersedes:

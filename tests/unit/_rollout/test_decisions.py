@@ -22,6 +22,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model 
     Releases,
     Rollout,
     Share,
+    State,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.plan import decide
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import (
@@ -104,6 +105,18 @@ def test_next_wave_needs_a_proof_although_devices_wait_for_the_budget() -> None:
     assert len(decision.record.waves) == 1
 
 
+def test_device_that_allows_updates_late_is_not_failed_at_once() -> None:
+    busy = build_device(1, "bench", runs=OLD, lock=None, accepts_updates=False)
+    rollout = replace(ROLLOUT, waves=WAVES[:1])
+    decision = decide(build_situation([busy], RECORD, rollout=rollout))
+    assert decision.locks == (LockWrite(busy.id, NEW, flash=True),)
+    hours = {"lock": NEW, "accepts_updates": True, "heard": T + 19_999}
+    for fields, state in (({}, State.PENDING_HANDSHAKE), ({"handshake": T + 19_990}, State.UPDATING)):
+        allowing = replace(busy, **hours, **fields)
+        later = replace(build_situation([allowing], decision.record, rollout=rollout), now=T + 20_000)
+        assert decide(later).verdicts[busy.id].state is state
+
+
 # ---------------------------------------------------------------------- locks of users
 
 
@@ -118,6 +131,13 @@ def test_lock_that_a_user_sets_after_a_rollout_is_foreign(phase: Phase) -> None:
     pinned = replace(device, lock=NEW)  # by a user, after the rollout has taken its lock back
     begun = begin_rollout(Rollout(NEWER), ended, {pinned.id: pinned}, {}, T + 9_000)
     assert not begun.owns_lock(pinned.id, NEW)
+
+
+@pytest.mark.parametrize("phase", [Phase.PAUSED, Phase.ABORTED])
+def test_done_rollout_is_not_released_by_a_pause_or_an_abort(phase: Phase) -> None:
+    done = replace(RECORD, phase=Phase.DONE, settings={"release": "none"})
+    assert begin_rollout(Rollout(NEW), done, {}, {}, T).phase is Phase.RELEASING
+    assert begin_rollout(Rollout(NEW, phase=phase), done, {}, {}, T).phase is Phase.DONE
 
 
 def test_locks_that_remain_after_a_rollout_belong_to_it() -> None:
