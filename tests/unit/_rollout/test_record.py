@@ -128,6 +128,16 @@ def test_large_record_fits_into_a_ledger_and_keeps_what_only_it_knows(more: dict
     assert store(found) == found, "a record that was shortened is stored without further losses"
 
 
+def test_shortened_record_keeps_what_a_later_run_cannot_find_again() -> None:
+    gone, crashing = IDS[:100], IDS[100:150]
+    failed = {**dict.fromkeys(IDS, State.FAILED_REFUSED), **dict.fromkeys(gone, State.GONE)}
+    restarts = {**dict.fromkeys(IDS, Restart(T)), **dict.fromkeys(crashing, Restart(T, 2))}
+    found = store(grow(failed=failed, restarts=restarts))
+    assert {device for device, state in found.failed.items() if state is State.GONE} == set(gone)
+    found = store(grow(restarts=restarts))
+    assert {device for device, restart in found.restarts.items() if restart.count == 2} == set(crashing)
+
+
 def test_shortened_list_of_offline_devices_counts_as_unknown() -> None:
     waves = tuple(WaveRecord(WAVE.through, (), T, T, T, T, keep_offline(IDS[:900])) for _unused in range(4))
     found = store(grow(waves=waves))

@@ -38,8 +38,8 @@ class WaveRecord:
         pending at that time.
     :param written: when the last of these writes ended. Writing a large wave can take many minutes.
     :param decided: when the wave was first seen without updating devices; ``None`` before that.
-    :param offline: the first digits of the ranks of the devices that were offline when they were targeted; ``None`` if
-        there were too many.
+    :param offline: the first digits of the ranks of the devices that were offline or had updates switched off when they
+        were targeted; ``None`` if there were too many.
     """
 
     through: str | None
@@ -51,11 +51,11 @@ class WaveRecord:
     offline: frozenset[str] | None = frozenset()
 
     def may_have_been_offline(self, device: str) -> bool:
-        """Return whether a device was offline when it was targeted, or this is unknown."""
+        """Return whether a device was offline or refused updates when it was targeted, or this is unknown."""
         return self.offline is None or _shorten_rank(device) in self.offline
 
     def was_offline(self, device: str) -> bool:
-        """Return whether a device is known to have been offline when it was targeted."""
+        """Return whether a device is known to have been offline, or to have refused updates, when it was targeted."""
         return self.offline is not None and _shorten_rank(device) in self.offline
 
 
@@ -129,13 +129,24 @@ class Record:
         if _measure(data) > MAX_SIZE:
             waves = tuple(replace(wave, offline=None if wave.offline else wave.offline) for wave in self.waves)
             data = self._build_data(replace(self, waves=waves))
-        for name in ("restarts", "failed"):
-            while _measure(data) > MAX_SIZE and data[name]:
-                data[name] = dict(list(data[name].items())[len(data[name]) // 2 + 1 :])
+        while _measure(data) > MAX_SIZE and (data["failed"] or data["restarts"]):
+            name = max(("failed", "restarts"), key=lambda each: len(data[each]))
+            data[name] = dict(list(data[name].items())[len(data[name]) // 10 + 1 :])
         if _measure(data) > MAX_SIZE:
             message = "The rollout has too many waves, accepted devices and foreign locks for its record in the cloud."
             raise ParticleError("conflict", message, hint="Use fewer waves, or select the devices by filters.")
         return data
+
+    def _rank_failed(self, device: str) -> tuple[bool, str]:
+        """Return the position of a device in the record. The first devices are left out if the record is too large.
+
+        A later run finds a failure again, but not that a silent device was online when it was targeted.
+        """
+        return self.failed[device] is State.GONE, device
+
+    def _rank_restart(self, device: str) -> tuple[int, str]:
+        """Return the position of a device in the record, with the devices that restart most often at the end."""
+        return self.restarts[device].count, device
 
     @staticmethod
     def _build_data(record: Record) -> dict[str, Any]:
@@ -148,10 +159,10 @@ class Record:
             "approvals": [{"wave": each.wave, "at": format_time(each.at), "by": each.by} for each in record.approvals],
             "accepted": sorted(record.accepted),
             "locks": {str(version): sorted(foreign) for version, foreign in sorted(record.locks.items())},
-            "failed": {device: state.value for device, state in sorted(record.failed.items())},
+            "failed": {each: record.failed[each].value for each in sorted(record.failed, key=record._rank_failed)},
             "restarts": {
-                device: {"at": format_time(each.at), "count": each.count}
-                for device, each in sorted(record.restarts.items())
+                device: {"at": format_time(record.restarts[device].at), "count": record.restarts[device].count}
+                for device in sorted(record.restarts, key=record._rank_restart)
             },
             "settings": dict(record.settings),
         }
