@@ -25,8 +25,9 @@ TRANSFER_SECONDS = 300.0
 4.3)."""
 
 RESTART_SECONDS = 3600.0
-"""Seconds after which a device no longer delays its wave if it sleeps or begins one session after the other, because it
-may interrupt each update (firmware-and-events.md, section 4.3)."""
+"""Seconds after which a device that sleeps no longer delays its wave, because it may interrupt each update
+(firmware-and-events.md, section 4.3). A device that begins one session after the other has failed after this time and
+the time after which a silent device is gone."""
 
 CLOCK_SECONDS = 60.0
 """Seconds after which a time is in the future. The clocks of the machines of a cloud differ by less."""
@@ -116,7 +117,7 @@ class Judge:
         is_late = wave.may_have_been_offline(device.id)
         if self.now - heard > self.health.get_silence(device):
             if is_late and not _has_restarted(device, wave):
-                evidence = f"was offline when it was targeted, and was last heard at {_show(heard)}"
+                evidence = f"could not be updated when it was targeted, and was last heard at {_show(heard)}"
                 return Verdict(State.PENDING_OFFLINE, evidence)
             return Verdict(State.GONE, f"was heard after it was targeted, and is silent since {_show(heard)}")
         if _has_restarted(device, wave):
@@ -157,7 +158,8 @@ class Judge:
         evidence = f"has begun a session at {_show(began)}, after it was targeted, and {old}"
         # The cloud sends the version again in each new session. A version with which devices come back old again and
         # again must reach the brake, although each of the sessions is young.
-        is_endless = not is_late and began - wave.written > RESTART_SECONDS
+        # A device that slept after it was targeted begins its first session within the time after which it is gone.
+        is_endless = not is_late and began - wave.written > self.health.get_silence(device) + RESTART_SECONDS
         if self.now - began < UPDATE_SECONDS and not is_endless:
             return Verdict(State.UPDATING, evidence)
         if not is_late and TRANSFER_SECONDS <= began - wave.written <= RESTART_SECONDS:

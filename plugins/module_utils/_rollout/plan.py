@@ -52,7 +52,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view i
     judge_devices,
     view_devices,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.waves import Batch, Wave, choose_batch
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.waves import (
+    Batch,
+    Wave,
+    can_update_now,
+    choose_batch,
+)
 
 READY_SECONDS = 300.0
 """Seconds for which a device must keep its session with the new version until it uses no disruption budget any more. A
@@ -188,7 +193,7 @@ def _target(view: View, wave: Wave, record: WaveRecord, batch: tuple[str, ...]) 
     """Lock devices of a wave. The record is written first, so that no device is ahead of the record."""
     now = view.situation.now
     earlier = {device for device in wave.members if device in view.covered}
-    offline = {device for device in batch if not view.eligible[device].online}
+    offline = {device for device in batch if not can_update_now(view.eligible[device])}
     offline |= {device for device in earlier if record.was_offline(device) and not _is_updated(view, device)}
     still = None if record.offline is None else keep_offline(offline)
     begun = replace(record, targeted=now, written=now, decided=None, offline=still)

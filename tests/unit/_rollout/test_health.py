@@ -179,6 +179,14 @@ def test_silence_limit_depends_on_the_radio(fields: dict[str, Any], silence: int
     assert judge(lost, 105, health=Health(offline_after=100)).state is State.GONE
 
 
+def test_first_session_after_a_long_sleep_is_no_failure_while_it_is_young() -> None:
+    health = Health(offline_after=28_800)
+    woken = row(heard=21_605, handshake=21_600)
+    assert judge(woken, 21_700, health=health).state is State.UPDATING
+    assert judge(row(heard=22_600, handshake=21_600), 22_600, health=health).state is State.CAME_BACK_OLD
+    assert judge(row(heard=40_005, handshake=40_000), 40_010, health=health).state is State.CAME_BACK_OLD
+
+
 def test_row_of_an_older_server_is_read_with_its_names() -> None:
     shown = {"id": ID, "connected": True, "firmware_version": OLD, "last_heard": format_time(T + 2)}
     device = read_device(shown, is_selected=True)
