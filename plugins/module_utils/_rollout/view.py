@@ -90,7 +90,8 @@ class View:
     def find_missing(self, wave: Wave) -> list[Device]:
         """Return the members of a wave that are not targeted, although they could be."""
         left_out = self.covered.keys() | self.situation.unwritable | self.record.accepted
-        return [self.eligible[device] for device in wave.members if device not in left_out]
+        members = (self.eligible[device] for device in wave.members if device not in left_out)
+        return [device for device in members if device.is_selected]  # the others are locked since an earlier rollout
 
     def count_updating(self, wave: Wave) -> int:
         """Return how many members delay their wave: they were online when they were targeted, and are not decided."""

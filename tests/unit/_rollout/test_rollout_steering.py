@@ -337,3 +337,14 @@ def test_device_with_another_release_keeps_its_lock(steered: Steered) -> None:
     steered.run_until("done")
     assert steered.find_locked() == {device for number, device in enumerate(IDS) if number % 4 == 2}
     assert steered.find_running() == set(IDS)
+
+
+def test_new_beginning_does_not_touch_devices_outside_its_selection(steered: Steered) -> None:
+    steered.run(waves=[{"percent": 100}])
+    steered.step(waves=[{"percent": 100}], state="aborted")
+    assert steered.find_locked() == set(IDS)
+    before = len(steered.cloud.writes())
+    options = {"filters": {"groups": ["site-1"]}, "release": "none", "waves": [{"percent": 100}]}
+    steered.run(supersede=True, **options)
+    written = [write["path"]["id"] for write in steered.cloud.writes()[before:] if "id" in write["path"]]
+    assert set(written) == {device for number, device in enumerate(IDS) if number % 4 == 1}
