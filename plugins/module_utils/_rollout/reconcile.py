@@ -169,7 +169,7 @@ def _carry_out(run: Run, situation: Situation, stored: Record | None) -> Decisio
         decision = _decide(run, situation)
         if not decision.has_writes and decision.record == situation.record:
             break
-        if decision.record.phase is Phase.ROLLING_BACK and situation.record.phase is Phase.RUNNING:
+        if _is_rolled_back_by_brake(situation, decision):
             run.outcome.note_trip(decision, situation)
         if decision.has_writes:
             # Without news, the record is written because its mark makes other controllers stop.
@@ -180,12 +180,18 @@ def _carry_out(run: Run, situation: Situation, stored: Record | None) -> Decisio
             situation, has_begun = _write(run, situation, decision)
             if not has_begun:
                 continue  # without this step: a wave must not begin its soak time again for a device that is refused
-        situation = replace(situation, record=_note_end_of_writes(run, decision))
+        situation = replace(situation, record=_note_end_of_writes(run, decision, situation.now))
     if _has_news(decision.record, saved):
         _save(run, decision.record, situation.now, is_checked=_follows_person(run, decision.record, stored))
     run.outcome.note_decision(decision, situation, stored)
     run.report(describe_progress(decision))
     return decision
+
+
+def _is_rolled_back_by_brake(situation: Situation, decision: Decision) -> bool:
+    """Return whether the brake has begun a rollback in this step. A rollback that the user requests is not a failure."""
+    has_begun = decision.record.phase is Phase.ROLLING_BACK and situation.record.phase is not Phase.ROLLING_BACK
+    return has_begun and situation.rollout.phase is not Phase.ABORTED
 
 
 def _decide(run: Run, situation: Situation) -> Decision:
@@ -198,14 +204,17 @@ def _decide(run: Run, situation: Situation) -> Decision:
     return decide(replace(situation, device_os=run.needs.module_version))
 
 
-def _note_end_of_writes(run: Run, decision: Decision) -> Record:
-    """Return the record after the writes of a step. If they took long, the time of their end is added."""
+def _note_end_of_writes(run: Run, decision: Decision, began: float) -> Record:
+    """Return the record after the writes of a step. If they took long, the time of their end is added.
+
+    :param began: the time at which the step targets devices, in seconds since 1970.
+    """
     record = decision.record
     if not decision.locks or run.check_mode:
         return record
     end = read_cloud_time(run.target, run.clock)
     for number, wave in enumerate(record.waves, 1):
-        if wave.decided is None and wave.written == wave.targeted and end - wave.written > _LONG_WRITES_SECONDS:
+        if wave.written == wave.targeted == began and end - began > _LONG_WRITES_SECONDS:
             record = record.replace_wave(number, replace(wave, written=end))
     return record
 

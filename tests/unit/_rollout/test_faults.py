@@ -152,6 +152,24 @@ def test_loser_of_two_controllers_stops_before_it_writes_a_device(driver: FaultD
     assert finish(driver)["state"] == "done"
 
 
+def test_end_of_writes_is_noted_only_in_the_waves_that_they_target(driver: FaultDriver, product: Simulator) -> None:
+    product.change_device("*", update="refused")
+    driver.run()
+    (before,) = read_waves(product)
+    product.advance(200)
+    assert driver.run(state="aborted")["state"] == "aborted"
+    (after,) = read_waves(product)
+    assert after == before
+
+
+def read_waves(product: Simulator) -> list[dict[str, Any]]:
+    """Return the waves in the stored record."""
+    (ledger,) = product.state()["ledgers"]
+    (instance,) = ledger["instances"]
+    waves: list[dict[str, Any]] = instance["data"]["waves"]
+    return waves
+
+
 def test_controllers_that_take_locks_back_notice_each_other(driver: FaultDriver, product: Simulator) -> None:
     last = max(driver.truth())
     while not count_requests(product, RELEASE):

@@ -258,6 +258,13 @@ def test_rollback_restores_the_version_of_the_releases(steered: Steered, default
         steered.run()
 
 
+def test_rollback_that_a_user_requests_is_not_a_failure(steered: Steered) -> None:
+    steered.cloud.release(OLD, default=True)
+    steered.run()
+    result = steered.step(state="aborted", rollback="lock")
+    assert (result["state"], result.get("error")) == ("rolled_back", None)
+
+
 def test_locks_of_a_rollback_belong_to_the_rollout(steered: Steered) -> None:
     steered.cloud.release(OLD, default=True)
     steered.run()
