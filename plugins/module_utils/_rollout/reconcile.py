@@ -189,7 +189,7 @@ def _carry_out(run: Run, situation: Situation, stored: Record | None) -> Decisio
 
 
 def _is_rolled_back_by_brake(situation: Situation, decision: Decision) -> bool:
-    """Return whether the brake has begun a rollback in this step. A rollback that the user requests is not a failure."""
+    """Return whether the brake, and not the user, has begun a rollback in this step."""
     has_begun = decision.record.phase is Phase.ROLLING_BACK and situation.record.phase is not Phase.ROLLING_BACK
     return has_begun and situation.rollout.phase is not Phase.ABORTED
 
