@@ -91,7 +91,8 @@ options:
         from the numbering.
       - Devices are taken in an order that depends only on their ids, so that each run finds the same members.
       - The bounds of a wave that has begun are stored. Changed waves apply to what has not begun yet. A device that is
-        added to the product joins the wave into whose bounds it falls, and the next wave waits for it, too.
+        added to the product joins the wave into whose bounds it falls, and the next wave waits for it, too. If many
+        devices join, they are targeted in steps, each of which at most doubles the number of targeted devices.
       - If the declared waves do not reach all selected devices, the rollout is V(held) after the last wave, until
         another wave is declared.
       - "Defaults to V([{count: 5}, {percent: 10}, {percent: 50}, {percent: 100}])."

@@ -63,6 +63,9 @@ READY_SECONDS = 300.0
 """Seconds for which a device must keep its session with the new version until it uses no disruption budget any more. A
 device that crashes restarts sooner (firmware-and-events.md, section 4.3)."""
 
+MIN_STEP = 5
+"""The number of devices that may join a begun wave at once, however few devices are targeted."""
+
 AWAY_SECONDS = 86_400.0
 """Seconds after which an offline device no longer uses the disruption budget, because most likely it is out of use."""
 
@@ -143,10 +146,20 @@ def _target_missing(view: View) -> Decision | None:
         batch = _choose(view, missing)
         full += batch.full
         if batch.devices:
-            return _target(view, wave, wave.record, batch.devices)
+            return _target(view, wave, wave.record, batch.devices[: _limit_step(view, wave.record)])
     if full:
         return build_decision(view, Progress.HELD, _wait_for_budget(view, full))
     return None
+
+
+def _limit_step(view: View, record: WaveRecord) -> int | None:
+    """Return how many members of a begun wave may be targeted at once; ``None`` for no limit.
+
+    Many devices join a begun wave if they are imported or if the selection becomes larger. Not all of them may get a
+    version at once that only a few devices have proved, so each step at most doubles the number of targeted devices.
+    """
+    has_more = record.decided is not None or record.targeted > record.began
+    return max(MIN_STEP, len(view.covered)) if has_more else None
 
 
 def _choose(view: View, wanted: list[Device]) -> Batch:

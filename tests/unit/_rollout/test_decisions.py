@@ -86,6 +86,25 @@ def test_next_wave_waits_for_late_devices_of_an_earlier_wave() -> None:
     assert len(decision.record.waves) == 2
 
 
+def test_many_devices_that_join_a_begun_wave_are_targeted_in_steps() -> None:
+    waves = (build_wave("bench", T, T + 100), build_wave("north", T + 1_000, T + 1_100))
+    late = [build_device(number, "bench", runs=OLD, lock=None) for number in range(100, 140)]
+    found, targeted = [*BEGUN, *WAITING], []
+    for _step in range(4):
+        decision = decide(build_situation([*found, *late], replace(RECORD, waves=waves)))
+        targeted.append(len(decision.locks))
+        found += [build_device(number, "bench") for number in range(100 + sum(targeted[:-1]), 100 + sum(targeted))]
+        late = late[len(decision.locks) :]
+    assert targeted == [5, 7, 14, 14], "each step at most doubles the number of targeted devices"
+
+
+def test_interrupted_beginning_of_a_wave_is_completed_at_once() -> None:
+    waves = (build_wave("bench", T, T + 100), build_wave("north", T + 4_000, None))
+    missing = [build_device(number, "north", runs=OLD, lock=None) for number in range(100, 140)]
+    decision = decide(build_situation([*BEGUN, *missing, *WAITING], replace(RECORD, waves=waves)))
+    assert len(decision.locks) == len(missing)
+
+
 def test_next_wave_waits_for_the_soak_time_of_late_devices() -> None:
     waves = (build_wave("bench", T + 4_000, T + 4_500), build_wave("north", T + 1_000, T + 1_100))
     decision = follow(build_situation([*BEGUN, *WAITING], replace(RECORD, waves=waves)))
