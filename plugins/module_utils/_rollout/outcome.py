@@ -86,16 +86,23 @@ class Outcome:
         """Note that the brake has made the run restore the versions from before."""
         self._trip = build_brake_error(decision, situation.rollout, situation.devices)
 
+    def describe_kept_versions(self) -> str | None:
+        """Return a sentence about the devices to which the rollback gives no other version; ``None`` if there are none."""
+        kept = [lock for device, (_unused, lock) in self._locks.items() if device not in self._errors].count(None)
+        if not kept:
+            return None
+        count = format_count(kept, "targeted device keeps", "targeted devices keep")
+        return f"{count} the present version, because no release gives another one."
+
     def _describe_rollback(self) -> str:
         """Return how many devices get another version, and how many do not, in sentences."""
         locks = [lock for device, (_unused, lock) in self._locks.items() if device not in self._errors]
-        restored, kept, unwritten = len(locks) - locks.count(None), locks.count(None), len(self._errors)
+        restored, unwritten = len(locks) - locks.count(None), len(self._errors)
         sentences = []
         if restored:
             sentences.append(f"{format_count(restored, 'device gets', 'devices get')} the version from before.")
-        if kept:
-            count = format_count(kept, "targeted device keeps", "targeted devices keep")
-            sentences.append(f"{count} the present version, because no release gives another one.")
+        if kept := self.describe_kept_versions():
+            sentences.append(kept)
         if unwritten:
             count = format_count(unwritten, "device was", "devices were")
             sentences.append(f"{count} not written; run again to roll back the rest.")

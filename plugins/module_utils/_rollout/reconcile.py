@@ -184,8 +184,16 @@ def _carry_out(run: Run, situation: Situation, stored: Record | None) -> Decisio
     if _has_news(decision.record, saved):
         _save(run, decision.record, situation.now, is_checked=_follows_person(run, decision.record, stored))
     run.outcome.note_decision(decision, situation, stored)
+    if decision.progress is Progress.ROLLED_BACK and situation.rollout.phase is Phase.ABORTED:
+        _warn_of_kept_versions(run)
     run.report(describe_progress(decision))
     return decision
+
+
+def _warn_of_kept_versions(run: Run) -> None:
+    """Warn that a rollback that the user requests leaves devices as they are. The error of the brake contains this."""
+    if (kept := run.outcome.describe_kept_versions()) is not None:
+        run.target.warn(kept)
 
 
 def _is_rolled_back_by_brake(situation: Situation, decision: Decision) -> bool:

@@ -138,6 +138,14 @@ def list_versions(driver: FaultDriver) -> list[int]:
     return [device["firmware_version"] for device in driver.truth().values()]
 
 
+def test_rollback_without_a_release_warns_that_devices_keep_the_version(driver: FaultDriver) -> None:
+    driver.run()
+    driver.simulator.advance(60)
+    assert driver.run(state="aborted", rollback="lock")["state"] == "rolled_back"
+    kept = "2 targeted devices keep the present version, because no release gives another one."
+    assert [warning for warning in driver.warnings if "keep" in warning] == [kept]
+
+
 # ---------------------------------------------------------------------- two controllers
 
 
