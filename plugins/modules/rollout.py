@@ -236,6 +236,8 @@ options:
     description:
       - Whether to begin although a rollout of another version is not over, or although the rollout of O(version) was
         aborted or rolled back. Otherwise, the task fails with error code V(conflict).
+      - Set it only for the first run. A schedule that sets it begins the rollout again after each abort and after each
+        rollback by the brake.
       - The other rollout ends. Devices that do not run its version yet lose their firmware locks at once, so that they
         do not get it later. Devices that run it keep their locks until a wave of the new rollout reaches them.
     type: bool

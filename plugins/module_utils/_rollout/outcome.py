@@ -87,7 +87,7 @@ class Outcome:
         self._trip = build_brake_error(decision, situation.rollout, situation.devices)
 
     def describe_kept_versions(self) -> str | None:
-        """Return a sentence about the devices to which the rollback gives no other version; ``None`` if there are none."""
+        """Return a sentence about devices to which the rollback gives no other version; ``None`` if there are none."""
         kept = [lock for device, (_unused, lock) in self._locks.items() if device not in self._errors].count(None)
         if not kept:
             return None
