@@ -81,6 +81,8 @@ class Run:
     outcome: Outcome = field(default_factory=Outcome)
     known: Mapping[int, Row] | None = None
     """The firmware versions of the product; ``None`` before they are read."""
+    has_old_versions: bool = False
+    """Whether an earlier look has read the firmware versions. Another person may have changed the releases since."""
     needs: NeededDeviceOs | None = None
     refused: frozenset[str] = frozenset()
     """Ids of the devices whose writes the cloud has refused. The run writes to them again after some minutes."""
@@ -107,6 +109,7 @@ def _look(run: Run) -> Decision | None:
 
     :returns: the last decision; ``None`` if there is no rollout to pause or abort.
     """
+    run.has_old_versions = run.known is not None
     if run.known is None:
         run.known = list_firmware(run.target.http, run.target.required_product.id)
         _require_version(run, run.known)
@@ -169,6 +172,9 @@ def _carry_out(run: Run, situation: Situation, stored: Record | None) -> Decisio
         decision = _decide(run, situation)
         if not decision.has_writes and decision.record == situation.record:
             break
+        if run.has_old_versions and decision.record.phase in (Phase.RELEASING, Phase.ROLLING_BACK):
+            situation = _read_releases_again(run, situation)
+            continue
         if _is_rolled_back_by_brake(situation, decision):
             run.outcome.note_trip(decision, situation)
         if decision.has_writes:
@@ -188,6 +194,14 @@ def _carry_out(run: Run, situation: Situation, stored: Record | None) -> Decisio
         _warn_of_kept_versions(run)
     run.report(describe_progress(decision))
     return decision
+
+
+def _read_releases_again(run: Run, situation: Situation) -> Situation:
+    """Return the situation with the present releases, which a release or a rollback replaces or follows."""
+    run.known = list_firmware(run.target.http, run.target.required_product.id)
+    run.has_old_versions = False
+    release = read_release(run.known.get(run.rollout.version, {}))
+    return replace(situation, releases=read_releases(run.known), release=release)
 
 
 def _warn_of_kept_versions(run: Run) -> None:

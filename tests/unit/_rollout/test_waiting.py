@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.firmware import release_firmware
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
@@ -28,7 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.reconc
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.memory import open_memory
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.store import Store
 from support.fleet_files import device_id
-from support.rollouts import DEFAULTS, NEW, OLD, Driver, running_product
+from support.rollouts import DEFAULTS, NEW, OLD, Driver, connect, running_product
 from support.simulator import PRODUCT_SLUG, Simulator
 
 SIZE = 12
@@ -192,6 +193,22 @@ def test_brake_ends_the_wait_with_its_error(waiter: Waiter) -> None:
     before = len(waiter.clock.pauses)
     assert waiter.run()["state"] == "braked"
     assert len(waiter.clock.pauses) == before
+
+
+def test_rollback_after_a_wait_follows_the_present_releases(waiter: Waiter) -> None:
+    simulator = waiter.clock.simulator
+    simulator.change_device("*", update="refused")
+
+    def release_old(number: int) -> None:
+        if number == 2:
+            http = connect(simulator)
+            release_firmware(http, PRODUCT_SLUG, OLD, {"product_default": True, "groups": [], "intelligent": False})
+            http.close()
+
+    waiter.clock.after = release_old
+    assert waiter.run(rollback="lock")["state"] == "rolled_back"
+    locks = [device["desired_firmware_version"] for device in simulator.state()["devices"]]
+    assert (locks.count(OLD), locks.count(None)) == (3, SIZE - 3)
 
 
 def test_paused_rollout_without_a_record_is_not_waited_for(waiter: Waiter) -> None:
