@@ -520,7 +520,7 @@ devices:
           V(failed_timeout), when the transfer broke off, V(failed_refused), when the device refused the file,
           V(came_back_old), when the device restarted with another version, and V(crashing), when it restarts again and
           again.
-        - V(gone) means that the device was heard before it was targeted, and is silent since.
+        - V(gone) means that the device was online when it was targeted, or has connected since, and is now silent.
         - V(skipped_development) and V(skipped_locked) are devices that the rollout leaves alone.
         - V(unknown) means that the cloud does not show enough to judge the device.
       type: str
