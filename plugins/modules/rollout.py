@@ -228,6 +228,7 @@ options:
     description:
       - Ids of devices that no longer count as bad, at most 200. Use it to continue after the brake has stopped the
         rollout.
+      - A device that is not targeted yet is left out of its wave. It gets the version only by the release at the end.
       - Later runs of the same rollout need not repeat the ids.
     type: list
     elements: str
