@@ -30,7 +30,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.ending
     release_version,
     roll_back,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.health import RECENT_SECONDS
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
     Device,
     Next,
@@ -49,7 +48,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storag
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import (
     Situation,
     View,
+    find_young_sessions,
     judge_devices,
+    judge_lasting_restarts,
     view_devices,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.waves import (
@@ -109,6 +110,7 @@ def _follow_options(situation: Situation) -> Record:
 def _continue(view: View) -> Decision:
     """Continue a running rollout: brake, target what is missing in its waves, wait, or begin the next wave."""
     situation = view.situation
+    judge_lasting_restarts(view)
     if is_tripped(situation.rollout.brake, view.count()):
         if situation.rollout.is_rolled_back:
             return roll_back(change_phase(view, Phase.ROLLING_BACK))
@@ -246,11 +248,7 @@ def _wait_for_wave(view: View) -> Decision | None:
     if now < since + soak:
         why = f"Wave {number} must stay healthy for {soak:g} seconds before the rollout continues."
         return build_decision(view, Progress.SOAKING, Next(since + soak, why))
-    young = [
-        device
-        for device, restart in view.record.restarts.items()
-        if restart.count == 1 and now - restart.at < RECENT_SECONDS
-    ]
+    young = find_young_sessions(view)
     is_last = len(view.waves) == len(view.begun)
     if is_tripped(view.situation.rollout.brake, view.count(young)) or (is_last and young and now < since + 2 * soak):
         count = format_count(len(young), "device has", "devices have")

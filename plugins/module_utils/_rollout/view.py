@@ -8,8 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import Release
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.brake import Tally, count_devices
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.health import Judge, find_restarts
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.brake import Tally, count_devices, is_tripped
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.health import (
+    RECENT_SECONDS,
+    Judge,
+    find_restarts,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
     Device,
     Phase,
@@ -156,3 +160,31 @@ def judge_devices(view: View) -> None:
         for device_id, state in record.failed.items():
             if device_id not in view.verdicts:
                 view.verdicts[device_id] = Verdict(state, "failed before the rollout ended")
+
+
+def find_young_sessions(view: View) -> list[str]:
+    """Return the devices that have begun one session after their update, and not long ago."""
+    now = view.situation.now
+    return [
+        device
+        for device, restart in view.record.restarts.items()
+        if restart.count == 1 and now - restart.at < RECENT_SECONDS and device in view.covered
+    ]
+
+
+def judge_lasting_restarts(view: View) -> None:
+    """Judge devices with young sessions as crashing if they would still trip the brake after two soak times.
+
+    The record has room for the sessions of some hundred devices only, so that it does not show of each device that it
+    crashes again and again.
+    """
+    decided = [wave.decided for wave in view.record.waves]
+    last = max((moment for moment in decided if moment is not None), default=None)
+    soak = view.situation.rollout.health.soak
+    if last is None or None in decided or view.situation.now < last + 2 * soak:
+        return
+    young = find_young_sessions(view)
+    if is_tripped(view.situation.rollout.brake, view.count(young)):
+        evidence = f"came back with version {view.record.version}, and begins new sessions long after its update"
+        for device in young:
+            view.verdicts[device] = Verdict(State.CRASHING, f"{evidence}, like many other devices")

@@ -176,3 +176,14 @@ def test_rollback_is_written_although_users_have_many_locks() -> None:
     assert decision.locks == tuple(LockWrite(device.id, OLD, flash=True) for device in BEGUN)
     decision.record.as_data()
     assert not decision.record.owns_lock(others[0].id, OLD)
+
+
+@pytest.mark.parametrize(("age", "progress"), [(600, Progress.SOAKING), (1_300, Progress.BRAKED)])
+def test_restarts_of_many_devices_reach_the_brake_after_two_soaks(age: float, progress: Progress) -> None:
+    devices = [build_device(number, "bench", handshake=T + 4_990) for number in range(40)]
+    record = replace(RECORD, waves=(build_wave("bench", T, T + 5_000 - age),))
+    decision = decide(build_situation(devices, record))
+    assert decision.progress is progress
+    if progress is Progress.BRAKED:
+        assert {verdict.state for verdict in decision.verdicts.values()} == {State.CRASHING}
+        assert len(decision.tally.failed) == 40
