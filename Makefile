@@ -101,7 +101,7 @@ unit: setup packages ## tests of the parts
 
 .PHONY: integration
 integration: $(PROOFS_NEED) ## tests of the whole, with a compatible cloud, the official client and a browser
-	python -m pytest -n 3 $(FILE_BY_FILE) tests/integration
+	python -m pytest -n 4 $(FILE_BY_FILE) tests/integration
 
 .PHONY: picture
 picture: setup ## draw the network of docs/guide_mesh.md anew, from a run of the demo

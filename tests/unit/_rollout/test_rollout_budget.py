@@ -19,7 +19,7 @@ from support.rollouts import NEW, OLD, build_rollout_fleet
 SIZE = 60
 IDS = [device_id(number) for number in range(SIZE)]
 SMALL = {"one": IDS[:1], "two": IDS[1:3], "three": IDS[3:6], "seven": IDS[6:13]}
-SEEDS = range(count(quick=2, full=20))
+SEEDS = range(count(quick=1, full=20))
 BUDGET = {"per": "group", "most": "25%"}
 WAVES = [{"count": 4, "percent": None, "groups": None}, {"count": None, "percent": 100, "groups": None}]
 

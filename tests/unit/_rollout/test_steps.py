@@ -146,7 +146,7 @@ def carry_out(situation: Situation, decision: Decision) -> Situation:
 
 
 @given(situations())
-@settings(max_examples=count(quick=150, full=2_000), deadline=None)
+@settings(max_examples=count(quick=60, full=2_000), deadline=None)
 def test_steps_end_and_write_only_to_devices_of_the_rollout(situation: Situation) -> None:
     before = situation
     for _step in range(60):
