@@ -244,6 +244,7 @@ class TestOtherRollouts:
         assert story.braked["otherRollouts"][1] == line
         assert (story.braked["dialogs"], story.braked["images"]) == ([], 0)
 
+    @pytest.mark.only_full
     def test_account_that_may_not_read_a_rollout_gets_a_report(self, tmp_path: Path) -> None:
         with running_fleet(tmp_path) as cloud:
             refusal = {"status": 403, "body": {"ok": False, "error": "Forbidden"}}
@@ -253,6 +254,7 @@ class TestOtherRollouts:
         assert (rollout["state"], rollout["error"]["code"]) == (None, "forbidden")
         assert "HTTP 403" in rollout["error"]["message"]
 
+    @pytest.mark.only_full
     def test_rollout_on_a_cloud_without_ledgers_is_read_from_its_file(self, tmp_path: Path) -> None:
         file = tmp_path / "keys" / "rollouts.json"
         file.parent.mkdir(mode=0o700)

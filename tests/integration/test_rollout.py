@@ -174,6 +174,7 @@ def test_brake_names_devices_evidence_and_remedies_on_one_screen(cloud: Simulato
     assert (result["devices_omitted"], [wave.keys() & {"members"} for wave in result["waves"]]) == (0, [set()])
 
 
+@pytest.mark.only_full
 def test_accepted_devices_let_the_rollout_continue(cloud: Simulator) -> None:
     devices = fail_first_wave(cloud)
     cloud.change_device("*", update="ok")
@@ -184,6 +185,7 @@ def test_accepted_devices_let_the_rollout_continue(cloud: Simulator) -> None:
     assert [wave["began"] is not None for wave in result["waves"]] == [True, True]
 
 
+@pytest.mark.only_full
 def test_aborted_rollout_takes_back_the_locks_of_failed_devices(cloud: Simulator) -> None:
     fail_first_wave(cloud)
     predicted = run_successfully(cloud, "--check", state="aborted")
@@ -249,6 +251,7 @@ def wait_on_terminal(cloud: Simulator, *args: str, task: dict[str, Any] | None =
         return done.result().succeeded()
 
 
+@pytest.mark.only_full
 def test_terminal_shows_progress_without_names_or_ids(cloud: Simulator) -> None:
     done = wait_on_terminal(cloud)
     shown = "\n".join(part for part in re.split("[\r\n]", done.stdout) if PROGRESS.search(part))
@@ -257,6 +260,7 @@ def test_terminal_shows_progress_without_names_or_ids(cloud: Simulator) -> None:
     assert done.result(TASK)["state"] == "done"
 
 
+@pytest.mark.only_full
 @pytest.mark.parametrize(
     ("options", "task", "args"),
     [({"progress": False}, {}, ()), ({}, {"no_log": True}, ()), ({}, {}, ("--check",))],
@@ -324,6 +328,7 @@ def test_all_wrong_options_are_named_before_the_first_request(cloud: Simulator) 
     assert cloud.stats()["requests"] == before
 
 
+@pytest.mark.only_full
 def test_background_task_carries_the_rollout_forward(cloud: Simulator, tmp_path: Path) -> None:
     tasks = [{"name": TASK, "meshfleet.particle.rollout": OPTIONS, "async": 60, "poll": 1}]
     env = {**environment(cloud), "ANSIBLE_ASYNC_DIR": str(tmp_path)}

@@ -9,7 +9,7 @@ import pytest
 from support.counts import count
 from support.rollout_costs import POLLS, SHARE, RolloutCosts, measure_rollout
 
-N = count(quick=1_000, full=10_000)
+N = count(quick=500, full=10_000)
 PAGES = N // 100
 FIRST = N * SHARE // 100
 

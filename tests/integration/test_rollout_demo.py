@@ -35,6 +35,7 @@ def count_locks(rollouts: demo.Rollouts, version: int) -> int:
     return sum(write["fields"]["desired_firmware_version"] == version for write in writes)
 
 
+@pytest.mark.only_full
 def test_bad_version_only_reaches_the_first_wave(rollouts: demo.Rollouts, capsys: pytest.CaptureFixture[str]) -> None:
     assert demo.roll_out_bad_version(rollouts)
     assert count_locks(rollouts, demo.BAD) == FIRST_WAVE

@@ -139,6 +139,7 @@ def test_braked_run_fails_and_revokes_its_token(cloud: Simulator) -> None:
     assert len(locked(cloud)) == FIRST
 
 
+@pytest.mark.only_full
 def test_playbook_of_the_guide_stops_if_the_first_device_fails(cloud: Simulator) -> None:
     (playbook,) = re.findall(r"```yaml\n# rollout.yml\n(.*?)```", read_guide(), re.DOTALL)
     cloud.add_firmware(OLD, 42)
@@ -152,6 +153,7 @@ def test_playbook_of_the_guide_stops_if_the_first_device_fails(cloud: Simulator)
     assert locked(cloud) == {BENCH}
 
 
+@pytest.mark.only_full
 def test_cron_mails_exactly_the_runs_that_fail(cloud: Simulator) -> None:
     cloud.add_firmware(OLD, NEW)
     cloud.change_device("*", update="refused")
@@ -163,6 +165,7 @@ def test_cron_mails_exactly_the_runs_that_fail(cloud: Simulator) -> None:
     assert "The brake has stopped the rollout of version 2" in run(cloud, env=variables, **options).stderr
 
 
+@pytest.mark.only_full
 def test_api_user_with_the_documented_scopes_can_roll_out(cloud: Simulator) -> None:
     cloud.add_firmware(OLD, NEW)
     (table,) = re.findall(r"## Scopes of an API user\n(.*)", read_guide(), re.DOTALL)
@@ -183,6 +186,7 @@ def test_api_user_with_the_documented_scopes_can_roll_out(cloud: Simulator) -> N
     assert {each["firmware_version"] for each in cloud.state()["devices"]} == {NEW}
 
 
+@pytest.mark.only_full
 def test_survey_approves_a_wave_and_leaves_other_questions_empty(cloud: Simulator) -> None:
     cloud.add_firmware(OLD, NEW)
     text = (ROOT / "roles" / "rollout" / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
