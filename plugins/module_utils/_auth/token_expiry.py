@@ -15,6 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens imp
     revoke_by_value,
     revoke_current,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import parse_time
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REFUSED_TOKEN_CODES, Http
 
@@ -50,11 +51,8 @@ def compute_seconds_until(moment: Any, now: float) -> float | None:
     :param now: seconds since 1970.
     :returns: ``None`` if ``moment`` is not an ISO 8601 time.
     """
-    try:
-        end = datetime.datetime.fromisoformat(moment)
-        return (end if end.tzinfo else end.replace(tzinfo=datetime.UTC)).timestamp() - now
-    except (TypeError, ValueError, OverflowError):
-        return None
+    end = parse_time(moment)
+    return None if end is None else end - now
 
 
 def read_expiry(facts: Mapping[str, Any], now: float) -> str | None:

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import get_platform_name
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import parse_time
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import observe_fields
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_membership
 
@@ -106,8 +106,5 @@ def add_presence(facts: Mapping[str, Any], now: float) -> dict[str, Any]:
 
 def _compute_age(moment: Any, now: float) -> int | None:
     """Return the whole seconds from ``moment`` to ``now``, or ``None`` if ``moment`` is not an ISO 8601 timestamp."""
-    try:
-        heard = datetime.datetime.fromisoformat(moment)
-    except (TypeError, ValueError):
-        return None
-    return max(0, int(now - (heard if heard.tzinfo else heard.replace(tzinfo=datetime.UTC)).timestamp()))
+    heard = parse_time(moment)
+    return None if heard is None else max(0, int(now - heard))
