@@ -14,7 +14,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import (
+    format_count,
+    list_names,
+    show_text,
+)
 
 MAX_LINES = 12
 """The maximum number of lines without ``-v``. With the other output of Ansible, a screen of 25 lines is enough."""
@@ -114,7 +118,7 @@ def _describe_fold(fold: Sequence[ChangedItem], mask: Callable[[Any], Any]) -> s
     changes = "; ".join(_describe_change(name, *mask(change)) for name, change in fold[0].changes.items())
     if len(fold) > 1:
         return f"{changes} on {_count(fold)}: {_list_names([item.name or item.key for item in fold], mask)}"
-    key, name = (None if text is None else _show_name(mask(text)) for text in (fold[0].key, fold[0].name))
+    key, name = (None if text is None else show_text(mask(text)) for text in (fold[0].key, fold[0].name))
     title = f"{name} ({key})" if name else str(key)
     return f"{title}: {changes}" if changes else title
 
@@ -147,19 +151,14 @@ def _count(items: Sequence[Any]) -> str:
 
 
 def _list_names(names: Sequence[str], mask: Callable[[Any], Any]) -> str:
-    shown = [_show_name(mask(name)) for name in names[:_MAX_NAMES]]
+    shown = [show_text(mask(name)) for name in names[:_MAX_NAMES]]
     return list_names([*shown, *names[_MAX_NAMES:]], _MAX_NAMES)
-
-
-def _show_name(name: str) -> str:
-    """Return a name as it can be printed: a name can come from the cloud, and contain control characters."""
-    return _shorten(name if name.isprintable() else repr(name), 0)
 
 
 def _format_value(value: Any) -> str:
     """Return a value in one line, as YAML spells it. Characters that cannot be printed are escaped."""
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_show_name(str(key))}: {_format_value(item)}' for key, item in value.items())}}}"
+        return f"{{{', '.join(f'{show_text(str(key))}: {_format_value(item)}' for key, item in value.items())}}}"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_format_value, value))}]"
     if isinstance(value, str):

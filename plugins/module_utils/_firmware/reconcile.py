@@ -21,16 +21,15 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.firmware i
     release_firmware,
     upload_firmware,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import list_groups
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import ListOptions
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import list_product_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import GROUP_NAME
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import NOT_READABLE
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names, suggest_similar
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.checks import refuse_wrong_file
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.comparison import refuse_other_bytes
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.device_groups import refuse_unknown_groups
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.file import FirmwareFile
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.outcome import Outcome
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import (
@@ -136,24 +135,13 @@ class _Run:
         return {"version": self._declared.version, "title": f"v{self._declared.version}", **given}
 
     def refuse_unknown_groups(self, row: Row | None, plan: Plan) -> None:
-        """Refuse a release to device groups that the product does not have.
+        """Refuse a new release to device groups that the product does not have.
 
         :raises ParticleError: ``not_found`` when a group does not exist.
         """
         known = set(read_release(row or {}).groups)
-        if plan.release is None or not (added := [name for name in plan.release.groups if name not in known]):
-            return
-        try:
-            groups = list_groups(self._http, self._product.id)
-        except ParticleError as error:
-            if error.code not in NOT_READABLE:
-                raise
-            return  # the cloud itself refuses unknown groups
-        if missing := [name for name in added if name not in groups]:
-            similar = suggest_similar(missing[0], groups)
-            names = list_names([name if GROUP_NAME.match(name) else repr(name) for name in missing])
-            message = f"Product {self._product.slug} has no device group {names}{similar}."
-            raise ParticleError("not_found", message, hint="Correct release.groups, or create the device group first.")
+        added = [name for name in plan.release.groups if name not in known] if plan.release is not None else []
+        refuse_unknown_groups(self._target, added, "release.groups")
 
     def predict(self, outcome: Outcome, plan: Plan) -> None:
         """Put the predicted version into the outcome, with the number of devices that a release would update."""

@@ -9,16 +9,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import list_groups
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import ListOptions, Watch
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import list_product_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import GROUP_NAME
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import parse_time
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import NOT_READABLE
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names, suggest_similar
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import build_facts
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import Row, read_release
@@ -96,30 +91,11 @@ def _read_version(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def refuse_unknown_groups(target: Target, rollout: Rollout, devices: Mapping[str, Device]) -> None:
-    """Refuse waves and a release that name device groups which the product does not have.
-
-    The groups are listed only if a group has no devices.
-
-    :raises ParticleError: ``not_found`` when a group does not exist.
-    """
+def find_groups_without_devices(rollout: Rollout, devices: Mapping[str, Device]) -> list[str]:
+    """Return the device groups that the rollout names and no device is in. They may not exist."""
     named = {group for wave in rollout.waves for group in wave.groups}
     named |= set((rollout.release or {}).get("groups") or ())
-    doubtful = named - {group for device in devices.values() for group in device.groups}
-    if not doubtful:
-        return
-    product = target.required_product
-    try:
-        known = list_groups(target.http, product.id)
-    except ParticleError as error:
-        if error.code not in NOT_READABLE:
-            raise
-        return
-    if missing := sorted(doubtful.difference(known)):
-        similar = suggest_similar(missing[0], known)
-        names = list_names([name if GROUP_NAME.match(name) else repr(name) for name in missing])
-        message = f"Product {product.slug} has no device group {names}{similar}."
-        raise ParticleError("not_found", message, hint="Correct waves and release, or create the device group first.")
+    return sorted(named - {group for device in devices.values() for group in device.groups})
 
 
 def read_releases(known: Mapping[int, Row]) -> Releases:

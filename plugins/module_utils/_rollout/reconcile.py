@@ -16,6 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.target imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.user import get_user
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.device_groups import refuse_unknown_groups
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import Release, Row, read_release
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.reconcile import build_missing_version
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK, Clock
@@ -31,10 +32,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model 
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.needs import NeededDeviceOs
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.observe import (
+    find_groups_without_devices,
     read_cloud_time,
     read_devices,
     read_releases,
-    refuse_unknown_groups,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import Waiting
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.outcome import Outcome, describe_progress
@@ -116,7 +117,7 @@ def _look(run: Run) -> Decision | None:
     if run.clock.monotonic() - run.refused_since > _REFUSAL_SECONDS:
         run.refused = frozenset()
     devices = read_devices(run.target, run.filters, run.rollout.version)
-    refuse_unknown_groups(run.target, run.rollout, devices)
+    refuse_unknown_groups(run.target, find_groups_without_devices(run.rollout, devices), "waves and release")
     stored = run.store.load()
     now = read_cloud_time(run.target, run.clock)
     is_known = stored is not None and stored.version == run.rollout.version
