@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Define the data types that describe a kind of resource. Private to this collection.
 
-A resource belongs to a product; an example is a webhook. Each kind of resource has a file in ``kinds/``. The file
-defines the name of the kind, its settings and its requests. All other code, such as the comparison of settings and the
-handling of lost responses, is the same for all kinds.
+A resource belongs to a product, or to the owner of a product. An example is a webhook. Each kind of resource has a file
+in ``kinds/``. The file defines the name of the kind, its settings and its requests. All other code, such as the
+comparison of settings and the handling of lost responses, is the same for all kinds.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Body, Change, Declared, Row
+
 if TYPE_CHECKING:
     from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 
-Row = Mapping[str, Any]
-"""One resource, with the keys and values that the cloud uses."""
-
-Body = Mapping[str, Any]
-"""The body of a request that creates or changes a resource. The body may hold secrets."""
+Once = Mapping[str, str]
+"""Secrets that only the response to a write shows, such as the token of a new API user, keyed by return value."""
 
 
 def keep_value(value: Any) -> Any:
@@ -38,7 +37,12 @@ class Field:
         changed. If the spec contains ``no_log``, the values of the option are masked in all output.
     :param default: the value that the cloud uses if a request does not contain the setting.
     :param secret: whether the values may hold secrets. If true, the values are masked, except variables in braces.
-    :param required: whether the cloud refuses to create a resource without the setting.
+    :param write_only: whether the cloud never returns the values, so that they cannot be compared.
+    :param fixed: whether the cloud can set the value only when it creates the resource.
+    :param local: whether the value is a setting of this collection. It is neither compared nor sent, and the functions
+        of the kind read it from ``Change.declared``.
+    :param required: whether the cloud refuses to create a resource without the setting; a function of the declared
+        values if that depends on other settings.
     :param normalise: function that converts all spellings of a value to one form. The converted values are compared.
     :param show: function that converts a normalised value to a form that may be shown. The function is not used for
         secret settings.
@@ -49,9 +53,16 @@ class Field:
     spec: Mapping[str, Any]
     default: Any = None
     secret: bool = False
-    required: bool = False
+    write_only: bool = False
+    fixed: bool = False
+    local: bool = False
+    required: bool | Callable[[Mapping[str, Any]], bool] = False
     normalise: Callable[[Any], Any] = keep_value
     show: Callable[[Any], Any] = keep_value
+
+    def is_required(self, values: Mapping[str, Any]) -> bool:
+        """Return whether the cloud refuses to create a resource with these declared values without this setting."""
+        return self.required(values) if callable(self.required) else self.required
 
 
 @dataclass(frozen=True)
@@ -68,14 +79,26 @@ class Kind:
         contains all fields.
     :param create_row: function that creates a resource. Before the function is called again for the same resource, the
         list is read again.
-    :param update_row: function that changes one resource, given its row from the list.
-    :param delete_row: function that removes one resource, given its row from the list.
+    :param update_row: function that changes one resource.
+    :param delete_row: function that removes one resource.
+    :param write_rows: function that carries out changes of several resources together, in place of the three functions
+        above; ``None`` if each resource is written by its own requests.
     :param replaces: whether an update replaces the whole resource. If true, the request contains all fields.
     :param constants: the keys and values that every request body of the kind contains.
     :param read_only: keys of a row that are never sent to the cloud.
     :param exclusive: names of fields that cannot be combined in one resource.
+    :param short: the name of the field that a definition may give alone, in place of a mapping with all fields.
     :param check: function that returns sentences about the mistakes in a declaration.
-    :param refuse_removal: function that raises an error if a resource is in use, given its row from the list.
+    :param refuse_creation: function that raises an error if a resource cannot be created, although the list does not
+        show it.
+    :param refuse_removal: function that raises an error if a resource is in use.
+    :param find_pending: function that returns why a written resource may show its new state only later; ``None`` if it
+        should show its new state at once.
+    :param is_reserved: function that returns whether a resource belongs to another part of this collection, given its
+        row from the list. Such a resource is neither exported nor pruned.
+    :param after: the names of kinds whose resources must exist before resources of this kind.
+    :param not_prunable: the reason why resources of the kind are never pruned; empty if they can be pruned.
+    :param only_if_asked: whether an export contains the kind only if it is named.
     :param id_key: the key of a row that holds the id of the resource.
     """
 
@@ -85,43 +108,41 @@ class Kind:
     key: Field
     fields: tuple[Field, ...]
     list_rows: Callable[[Target], Sequence[Row]]
-    create_row: Callable[[Target, Body], None]
-    update_row: Callable[[Target, Row, Body], None]
-    delete_row: Callable[[Target, Row], None]
+    create_row: Callable[[Target, Change], Once | None]
+    update_row: Callable[[Target, Change], Once | None]
+    delete_row: Callable[[Target, Change], None]
+    write_rows: Callable[[Target, Sequence[Change]], None] | None = None
     read_row: Callable[[Target, Row], Row] | None = None
     replaces: bool = False
     constants: Body = field(default_factory=dict)
     read_only: frozenset[str] = frozenset()
     exclusive: tuple[str, ...] = ()
+    short: str | None = None
     check: Callable[[Declared], Sequence[str]] = lambda declared: ()
+    refuse_creation: Callable[[Target, Change], None] | None = None
     refuse_removal: Callable[[Target, Row], None] | None = None
+    find_pending: Callable[[Change], str | None] = lambda change: None
+    is_reserved: Callable[[Row], bool] = lambda row: False
+    after: tuple[str, ...] = ()
+    not_prunable: str = ""
+    only_if_asked: bool = False
     id_key: str = "id"
+
+    @property
+    def compared(self) -> tuple[Field, ...]:
+        """The fields whose values the cloud stores."""
+        return tuple(each for each in self.fields if not each.local)
 
     def build_option_specs(self) -> dict[str, dict[str, Any]]:
         """Return the argument spec of the module's options for the settings of one resource."""
         specs = {each.name: dict(each.spec) for each in self.fields}
         return {self.key.name: {**self.key.spec, "required": True}, **specs}
 
-
-@dataclass(frozen=True)
-class Declared:
-    """The declaration of one resource.
-
-    :param key: the value of the field ``Kind.key``.
-    :param values: the declared settings, keyed by field name.
-    :param absent: whether the resource must be removed.
-    """
-
-    key: str
-    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    absent: bool = False
-
-    @classmethod
-    def from_options(cls, kind: Kind, options: Mapping[str, Any]) -> Declared:
+    def read_options(self, options: Mapping[str, Any]) -> Declared:
         """Convert the options of a module to the declaration of one resource."""
-        values = {each.name: options[each.name] for each in kind.fields if options[each.name] is not None}
-        for each in kind.fields:
+        values = {each.name: options[each.name] for each in self.fields if options[each.name] is not None}
+        for each in self.fields:
             if each.name in values and "options" in each.spec:  # Ansible sets missing suboptions to None
                 given = values[each.name].items()
                 values[each.name] = {name: value for name, value in given if value is not None}
-        return cls(options[kind.key.name], values, options["state"] == "absent")
+        return Declared(options[self.key.name], values, options["state"] == "absent")

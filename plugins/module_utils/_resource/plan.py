@@ -8,15 +8,21 @@ never contain secrets.
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import MASK
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Body, Declared, Field, Kind, Row
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import (
+    Action,
+    Change,
+    Declared,
+    Placeholder,
+    Row,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
 
 ON_CREATE = "on_create"
 ALWAYS = "always"
@@ -34,50 +40,20 @@ MIN_LITERAL = 12
 """A word in a string that may contain a secret is masked in all output if the word has at least this length. Tokens are
 longer than ordinary words."""
 
+MAX_LINES = 20
+"""The maximum number of resources that one message names."""
+MAX_HINTS = 2
+"""The maximum number of different hints after such a message."""
+
 _MASKED = re.compile(r"(\w+ )?([\w-]{0,4}[*•]{3,}\w{0,4}|-{4,}|\[\[SENSITIVE\]\])")
 """The pattern of the mask that a cloud shows in place of a secret. The mask may include a scheme such as Bearer, or the
 first and last characters of the secret."""
 _VARIABLE = re.compile(r"((Basic|Bearer|Token) )?(\{\{[^{}]+\}\}|\{\{\{[^{}]+\}\}\})")
 
 
-class Action(enum.Enum):
-    """The kinds of changes. Each value completes the sentence "The resource is …"."""
-
-    NONE = "as declared"
-    CREATE = "created"
-    UPDATE = "changed"
-    DELETE = "removed"
-
-
-@dataclass(frozen=True)
-class Change:
-    """The change that brings one resource to its declared state.
-
-    :param row: the observed resource; ``None`` if the resource does not exist.
-    :param body: the body of the request to send.
-    :param before: the changing fields with their values before the change, without secrets.
-    :param after: the changing fields with their values after the change, without secrets.
-    :param not_compared: paths of secrets that cannot be compared, because the cloud does not show them. An example is
-        ``headers.authorization``.
-    """
-
-    declared: Declared
-    action: Action
-    row: Row | None = field(default=None, repr=False)
-    body: Body = field(default_factory=dict, repr=False)
-    before: Mapping[str, Any] = field(default_factory=dict)
-    after: Mapping[str, Any] = field(default_factory=dict)
-    not_compared: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """Return the key of the resource."""
-        return self.declared.key
-
-
 def read_declared(kind: Kind, options: Mapping[str, Any]) -> Declared:
     """Convert the options of a module to the declaration of one resource, and check it; see :func:`check_declared`."""
-    declared = Declared.from_options(kind, options)
+    declared = kind.read_options(options)
     check_declared(kind, declared)
     return declared
 
@@ -103,14 +79,14 @@ def match_rows(kind: Kind, rows: Sequence[Row], keys: Collection[str]) -> dict[s
     """
     found: dict[str, Row] = {}
     for row in rows:
-        key = row.get(kind.key.cloud)
+        key = str(row.get(kind.key.cloud))
         if key not in keys:
             continue
         if key in found:
-            ids = sorted(str(each[kind.id_key]) for each in rows if each.get(kind.key.cloud) == key)
+            ids = sorted(str(each[kind.id_key]) for each in rows if str(each.get(kind.key.cloud)) == key)
             message = f"{len(ids)} {kind.noun}s are called {key}: {' and '.join(ids)}."
             raise ParticleError("conflict", message, hint="Remove or rename all but one of them, and run again.")
-        found[str(key)] = row
+        found[key] = row
     return found
 
 
@@ -128,13 +104,32 @@ def plan_changes(
     :param update_secrets: when to write secrets that cannot be compared: one of :data:`UPDATE_SECRETS`.
     :param written: the keys of resources that were just written. If the cloud does not show a secret of one of these
         resources, the secret counts as hidden and not as missing.
-    :raises ParticleError: ``conflict`` when a resource must be created but lacks a required field, or when an update
-        would replace a secret by a mask.
+    :raises ParticleError: ``conflict`` when resources cannot reach their declared state: a resource must be created but
+        lacks a required field or a secret, a field differs that the cloud cannot change, or an update would replace a
+        secret by a mask. The error names all these resources.
     """
-    return tuple(
-        _plan_change(kind, observed.get(each.key), each, update_secrets, just_written=each.key in written)
-        for each in declared
-    )
+    changes, refused = list[Change](), list[ParticleError]()
+    for each in declared:
+        try:
+            change = _plan_change(kind, observed.get(each.key), each, update_secrets, just_written=each.key in written)
+        except ParticleError as error:
+            refused.append(error)
+        else:
+            changes.append(change)
+    if refused:
+        raise join_errors(refused)
+    return tuple(changes)
+
+
+def join_errors(errors: Sequence[ParticleError]) -> ParticleError:
+    """Return one error for several errors of the same declaration. A single error is returned unchanged."""
+    if len(errors) == 1:
+        return errors[0]
+    lines = [error.message for error in errors]
+    shown = lines if len(lines) <= MAX_LINES else [*lines[:MAX_LINES], f"and {len(lines) - MAX_LINES} more"]
+    hints = tuple(dict.fromkeys(error.hint for error in errors))
+    message = f"{format_count(len(errors), 'resource')} cannot reach the declared state:\n  " + "\n  ".join(shown)
+    return ParticleError(errors[0].code, message, hint=" ".join(hints[:MAX_HINTS]))
 
 
 def _plan_change(kind: Kind, row: Row | None, declared: Declared, update_secrets: str, *, just_written: bool) -> Change:
@@ -142,28 +137,76 @@ def _plan_change(kind: Kind, row: Row | None, declared: Declared, update_secrets
         if row is None:
             return Change(declared, Action.NONE)
         return Change(declared, Action.DELETE, row, before=show_resource(kind, row))
+    values = _fill_placeholders(kind, row, declared)
     if row is None:
-        return _plan_creation(kind, declared)
-    return _plan_update(kind, row, declared, update_secrets, just_written=just_written)
+        return _plan_creation(kind, declared, values)
+    return _plan_update(kind, row, declared, values, update_secrets, just_written=just_written)
 
 
-def _plan_creation(kind: Kind, declared: Declared) -> Change:
-    missing = [each.name for each in kind.fields if each.required and _is_empty(declared.values.get(each.name))]
+def _fill_placeholders(kind: Kind, row: Row | None, declared: Declared) -> dict[str, Any]:
+    """Return the declared values with the observed secrets in place of their placeholders.
+
+    A field whose whole value is a placeholder is left out if the resource exists, so that it remains unchanged.
+
+    :raises ParticleError: ``conflict`` when a secret is needed, because the resource does not have it yet.
+    """
+    values, missing = dict[str, Any](), list[str]()
+    for each in kind.compared:
+        if each.name not in declared.values:
+            continue
+        value = declared.values[each.name]
+        if isinstance(value, Placeholder) and row is not None:
+            continue
+        found = None if row is None else row.get(each.cloud)
+        values[each.name] = _fill(value, found, missing)
     if missing:
+        names = list_names(list(dict.fromkeys(missing)))
+        verb = "does not exist yet" if row is None else "does not have them yet"
+        message = f"{kind.noun.capitalize()} {declared.key} needs secrets that are not given: {names}. It {verb}."
+        raise ParticleError("conflict", message, hint="Give each of these secrets by its name, and run again.")
+    return values
+
+
+def _fill(value: Any, found: Any, missing: list[str]) -> Any:
+    """Return a value with the leaves of ``found`` in place of placeholders. Names are compared without their case."""
+    if isinstance(value, Placeholder):
+        if _is_empty(found):
+            missing.append(value.name)
+        return found
+    if isinstance(value, Mapping):
+        leaves = {str(name).lower(): item for name, item in found.items()} if isinstance(found, Mapping) else {}
+        return {name: _fill(item, leaves.get(str(name).lower()), missing) for name, item in value.items()}
+    if isinstance(value, list):
+        items = found if isinstance(found, list) and len(found) == len(value) else [None] * len(value)
+        return [_fill(item, other, missing) for item, other in zip(value, items, strict=True)]
+    return value
+
+
+def _plan_creation(kind: Kind, declared: Declared, values: Mapping[str, Any]) -> Change:
+    needed = [each.name for each in kind.fields if each.is_required(declared.values)]
+    if missing := [name for name in needed if _is_empty(declared.values.get(name))]:
         message = (
             f"There is no {kind.noun} {declared.key} yet, and it cannot be created without {_join_names(missing)}."
         )
         raise ParticleError("conflict", message, hint=f"Declare {_join_names(missing)}, or correct {kind.key.name}.")
-    sent = {f.cloud: declared.values[f.name] for f in kind.fields if not _is_empty(declared.values.get(f.name))}
+    sent = {f.cloud: values[f.name] for f in kind.compared if not _is_empty(values.get(f.name))}
     body = {**kind.constants, kind.key.cloud: declared.key, **sent}
-    shown = {f.name: _show(f, body[f.cloud]) for f in kind.fields if f.cloud in body}
+    shown = {f.name: _show(f, body[f.cloud]) for f in kind.compared if f.cloud in body}
     return Change(declared, Action.CREATE, body=body, after=shown)
 
 
-def _plan_update(kind: Kind, row: Row, declared: Declared, update_secrets: str, *, just_written: bool) -> Change:
-    wanted = _complete_fields(kind, declared)
+def _plan_update(
+    kind: Kind,
+    row: Row,
+    declared: Declared,
+    values: Mapping[str, Any],
+    update_secrets: str,
+    *,
+    just_written: bool,
+) -> Change:
+    wanted = _complete_fields(kind, values)
     differing, unknown = list[Field](), list[str]()
-    for each in kind.fields:
+    for each in kind.compared:
         if each.name not in wanted:
             continue
         differs, paths = _compare(each, wanted[each.name], row.get(each.cloud), just_written=just_written)
@@ -173,6 +216,7 @@ def _plan_update(kind: Kind, row: Row, declared: Declared, update_secrets: str, 
     if not differing:
         return Change(declared, Action.NONE, row, not_compared=tuple(unknown))
     pairs = {f.name: _show_pair(f, row.get(f.cloud), wanted[f.name]) for f in differing}
+    _refuse_fixed(kind, declared, {f.name: pairs[f.name] for f in differing if f.fixed})
     body = {f.cloud: wanted[f.name] for f in differing}
     if kind.replaces:
         body = _build_whole_body(kind, row, declared, wanted)
@@ -187,9 +231,23 @@ def _plan_update(kind: Kind, row: Row, declared: Declared, update_secrets: str, 
     )
 
 
-def _complete_fields(kind: Kind, declared: Declared) -> dict[str, Any]:
+def _refuse_fixed(kind: Kind, declared: Declared, pairs: Mapping[str, tuple[Any, Any]]) -> None:
+    """Refuse to change fields that the cloud sets only when it creates a resource.
+
+    :param pairs: the differing fixed fields, each with the shown values in the cloud and in the declaration.
+    :raises ParticleError: ``conflict`` when ``pairs`` is not empty.
+    """
+    if not pairs:
+        return
+    differences = " and ".join(f"{name} is {before}, not {after}" for name, (before, after) in pairs.items())
+    message = f"{kind.noun.capitalize()} {declared.key} exists, but {differences}. The cloud cannot change this."
+    hint = f"Correct the declaration, or declare another {kind.noun} under another name."
+    raise ParticleError("conflict", message, hint=hint)
+
+
+def _complete_fields(kind: Kind, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the declared fields, and ``None`` for each field that cannot be combined with a declared field."""
-    wanted = dict(declared.values)
+    wanted = dict(values)
     if any(not _is_empty(wanted.get(name)) for name in kind.exclusive):
         wanted |= {name: None for name in kind.exclusive if name not in wanted}
     return wanted
@@ -200,8 +258,9 @@ def _build_whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[
 
     :raises ParticleError: ``conflict`` when the body would contain a mask in place of a secret that is not declared.
     """
-    kept = {f.cloud: f for f in kind.fields if f.name not in wanted}
-    masked = [path for cloud, f in kept.items() for path in _find_masked_paths(_normalise(f, row.get(cloud)), f.name)]
+    sent_back = [(f, row.get(f.cloud)) for f in kind.compared if f.name not in wanted]
+    sent_back += [(f, wanted[f.name]) for f in kind.compared if f.secret and f.name in wanted]  # filled placeholders
+    masked = [path for f, value in sent_back for path in _find_masked_paths(_normalise(f, value), f.name)]
     if masked:
         options = _join_names(sorted({path.partition(".")[0] for path in masked}))
         message = (
@@ -209,9 +268,9 @@ def _build_whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[
             f"{kind.noun}, but does not return these values in plain text."
         )
         raise ParticleError("conflict", message, hint=f"Declare {options} too, and run again.")
-    replaced = {f.cloud for f in kind.fields if f.name in wanted}
+    replaced = {f.cloud for f in kind.compared if f.name in wanted}
     rest = {key: value for key, value in row.items() if key not in kind.read_only | replaced and value is not None}
-    sent = {f.cloud: wanted[f.name] for f in kind.fields if not _is_empty(wanted.get(f.name))}
+    sent = {f.cloud: wanted[f.name] for f in kind.compared if not _is_empty(wanted.get(f.name))}
     return {**rest, **kind.constants, kind.key.cloud: declared.key, **sent}
 
 
@@ -233,6 +292,8 @@ def _normalise(each: Field, value: Any) -> Any:
 def _compare(each: Field, wanted: Any, found: Any, *, just_written: bool) -> tuple[bool, list[str]]:
     """Return whether two values of a field differ, and the paths of the secrets that cannot be compared."""
     left, right = _normalise(each, wanted), _normalise(each, found)
+    if each.write_only:
+        return False, [] if left is None else [each.name]
     if not each.secret:
         return left != right, []
     differs, unknown = False, list[str]()
@@ -272,7 +333,7 @@ def _find_masked_paths(value: Any, path: str) -> list[str]:
 
 def show_resource(kind: Kind, row: Row) -> dict[str, Any]:
     """Return all fields of a resource by name. Secrets are masked, and a field that is not set is ``None``."""
-    return {each.name: _show(each, row.get(each.cloud)) for each in kind.fields}
+    return {each.name: _show(each, row.get(each.cloud)) for each in kind.compared}
 
 
 def hide_values(value: Any) -> Any:
@@ -301,6 +362,8 @@ def _show_pair(each: Field, found: Any, wanted: Any) -> tuple[Any, Any]:
 
     If the shown values are equal, a note such as ``(changed)`` is added to the second value.
     """
+    if each.write_only:
+        return MASK, f"{MASK} (not compared)"
     before, after = _show(each, found), _show(each, wanted)
     if not each.secret:
         return before, f"{after} (changed)" if before == after else after
@@ -318,6 +381,22 @@ def _mark_changes(found: Any, wanted: Any) -> Any:
     return after if found == wanted else f"{after} (changed)"
 
 
+def list_given(kind: Kind, declared: Declared) -> dict[str, Any]:
+    """Return the declared fields, keyed by the names in the cloud, without placeholders."""
+    given = {f.cloud: _drop_placeholders(declared.values[f.name]) for f in kind.compared if f.name in declared.values}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _drop_placeholders(value: Any) -> Any:
+    if isinstance(value, Placeholder):
+        return None
+    if isinstance(value, Mapping):
+        return {name: kept for name, item in value.items() if (kept := _drop_placeholders(item)) is not None}
+    if isinstance(value, list):
+        return [kept for item in value if (kept := _drop_placeholders(item)) is not None]
+    return value
+
+
 def find_secrets(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
     """Yield the strings that must be masked in all output.
 
@@ -326,7 +405,7 @@ def find_secrets(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
 
     :param values: the fields of a resource, keyed by the names in the cloud.
     """
-    for each in kind.fields:
+    for each in kind.compared:
         value = _normalise(each, values.get(each.cloud))
         if _is_empty(value):
             continue

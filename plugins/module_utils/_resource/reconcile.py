@@ -21,16 +21,20 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures
     is_run_ending,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Declared, Kind, Row
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Action, Change, Declared, Row
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Kind, Once
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import (
     ON_CREATE,
-    Action,
-    Change,
     find_secrets,
+    join_errors,
+    list_given,
     match_rows,
     plan_changes,
     show_resource,
 )
+
+CHANGING = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE})
+"""All kinds of changes."""
 
 
 @dataclass
@@ -41,13 +45,17 @@ class Outcome:
     :param rows: the rows from the last reading of each resource, keyed by resource key.
     :param written: the keys of resources that were written, completely or partly.
     :param errors: the errors of failed resources, keyed by resource key.
+    :param once: secrets that only the responses to the writes have shown, keyed by resource key.
+    :param pending: for each written resource that will show its new state only later, the reason.
     :param stopped: the error that ended the run before all resources were written and read again.
     """
 
-    changes: tuple[Change, ...]
-    rows: dict[str, Row]
+    changes: tuple[Change, ...] = ()
+    rows: dict[str, Row] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)
     errors: dict[str, ParticleError] = field(default_factory=dict)
+    once: dict[str, Once] = field(default_factory=dict, repr=False)
+    pending: dict[str, str] = field(default_factory=dict)
     stopped: ParticleError | None = None
 
     @property
@@ -92,100 +100,164 @@ def reconcile_resources(
     :param force: whether to remove resources that are in use.
     :raises ParticleError: when an error occurs before the first write. The returned outcome contains any later error.
     """
-    run = _Run(target, kind, {each.key: each for each in declared}, update_secrets)
-    outcome = run.plan()
-    if not force:
-        run.refuse_removals(outcome)
+    run = KindRun(target, kind, declared, update_secrets=update_secrets)
+    run.plan()
+    run.refuse(force=force)
     if check_mode:
-        return outcome
+        return run.outcome
     try:
-        run.apply(outcome.changes, outcome)
-        run.settle(outcome)
-        run.verify(outcome)
+        run.apply()
+        run.verify()
     except ParticleError as error:  # reading again failed; the outcome still reports the writes
-        outcome.stopped = outcome.error or error
-    return outcome
+        run.outcome.stopped = run.outcome.error or error
+    return run.outcome
 
 
-class _Run:
-    def __init__(self, target: Target, kind: Kind, declared: dict[str, Declared], update_secrets: str) -> None:
+class KindRun:
+    """A run for the resources of one kind, in steps: :meth:`plan`, :meth:`refuse`, :meth:`apply` and :meth:`verify`.
+
+    :param update_secrets: when to write secrets that cannot be compared: one of :data:`UPDATE_SECRETS`.
+    :param prune: whether to remove all resources that are not declared, except those of other parts of this collection.
+    :ivar outcome: the outcome of the steps so far.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        kind: Kind,
+        declared: Sequence[Declared],
+        *,
+        update_secrets: str = ON_CREATE,
+        prune: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.outcome = Outcome()
         self._target = target
-        self._kind = kind
-        self._declared = declared
+        self._declared = {each.key: each for each in declared}
         self._update_secrets = update_secrets
+        self._prune = prune
 
-    def plan(self) -> Outcome:
-        """Read all resources, and compute their changes."""
-        for each in self._declared.values():
-            self._mask({f.cloud: each.values.get(f.name) for f in self._kind.fields})
-        rows = self._observe(self._declared)
-        declared = list(self._declared.values())
-        return Outcome(plan_changes(self._kind, rows, declared, update_secrets=self._update_secrets), rows)
+    def plan(self) -> None:
+        """Read all resources, and compute their changes.
 
-    def refuse_removals(self, outcome: Outcome) -> None:
-        """Refuse to remove resources that are in use.
-
-        :raises ParticleError: the error of the kind about the first resource in use.
+        :raises ParticleError: when the resources cannot be read, or cannot reach their declared state.
         """
-        if self._kind.refuse_removal is None:
-            return
-        for change in outcome.changes:
-            if change.action is Action.DELETE and change.row is not None:
-                self._kind.refuse_removal(self._target, change.row)
+        for each in self._declared.values():
+            self._mask(list_given(self.kind, each))
+        rows = self.kind.list_rows(self._target)
+        if self._prune:
+            kept = [row for row in rows if not self.kind.is_reserved(row)]
+            for key in [str(row.get(self.kind.key.cloud)) for row in kept]:
+                self._declared.setdefault(key, Declared(key, absent=True))
+        self.outcome.rows = self._read_matching(rows, self._declared)
+        declared = list(self._declared.values())
+        self.outcome.changes = plan_changes(self.kind, self.outcome.rows, declared, update_secrets=self._update_secrets)
 
-    def _observe(self, keys: Collection[str]) -> dict[str, Row]:
-        """Read the list of resources. Return a mapping from each of ``keys`` to the row of that resource, if any.
+    def refuse(self, *, force: bool = False) -> None:
+        """Refuse changes that the cloud would refuse, or that would harm what is in use.
+
+        :param force: whether to remove resources that are in use.
+        :raises ParticleError: the errors of the kind about its resources.
+        """
+        errors = list[ParticleError]()
+        for change in self.outcome.changes:
+            try:
+                self._refuse_change(change, force=force)
+            except ParticleError as error:
+                if is_run_ending(error):
+                    raise
+                errors.append(error)
+        if errors:
+            raise join_errors(errors)
+
+    def _refuse_change(self, change: Change, *, force: bool) -> None:
+        if change.action is Action.CREATE and self.kind.refuse_creation is not None:
+            self.kind.refuse_creation(self._target, change)
+        refuse_removal = self.kind.refuse_removal
+        if change.action is Action.DELETE and change.row is not None and refuse_removal is not None and not force:
+            refuse_removal(self._target, change.row)
+
+    def _read_matching(self, rows: Sequence[Row], keys: Collection[str]) -> dict[str, Row]:
+        """Return a mapping from each of ``keys`` to the row of that resource, if any, with all fields.
 
         If the list lacks fields, also read each resource with a separate request.
         """
-        rows = match_rows(self._kind, self._kind.list_rows(self._target), keys)
-        if self._kind.read_row is not None:
-            read = self._kind.read_row
-            whole = map_in_parallel(lambda row: read(self._target, row), rows.values(), self._target.http.workers)
+        matching = match_rows(self.kind, rows, keys)
+        if self.kind.read_row is not None:
+            read = self.kind.read_row
+            whole = map_in_parallel(lambda row: read(self._target, row), matching.values(), self._target.http.workers)
             # Keep the fields that are in the row of the list, but not in the response for the single resource.
-            rows = {key: {**row, **more} for (key, row), more in zip(rows.items(), whole, strict=True)}
-        for row in rows.values():
+            matching = {key: {**row, **more} for (key, row), more in zip(matching.items(), whole, strict=True)}
+        for row in matching.values():
             self._mask(row)
-        return rows
+        return matching
 
     def _mask(self, values: Row) -> None:
-        self._target.http.redact.add_secrets(find_secrets(self._kind, values))
+        self._target.http.redact.add_secrets(find_secrets(self.kind, values))
 
-    def _plan_again(self, keys: Collection[str], outcome: Outcome, written: Collection[str]) -> tuple[Change, ...]:
+    def _plan_again(self, keys: Collection[str], written: Collection[str]) -> tuple[Change, ...]:
         """Read the resources with the given keys again, and compute the changes that these resources still need."""
-        rows = self._observe(keys)
-        outcome.rows = {key: row for key, row in outcome.rows.items() if key not in keys} | rows
+        rows = self._read_matching(self.kind.list_rows(self._target), keys)
+        self.outcome.rows = {key: row for key, row in self.outcome.rows.items() if key not in keys} | rows
         declared = [self._declared[key] for key in self._declared if key in keys]
-        return plan_changes(self._kind, rows, declared, update_secrets=self._update_secrets, written=frozenset(written))
+        return plan_changes(self.kind, rows, declared, update_secrets=self._update_secrets, written=frozenset(written))
 
-    def apply(self, changes: Sequence[Change], outcome: Outcome) -> None:
-        """Send all changes in parallel. An error marks only one resource as failed, unless the error ends the run."""
+    def apply(self, actions: Collection[Action] = CHANGING) -> None:
+        """Write the changes in parallel, and repeat writes that have an unknown result and have not taken effect.
 
-        def write(change: Change) -> None:
-            if outcome.stopped is not None:
-                return
-            try:
-                self._write(change)
-                outcome.written.add(change.key)
-            except ParticleError as error:
-                if is_run_ending(error):
-                    outcome.stopped = outcome.stopped or error
-                else:
-                    outcome.errors[change.key] = error
+        An error marks only one resource as failed, unless the error ends the run.
 
-        map_in_parallel(write, [each for each in changes if each.action is not Action.NONE], self._target.http.workers)
+        :param actions: the kinds of changes to write.
+        """
+        due = [change for change in self.outcome.changes if change.action in actions]
+        self._write_all(due)
+        self._settle({change.key for change in due})
 
-    def _write(self, change: Change) -> None:
-        if change.row is None:
-            self._kind.create_row(self._target, change.body)
-        elif change.action is Action.DELETE:
-            self._kind.delete_row(self._target, change.row)
+    def _write_all(self, changes: Sequence[Change]) -> None:
+        if self.kind.write_rows is not None and changes:
+            self._write_together(changes)
         else:
-            self._kind.update_row(self._target, change.row, change.body)
+            map_in_parallel(self._write_alone, changes, self._target.http.workers)
 
-    def settle(self, outcome: Outcome) -> None:
+    def _write_together(self, changes: Sequence[Change]) -> None:
+        if self.kind.write_rows is None or self.outcome.stopped is not None:
+            return
+        try:
+            self.kind.write_rows(self._target, changes)
+            self.outcome.written |= {change.key for change in changes}
+        except ParticleError as error:
+            for change in changes:
+                self._note_error(change, error)
+
+    def _write_alone(self, change: Change) -> None:
+        if self.outcome.stopped is not None:
+            return
+        try:
+            once = self._write(change)
+            self.outcome.written.add(change.key)
+            if once:
+                self.outcome.once[change.key] = once
+        except ParticleError as error:
+            self._note_error(change, error)
+
+    def _note_error(self, change: Change, error: ParticleError) -> None:
+        if is_run_ending(error):
+            self.outcome.stopped = self.outcome.stopped or error
+        else:
+            self.outcome.errors[change.key] = error
+
+    def _write(self, change: Change) -> Once | None:
+        if change.action is Action.CREATE:
+            return self.kind.create_row(self._target, change)
+        if change.action is Action.UPDATE:
+            return self.kind.update_row(self._target, change)
+        self.kind.delete_row(self._target, change)
+        return None
+
+    def _settle(self, keys: Collection[str]) -> None:
         """Read the resources whose writes have an unknown result, and repeat only writes that have not taken effect."""
-        uncertain = {key: error for key, error in outcome.errors.items() if is_in_doubt(error)}
+        outcome = self.outcome
+        uncertain = {key: error for key, error in outcome.errors.items() if key in keys and is_in_doubt(error)}
         if not uncertain or outcome.stopped is not None:
             return
         first = {change.key: change for change in outcome.changes}
@@ -193,24 +265,32 @@ class _Run:
         # secrets.
         created = {key for key in uncertain if first[key].action is Action.CREATE}
         again = []
-        for change in self._plan_again(uncertain, outcome, created):
+        for change in self._plan_again(uncertain, created):
             if change.action is Action.NONE:
                 outcome.written.add(change.key)
                 del outcome.errors[change.key]
             elif not (has_exhausted_retries(uncertain[change.key]) and _is_same(change, first[change.key])):
                 del outcome.errors[change.key]
                 again.append(change)
-        self.apply(again, outcome)
+        self._write_all(again)
 
-    def verify(self, outcome: Outcome) -> None:
-        """Read the written resources again. A resource that still differs from its declaration is marked as failed."""
+    def verify(self) -> None:
+        """Read the written resources again. A resource that still differs from its declaration is marked as failed.
+
+        :raises ParticleError: when the resources cannot be read.
+        """
+        outcome = self.outcome
         keys = outcome.written - outcome.errors.keys()
         if not keys or outcome.stopped is not None:
             return
-        proved = {change.key: change for change in self._plan_again(keys, outcome, keys)}
+        proved = {change.key: change for change in self._plan_again(keys, keys)}
         for change in proved.values():
-            if change.action is not Action.NONE:
-                outcome.errors[change.key] = _build_difference_error(self._kind, change)
+            if change.action is Action.NONE:
+                continue
+            if (reason := self.kind.find_pending(change)) is not None:
+                outcome.pending[change.key] = reason
+            else:
+                outcome.errors[change.key] = _build_difference_error(self.kind, change)
         outcome.changes = tuple(
             replace(each, not_compared=proved[each.key].not_compared) if each.key in proved else each
             for each in outcome.changes
@@ -257,7 +337,9 @@ def reconcile_resource(
     if any(each.secret for each in kind.fields):
         result["not_compared"] = list(change.not_compared)
     if change.not_compared:
-        result["msg"] = _describe_not_compared(kind, change, update_secrets)
+        result["msg"] = describe_not_compared(kind, change, update_secrets)
+    if declared.key in outcome.pending:
+        result["msg"] = outcome.pending[declared.key]
     return {**result, **(outcome.error.as_failure() if outcome.error else {})}
 
 
@@ -278,7 +360,8 @@ def _describe(kind: Kind, change: Change, row: Row | None, *, predict: bool) -> 
     return {**identity, kind.key.name: row.get(kind.key.cloud), **show_resource(kind, row)}
 
 
-def _describe_not_compared(kind: Kind, change: Change, update_secrets: str) -> str:
+def describe_not_compared(kind: Kind, change: Change, update_secrets: str) -> str:
+    """Return a sentence about the secrets of a resource that cannot be compared."""
     names = ", ".join(change.not_compared)
     text = f"The cloud does not show these secrets of {kind.noun} {change.key}, so they cannot be compared: {names}."
     if change.action is not Action.NONE:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -14,16 +15,21 @@ from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import MASK
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import (
+    Action,
+    Change,
+    Declared,
+    Placeholder,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.webhooks import WEBHOOKS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import (
     ALWAYS,
     ON_CREATE,
-    Action,
-    Change,
     check_declared,
     find_secrets,
     hide_values,
+    list_given,
     match_rows,
     plan_changes,
     show_resource,
@@ -352,3 +358,85 @@ def test_planned_update_leads_to_the_declared_state(
     dropped = {CLOUD_NAMES[name] for name in WEBHOOKS.exclusive} if bodies else set()
     undeclared = {key: value for key, value in row.items() if key not in dropped | {CLOUD_NAMES[n] for n in declared}}
     assert {key: after.get(key) for key in undeclared} == undeclared
+
+
+class TestPlaceholders:
+    """A declaration may name a secret that only the cloud, or the user, knows."""
+
+    DECLARED: ClassVar[dict[str, Any]] = {
+        "event": "reading",
+        "url": "https://hooks.example.net/in",
+        "headers": {"authorization": Placeholder("READINGS"), "X-Site": "barn"},
+    }
+
+    def test_existing_webhook_keeps_its_secret(self) -> None:
+        assert plan(ROW, self.DECLARED).action is Action.NONE
+
+    def test_change_of_another_field_sends_the_secret_back(self) -> None:
+        change = plan(ROW, {**self.DECLARED, "event": "other"})
+        assert change.body["headers"] == {"authorization": TOKEN, "X-Site": "barn"}
+        assert list(change.after) == ["event"]
+
+    def test_change_that_would_write_a_mask_is_refused(self) -> None:
+        masked = {**ROW, "headers": {"Authorization": MASK, "X-Site": "barn"}}
+        with pytest.raises(ParticleError, match=r"would lose headers\.authorization"):
+            plan(masked, {**self.DECLARED, "event": "other"})
+
+    def test_new_webhook_needs_the_secret(self) -> None:
+        with pytest.raises(ParticleError, match=r"needs secrets that are not given: READINGS\. It does not exist yet"):
+            plan(None, self.DECLARED)
+
+    def test_secret_that_the_webhook_does_not_have_is_needed(self) -> None:
+        values = {"headers": {"Authorization": TOKEN, "X-Site": "barn", "X-Key": Placeholder("KEY")}}
+        with pytest.raises(ParticleError, match="secrets that are not given: KEY"):
+            plan(ROW, values)
+
+    def test_placeholders_are_left_out_of_the_secrets_to_mask(self) -> None:
+        given = list_given(WEBHOOKS, Declared("readings", self.DECLARED))
+        assert given["headers"] == {"X-Site": "barn"}
+
+
+class TestSettingsOfAnotherNature:
+    """The cloud never shows some values, cannot change others, and never learns others."""
+
+    KIND = replace(
+        WEBHOOKS,
+        noun="key",
+        fields=(
+            Field("value", "value", {"type": "str", "no_log": True}, secret=True, write_only=True, required=True),
+            Field("scope", "scope", {"type": "str"}, fixed=True),
+            Field("file", "file", {"type": "path"}, local=True),
+        ),
+        replaces=False,
+        constants={},
+    )
+    ROW: ClassVar[dict[str, Any]] = {"id": "1", "name": "one", "scope": "wide"}
+
+    def plan(self, row: dict[str, Any] | None, values: dict[str, Any], **options: Any) -> Change:
+        (change,) = plan_changes(self.KIND, {"one": row} if row else {}, [Declared("one", values)], **options)
+        return change
+
+    def test_value_that_the_cloud_never_shows_is_written_only_if_asked(self) -> None:
+        kept = self.plan(self.ROW, {"value": TOKEN})
+        assert (kept.action, kept.not_compared) == (Action.NONE, ("value",))
+        written = self.plan(self.ROW, {"value": TOKEN}, update_secrets=ALWAYS)
+        assert (written.body, written.after) == ({"value": TOKEN}, {"value": f"{MASK} (not compared)"})
+        assert self.plan(self.ROW, {"value": TOKEN}, update_secrets=ALWAYS, written={"one"}).action is Action.NONE
+
+    def test_value_that_cannot_change_is_refused(self) -> None:
+        with pytest.raises(ParticleError, match="Key one exists, but scope is wide, not narrow") as caught:
+            self.plan(self.ROW, {"scope": "narrow"})
+        assert caught.value.code == "conflict"
+
+    def test_setting_of_the_collection_is_not_sent(self) -> None:
+        assert self.plan(self.ROW, {"file": "/tmp/token"}).action is Action.NONE
+        assert self.plan(None, {"value": TOKEN, "file": "/tmp/token"}).body == {"name": "one", "value": TOKEN}
+
+    def test_all_refused_resources_are_named_at_once(self) -> None:
+        declared = [Declared("one", {"scope": "narrow"}), Declared("two")]
+        with pytest.raises(ParticleError) as caught:
+            plan_changes(self.KIND, {"one": self.ROW}, declared)
+        lines = caught.value.message.split("\n")
+        assert lines[0] == "2 resources cannot reach the declared state:"
+        assert "Key one exists" in lines[1]
+        assert "no key two yet" in lines[2]

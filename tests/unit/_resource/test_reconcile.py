@@ -15,7 +15,8 @@ from fleet_cloud import OURS, RecordingHttp, client
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import ChangedItem, Diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Declared, Field, Kind
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Change, Declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import ALWAYS, ON_CREATE
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import (
     Outcome,
@@ -61,17 +62,21 @@ class Store:
         found = dict(self.rows[row["id"]])
         return {**found, "token": "********"} if self.mask and "token" in found else found
 
-    def create_row(self, target: Target, body: Mapping[str, Any]) -> None:
-        self._call("create", lambda: self.rows.update({f"new-{len(self.rows)}": self._row(body)}))
+    def create_row(self, target: Target, change: Change) -> None:
+        self._call("create", lambda: self.rows.update({f"new-{len(self.rows)}": self._row(change.body)}))
 
     def _row(self, body: Mapping[str, Any]) -> dict[str, Any]:
         return {**body, "id": f"new-{len(self.rows)}"}
 
-    def update_row(self, target: Target, row: Mapping[str, Any], body: Mapping[str, Any]) -> None:
-        self._call("update", lambda: self.rows[row["id"]].update(body))
+    def update_row(self, target: Target, change: Change) -> None:
+        self._call("update", lambda: self._find(change).update(change.body))
 
-    def delete_row(self, target: Target, row: Mapping[str, Any]) -> None:
-        self._call("delete", lambda: self.rows.pop(row["id"]))
+    def delete_row(self, target: Target, change: Change) -> None:
+        self._call("delete", lambda: self.rows.pop(self._find(change)["id"]))
+
+    def _find(self, change: Change) -> dict[str, Any]:
+        assert change.row is not None
+        return self.rows[change.row["id"]]
 
     @property
     def kind(self) -> Kind:
@@ -211,9 +216,9 @@ class TestUncertainWrites:
         store.faults["create"] = [(AMBIGUOUS, False)]
         create = store.create_row
 
-        def create_late(where: Target, body: Mapping[str, Any]) -> None:
-            create(where, body)
-            store.rows["late"] = {**body, "id": "late"}  # the first request arrives after the second
+        def create_late(where: Target, change: Change) -> None:
+            create(where, change)
+            store.rows["late"] = {**change.body, "id": "late"}  # the first request arrives after the second
 
         kind = replace(store.kind, create_row=create_late)
         result = reconcile_resource(target, kind, BLUE, check_mode=False)
@@ -253,7 +258,7 @@ class TestFailures:
 
     def test_update_without_effect_is_a_failure(self, target: Target) -> None:
         store = Store(RED)
-        kind = replace(store.kind, update_row=lambda target, row, body: None)
+        kind = replace(store.kind, update_row=lambda target, change: None)
         result = reconcile_resource(target, kind, BLUE, check_mode=False)
         assert (result["changed"], result["error"]["code"]) == (True, "conflict")
         assert "thing one still differs: colour" in result["msg"]

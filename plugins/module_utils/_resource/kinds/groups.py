@@ -20,7 +20,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_f
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Declared, Field, Kind, Row
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Declared, Row
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
 
 _TEXT: Mapping[str, Any] = {"type": "str"}
 _COLOR = re.compile(r"#[0-9a-f]{6}\Z")
@@ -66,10 +67,11 @@ GROUPS = Kind(
         Field("color", "color", _TEXT, normalise=str.lower),
     ),
     list_rows=lambda target: list_group_rows(target.http, target.required_product.id),
-    create_row=lambda target, body: create_group(target.http, target.required_product.id, **body),
-    update_row=lambda target, row, body: update_group(target.http, target.required_product.id, row["name"], body),
-    delete_row=lambda target, row: delete_group(target.http, target.required_product.id, row["name"]),
+    create_row=lambda target, change: create_group(target.http, target.required_product.id, **change.body),
+    update_row=lambda target, change: update_group(target.http, target.required_product.id, change.key, change.body),
+    delete_row=lambda target, change: delete_group(target.http, target.required_product.id, change.key),
     check=_check_group,
     refuse_removal=_refuse_removal,
+    is_reserved=lambda row: str(row["name"]).startswith(RESERVED_GROUPS),
     id_key="name",
 )

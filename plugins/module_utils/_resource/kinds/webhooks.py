@@ -18,7 +18,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.integratio
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import MASK
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind, Row
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Change, Row
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
 
 _TYPE = "Webhook"
 
@@ -35,6 +36,11 @@ def _list_webhooks(target: Target) -> list[dict[str, Any]]:
 
 def _read_webhook(target: Target, row: Row) -> dict[str, Any]:
     return get_integration(target.http, target.required_product.id, row["id"])
+
+
+def _get_id(change: Change) -> str:
+    """Return the id of an observed webhook."""
+    return str(change.row["id"]) if change.row is not None else ""
 
 
 def _parse_template(value: Any) -> Any:
@@ -150,9 +156,11 @@ WEBHOOKS = Kind(
     ),
     list_rows=_list_webhooks,
     read_row=_read_webhook,
-    create_row=lambda target, body: create_integration(target.http, target.required_product.id, body),
-    update_row=lambda target, row, body: edit_integration(target.http, target.required_product.id, row["id"], body),
-    delete_row=lambda target, row: delete_integration(target.http, target.required_product.id, row["id"]),
+    create_row=lambda target, change: create_integration(target.http, target.required_product.id, change.body),
+    update_row=lambda target, change: edit_integration(
+        target.http, target.required_product.id, _get_id(change), change.body
+    ),
+    delete_row=lambda target, change: delete_integration(target.http, target.required_product.id, _get_id(change)),
     replaces=True,
     constants={"integration_type": _TYPE},
     # An update sends all other keys of a row back, including keys that the cloud may add in the future.

@@ -12,10 +12,12 @@ from fleet_cloud import BASE, OURS, RecordingHttp, client
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Action, Change, Declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.webhooks import WEBHOOKS
 from support.scripted import ScriptedCloud
 
 HOOKS = f"{BASE}/integrations"
+DECLARED = Declared("readings")
 HOOK = {"id": "65bb", "name": "readings", "event": "reading"}
 BODY = {"name": "readings", "event": "other", "headers": {"Authorization": "c4nary"}}
 
@@ -54,9 +56,9 @@ def test_single_read_without_an_integration_fails(scripted_cloud: ScriptedCloud,
 def test_writes_send_the_body_to_the_routes_of_the_product(scripted_cloud: ScriptedCloud, target: Target) -> None:
     scripted_cloud.answer("POST", HOOKS, 201, json=HOOK).answer("PUT", f"{HOOKS}/65bb", json={"integration": HOOK})
     scripted_cloud.answer("DELETE", f"{HOOKS}/65bb", 204)
-    WEBHOOKS.create_row(target, BODY)
-    WEBHOOKS.update_row(target, HOOK, BODY)
-    WEBHOOKS.delete_row(target, HOOK)
+    WEBHOOKS.create_row(target, Change(DECLARED, Action.CREATE, body=BODY))
+    WEBHOOKS.update_row(target, Change(DECLARED, Action.UPDATE, HOOK, BODY))
+    WEBHOOKS.delete_row(target, Change(DECLARED, Action.DELETE, HOOK))
     create, update, _delete = scripted_cloud.requests
     assert (create.json, update.json) == (BODY, BODY)
     assert isinstance(target.http, RecordingHttp)
