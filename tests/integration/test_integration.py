@@ -165,7 +165,7 @@ def test_duplicate_webhook_name_is_refused_with_both_ids(simulator: Simulator) -
     before = simulator.stats()["writes"]
     for options in (HOOK, {"name": "readings", "state": "absent"}):
         result = run_and_fail(simulator, options)
-        assert result["error"]["code"] == "conflict"
+        assert result["error"]["code"] == "twins"
         assert all(id in result["msg"] for id in ids)
     assert simulator.stats()["writes"] == before
 

@@ -38,6 +38,7 @@ HINTS: Mapping[str, str] = {
     "device_not_yours": "Check the id. If it is correct, ask the owner of the device to release it.",
     "quarantined": "Declare approval: approved for the device, or remove the device from your declaration.",
     "conflict": "Compare the state in the cloud with your declaration, correct one of them, and run again.",
+    "twins": "Remove or rename all but one of them, and run again.",
     "invalid_manifest": "Correct the manifest and run again; no request was sent.",
     "unsupported": "Remove this from your declaration, or use a cloud that supports it.",
     "rate_limited": "Wait a few minutes and run again, or allow longer waits with max_wait.",

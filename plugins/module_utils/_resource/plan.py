@@ -75,7 +75,7 @@ def check_declared(kind: Kind, declared: Declared) -> None:
 def match_rows(kind: Kind, rows: Sequence[Row], keys: Collection[str]) -> dict[str, Row]:
     """Return a mapping from each of ``keys`` to the row of that resource, if there is such a row.
 
-    :raises ParticleError: ``conflict`` when two rows have the same key.
+    :raises ParticleError: ``twins`` when two rows have the same key.
     """
     found: dict[str, Row] = {}
     for row in rows:
@@ -85,7 +85,7 @@ def match_rows(kind: Kind, rows: Sequence[Row], keys: Collection[str]) -> dict[s
         if key in found:
             ids = sorted(str(each[kind.id_key]) for each in rows if str(each.get(kind.key.cloud)) == key)
             message = f"{len(ids)} {kind.noun}s are called {key}: {' and '.join(ids)}."
-            raise ParticleError("conflict", message, hint="Remove or rename all but one of them, and run again.")
+            raise ParticleError("twins", message)
         found[key] = row
     return found
 

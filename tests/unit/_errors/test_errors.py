@@ -29,7 +29,7 @@ CLOSED_LIST = set(
     "unreachable tls_untrusted not_a_cloud clock_skew malformed_username malformed_password invalid_credentials "
     "unknown_client invalid_client_secret mfa_required otp_refused sso_account locked_out token_invalid "
     "token_expired not_a_token missing_scope listing_refused listing_retired forbidden not_found device_offline "
-    "device_not_yours conflict invalid_manifest unsupported rate_limited budget_exhausted "
+    "device_not_yours conflict twins invalid_manifest unsupported rate_limited budget_exhausted "
     "cloud_error bad_response ambiguous_write too_many_removals run_in_progress invalid_option "
     "unsafe_file quarantined wrong_binary braked internal".split()
 )

@@ -262,7 +262,7 @@ class TestMatching:
         rows = [{**ROW, "id": "b2"}, ROW, {**ROW, "id": "a1"}, {**ROW, "name": "other"}, {**ROW, "name": "other"}]
         with pytest.raises(ParticleError, match=f"3 webhooks are called readings: {ID} and a1 and b2") as caught:
             match_rows(WEBHOOKS, rows, {"readings"})
-        assert caught.value.code == "conflict"
+        assert (caught.value.code, "Remove or rename all but one" in str(caught.value.hint)) == ("twins", True)
 
 
 class TestShowing:

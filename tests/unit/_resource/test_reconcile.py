@@ -222,7 +222,7 @@ class TestUncertainWrites:
 
         kind = replace(store.kind, create_row=create_late)
         result = reconcile_resource(target, kind, BLUE, check_mode=False)
-        assert (result["changed"], result["error"]["code"]) == (True, "conflict")
+        assert (result["changed"], result["error"]["code"]) == (True, "twins")
         assert "2 things are called one: late and new-0" in result["msg"]
 
     def test_removal_answered_with_not_found_succeeds(self, target: Target) -> None:
