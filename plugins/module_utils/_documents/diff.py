@@ -116,6 +116,7 @@ def _fold_items(items: Iterable[list[ChangedItem]]) -> list[list[ChangedItem]]:
 
 def _describe_fold(fold: Sequence[ChangedItem], mask: Callable[[Any], Any]) -> str:
     changes = "; ".join(_describe_change(name, *mask(change)) for name, change in fold[0].changes.items())
+    changes = changes or ("removed" if fold[0].is_removal else "")
     if len(fold) > 1:
         return f"{changes} on {_count(fold)}: {_list_names([item.name or item.key for item in fold], mask)}"
     key, name = (None if text is None else show_text(mask(text)) for text in (fold[0].key, fold[0].name))

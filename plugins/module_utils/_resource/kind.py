@@ -100,6 +100,7 @@ class Kind:
     :param not_prunable: the reason why resources of the kind are never pruned; empty if they can be pruned.
     :param only_if_asked: whether an export contains the kind only if it is named.
     :param id_key: the key of a row that holds the id of the resource.
+    :param shown: keys of a row that the result of the module contains besides the fields.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Kind:
     not_prunable: str = ""
     only_if_asked: bool = False
     id_key: str = "id"
+    shown: tuple[str, ...] = ()
 
     @property
     def compared(self) -> tuple[Field, ...]:

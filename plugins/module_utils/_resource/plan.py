@@ -136,7 +136,8 @@ def _plan_change(kind: Kind, row: Row | None, declared: Declared, update_secrets
     if declared.absent:
         if row is None:
             return Change(declared, Action.NONE)
-        return Change(declared, Action.DELETE, row, before=show_resource(kind, row))
+        before = {name: value for name, value in show_resource(kind, row).items() if value is not None}
+        return Change(declared, Action.DELETE, row, before=before)
     values = _fill_placeholders(kind, row, declared)
     if row is None:
         return _plan_creation(kind, declared, values)
@@ -239,7 +240,8 @@ def _refuse_fixed(kind: Kind, declared: Declared, pairs: Mapping[str, tuple[Any,
     """
     if not pairs:
         return
-    differences = " and ".join(f"{name} is {before}, not {after}" for name, (before, after) in pairs.items())
+    values = {name: ("not set" if before is None else before, after) for name, (before, after) in pairs.items()}
+    differences = " and ".join(f"{name} is {before}, not {after}" for name, (before, after) in values.items())
     message = f"{kind.noun.capitalize()} {declared.key} exists, but {differences}. The cloud cannot change this."
     hint = f"Correct the declaration, or declare another {kind.noun} under another name."
     raise ParticleError("conflict", message, hint=hint)
@@ -332,8 +334,11 @@ def _find_masked_paths(value: Any, path: str) -> list[str]:
 
 
 def show_resource(kind: Kind, row: Row) -> dict[str, Any]:
-    """Return all fields of a resource by name. Secrets are masked, and a field that is not set is ``None``."""
-    return {each.name: _show(each, row.get(each.cloud)) for each in kind.compared}
+    """Return all fields of a resource by name, without those that the cloud never shows.
+
+    Secrets are masked, and a field that is not set is ``None``.
+    """
+    return {each.name: _show(each, row.get(each.cloud)) for each in kind.compared if not each.write_only}
 
 
 def hide_values(value: Any) -> Any:
@@ -424,7 +429,7 @@ def _get_min_length(each: Field, path: str) -> int:
     spec = suboptions.get(path.rpartition(".")[2], {}) if suboptions else each.spec
     if not spec.get("no_log"):
         return MIN_LITERAL
-    return MIN_PASSWORD if spec["type"] == "str" else MIN_VALUE
+    return MIN_VALUE if spec["type"] == "dict" else MIN_PASSWORD
 
 
 def _find_texts(leaf: Any) -> Iterator[str]:

@@ -353,11 +353,13 @@ def _describe(kind: Kind, change: Change, row: Row | None, *, predict: bool) -> 
         return None
     if predict:
         known = change.row or {}
-        row = {kind.id_key: known.get(kind.id_key), **({} if kind.replaces else known), **change.body}
+        row = {key: known.get(key) for key in (kind.id_key, *kind.shown)}
+        row |= {**({} if kind.replaces else known), **change.body}
     if row is None:
         return None
     identity = {} if kind.id_key == kind.key.cloud else {"id": row.get(kind.id_key)}
-    return {**identity, kind.key.name: row.get(kind.key.cloud), **show_resource(kind, row)}
+    facts = {key: row.get(key) for key in kind.shown}
+    return {**identity, kind.key.name: row.get(kind.key.cloud), **show_resource(kind, row), **facts}
 
 
 def describe_not_compared(kind: Kind, change: Change, update_secrets: str) -> str:

@@ -74,6 +74,12 @@ def test_removals_come_before_all_other_changes() -> None:
     assert lines[1:3] == ["remove networks: barn", "create groups: north"]
 
 
+def test_removal_without_values_is_shown() -> None:
+    removals = tuple(ChangedItem(f"KEY_{number}", {}, is_removal=True) for number in range(3))
+    assert list_lines(Diff(removals[:1])) == ["KEY_0: removed"]
+    assert list_lines(Diff(removals)) == ["removed on 3 devices: KEY_0, KEY_1, KEY_2"]
+
+
 def test_hidden_removals_are_counted() -> None:
     devices = (build_device(number, changes={"product": (f"{number}", None)}, is_removal=True) for number in range(30))
     assert list_lines(Diff(tuple(devices)))[-1] == (

@@ -428,6 +428,24 @@ class TestSettingsOfAnotherNature:
             self.plan(self.ROW, {"scope": "narrow"})
         assert caught.value.code == "conflict"
 
+    def test_missing_value_that_cannot_be_set_is_refused(self) -> None:
+        with pytest.raises(ParticleError, match="scope is not set, not narrow"):
+            self.plan({**self.ROW, "scope": None}, {"scope": "narrow"})
+
+    def test_removal_shows_the_values_that_are_set(self) -> None:
+        for row, before in ((self.ROW, {"scope": "wide"}), ({**self.ROW, "scope": None}, {})):
+            (change,) = plan_changes(self.KIND, {"one": row}, [Declared("one", absent=True)])
+            assert (change.action, change.before) == (Action.DELETE, before)
+
+    def test_value_that_the_cloud_never_shows_is_left_out(self) -> None:
+        assert show_resource(self.KIND, {**self.ROW, "value": TOKEN}) == {"scope": "wide"}
+
+    @pytest.mark.parametrize("type", ["str", "raw"])
+    def test_short_secret_text_is_masked(self, type: str) -> None:
+        value = replace(self.KIND.fields[0], spec={"type": type, "no_log": True})
+        kind = replace(self.KIND, fields=(value,))
+        assert list(find_secrets(kind, {"value": "p4ss"})) == ["p4ss"]
+
     def test_setting_of_the_collection_is_not_sent(self) -> None:
         assert self.plan(self.ROW, {"file": "/tmp/token"}).action is Action.NONE
         assert self.plan(None, {"value": TOKEN, "file": "/tmp/token"}).body == {"name": "one", "value": TOKEN}

@@ -164,6 +164,17 @@ class TestOneResource:
         without_id = [{**(result["thing"] or {}), "id": None} for result in (predicted, written)]
         assert without_id[0] == without_id[1]
 
+    @pytest.mark.parametrize("check_mode", [True, False])
+    @pytest.mark.parametrize("replaces", [True, False])
+    def test_result_contains_facts_that_cannot_be_declared(
+        self, target: Target, check_mode: bool, replaces: bool
+    ) -> None:
+        store = Store({**RED, "seen_at": "noon"})
+        kind = replace(store.kind, shown=("seen_at", "users"), replaces=replaces, read_only=frozenset({"seen_at"}))
+        result = reconcile_resource(target, kind, BLUE, check_mode=check_mode)
+        facts = {"seen_at": "noon", "users": None}
+        assert result["thing"] == {"id": "1", "name": "one", "colour": "blue", "token": "********", **facts}
+
     def test_client_masks_observed_and_declared_secrets(self, target: Target) -> None:
         reconcile(
             target, Store({**RED, "token": "0ld-token"}), Declared("one", {"token": "n3w-token"}), check_mode=True
