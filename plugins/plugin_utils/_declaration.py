@@ -7,8 +7,7 @@ A declaration consists of a manifest and options. Its devices can be a list, or 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,17 +34,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.table
     parse_device_table,
 )
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._host_devices import HOST_VARIABLE
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._user_files import (
+    ReadFile,
+    has_line_break,
+    is_mapping_text,
+)
 
 _TABLES = (".csv", ".tsv", ".txt")
 
-# The beginning of a mapping or list in one line. A path could begin like this, but files are not named so.
-_MAPPING_TEXT = re.compile(r"""\s*(?:[{[]|["']?\w+["']?\s*:\s)""")
-
 _TEXT_NAME = "manifest"
 """The name for messages of a manifest that is given as a text and not as a file."""
-
-ReadFile = Callable[[str], bytes]
-"""A function that returns the content of a file, decrypted if necessary."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +86,11 @@ def read_declaration(options: Mapping[str, Any], read_file: ReadFile) -> Declara
 
 def _read_text_or_path(manifest: str, read_file: ReadFile) -> Declaration:
     """Return the declaration in a text, or in the file that a path names. A table is not read yet."""
-    if _is_mapping_text(manifest):
+    if is_mapping_text(manifest):
         return Declaration(*parse_yaml(manifest, _TEXT_NAME))
     if is_table_path(manifest) or _is_table_text(manifest):
         return Declaration({"devices": manifest})
-    if _has_line_break(manifest):
+    if has_line_break(manifest):
         return Declaration(*parse_yaml(manifest, _TEXT_NAME))
     path = manifest.strip()
     text = decode_text(read_file(path), path)
@@ -104,7 +102,7 @@ def _read_text_or_path(manifest: str, read_file: ReadFile) -> Declaration:
 
 def is_table_path(path: str) -> bool:
     """Return whether a path names a table, or a list of ids and labels."""
-    return path.strip().lower().endswith(_TABLES) and not _has_line_break(path)
+    return path.strip().lower().endswith(_TABLES) and not has_line_break(path)
 
 
 def _read_table(declared: Declaration, read_file: ReadFile) -> Declaration:
@@ -132,17 +130,8 @@ def _read_table(declared: Declaration, read_file: ReadFile) -> Declaration:
     return Declaration(data, describe_place, "rows")
 
 
-def _is_mapping_text(manifest: str) -> bool:
-    """Return whether a string is the text of a manifest in one line, for example from a survey, and not a path."""
-    return not _has_line_break(manifest) and _MAPPING_TEXT.match(manifest) is not None
-
-
 def _is_table_text(manifest: str) -> bool:
-    return _has_line_break(manifest) and is_table_text(manifest)
-
-
-def _has_line_break(text: str) -> bool:
-    return "\n" in text.strip() or "\r" in text.strip()
+    return has_line_break(manifest) and is_table_text(manifest)
 
 
 def _merge_options(manifest: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,17 +4,50 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleFileNotFound
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import MAX_MANIFEST_BYTES
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.encoding import decode_text
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Where, parse_yaml
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.regular_file import find_file_mistake
 
 FILE_HINT = "Correct the path. A relative path is searched in files and beside the playbook."
 """The hint for a file that Ansible does not find."""
+
+ReadFile = Callable[[str], bytes]
+"""A function that returns the content of a file, decrypted if necessary."""
+
+# The beginning of a mapping or list in one line. A path could begin like this, but files are not named so.
+_MAPPING_TEXT = re.compile(r"""\s*(?:[{[]|["']?\w+["']?\s*:\s)""")
+
+
+def is_mapping_text(text: str) -> bool:
+    """Return whether a string is the text of a mapping in one line, for example from a survey, and not a path."""
+    return not has_line_break(text) and _MAPPING_TEXT.match(text) is not None
+
+
+def has_line_break(text: str) -> bool:
+    """Return whether a string has several lines, so that it is a text and not a path."""
+    return "\n" in text.strip() or "\r" in text.strip()
+
+
+def read_document(given: str, kind: str, read_file: ReadFile) -> tuple[Any, Where]:
+    """Parse a text in YAML or JSON, or the file that a path names.
+
+    :param kind: the word for the document in messages, such as ``definition``.
+    :returns: the data, and a function that describes a place in the data for messages.
+    :raises ParticleError: ``invalid_manifest`` when the file cannot be read or is not valid YAML.
+    """
+    if has_line_break(given) or is_mapping_text(given):
+        return parse_yaml(given, kind, kind)
+    path = given.strip()
+    return parse_yaml(decode_text(read_file(path), path), Path(path).name, kind)
 
 
 def read_user_file(found: str, name: str, loader: Any) -> bytes:

@@ -24,6 +24,7 @@ NO_CASE = {
     "device_facts": "reads a device",
     "device_info": "reads devices",
     "firmware_info": "reads firmware",
+    "product_info": "reads resources",
     "network_info": "reads networks",
     "rollout_info": "reads a rollout",
 }

@@ -38,6 +38,8 @@ MODULES: dict[str, dict[str, Any]] = {
     "firmware": {"product": PRODUCT_SLUG, "version": 8, "state": "absent"},
     "firmware_info": {"product": PRODUCT_SLUG},
     "fleet": {"product": PRODUCT_SLUG, "devices": []},
+    "product": {"product": PRODUCT_SLUG, "definition": {"groups": {"canary": {"state": "absent"}}}},
+    "product_info": {"product": PRODUCT_SLUG, "kinds": ["groups"]},
     "device_group": {"product": PRODUCT_SLUG, "name": "canary", "state": "absent"},
     "integration": {"product": PRODUCT_SLUG, "name": "sink", "state": "absent"},
     "network": {"name": "barn", "state": "absent"},

@@ -71,8 +71,8 @@ AREAS = {
         integration="demo_picture mesh mesh_audit network",
     ),
     "product": Area(
-        unit="_firmware/* _resource/* _resource/kinds/*",
-        integration="device_group firmware integration",
+        unit="_firmware/* _product/* _resource/* _resource/kinds/*",
+        integration="device_group firmware integration product*",
     ),
     "rollout": Area(
         unit="_rollout/**/*",

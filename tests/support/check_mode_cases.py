@@ -100,6 +100,18 @@ def group_task(tenant: Tenant, **options: Any) -> Task:
     return {"name": "Group", "meshfleet.particle.device_group": given}
 
 
+def product_task(tenant: Tenant, **definition: Any) -> Task:
+    """Build a task that calls the module `product`, and removes device groups that the definition does not declare."""
+    given = {"product": tenant.product, "definition": definition, "prune": ["groups"]}
+    return {"name": "Product", "meshfleet.particle.product": given}
+
+
+def apply_product(tenant: Tenant) -> list[Task]:
+    """Apply a definition with two kinds of resources."""
+    hook = {"event": "reading", "url": "https://hooks.example.net/in", "headers": {"X-Site": "barn"}}
+    return [product_task(tenant, groups={"canary": {"description": "On our roof"}}, integrations={"readings": hook})]
+
+
 def firmware_task(tenant: Tenant, **options: Any) -> Task:
     """Build a task that calls the module `firmware`."""
     return {"name": "Firmware", "meshfleet.particle.firmware": {"product": tenant.product, **options}}
@@ -481,6 +493,9 @@ PRODUCT_CASES = (
         lambda tenant: [integration_task(tenant, name="readings", state="absent")],
         changes=False,
     ),
+    Case("new product", apply_product),
+    Case("unchanged product", apply_product, before=apply_product, changes=False),
+    Case("pruned product", lambda tenant: [product_task(tenant, groups={"north": {}})], before=apply_product),
     Case("new group", lambda tenant: [group_task(tenant, description="On our roof")]),
     Case(
         "changed group",

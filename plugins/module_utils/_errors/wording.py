@@ -53,5 +53,6 @@ def suggest_similar(word: Any, known: Iterable[str]) -> str:
 
     The caller appends the question to an error message about ``word``.
     """
-    near = difflib.get_close_matches(str(word).lower(), list(map(str, known)), n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
+    spellings = {str(each).lower(): str(each) for each in known}
+    near = difflib.get_close_matches(str(word).lower(), spellings, n=1)
+    return f" (did you mean {spellings[near[0]]}?)" if near else ""

@@ -37,8 +37,10 @@ class Field:
         changed. If the spec contains ``no_log``, the values of the option are masked in all output.
     :param default: the value that the cloud uses if a request does not contain the setting.
     :param secret: whether the values may hold secrets. If true, the values are masked, except variables in braces.
+    :param open_parts: the names of parts of a secret mapping that are never secret, in lower case.
     :param write_only: whether the cloud never returns the values, so that they cannot be compared.
     :param fixed: whether the cloud can set the value only when it creates the resource.
+    :param merges: whether the value is a mapping of which a declaration may set a part. The rest remains unchanged.
     :param local: whether the value is a setting of this collection. It is neither compared nor sent, and the functions
         of the kind read it from ``Change.declared``.
     :param required: whether the cloud refuses to create a resource without the setting; a function of the declared
@@ -53,12 +55,19 @@ class Field:
     spec: Mapping[str, Any]
     default: Any = None
     secret: bool = False
+    open_parts: frozenset[str] = frozenset()
     write_only: bool = False
     fixed: bool = False
+    merges: bool = False
     local: bool = False
     required: bool | Callable[[Mapping[str, Any]], bool] = False
     normalise: Callable[[Any], Any] = keep_value
     show: Callable[[Any], Any] = keep_value
+
+    @property
+    def may_hold_secret(self) -> bool:
+        """Whether a value, or a part of a value, may be a secret. An example of a part is the login in a URL."""
+        return self.secret or self.show is not keep_value
 
     def is_required(self, values: Mapping[str, Any]) -> bool:
         """Return whether the cloud refuses to create a resource with these declared values without this setting."""
@@ -91,6 +100,7 @@ class Kind:
     :param check: function that returns sentences about the mistakes in a declaration.
     :param refuse_creation: function that raises an error if a resource cannot be created, although the list does not
         show it.
+    :param refuse_existing: function that raises an error if an existing resource cannot be the declared one.
     :param refuse_removal: function that raises an error if a resource is in use.
     :param find_pending: function that returns why a written resource may show its new state only later; ``None`` if it
         should show its new state at once.
@@ -121,6 +131,7 @@ class Kind:
     short: str | None = None
     check: Callable[[Declared], Sequence[str]] = lambda declared: ()
     refuse_creation: Callable[[Target, Change], None] | None = None
+    refuse_existing: Callable[[Target, Change], None] | None = None
     refuse_removal: Callable[[Target, Row], None] | None = None
     find_pending: Callable[[Change], str | None] = lambda change: None
     is_reserved: Callable[[Row], bool] = lambda row: False

@@ -9,7 +9,7 @@ never contain secrets.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -22,7 +22,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.chang
     Placeholder,
     Row,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind, keep_value
 
 ON_CREATE = "on_create"
 ALWAYS = "always"
@@ -48,6 +48,7 @@ MAX_HINTS = 2
 _MASKED = re.compile(r"(\w+ )?([\w-]{0,4}[*•]{3,}\w{0,4}|-{4,}|\[\[SENSITIVE\]\])")
 """The pattern of the mask that a cloud shows in place of a secret. The mask may include a scheme such as Bearer, or the
 first and last characters of the secret."""
+_ANY_VARIABLE = re.compile(r"\{\{\{[^{}]+\}\}\}|\{\{[^{}]+\}\}")
 _VARIABLE = re.compile(r"((Basic|Bearer|Token) )?(\{\{[^{}]+\}\}|\{\{\{[^{}]+\}\}\})")
 
 
@@ -66,10 +67,15 @@ def check_declared(kind: Kind, declared: Declared) -> None:
     """
     if mistakes := kind.check(declared):
         raise ParticleError("invalid_option", f"The {kind.noun} is not valid: {'; '.join(mistakes)}.")
-    given = [name for name in kind.exclusive if not _is_empty(declared.values.get(name))]
-    if len(given) > 1:
-        message = f"{' and '.join(given)} of {kind.noun} {declared.key} cannot be combined."
+    if excluded := find_excluded(kind, declared):
+        message = f"{' and '.join(excluded)} of {kind.noun} {declared.key} cannot be combined."
         raise ParticleError("invalid_option", message, hint="Declare only one of them.")
+
+
+def find_excluded(kind: Kind, declared: Declared) -> list[str]:
+    """Return the declared fields that cannot be combined, or an empty list."""
+    given = [name for name in kind.exclusive if not is_empty(declared.values.get(name))]
+    return given if len(given) > 1 else []
 
 
 def match_rows(kind: Kind, rows: Sequence[Row], keys: Collection[str]) -> dict[str, Row]:
@@ -171,7 +177,7 @@ def _fill_placeholders(kind: Kind, row: Row | None, declared: Declared) -> dict[
 def _fill(value: Any, found: Any, missing: list[str]) -> Any:
     """Return a value with the leaves of ``found`` in place of placeholders. Names are compared without their case."""
     if isinstance(value, Placeholder):
-        if _is_empty(found):
+        if is_empty(found):
             missing.append(value.name)
         return found
     if isinstance(value, Mapping):
@@ -185,12 +191,12 @@ def _fill(value: Any, found: Any, missing: list[str]) -> Any:
 
 def _plan_creation(kind: Kind, declared: Declared, values: Mapping[str, Any]) -> Change:
     needed = [each.name for each in kind.fields if each.is_required(declared.values)]
-    if missing := [name for name in needed if _is_empty(declared.values.get(name))]:
+    if missing := [name for name in needed if is_empty(declared.values.get(name))]:
         message = (
             f"There is no {kind.noun} {declared.key} yet, and it cannot be created without {_join_names(missing)}."
         )
         raise ParticleError("conflict", message, hint=f"Declare {_join_names(missing)}, or correct {kind.key.name}.")
-    sent = {f.cloud: values[f.name] for f in kind.compared if not _is_empty(values.get(f.name))}
+    sent = {f.cloud: values[f.name] for f in kind.compared if not is_empty(values.get(f.name))}
     body = {**kind.constants, kind.key.cloud: declared.key, **sent}
     shown = {f.name: _show(f, body[f.cloud]) for f in kind.compared if f.cloud in body}
     return Change(declared, Action.CREATE, body=body, after=shown)
@@ -250,7 +256,7 @@ def _refuse_fixed(kind: Kind, declared: Declared, pairs: Mapping[str, tuple[Any,
 def _complete_fields(kind: Kind, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the declared fields, and ``None`` for each field that cannot be combined with a declared field."""
     wanted = dict(values)
-    if any(not _is_empty(wanted.get(name)) for name in kind.exclusive):
+    if any(not is_empty(wanted.get(name)) for name in kind.exclusive):
         wanted |= {name: None for name in kind.exclusive if name not in wanted}
     return wanted
 
@@ -272,14 +278,14 @@ def _build_whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[
         raise ParticleError("conflict", message, hint=f"Declare {options} too, and run again.")
     replaced = {f.cloud for f in kind.compared if f.name in wanted}
     rest = {key: value for key, value in row.items() if key not in kind.read_only | replaced and value is not None}
-    sent = {f.cloud: wanted[f.name] for f in kind.compared if not _is_empty(wanted.get(f.name))}
+    sent = {f.cloud: wanted[f.name] for f in kind.compared if not is_empty(wanted.get(f.name))}
     return {**rest, **kind.constants, kind.key.cloud: declared.key, **sent}
 
 
 # --- comparison ---
 
 
-def _is_empty(value: Any) -> bool:
+def is_empty(value: Any) -> bool:
     """Return whether a value is ``None``, or an empty string, list or mapping.
 
     The cloud uses its default in place of an empty value.
@@ -288,12 +294,12 @@ def _is_empty(value: Any) -> bool:
 
 
 def _normalise(each: Field, value: Any) -> Any:
-    return each.default if _is_empty(value) else each.normalise(value)
+    return each.default if is_empty(value) else each.normalise(value)
 
 
 def _compare(each: Field, wanted: Any, found: Any, *, just_written: bool) -> tuple[bool, list[str]]:
     """Return whether two values of a field differ, and the paths of the secrets that cannot be compared."""
-    left, right = _normalise(each, wanted), _normalise(each, found)
+    left, right = _normalise(each, _complete_value(each, wanted, found)), _normalise(each, found)
     if each.write_only:
         return False, [] if left is None else [each.name]
     if not each.secret:
@@ -307,6 +313,12 @@ def _compare(each: Field, wanted: Any, found: Any, *, just_written: bool) -> tup
         else:
             differs = True
     return differs, unknown
+
+
+def _complete_value(each: Field, wanted: Any, found: Any) -> Any:
+    """Return the declared value of a field, with the observed parts of a mapping that the declaration leaves out."""
+    is_part = each.merges and isinstance(wanted, Mapping) and isinstance(found, Mapping)
+    return {**found, **wanted} if is_part else wanted
 
 
 def _pair_leaves(left: Any, right: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
@@ -357,7 +369,7 @@ def hide_values(value: Any) -> Any:
 
 def _show(each: Field, value: Any) -> Any:
     normalised = _normalise(each, value)
-    if _is_empty(normalised):
+    if is_empty(normalised):
         return None
     return hide_values(normalised) if each.secret else each.show(normalised)
 
@@ -369,7 +381,7 @@ def _show_pair(each: Field, found: Any, wanted: Any) -> tuple[Any, Any]:
     """
     if each.write_only:
         return MASK, f"{MASK} (not compared)"
-    before, after = _show(each, found), _show(each, wanted)
+    before, after = _show(each, found), _show(each, _complete_value(each, wanted, found))
     if not each.secret:
         return before, f"{after} (changed)" if before == after else after
     return before, _mark_changes(_normalise(each, found), _normalise(each, wanted))
@@ -412,15 +424,44 @@ def find_secrets(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
     """
     for each in kind.compared:
         value = _normalise(each, values.get(each.cloud))
-        if _is_empty(value):
+        if is_empty(value):
             continue
         if each.secret:
             for path, leaf, _same in _pair_leaves(value, value, each.name):
-                texts = list(_find_texts(leaf))
-                yield from (text for text in texts if len(text) >= _get_min_length(each, path))
-                yield from (word for text in texts for word in text.split() if len(word) >= MIN_LITERAL)
+                yield from _find_in_leaf(each, path, leaf)
         elif each.show(value) != value:
             yield from {value, values[each.cloud]}
+
+
+def _find_in_leaf(each: Field, path: str, leaf: Any) -> Iterator[str]:
+    """Yield the strings in a leaf of a secret field that must be masked in all output."""
+    if path.rpartition(".")[2] in each.open_parts:
+        return
+    for text in _find_texts(leaf):
+        literal = _ANY_VARIABLE.sub(" ", text).strip()
+        if len(literal) >= _get_min_length(each, path):
+            yield text
+        yield from (word for word in literal.split() if len(word) >= MIN_LITERAL)
+
+
+def hide_secrets(each: Field, value: Any, name: Callable[[str], Any]) -> Any:
+    """Return the value of a field for an export. Secrets, and masks of secrets, are replaced.
+
+    :param value: the value as the cloud shows it.
+    :param name: function that returns what stands for a secret, given the path of the secret, such as
+        ``headers.authorization``.
+    """
+    normalised = _normalise(each, value)
+    if each.secret:
+        return _hide_leaves(each, normalised, each.name, name)
+    return normalised if each.show is keep_value or each.show(normalised) == normalised else name(each.name)
+
+
+def _hide_leaves(each: Field, value: Any, path: str, name: Callable[[str], Any]) -> Any:
+    if isinstance(value, Mapping):
+        return {part: _hide_leaves(each, item, f"{path}.{part}", name) for part, item in value.items()}
+    is_secret = _is_mask(value) or any(_find_in_leaf(each, path, value))
+    return name(path) if is_secret else value
 
 
 def _get_min_length(each: Field, path: str) -> int:

@@ -72,14 +72,14 @@ class Outcome:
         """The changing fields of each resource, with their values before and after the change."""
         return Diff(
             tuple(
-                ChangedItem(change.key, _pair_values(change), is_removal=change.action is Action.DELETE)
+                ChangedItem(change.key, pair_values(change), is_removal=change.action is Action.DELETE)
                 for change in self.changes
                 if change.action is not Action.NONE
             )
         )
 
 
-def _pair_values(change: Change) -> dict[str, tuple[Any, Any]]:
+def pair_values(change: Change) -> dict[str, tuple[Any, Any]]:
     """Return the values of the changing fields before and after a change. A value that does not exist is ``None``."""
     names = dict.fromkeys((*change.before, *change.after))
     return {name: (change.before.get(name), change.after.get(name)) for name in names}
@@ -113,6 +113,29 @@ def reconcile_resources(
     return run.outcome
 
 
+def read_whole_rows(target: Target, kind: Kind, rows: Sequence[Row]) -> list[Row]:
+    """Return rows of a list with all their fields. Secrets in the rows are masked in all output from now on.
+
+    If the list lacks fields, each resource is read with a separate request.
+    """
+    found = list(rows)
+    if kind.read_row is not None:
+        read = kind.read_row
+        whole = map_in_parallel(lambda row: read(target, row), rows, target.http.workers)
+        # Keep the fields that are in the row of the list, but not in the response for the single resource.
+        found = [{**row, **more} for row, more in zip(rows, whole, strict=True)]
+    for row in found:
+        target.http.redact.add_secrets(find_secrets(kind, row))
+    return found
+
+
+def describe_row(kind: Kind, row: Row) -> dict[str, Any]:
+    """Return a resource as the modules show it. Secrets are masked, and a setting that is not set is ``None``."""
+    identity = {} if kind.id_key == kind.key.cloud else {"id": row.get(kind.id_key)}
+    facts = {key: row.get(key) for key in kind.shown}
+    return {**identity, kind.key.name: row.get(kind.key.cloud), **show_resource(kind, row), **facts}
+
+
 class KindRun:
     """A run for the resources of one kind, in steps: :meth:`plan`, :meth:`refuse`, :meth:`apply` and :meth:`verify`.
 
@@ -143,7 +166,7 @@ class KindRun:
         :raises ParticleError: when the resources cannot be read, or cannot reach their declared state.
         """
         for each in self._declared.values():
-            self._mask(list_given(self.kind, each))
+            self._target.http.redact.add_secrets(find_secrets(self.kind, list_given(self.kind, each)))
         rows = self.kind.list_rows(self._target)
         if self._prune:
             kept = [row for row in rows if not self.kind.is_reserved(row)]
@@ -173,6 +196,8 @@ class KindRun:
     def _refuse_change(self, change: Change, *, force: bool) -> None:
         if change.action is Action.CREATE and self.kind.refuse_creation is not None:
             self.kind.refuse_creation(self._target, change)
+        if change.row is not None and not change.declared.absent and self.kind.refuse_existing is not None:
+            self.kind.refuse_existing(self._target, change)
         refuse_removal = self.kind.refuse_removal
         if change.action is Action.DELETE and change.row is not None and refuse_removal is not None and not force:
             refuse_removal(self._target, change.row)
@@ -183,17 +208,8 @@ class KindRun:
         If the list lacks fields, also read each resource with a separate request.
         """
         matching = match_rows(self.kind, rows, keys)
-        if self.kind.read_row is not None:
-            read = self.kind.read_row
-            whole = map_in_parallel(lambda row: read(self._target, row), matching.values(), self._target.http.workers)
-            # Keep the fields that are in the row of the list, but not in the response for the single resource.
-            matching = {key: {**row, **more} for (key, row), more in zip(matching.items(), whole, strict=True)}
-        for row in matching.values():
-            self._mask(row)
-        return matching
-
-    def _mask(self, values: Row) -> None:
-        self._target.http.redact.add_secrets(find_secrets(self.kind, values))
+        whole = read_whole_rows(self._target, self.kind, list(matching.values()))
+        return dict(zip(matching, whole, strict=True))
 
     def _plan_again(self, keys: Collection[str], written: Collection[str]) -> tuple[Change, ...]:
         """Read the resources with the given keys again, and compute the changes that these resources still need."""
@@ -274,13 +290,15 @@ class KindRun:
                 again.append(change)
         self._write_all(again)
 
-    def verify(self) -> None:
+    def verify(self, actions: Collection[Action] = CHANGING) -> None:
         """Read the written resources again. A resource that still differs from its declaration is marked as failed.
 
+        :param actions: the kinds of changes to check.
         :raises ParticleError: when the resources cannot be read.
         """
         outcome = self.outcome
-        keys = outcome.written - outcome.errors.keys()
+        due = {change.key for change in outcome.changes if change.action in actions}
+        keys = due & outcome.written - outcome.errors.keys()
         if not keys or outcome.stopped is not None:
             return
         proved = {change.key: change for change in self._plan_again(keys, keys)}
@@ -331,7 +349,7 @@ def reconcile_resource(
     result: dict[str, Any] = {
         "changed": changes if check_mode else bool(outcome.written),
         kind.module: _describe(kind, change, outcome.rows.get(declared.key), predict=check_mode and changes),
-        "changes": {name: {"before": before, "after": after} for name, (before, after) in _pair_values(change).items()},
+        "changes": {name: {"before": before, "after": after} for name, (before, after) in pair_values(change).items()},
         "diff": outcome.diff,
     }
     if any(each.secret for each in kind.fields):
@@ -355,11 +373,7 @@ def _describe(kind: Kind, change: Change, row: Row | None, *, predict: bool) -> 
         known = change.row or {}
         row = {key: known.get(key) for key in (kind.id_key, *kind.shown)}
         row |= {**({} if kind.replaces else known), **change.body}
-    if row is None:
-        return None
-    identity = {} if kind.id_key == kind.key.cloud else {"id": row.get(kind.id_key)}
-    facts = {key: row.get(key) for key in kind.shown}
-    return {**identity, kind.key.name: row.get(kind.key.cloud), **show_resource(kind, row), **facts}
+    return None if row is None else describe_row(kind, row)
 
 
 def describe_not_compared(kind: Kind, change: Change, update_secrets: str) -> str:

@@ -5,9 +5,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from graphlib import TopologicalSorter
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Kind
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.firmware import FIRMWARE
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.groups import GROUPS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.webhooks import WEBHOOKS
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (GROUPS, WEBHOOKS)}
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (GROUPS, WEBHOOKS, FIRMWARE)}
+"""All kinds, in the order in which messages and exports list them."""
+
+
+def order_kinds(kinds: Mapping[str, Kind] = KINDS) -> tuple[Kind, ...]:
+    """Return kinds in an order in which their resources can be created: each kind follows those that it needs."""
+    graph = {name: [needed for needed in kind.after if needed in kinds] for name, kind in kinds.items()}
+    return tuple(kinds[name] for name in TopologicalSorter(graph).static_order())

@@ -1,0 +1,97 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carry out module ``product`` on the controller: bring a product to the state that its definition declares."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ansible.errors import AnsibleFileNotFound
+from ansible.module_utils.common.parameters import remove_values
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
+from ansible_collections.meshfleet.particle.plugins.module_utils._product.definition import Definition, read_definition
+from ansible_collections.meshfleet.particle.plugins.module_utils._product.reconcile import (
+    Settings,
+    check_prune,
+    reconcile_product,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.firmware import FIRMWARE
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.registry import KINDS, order_kinds
+from ansible_collections.meshfleet.particle.plugins.modules.product import SPEC
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._user_files import (
+    FILE_HINT,
+    build_missing_file_error,
+    read_document,
+    read_user_file,
+)
+
+
+class ActionModule(ParticleAction):
+    """The action plugin of module ``product``."""
+
+    SPEC = SPEC
+
+    def work(self, task: Task) -> dict[str, Any]:
+        """Read the definition before any API request, then bring the product to the state that it declares."""
+        options = task.options
+        if options["max_removals"] is not None and options["max_removals"] < 0:
+            message = f"max_removals must be 0 or more, got {options['max_removals']}."
+            raise ParticleError("invalid_option", message, hint="Correct max_removals.")
+        check_prune(options["prune"], KINDS)
+        definition = self._find_files(self._read_definition(options["definition"]).fill(options["secrets"]))
+        settings = Settings(
+            options["prune"],
+            options["update_secrets"],
+            options["max_removals"],
+            confirm=options["confirm"],
+            force=options["force"],
+        )
+        with task.open_session() as http:
+            target = Target(http, get_product(http, options["product"]), task.warn)
+            outcome = reconcile_product(target, order_kinds(), definition, settings, check_mode=task.check_mode)
+            result = outcome.as_result()
+        diff = result.pop("diff")
+        masked: dict[str, Any] = remove_values({**result, **task.show_diff(diff)}, task.redact.secrets)
+        return masked
+
+    def _read_definition(self, given: Any) -> Definition:
+        if isinstance(given, str):
+            data, where = read_document(given, "definition", self._read_file)
+            return read_definition(data, KINDS, where)
+        return read_definition(given, KINDS)
+
+    def _read_file(self, path: str) -> bytes:
+        """Return the content of the definition. The file may be encrypted with Ansible Vault."""
+        name = f"The definition {path}"
+        try:
+            found = self._find_needle("files", path)
+        except AnsibleFileNotFound as error:
+            raise build_missing_file_error(name, str(error)) from None
+        return read_user_file(found, name, self._loader)
+
+    def _find_files(self, definition: Definition) -> Definition:
+        """Return the definition with the paths of the firmware files that it names.
+
+        :raises ParticleError: ``wrong_binary`` when files do not exist. The message names all of them.
+        """
+        missing, found = list[str](), list[Declared]()
+        for declared in definition.resources.get(FIRMWARE.name, ()):
+            values = dict(declared.values)
+            if "file" in values:
+                try:
+                    values["file"] = self._find_needle("files", values["file"])
+                except AnsibleFileNotFound:
+                    missing.append(str(values["file"]))
+            found.append(replace(declared, values=values))
+        if missing:
+            message = f"These firmware files do not exist: {list_names(missing)}."
+            raise ParticleError("wrong_binary", message, hint=FILE_HINT)
+        return Definition({**definition.resources, FIRMWARE.name: tuple(found)}) if found else definition

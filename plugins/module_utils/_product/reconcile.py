@@ -1,0 +1,162 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring the resources of a product to the state that a definition declares. Private to this collection.
+
+The steps are: read and plan all kinds, refuse what cannot be done, create and change the resources kind by kind, remove
+resources in the reverse order, and check every kind after its writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import is_run_ending
+from ansible_collections.meshfleet.particle.plugins.module_utils._product.definition import Definition
+from ansible_collections.meshfleet.particle.plugins.module_utils._product.outcome import ProductOutcome
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Action
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Kind
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import ON_CREATE, join_errors
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import KindRun
+
+ADDING = frozenset({Action.CREATE, Action.UPDATE})
+REMOVING = frozenset({Action.DELETE})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of a run besides the definition.
+
+    :param prune: the names of kinds whose undeclared resources are removed.
+    :param update_secrets: when to write secrets that the cloud does not show.
+    :param max_removals: the maximum number of resources that are removed without ``confirm``; ``None`` for the larger
+        of 1 and a tenth of the resources that the run reads.
+    :param confirm: whether any number of resources may be removed.
+    :param force: whether to remove resources that are in use.
+    """
+
+    prune: Collection[str] = field(default=())
+    update_secrets: str = ON_CREATE
+    max_removals: int | None = None
+    confirm: bool = False
+    force: bool = False
+
+
+def check_prune(prune: Collection[str], kinds: Mapping[str, Kind]) -> None:
+    """Check the kinds that a task prunes.
+
+    :raises ParticleError: ``invalid_option`` when the resources of a kind must not be pruned, with the reason.
+    """
+    refused = [f"{name}: {kinds[name].not_prunable}" for name in prune if kinds[name].not_prunable]
+    if refused:
+        message = f"prune cannot contain these kinds. {' '.join(refused)}"
+        raise ParticleError("invalid_option", message, hint="Leave them out, or declare resources with state absent.")
+
+
+def reconcile_product(
+    target: Target, kinds: Sequence[Kind], definition: Definition, settings: Settings, *, check_mode: bool
+) -> ProductOutcome:
+    """Bring the resources of a product to their declared state. In check mode, only read and plan.
+
+    :param kinds: the kinds in the order in which their resources can be created.
+    :raises ParticleError: when an error occurs before the first write. The outcome contains any later error.
+    """
+    runs = [
+        KindRun(
+            target,
+            kind,
+            definition.resources.get(kind.name, ()),
+            update_secrets=settings.update_secrets,
+            prune=kind.name in settings.prune,
+        )
+        for kind in kinds
+        if kind.name in definition.resources or kind.name in settings.prune
+    ]
+    _plan(runs, force=settings.force)
+    _refuse_many_removals(runs, settings)
+    if not check_mode:
+        _apply(runs)
+    return ProductOutcome(tuple(runs), check_mode=check_mode)
+
+
+def _plan(runs: Sequence[KindRun], *, force: bool) -> None:
+    """Plan all kinds, and collect what each of them refuses."""
+    refused = list[ParticleError]()
+    for run in runs:
+        try:
+            run.plan()
+            run.refuse(force=force)
+        except ParticleError as error:
+            if is_run_ending(error):
+                raise
+            refused.append(error)
+    if refused:
+        raise join_errors(refused)
+
+
+def _refuse_many_removals(runs: Sequence[KindRun], settings: Settings) -> None:
+    leaving = [
+        f"{run.kind.noun} {change.key}"
+        for run in runs
+        for change in run.outcome.changes
+        if change.action is Action.DELETE
+    ]
+    known = sum(len(run.outcome.rows) for run in runs)
+    most = max(1, known // 10) if settings.max_removals is None else settings.max_removals
+    if settings.confirm or len(leaving) <= most:
+        return
+    verb = format_count(len(leaving), "resource would be removed", "resources would be removed")
+    message = f"{verb}, but at most {most} may: {list_names(leaving)}."
+    hint = "Set confirm to true or raise max_removals to allow this, or correct your definition."
+    raise ParticleError("too_many_removals", message, hint=hint)
+
+
+def _apply(runs: Sequence[KindRun]) -> None:
+    """Write all kinds. Resources whose requirements have failed are left alone, and so are all removals then."""
+    failed = dict[str, str]()
+    for run in runs:
+        blocking = [failed[name] for name in run.kind.after if name in failed]
+        if blocking:
+            _leave_out(run, ADDING, blocking[0])
+        else:
+            _write(run, ADDING)
+        _note_failure(run, failed)
+        if run.outcome.stopped is not None:
+            return
+    for run in reversed(runs):
+        if failed:
+            _leave_out(run, REMOVING, next(iter(failed.values())))
+            continue
+        _write(run, REMOVING)
+        _note_failure(run, failed)
+        if run.outcome.stopped is not None:
+            return
+
+
+def _write(run: KindRun, actions: Collection[Action]) -> None:
+    try:
+        run.apply(actions)
+        run.verify(actions)
+    except ParticleError as error:  # reading again failed; the outcome still reports the writes
+        run.outcome.stopped = run.outcome.error or error
+
+
+def _note_failure(run: KindRun, failed: dict[str, str]) -> None:
+    if run.outcome.errors:
+        failed.setdefault(run.kind.name, f"{run.kind.noun} {next(iter(run.outcome.errors))}")
+
+
+def _leave_out(run: KindRun, actions: Collection[Action], blocking: str) -> None:
+    """Mark changes as failed that were not attempted.
+
+    :param blocking: the resource that had to be written first, such as ``device group north``.
+    """
+    for change in run.outcome.changes:
+        if change.action in actions and change.key not in run.outcome.errors:
+            message = f"{run.kind.noun.capitalize()} {change.key} was left alone, because {blocking} has failed."
+            error = ParticleError("conflict", message, hint="Correct the first failure, and run again.")
+            error.unsent = True
+            run.outcome.errors[change.key] = error
