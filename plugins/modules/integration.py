@@ -7,21 +7,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: integration
-short_description: Create, change and remove webhooks of a product
+short_description: Create, change and remove webhooks and other integrations of a product
 version_added: 0.1.0
 description:
-  - Manages one webhook of a product. When a device of the product publishes an event, the webhook sends an HTTP request
-    to a server that you choose.
-  - The module finds the webhook by its name. If several webhooks of the product have this name, the task changes
-    nothing and fails.
+  - Manages one integration of a product. When a device of the product publishes an event, the integration passes the
+    event on. A webhook sends an HTTP request to a server that you choose. The other types send the event to Azure IoT
+    Hub, Google Cloud Pub/Sub or Google Maps. See O(type).
+  - The module finds the integration by its name. If several integrations of the product have this name, the task
+    changes nothing and fails, even if their types differ. An integration without a name cannot be managed.
+  - An integration that was created without a name has the name C(<event> for <host>), if it is a webhook.
   - If an option is not set, the setting remains unchanged. An empty value, V("") or V({}), removes the setting, so that
-    the default of the cloud applies. A mapping replaces the complete setting. For example, a header that is not in
-    O(headers) is removed.
-  - The cloud replaces the complete webhook with every change. The module therefore reads the webhook first, and sends
-    the settings that are not set in the task back unchanged. If the cloud masks one of these settings, the task changes
-    nothing and fails. In this case, set the option in the task.
-  - If the response to a request is lost, the module reads the list of webhooks again, so that it does not create the
-    webhook twice.
+    the default of the cloud applies. A setting that is required cannot be removed. A mapping replaces the complete
+    setting. For example, a header that is not in O(headers) is removed.
+  - The cloud replaces the complete integration with every change. The module therefore reads the integration first, and
+    sends the settings that are not set in the task back unchanged. If the cloud masks one of these settings, the task
+    changes nothing and fails. In this case, set the option in the task.
+  - If the response to a request is lost, the module reads the list of integrations again, so that it does not create
+    the integration twice.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     product.
 author:
@@ -37,42 +39,50 @@ attributes:
   diff_mode:
     support: full
     details:
-      - The values in O(json), O(form), O(body), O(query), O(headers) and O(auth) can be secret. The diff shows the
-        names of these values, and marks changed values.
+      - The values in O(json), O(form), O(body), O(query), O(headers), O(auth), O(policy_key) and O(api_key) can be
+        secret. The diff shows the names of these values, and marks changed values.
       - The diff shows a value of these options only if it is a boolean or a webhook variable such as
         C({{{PARTICLE_EVENT_VALUE}}}). A scheme before the variable is also shown, as in C(Bearer {{{GRAFANA_TOKEN}}}).
   idempotent:
     support: partial
     details:
-      - With O(update_secrets=always), the task changes the webhook in every run if the cloud masks one of the declared
-        secrets.
+      - With O(update_secrets=always), the task changes the integration in every run if the cloud masks one of the
+        declared secrets.
 options:
   product:
     description: Id or slug of the product.
     type: str
     required: true
   name:
-    description: Name of the webhook. It is case-sensitive. The module cannot rename a webhook.
+    description: Name of the integration. It is case-sensitive. The module cannot rename an integration.
     type: str
     required: true
   type:
     description:
-      - Type of the integration. Integrations of other types are not changed, even if they have the same name.
+      - Type of the integration. If O(type) is not set, an existing integration keeps its type, and a new integration
+        is a webhook. The type of an existing integration cannot be changed. If it differs, the task fails.
+      - V(webhook) sends an HTTP request to O(url). It has all options except those that are named for one of the
+        other types only.
+      - V(azure_iot_hub) sends the event to Azure IoT Hub. It has the options O(event), O(json), O(disabled),
+        O(hub_name), O(policy_name) and O(policy_key).
+      - V(google_pubsub) sends the event to Google Cloud Pub/Sub. It has the options O(event), O(disabled) and O(topic).
+      - V(google_maps) sends the event to Google Maps. It has the options O(event), O(disabled) and O(api_key).
+      - If an option is set that the type does not have, the task changes nothing and fails.
     type: str
-    choices: [webhook]
-    default: webhook
+    choices: [webhook, azure_iot_hub, google_pubsub, google_maps]
   state:
     description:
-      - Whether the webhook should exist.
-      - V(present) creates or changes the webhook.
-      - V(absent) removes the webhook, including its log and its counters.
+      - Whether the integration should exist.
+      - V(present) creates or changes the integration.
+      - V(absent) removes the integration, including its log and its counters. If O(type) is set and differs from the
+        type of the integration, the task fails.
     type: str
     choices: [present, absent]
     default: present
   event:
     description:
-      - Prefix of the names of the events that trigger the webhook. It is case-sensitive.
-      - Required to create a webhook.
+      - Prefix of the names of the events that trigger the integration. It is case-sensitive.
+      - Required to create an integration.
     type: str
   url:
     description:
@@ -91,6 +101,7 @@ options:
       - Template of a JSON body, as a mapping or as text. Text does not have to be valid JSON before its webhook
         variables are filled in.
       - Text that is valid JSON is compared by its content, so its spaces and line breaks do not matter.
+      - For O(type=webhook) and O(type=azure_iot_hub).
       - Cannot be combined with O(form) or O(body). If O(json) is set, the settings O(form) and O(body) are removed from
         the webhook.
     type: raw
@@ -132,7 +143,7 @@ options:
         request. The default of the cloud is V(false).
     type: bool
   disabled:
-    description: Whether the webhook is disabled. The default of the cloud is V(false).
+    description: Whether the integration is disabled. The default of the cloud is V(false).
     type: bool
   reject_unauthorized:
     description: Whether the cloud verifies the TLS certificate of the server. The default of the cloud is V(true).
@@ -162,12 +173,29 @@ options:
       - Whether the cloud publishes the response as a data URL, which is needed for binary data. The default of the
         cloud is V(false).
     type: bool
+  hub_name:
+    description: Name of the Azure IoT Hub. Required to create an integration of O(type=azure_iot_hub).
+    type: str
+  policy_name:
+    description: Name of the shared access policy of the hub. Required to create an integration of
+      O(type=azure_iot_hub).
+    type: str
+  policy_key:
+    description: Key of the shared access policy. Required to create an integration of O(type=azure_iot_hub).
+    type: str
+  topic:
+    description: Name of the Google Cloud Pub/Sub topic, such as V(projects/barn-data/topics/readings). Required to
+      create an integration of O(type=google_pubsub).
+    type: str
+  api_key:
+    description: API key for Google Maps. Required to create an integration of O(type=google_maps).
+    type: str
   update_secrets:
     description:
       - When to write secrets that the cloud masks. The module cannot compare masked secrets with their declared values.
         Secrets that the cloud shows are always compared.
-      - V(on_create) writes the masked secrets when the webhook is created, and together with changes of other settings.
-        A new value of a masked secret alone is not written.
+      - V(on_create) writes the masked secrets when the integration is created, and together with changes of other
+        settings. A new value of a masked secret alone is not written.
       - V(always) writes the masked secrets in every run. The task then always reports a change. If the cloud masks no
         secret, V(always) has no effect.
     type: str
@@ -179,8 +207,9 @@ notes:
     own template.
   - If the same text also contains an Ansible template, quote the braces of the webhook variable, as in C("{{ site }}/{{
     '{{{PARTICLE_EVENT_NAME}}}' }}").
-  - The best place for a token is a secret of the Particle cloud. The webhook and the task then contain only the name of
-    the secret, as in C(!unsafe "Bearer {{{GRAFANA_TOKEN}}}").
+  - The best place for a token of a webhook is a secret of the Particle cloud. The webhook and the task then contain
+    only the name of the secret, as in C(!unsafe "Bearer {{{GRAFANA_TOKEN}}}"). The name can be used in O(headers),
+    O(auth), O(query) and O(url). It is not known whether O(policy_key) and O(api_key) accept the name of a secret.
 seealso:
   - module: meshfleet.particle.fleet
 """
@@ -214,6 +243,45 @@ EXAMPLES = r"""
     name: readings to the barn server
     disabled: true
 
+- name: Log in to a server with secrets of the cloud, so that neither the task nor the webhook contains a password
+  meshfleet.particle.integration:
+    product: field-logger
+    name: readings to the archive
+    event: reading
+    url: https://archive.example.net/readings
+    auth:
+      username: !unsafe "{{{ARCHIVE_USER}}}"
+      password: !unsafe "{{{ARCHIVE_PASSWORD}}}"
+
+- name: Send readings to Azure IoT Hub, with a key from an encrypted variable
+  meshfleet.particle.integration:
+    product: field-logger
+    name: readings to Azure
+    type: azure_iot_hub
+    event: reading
+    hub_name: barn-hub
+    policy_name: device
+    policy_key: "{{ azure_policy_key }}"
+    json:
+      device: !unsafe "{{{PARTICLE_DEVICE_ID}}}"
+      value: !unsafe "{{{PARTICLE_EVENT_VALUE}}}"
+
+- name: Send readings to Google Cloud Pub/Sub
+  meshfleet.particle.integration:
+    product: field-logger
+    name: readings to Google
+    type: google_pubsub
+    event: reading
+    topic: projects/barn-data/topics/readings
+
+- name: Send positions to Google Maps
+  meshfleet.particle.integration:
+    product: field-logger
+    name: positions
+    type: google_maps
+    event: position
+    api_key: "{{ google_api_key }}"
+
 - name: Remove the webhook
   meshfleet.particle.integration:
     product: field-logger
@@ -238,23 +306,30 @@ EXAMPLES = r"""
 RETURN = r"""
 integration:
   description:
-    - The webhook after the task. In check mode, the webhook as it would be. V(null) if the webhook does not exist.
-    - Secret values are masked. A setting that is not set is V(null), or the default of the cloud if it has one.
-  returned: if the webhook was read
+    - The integration after the task. In check mode, the integration as it would be. V(null) if the integration does not
+      exist.
+    - Secret values are masked. A setting that is not set is V(null), or the default of the cloud if it has one. A
+      setting that the type of the integration does not have is V(null).
+  returned: if the integration was read
   type: dict
   contains:
     id:
-      description: Id of the webhook. V(null) if check mode would create it.
+      description: Id of the integration. V(null) if check mode would create it.
       type: str
       returned: always
       sample: 65bb00112233445566778899
     name:
-      description: Name of the webhook.
+      description: Name of the integration.
       type: str
       returned: always
       sample: readings to the barn server
+    type:
+      description: Type of the integration.
+      type: str
+      returned: always
+      sample: webhook
     event:
-      description: Prefix of the names of the events that trigger the webhook.
+      description: Prefix of the names of the events that trigger the integration.
       type: str
       returned: always
       sample: reading
@@ -308,7 +383,7 @@ integration:
       returned: always
       sample: true
     disabled:
-      description: Whether the webhook is disabled.
+      description: Whether the integration is disabled.
       type: bool
       returned: always
       sample: false
@@ -342,9 +417,34 @@ integration:
       type: bool
       returned: always
       sample: false
+    hub_name:
+      description: Name of the Azure IoT Hub.
+      type: str
+      returned: always
+      sample:
+    policy_name:
+      description: Name of the shared access policy of the hub.
+      type: str
+      returned: always
+      sample:
+    policy_key:
+      description: Key of the shared access policy, masked.
+      type: str
+      returned: always
+      sample:
+    topic:
+      description: Name of the Google Cloud Pub/Sub topic.
+      type: str
+      returned: always
+      sample:
+    api_key:
+      description: API key for Google Maps, masked.
+      type: str
+      returned: always
+      sample:
 not_compared:
   description: Declared secrets that could not be compared, because the cloud masks them.
-  returned: if the webhook was read
+  returned: if the integration was read
   type: list
   elements: str
   sample:
@@ -354,11 +454,11 @@ msg:
   returned: if a secret could not be compared, or on failure
   type: str
   sample: >-
-    The cloud does not show these secrets of webhook readings to the barn server, so they cannot be compared:
+    The cloud does not show these secrets of integration readings to the barn server, so they cannot be compared:
     headers.authorization. They were left as they are; set update_secrets to always to write them.
 changes:
   description: Changed settings, each with its value before and after the change. Secret values are masked.
-  returned: if the webhook was read
+  returned: if the integration was read
   type: dict
   sample:
     disabled:
@@ -467,27 +567,26 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.webhooks import WEBHOOKS
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.integrations import INTEGRATIONS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import UPDATE_SECRETS, read_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import reconcile_resource
 
 SPEC = build_argument_spec(
     product={"type": "str", "required": True},
-    type={"type": "str", "choices": ["webhook"], "default": "webhook"},
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
     update_secrets={"type": "str", "choices": list(UPDATE_SECRETS), "default": "on_create", "no_log": False},
-    **WEBHOOKS.build_option_specs(),
+    **INTEGRATIONS.build_option_specs(),
 )
 
 
 def integration(task: Task) -> dict[str, Any]:
-    """Bring the webhook to the state that the options declare."""
-    declared = read_declared(WEBHOOKS, task.options)
+    """Bring the integration to the state that the options declare."""
+    declared = read_declared(INTEGRATIONS, task.options)
     with task.open_session() as http:
         target = Target(http, get_product(http, task.options["product"]), task.warn)
         update_secrets = task.options["update_secrets"]
         result = reconcile_resource(
-            target, WEBHOOKS, declared, check_mode=task.check_mode, update_secrets=update_secrets
+            target, INTEGRATIONS, declared, check_mode=task.check_mode, update_secrets=update_secrets
         )
     diff = result.pop("diff")
     return {**result, **task.show_diff(diff)}

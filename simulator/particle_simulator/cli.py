@@ -86,7 +86,9 @@ def _build_parser() -> argparse.ArgumentParser:
         help="firmware version that lists show while a device is in safe mode",
     )
     parser.add_argument(
-        "--mask-secrets", action="store_true", help="mask passwords and authorization of integrations with asterisks"
+        "--mask-secrets",
+        action="store_true",
+        help="mask passwords, keys and authorization of integrations with asterisks",
     )
     parser.add_argument(
         "--omit-nulls", action="store_true", help="omit keys without a value from the device list of a product"

@@ -26,7 +26,15 @@ EDIT = "PUT /v1/products/:p/integrations/:id"
 REMOVE = "DELETE /v1/products/:p/integrations/:id"
 VALUE = "{{ '{{{PARTICLE_EVENT_VALUE}}}' }}"
 HEADER, PASSWORD, QUERY, FORM = "hdr-c4nary-1", 'p4ss "c4nary" 2%', "qry-c4nary-3", "form-c4nary-4"
-CANARIES = {"header": HEADER, "password": PASSWORD, "parameter": QUERY, "form": FORM}
+POLICY, API = "pol-c4nary-5/+=", "api-c4nary-6"
+CANARIES = {
+    "header": HEADER,
+    "password": PASSWORD,
+    "parameter": QUERY,
+    "form": FORM,
+    "policy": POLICY,
+    "api": API,
+}
 HOOK: dict[str, Any] = {
     "name": "readings",
     "event": "reading",
@@ -36,6 +44,17 @@ HOOK: dict[str, Any] = {
     "auth": {"username": "hook", "password": PASSWORD},
     "query": {"token": QUERY},
 }
+AZURE: dict[str, Any] = {
+    "name": "to Azure",
+    "type": "azure_iot_hub",
+    "event": "reading",
+    "hub_name": "barn",
+    "policy_name": "device",
+    "policy_key": POLICY,
+    "json": {"value": VALUE},
+}
+PUBSUB = {"name": "to Google", "type": "google_pubsub", "event": "reading", "topic": "projects/barn/topics/readings"}
+MAPS = {"name": "positions", "type": "google_maps", "event": "position", "api_key": API}
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +84,21 @@ def run_and_fail(cloud: Simulator, options: Mapping[str, Any], *args: str) -> di
     done = run(cloud, options, *args)
     assert done.rc != 0, done.output
     return done.result(TASK)
+
+
+def run_tasks(cloud: Simulator, *tasks: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Run several tasks in one playbook, and return their results. A task that fails does not end the playbook."""
+    steps = [
+        {
+            "name": f"Task {number}",
+            "meshfleet.particle.integration": {"product": PRODUCT_SLUG, **options},
+            "ignore_errors": True,
+        }
+        for number, options in enumerate(tasks)
+    ]
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": steps}
+    done = run_playbook([play], env=cloud_environment(cloud.url), args=["--diff"]).succeeded()
+    return [done.result(step["name"]) for step in steps]
 
 
 def call(cloud: Simulator, method: str, path: str = "", **fields: Any) -> Any:
@@ -170,11 +204,69 @@ def test_duplicate_webhook_name_is_refused_with_both_ids(simulator: Simulator) -
     assert simulator.stats()["writes"] == before
 
 
-def test_integration_of_another_type_is_left_alone(simulator: Simulator) -> None:
-    other = create_webhook(simulator, integration_type="GoogleMaps", api_key="key")
-    run_successfully(simulator, HOOK)
-    run_successfully(simulator, {"name": "readings", "state": "absent"})
-    assert [hook["id"] for hook in list_hooks(simulator)] == [other]
+def test_integrations_of_all_types_are_created_changed_and_removed(simulator: Simulator) -> None:
+    new = (AZURE, PUBSUB, MAPS)
+    changed = (
+        {**AZURE, "json": {"value": VALUE, "site": "barn"}, "policy_key": "other"},
+        {"name": "to Google", "topic": "projects/barn/topics/other"},
+        {"name": "positions", "disabled": True},
+    )
+    results = run_tasks(simulator, *new, *new, *changed, *changed)
+    assert [result["changed"] for result in results] == [True] * 3 + [False] * 3 + [True] * 3 + [False] * 3
+    assert [result["cloud"]["writes"] for result in results] == [1] * 3 + [0] * 3 + [1] * 3 + [0] * 3
+    assert [list(result["changes"]) for result in results[6:9]] == [["json", "policy_key"], ["topic"], ["disabled"]]
+    azure, pubsub, maps = list_hooks(simulator)
+    assert (azure["policy_key"], azure["json"]["site"], azure["hub_name"]) == ("other", "barn", "barn")
+    assert (pubsub["topic"], pubsub["event"]) == ("projects/barn/topics/other", "reading")
+    assert (maps["api_key"], maps["disabled"]) == (API, True)
+    shown = {name: value for name, value in results[0]["integration"].items() if value is not None}
+    assert shown == {**AZURE, "id": azure["id"], "policy_key": "********", "disabled": False, "json": shown["json"]}
+    removed = run_tasks(simulator, *({"name": each["name"], "state": "absent"} for each in new))
+    assert ([result["changed"] for result in removed], list_hooks(simulator)) == ([True] * 3, [])
+
+
+def test_masked_keys_are_written_as_update_secrets_demands(masking: Simulator) -> None:
+    run_tasks(masking, AZURE, MAPS)
+    tasks = [{**each, "update_secrets": when} for each in (AZURE, MAPS) for when in ("on_create", "always")]
+    refused = [{"name": each["name"], "disabled": True} for each in (AZURE, MAPS)]
+    results = run_tasks(masking, *tasks, *refused)
+    assert [result["changed"] for result in results] == [False, True, False, True, False, False]
+    assert [result["not_compared"] for result in results[:4]] == [["policy_key"]] * 2 + [["api_key"]] * 2
+    assert "would lose policy_key" in results[4]["msg"]
+    assert "would lose api_key" in results[5]["msg"]
+    assert count_writes(masking) == {CREATE: 2, EDIT: 2}
+
+
+def test_options_of_another_type_are_refused_without_any_write(simulator: Simulator) -> None:
+    run_tasks(simulator, AZURE, MAPS)
+    before = simulator.stats()["writes"]
+    results = run_tasks(
+        simulator,
+        {**AZURE, "url": HOOK["url"]},
+        {"name": "to Azure", "method": "PUT"},
+        {"name": "positions", "type": "webhook", "event": "position", "url": HOOK["url"]},
+        {"name": "positions", "type": "webhook", "state": "absent"},
+        {"name": "readings", "event": "reading", "topic": "projects/barn/topics/readings"},
+    )
+    words = (
+        "url belongs to type webhook, not to azure_iot_hub",
+        "exists, but method belongs to type webhook, not to azure_iot_hub",
+        "type is google_maps, not webhook",
+        "type is google_maps, not webhook",
+        "does not exist yet, but topic belongs to type google_pubsub, not to webhook",
+    )
+    assert [word in result["msg"] for result, word in zip(results, words, strict=True)] == [True] * 5
+    codes = [result["error"]["code"] for result in results]
+    assert codes == ["invalid_option", "conflict", "conflict", "conflict", "conflict"]
+    assert simulator.stats()["writes"] == before
+
+
+def test_lost_answers_to_creations_of_other_types_make_no_duplicate(simulator: Simulator) -> None:
+    simulator.set_faults([{"route": CREATE, "effect": effect} for effect in ("reset_after", "truncated", "empty")])
+    results = run_tasks(simulator, AZURE, PUBSUB, MAPS, AZURE)
+    assert [result["changed"] for result in results] == [True, True, True, False]
+    assert [hook["name"] for hook in list_hooks(simulator)] == ["to Azure", "to Google", "positions"]
+    assert count_writes(simulator) == {CREATE: 3}
 
 
 @pytest.mark.parametrize("effect", ["reset_before", "reset_after", "truncated", "empty"])
@@ -231,7 +323,7 @@ def test_check_mode_returns_the_id_of_an_existing_webhook(simulator: Simulator) 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"name": "readings", "json": {"a": 1}, "form": {"a": "1"}}, "json and form of webhook readings cannot be"),
+        ({"name": "readings", "json": {"a": 1}, "form": {"a": "1"}}, "json and form cannot be combined"),
         ({"name": "readings", "auth": {"username": "u"}}, "required together: username, password found in auth"),
         ({"name": "readings", "type": "azure"}, "value of type must be one of: webhook"),
         ({"event": "reading"}, "missing required arguments: name"),
@@ -265,6 +357,11 @@ class TestSecrets:
         "query": {"token": "{{ parameter }}"},
         "form": {"key": "{{ form }}", "value": VALUE},
     }
+
+    KEYS: ClassVar[tuple[dict[str, Any], ...]] = (
+        {**AZURE, "policy_key": "{{ policy }}", "json": {"key": "{{ form }}"}},
+        {**MAPS, "api_key": "{{ api }}"},
+    )
 
     def play(self, cloud: Simulator, folder: Path, *tasks: Mapping[str, Any], **more: Any) -> PlaybookRun:
         """Run tasks that take their secrets from variables, because a failure quotes the lines of the task."""
@@ -309,7 +406,7 @@ class TestSecrets:
         return [name for name, form in forms if form in text]
 
     def test_leaks_are_detected_in_every_form(self, simulator: Simulator, tmp_path: Path) -> None:
-        run = PlaybookRun(0, f"{HEADER} {json.dumps(PASSWORD)}", urllib.parse.quote(QUERY), [])
+        run = PlaybookRun(0, f"{HEADER} {json.dumps(PASSWORD)} {POLICY} {API}", urllib.parse.quote(QUERY), [])
         (tmp_path / "log").write_text(FORM)
         assert set(CANARIES) == set(self.find_leaks(run, tmp_path))
 
@@ -325,15 +422,28 @@ class TestSecrets:
             {"json": {"key": "{{ form }}"}, "auth": {}, "query": {}},
             {"body": "key={{ form }}"},
             {"state": "absent"},
+            *self.KEYS,
+            *self.KEYS,
+            *({"name": each["name"], "state": "absent"} for each in self.KEYS),
         )
         statuses = [task.status for task in run.tasks[:-1]]
-        assert statuses == ["changed", "ok", "changed", "changed", "changed", "changed"], run.output
+        assert statuses == ["changed", "ok", *["changed"] * 6, "ok", "ok", "changed", "changed"], run.output
         assert self.find_leaks(run, tmp_path) == []
 
     def test_run_against_a_masking_cloud_shows_no_secret(self, masking: Simulator, tmp_path: Path) -> None:
         new = {"event": "reading", "url": HOOK["url"], **self.SECRET}
-        run = self.play(masking, tmp_path, new, {**new, "update_secrets": "always"}, {"event": "other"})
-        assert [task.status for task in run.tasks[:-1]] == ["changed", "changed", "failed"], run.output
+        azure = self.KEYS[0]
+        run = self.play(
+            masking,
+            tmp_path,
+            new,
+            {**new, "update_secrets": "always"},
+            {"event": "other"},
+            azure,
+            {**azure, "update_secrets": "always", "event": "other"},
+            {"name": azure["name"], "event": "more"},
+        )
+        assert [task.status for task in run.tasks[:-1]] == ["changed", "changed", "failed"] * 2, run.output
         assert self.find_leaks(run, tmp_path) == []
 
     @pytest.mark.parametrize("route", [CREATE, EDIT, READ, LIST])
@@ -351,6 +461,21 @@ class TestSecrets:
         assert run.tasks[0].status == "failed", run.output
         assert self.find_leaks(run, tmp_path) == []
 
+    def test_error_that_echoes_keys_shows_no_key(self, simulator: Simulator, tmp_path: Path) -> None:
+        azure, maps = self.KEYS
+        call(simulator, "POST", integration_type="GoogleMaps", name=maps["name"], event="position", api_key=API)
+        texts = {CREATE: f"No: {POLICY}, {json.dumps(POLICY)}, {FORM}", EDIT: f"No: {API}", READ: f"{POLICY} {API}"}
+        echoes = [
+            {"route": route, "effect": "status", "status": 400, "times": 9, "body": {"error_description": text}}
+            for route, text in texts.items()
+        ]
+        simulator.set_faults(echoes[:2])
+        write = self.play(simulator, tmp_path / "write", azure, {"name": maps["name"], "disabled": True})
+        simulator.set_faults(echoes[2:])
+        read = self.play(simulator, tmp_path / "read", {"name": maps["name"], "disabled": True})
+        assert [task.status for task in (*write.tasks[:-1], *read.tasks[:-1])] == ["failed"] * 3, write.output
+        assert self.find_leaks(write, tmp_path) + self.find_leaks(read, tmp_path) == []
+
     @pytest.mark.parametrize(
         "wrong",
         [
@@ -359,6 +484,7 @@ class TestSecrets:
             {"auth": {"username": "hook", "secret": "{{ password }}"}},
             {"query": ["{{ parameter }}"]},
             {"json": {"key": "{{ form }}"}, "form": {"key": "{{ form }}"}},
+            {"type": "azure_iot_hub", "policy_key": {"key": "{{ policy }}"}, "api_key": "{{ api }}"},
         ],
     )
     def test_invalid_options_show_no_secret(self, simulator: Simulator, tmp_path: Path, wrong: dict[str, Any]) -> None:

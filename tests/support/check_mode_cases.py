@@ -330,6 +330,25 @@ def change_webhook(tenant: Tenant) -> list[Task]:
     return [integration_task(tenant, name="readings", form={"value": "1"}, headers={}, **options)]
 
 
+def apply_integrations(tenant: Tenant) -> list[Task]:
+    """Send events to Azure and Google."""
+    azure = {"hub_name": "barn", "policy_name": "device", "policy_key": "hub-key", "json": {"value": 1}}
+    return [
+        integration_task(tenant, name="azure", type="azure_iot_hub", event="reading", **azure),
+        integration_task(tenant, name="topic", type="google_pubsub", event="reading", topic="projects/p/topics/t"),
+        integration_task(tenant, name="maps", type="google_maps", event="position", api_key="maps-key"),
+    ]
+
+
+def change_integrations(tenant: Tenant) -> list[Task]:
+    """Change two integrations, and remove the third."""
+    return [
+        integration_task(tenant, name="azure", policy_key="other-key", json=""),
+        integration_task(tenant, name="topic", topic="projects/p/topics/other", disabled=True),
+        integration_task(tenant, name="maps", state="absent"),
+    ]
+
+
 def import_devices(tenant: Tenant) -> list[Task]:
     """Import all devices into the product."""
     return [fleet_task(product=tenant.product, devices=[{"id": device} for device in tenant.ids])]
@@ -496,6 +515,9 @@ PRODUCT_CASES = (
     Case("new product", apply_product),
     Case("unchanged product", apply_product, before=apply_product, changes=False),
     Case("pruned product", lambda tenant: [product_task(tenant, groups={"north": {}})], before=apply_product),
+    Case("new integrations", apply_integrations),
+    Case("unchanged integrations", apply_integrations, before=apply_integrations, changes=False),
+    Case("changed integrations", change_integrations, before=apply_integrations),
     Case("new group", lambda tenant: [group_task(tenant, description="On our roof")]),
     Case(
         "changed group",

@@ -38,7 +38,7 @@ def get_integration(http: Http, product: str, integration: str) -> dict[str, Any
 
 
 def create_integration(http: Http, product: str, body: Mapping[str, Any]) -> None:
-    """Create an integration (endpoints.yml: webhook_create).
+    """Create an integration (endpoints.yml: webhook_create, azure_create, gcp_create, gmaps_create).
 
     If the request is sent twice, the cloud creates two integrations with the same name.
     """

@@ -24,7 +24,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Declared, Placeholder
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import find_excluded
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import find_mistakes
 
 SECRET = "secret"
 """The only key of a mapping that stands for a secret, such as ``{secret: DATABASE_TOKEN}``."""
@@ -141,13 +141,11 @@ class _Reader(ValueReader):
         return ""
 
     def _check_entry(self, kind: Kind, declared: Declared, place: Place) -> None:
-        """Add the mistakes that the kind finds in a declaration, unless its values have mistakes."""
+        """Add the mistakes in a declaration as a whole, unless its values have mistakes."""
         if any(mistake.where.startswith(self.describe(place)) for mistake in self.found):
             return
-        for sentence in kind.check(declared):
+        for sentence in find_mistakes(kind, declared):
             self.add_mistake(place, sentence)
-        if excluded := find_excluded(kind, declared):
-            self.add_mistake(place, f"{' and '.join(excluded)} cannot be combined; declare only one of them")
 
     def _read_settings(self, kind: Kind, entry: Any, place: Place) -> tuple[dict[str, Any], bool]:
         """Return the declared values, and whether the resource must be removed."""

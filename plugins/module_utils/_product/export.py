@@ -16,6 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._product.defini
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Row
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import hide_secrets, is_empty
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.variants import has_field
 
 _NO_NAME_CHARACTER = re.compile(r"[^A-Z0-9]+")
 
@@ -33,16 +34,18 @@ class Export:
         self.secrets: dict[str, str] = {}
 
     def add(self, kind: Kind, rows: Sequence[Row]) -> None:
-        """Add all resources of a kind, except those of other parts of this collection.
+        """Add all resources of a kind, except reserved ones and those without a key.
 
         :param rows: the resources, with all their fields.
         """
-        kept = {str(row[kind.key.cloud]): row for row in rows if not kind.is_reserved(row)}
+        kept = {key: row for row in rows if (key := kind.get_key(row)) is not None and not kind.is_reserved(row)}
         self.definition[kind.name] = {key: self._export_row(kind, key, kept[key]) for key in sorted(kept)}
 
     def _export_row(self, kind: Kind, key: str, row: Row) -> Any:
         entry = dict[str, Any]()
         for each in kind.compared:
+            if not has_field(kind, each, row):
+                continue
             value = (
                 self._name_secret(kind, key, each.name) if each.write_only else self._export_field(kind, key, each, row)
             )

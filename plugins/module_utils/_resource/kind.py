@@ -23,7 +23,7 @@ Once = Mapping[str, str]
 
 
 def keep_value(value: Any) -> Any:
-    """Return the value unchanged. This function is the default of ``Field.normalise`` and ``Field.show``."""
+    """Return the value unchanged. This function is the default of the functions of a :class:`Field`."""
     return value
 
 
@@ -45,7 +45,9 @@ class Field:
         of the kind read it from ``Change.declared``.
     :param required: whether the cloud refuses to create a resource without the setting; a function of the declared
         values if that depends on other settings.
+    :param only: the variants of the kind that have the setting, see ``Kind.variant``; empty if all variants have it.
     :param normalise: function that converts all spellings of a value to one form. The converted values are compared.
+    :param encode: function that converts a declared value to the form that is sent to the cloud.
     :param show: function that converts a normalised value to a form that may be shown. The function is not used for
         secret settings.
     """
@@ -61,7 +63,9 @@ class Field:
     merges: bool = False
     local: bool = False
     required: bool | Callable[[Mapping[str, Any]], bool] = False
+    only: tuple[str, ...] = ()
     normalise: Callable[[Any], Any] = keep_value
+    encode: Callable[[Any], Any] = keep_value
     show: Callable[[Any], Any] = keep_value
 
     @property
@@ -93,7 +97,8 @@ class Kind:
     :param write_rows: function that carries out changes of several resources together, in place of the three functions
         above; ``None`` if each resource is written by its own requests.
     :param replaces: whether an update replaces the whole resource. If true, the request contains all fields.
-    :param constants: the keys and values that every request body of the kind contains.
+    :param constants: the keys and values of a request body that are neither declared nor observed.
+    :param variant: the field that divides the kind into variants with different settings. It is one of ``fields``.
     :param read_only: keys of a row that are never sent to the cloud.
     :param exclusive: names of fields that cannot be combined in one resource.
     :param short: the name of the field that a definition may give alone, in place of a mapping with all fields.
@@ -104,8 +109,9 @@ class Kind:
     :param refuse_removal: function that raises an error if a resource is in use.
     :param find_pending: function that returns why a written resource may show its new state only later; ``None`` if it
         should show its new state at once.
-    :param is_reserved: function that returns whether a resource belongs to another part of this collection, given its
-        row from the list. Such a resource is neither exported nor pruned.
+    :param is_reserved: function that returns whether a resource belongs to another part of this collection, or is of an
+        unknown variant, given its row from the list. Such a resource is neither exported nor pruned, and a declaration
+        of it is refused.
     :param after: the names of kinds whose resources must exist before resources of this kind.
     :param not_prunable: the reason why resources of the kind are never pruned; empty if they can be pruned.
     :param only_if_asked: whether an export contains the kind only if it is named.
@@ -126,6 +132,7 @@ class Kind:
     read_row: Callable[[Target, Row], Row] | None = None
     replaces: bool = False
     constants: Body = field(default_factory=dict)
+    variant: Field | None = None
     read_only: frozenset[str] = frozenset()
     exclusive: tuple[str, ...] = ()
     short: str | None = None
@@ -145,6 +152,11 @@ class Kind:
     def compared(self) -> tuple[Field, ...]:
         """The fields whose values the cloud stores."""
         return tuple(each for each in self.fields if not each.local)
+
+    def get_key(self, row: Row) -> str | None:
+        """Return the key of a resource, given its row, or ``None`` if the resource has no key."""
+        key = row.get(self.key.cloud)
+        return None if key is None else str(key)
 
     def build_option_specs(self) -> dict[str, dict[str, Any]]:
         """Return the argument spec of the module's options for the settings of one resource."""

@@ -23,6 +23,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.chang
     Row,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind, keep_value
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.variants import (
+    get_variant,
+    has_field,
+    list_foreign_settings,
+)
 
 ON_CREATE = "on_create"
 ALWAYS = "always"
@@ -62,34 +67,44 @@ def read_declared(kind: Kind, options: Mapping[str, Any]) -> Declared:
 def check_declared(kind: Kind, declared: Declared) -> None:
     """Check a declaration by itself, before anything is read.
 
-    :raises ParticleError: ``invalid_option`` when the declaration is not valid, or sets more than one field of
-        ``kind.exclusive``.
+    :raises ParticleError: ``invalid_option`` when the declaration is not valid. The error names all mistakes.
     """
-    if mistakes := kind.check(declared):
-        raise ParticleError("invalid_option", f"The {kind.noun} is not valid: {'; '.join(mistakes)}.")
-    if excluded := find_excluded(kind, declared):
-        message = f"{' and '.join(excluded)} of {kind.noun} {declared.key} cannot be combined."
-        raise ParticleError("invalid_option", message, hint="Declare only one of them.")
+    if mistakes := find_mistakes(kind, declared):
+        name = f"{kind.noun.capitalize()} {declared.key}"
+        raise ParticleError("invalid_option", f"{name} is not valid: {'; '.join(mistakes)}.")
 
 
-def find_excluded(kind: Kind, declared: Declared) -> list[str]:
-    """Return the declared fields that cannot be combined, or an empty list."""
-    given = [name for name in kind.exclusive if not is_empty(declared.values.get(name))]
-    return given if len(given) > 1 else []
+def find_mistakes(kind: Kind, declared: Declared) -> list[str]:
+    """Return sentences about the mistakes in a declaration.
+
+    Declared fields must not be empty if they are required, belong to another variant, or exclude each other.
+    """
+    values, mistakes = declared.values, list(kind.check(declared))
+    if kind.variant is not None and kind.variant.name in values and not declared.absent:
+        mistakes += list_foreign_settings(kind, values, values[kind.variant.name])
+    needed = [each.name for each in kind.fields if each.name in values and each.is_required(values)]
+    if (empty := [name for name in needed if is_empty(values[name])]) and not declared.absent:
+        mistakes.append(f"{_join_names(empty)} cannot be empty")
+    given = [name for name in kind.exclusive if not is_empty(values.get(name))]
+    if len(given) > 1:
+        mistakes.append(f"{_join_names(given)} cannot be combined, declare only one of them")
+    return mistakes
 
 
 def match_rows(kind: Kind, rows: Sequence[Row], keys: Collection[str]) -> dict[str, Row]:
     """Return a mapping from each of ``keys`` to the row of that resource, if there is such a row.
 
+    A resource without a key cannot be declared, and is left alone.
+
     :raises ParticleError: ``twins`` when two rows have the same key.
     """
     found: dict[str, Row] = {}
     for row in rows:
-        key = str(row.get(kind.key.cloud))
-        if key not in keys:
+        key = kind.get_key(row)
+        if key is None or key not in keys:
             continue
         if key in found:
-            ids = sorted(str(each[kind.id_key]) for each in rows if str(each.get(kind.key.cloud)) == key)
+            ids = sorted(str(each[kind.id_key]) for each in rows if kind.get_key(each) == key)
             message = f"{len(ids)} {kind.noun}s are called {key}: {' and '.join(ids)}."
             raise ParticleError("twins", message)
         found[key] = row
@@ -111,8 +126,9 @@ def plan_changes(
     :param written: the keys of resources that were just written. If the cloud does not show a secret of one of these
         resources, the secret counts as hidden and not as missing.
     :raises ParticleError: ``conflict`` when resources cannot reach their declared state: a resource must be created but
-        lacks a required field or a secret, a field differs that the cloud cannot change, or an update would replace a
-        secret by a mask. The error names all these resources.
+        lacks a required field or a secret, a field differs that the cloud cannot change, a declared field belongs to
+        another variant of the kind, the resource is reserved, or an update would replace a secret by a mask. The error
+        names all these resources.
     """
     changes, refused = list[Change](), list[ParticleError]()
     for each in declared:
@@ -139,6 +155,7 @@ def join_errors(errors: Sequence[ParticleError]) -> ParticleError:
 
 
 def _plan_change(kind: Kind, row: Row | None, declared: Declared, update_secrets: str, *, just_written: bool) -> Change:
+    _refuse_variant(kind, row, declared)
     if declared.absent:
         if row is None:
             return Change(declared, Action.NONE)
@@ -148,6 +165,28 @@ def _plan_change(kind: Kind, row: Row | None, declared: Declared, update_secrets
     if row is None:
         return _plan_creation(kind, declared, values)
     return _plan_update(kind, row, declared, values, update_secrets, just_written=just_written)
+
+
+def _refuse_variant(kind: Kind, row: Row | None, declared: Declared) -> None:
+    """Refuse to change a reserved resource, or one of another variant than the declaration means.
+
+    :raises ParticleError: ``conflict``, see above.
+    """
+    name = f"{kind.noun.capitalize()} {declared.key}"
+    if row is not None and kind.is_reserved(row):
+        message = f"{name} ({row[kind.id_key]}) exists, but this collection cannot manage it."
+        raise ParticleError("conflict", message, hint=f"Choose another {kind.key.name}.")
+    if kind.variant is None:
+        return
+    given, found = declared.values.get(kind.variant.name), get_variant(kind.variant, row or {})
+    if row is not None and given not in (None, found):
+        _refuse_fixed(kind, declared, {kind.variant.name: (found, given)})
+    mistakes = list_foreign_settings(kind, declared.values, given or found)
+    if mistakes and not declared.absent:
+        state = "does not exist yet" if row is None else "exists"
+        remedy = f"declare {kind.variant.name}" if row is None else f"declare another {kind.noun} under another name"
+        hint = f"Remove these settings from the declaration, or {remedy}."
+        raise ParticleError("conflict", f"{name} {state}, but {'; '.join(mistakes)}.", hint=hint)
 
 
 def _fill_placeholders(kind: Kind, row: Row | None, declared: Declared) -> dict[str, Any]:
@@ -164,7 +203,7 @@ def _fill_placeholders(kind: Kind, row: Row | None, declared: Declared) -> dict[
         value = declared.values[each.name]
         if isinstance(value, Placeholder) and row is not None:
             continue
-        found = None if row is None else row.get(each.cloud)
+        found = None if row is None else _normalise(each, row.get(each.cloud))
         values[each.name] = _fill(value, found, missing)
     if missing:
         names = list_names(list(dict.fromkeys(missing)))
@@ -190,14 +229,14 @@ def _fill(value: Any, found: Any, missing: list[str]) -> Any:
 
 
 def _plan_creation(kind: Kind, declared: Declared, values: Mapping[str, Any]) -> Change:
-    needed = [each.name for each in kind.fields if each.is_required(declared.values)]
+    sent = {f.cloud: f.encode(values[f.name]) for f in kind.compared if not is_empty(values.get(f.name))}
+    body = {**kind.constants, kind.key.cloud: declared.key, **sent}
+    needed = [f.name for f in kind.fields if f.is_required(declared.values) and has_field(kind, f, body)]
     if missing := [name for name in needed if is_empty(declared.values.get(name))]:
         message = (
             f"There is no {kind.noun} {declared.key} yet, and it cannot be created without {_join_names(missing)}."
         )
         raise ParticleError("conflict", message, hint=f"Declare {_join_names(missing)}, or correct {kind.key.name}.")
-    sent = {f.cloud: values[f.name] for f in kind.compared if not is_empty(values.get(f.name))}
-    body = {**kind.constants, kind.key.cloud: declared.key, **sent}
     shown = {f.name: _show(f, body[f.cloud]) for f in kind.compared if f.cloud in body}
     return Change(declared, Action.CREATE, body=body, after=shown)
 
@@ -224,7 +263,7 @@ def _plan_update(
         return Change(declared, Action.NONE, row, not_compared=tuple(unknown))
     pairs = {f.name: _show_pair(f, row.get(f.cloud), wanted[f.name]) for f in differing}
     _refuse_fixed(kind, declared, {f.name: pairs[f.name] for f in differing if f.fixed})
-    body = {f.cloud: wanted[f.name] for f in differing}
+    body = {f.cloud: f.encode(wanted[f.name]) for f in differing}
     if kind.replaces:
         body = _build_whole_body(kind, row, declared, wanted)
     return Change(
@@ -266,7 +305,7 @@ def _build_whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[
 
     :raises ParticleError: ``conflict`` when the body would contain a mask in place of a secret that is not declared.
     """
-    sent_back = [(f, row.get(f.cloud)) for f in kind.compared if f.name not in wanted]
+    sent_back = [(f, row.get(f.cloud)) for f in kind.compared if f.name not in wanted and has_field(kind, f, row)]
     sent_back += [(f, wanted[f.name]) for f in kind.compared if f.secret and f.name in wanted]  # filled placeholders
     masked = [path for f, value in sent_back for path in _find_masked_paths(_normalise(f, value), f.name)]
     if masked:
@@ -278,8 +317,8 @@ def _build_whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[
         raise ParticleError("conflict", message, hint=f"Declare {options} too, and run again.")
     replaced = {f.cloud for f in kind.compared if f.name in wanted}
     rest = {key: value for key, value in row.items() if key not in kind.read_only | replaced and value is not None}
-    sent = {f.cloud: wanted[f.name] for f in kind.compared if not is_empty(wanted.get(f.name))}
-    return {**rest, **kind.constants, kind.key.cloud: declared.key, **sent}
+    sent = {f.cloud: f.encode(wanted[f.name]) for f in kind.compared if not is_empty(wanted.get(f.name))}
+    return {**kind.constants, **rest, kind.key.cloud: declared.key, **sent}
 
 
 # --- comparison ---
@@ -348,9 +387,10 @@ def _find_masked_paths(value: Any, path: str) -> list[str]:
 def show_resource(kind: Kind, row: Row) -> dict[str, Any]:
     """Return all fields of a resource by name, without those that the cloud never shows.
 
-    Secrets are masked, and a field that is not set is ``None``.
+    Secrets are masked. A field that is not set, or that the variant of the resource does not have, is ``None``.
     """
-    return {each.name: _show(each, row.get(each.cloud)) for each in kind.compared if not each.write_only}
+    shown = [each for each in kind.compared if not each.write_only]
+    return {f.name: _show(f, row.get(f.cloud)) if has_field(kind, f, row) else None for f in shown}
 
 
 def hide_values(value: Any) -> Any:

@@ -10,9 +10,9 @@ from graphlib import TopologicalSorter
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Kind
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.firmware import FIRMWARE
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.groups import GROUPS
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.webhooks import WEBHOOKS
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.integrations import INTEGRATIONS
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (GROUPS, WEBHOOKS, FIRMWARE)}
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (GROUPS, INTEGRATIONS, FIRMWARE)}
 """All kinds, in the order in which messages and exports list them."""
 
 

@@ -38,6 +38,8 @@ DEFAULT_METHOD = "POST"
 BODY_FIELDS = ("body", "json", "form")
 """The fields that set the body of the requests of a webhook. A webhook can have only one of these fields."""
 MASK = "********"
+KEY_FIELDS = ("policy_key", "api_key")
+"""The fields that hold the keys of other services."""
 OPTIONAL: dict[str, dict[str, type]] = {
     WEBHOOK: {
         "body": str,
@@ -168,8 +170,8 @@ def build_integration_row(integration: Integration, *, with_details: bool = Fals
 
 
 def _mask_secrets(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy of the JSON object, with a mask instead of the password and the `Authorization` header."""
-    masked = dict(row)
+    """Return a copy of the JSON object, with a mask instead of passwords, keys and the `Authorization` header."""
+    masked = row | {name: MASK for name in KEY_FIELDS if name in row}
     if isinstance(row.get("headers"), dict):
         masked["headers"] = {
             name: MASK if name.lower() == "authorization" else value for name, value in row["headers"].items()

@@ -22,7 +22,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.chang
     Placeholder,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.webhooks import WEBHOOKS
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.integrations import INTEGRATIONS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import (
     ALWAYS,
     ON_CREATE,
@@ -63,7 +63,7 @@ ROW: dict[str, Any] = {
 def plan(row: Mapping[str, Any] | None, values: Mapping[str, Any], **options: Any) -> Change:
     """Plan one webhook that is observed as `row`."""
     observed = {} if row is None else {"readings": row}
-    (change,) = plan_changes(WEBHOOKS, observed, [Declared("readings", values)], **options)
+    (change,) = plan_changes(INTEGRATIONS, observed, [Declared("readings", values)], **options)
     return change
 
 
@@ -89,21 +89,21 @@ class TestCreating:
 
     def test_two_bodies_are_refused(self) -> None:
         declared = Declared("readings", {"json": {"a": 1}, "form": {"a": "1"}, "body": ""})
-        with pytest.raises(ParticleError, match="json and form of webhook readings cannot be combined"):
-            check_declared(WEBHOOKS, declared)
-        check_declared(WEBHOOKS, Declared("readings", {"json": {"a": 1}, "form": {}, "body": ""}))
+        with pytest.raises(ParticleError, match="Integration readings is not valid: json and form cannot be combined"):
+            check_declared(INTEGRATIONS, declared)
+        check_declared(INTEGRATIONS, Declared("readings", {"json": {"a": 1}, "form": {}, "body": ""}))
 
 
 class TestRemoving:
     """A webhook that is declared absent is removed."""
 
     def test_existing_webhook_is_removed(self) -> None:
-        (change,) = plan_changes(WEBHOOKS, {"readings": ROW}, [Declared("readings", absent=True)])
+        (change,) = plan_changes(INTEGRATIONS, {"readings": ROW}, [Declared("readings", absent=True)])
         assert (change.action, change.row, change.after) == (Action.DELETE, ROW, {})
         assert change.before["event"] == "reading"
 
     def test_missing_webhook_needs_no_change(self) -> None:
-        (change,) = plan_changes(WEBHOOKS, {}, [Declared("readings", absent=True)])
+        (change,) = plan_changes(INTEGRATIONS, {}, [Declared("readings", absent=True)])
         assert change.action is Action.NONE
 
 
@@ -256,12 +256,12 @@ class TestMatching:
 
     def test_rows_are_found_by_name(self) -> None:
         rows = [{**ROW, "name": "other"}, ROW, {"id": "1", "event": "of 2018"}]
-        assert match_rows(WEBHOOKS, rows, {"readings", "gone"}) == {"readings": ROW}
+        assert match_rows(INTEGRATIONS, rows, {"readings", "gone"}) == {"readings": ROW}
 
     def test_rows_with_the_same_name_are_refused_with_their_ids(self) -> None:
         rows = [{**ROW, "id": "b2"}, ROW, {**ROW, "id": "a1"}, {**ROW, "name": "other"}, {**ROW, "name": "other"}]
-        with pytest.raises(ParticleError, match=f"3 webhooks are called readings: {ID} and a1 and b2") as caught:
-            match_rows(WEBHOOKS, rows, {"readings"})
+        with pytest.raises(ParticleError, match=f"3 integrations are called readings: {ID} and a1 and b2") as caught:
+            match_rows(INTEGRATIONS, rows, {"readings"})
         assert (caught.value.code, "Remove or rename all but one" in str(caught.value.hint)) == ("twins", True)
 
 
@@ -282,7 +282,7 @@ class TestShowing:
         assert hide_values(value) == {**value, "c": MASK, "d": MASK, "g": [VALUE, MASK]}
 
     def test_template_that_is_text_is_masked(self) -> None:
-        shown = show_resource(WEBHOOKS, {**ROW, "json": "value={{{x}}}", "body": VALUE})
+        shown = show_resource(INTEGRATIONS, {**ROW, "json": "value={{{x}}}", "body": VALUE})
         assert (shown["json"], shown["body"], shown["query"]) == (MASK, VALUE, None)
 
     @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ class TestShowing:
         ],
     )
     def test_login_and_query_values_of_a_url_are_masked(self, url: str, shown: str) -> None:
-        assert show_resource(WEBHOOKS, {"url": url})["url"] == shown
+        assert show_resource(INTEGRATIONS, {"url": url})["url"] == shown
 
     def test_change_in_the_masked_part_of_a_url_is_marked(self) -> None:
         change = plan({**ROW, "url": "https://x.net/?k=1"}, {"url": "https://x.net/?k=2"})
@@ -314,7 +314,7 @@ class TestShowing:
             "query": {"token": ["longer-than-12", 5]},
             "json": {"unit": "degrees", "key": "0123456789abcdef"},
         }
-        assert sorted(set(find_secrets(WEBHOOKS, row))) == sorted(
+        assert sorted(set(find_secrets(INTEGRATIONS, row))) == sorted(
             {TOKEN, "c4nary-0f1e2d3c", "p4ss", "longer-than-12", "0123456789abcdef", row["url"]}
         )
 
@@ -335,7 +335,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "response_topic": TEXTS,
     "unchunked": st.booleans(),
 }
-CLOUD_NAMES = {each.name: each.cloud for each in WEBHOOKS.fields}
+CLOUD_NAMES = {each.name: each.cloud for each in INTEGRATIONS.fields}
 SETTINGS = st.fixed_dictionaries({}, optional=VALUES)
 
 
@@ -343,7 +343,7 @@ SETTINGS = st.fixed_dictionaries({}, optional=VALUES)
 def test_planned_update_leads_to_the_declared_state(
     before: dict[str, Any], declared: dict[str, Any], more: dict[str, str]
 ) -> None:
-    bodies = [name for name in WEBHOOKS.exclusive if declared.get(name)]
+    bodies = [name for name in INTEGRATIONS.exclusive if declared.get(name)]
     declared = {name: value for name, value in declared.items() if name not in bodies[1:]}
     row = {"id": ID, "name": "readings", **more, **{CLOUD_NAMES[name]: value for name, value in before.items()}}
     try:
@@ -355,7 +355,7 @@ def test_planned_update_leads_to_the_declared_state(
         return
     after = {"id": ID, **change.body}
     assert plan(after, declared).action is Action.NONE
-    dropped = {CLOUD_NAMES[name] for name in WEBHOOKS.exclusive} if bodies else set()
+    dropped = {CLOUD_NAMES[name] for name in INTEGRATIONS.exclusive} if bodies else set()
     undeclared = {key: value for key, value in row.items() if key not in dropped | {CLOUD_NAMES[n] for n in declared}}
     assert {key: after.get(key) for key in undeclared} == undeclared
 
@@ -392,7 +392,7 @@ class TestPlaceholders:
             plan(ROW, values)
 
     def test_placeholders_are_left_out_of_the_secrets_to_mask(self) -> None:
-        given = list_given(WEBHOOKS, Declared("readings", self.DECLARED))
+        given = list_given(INTEGRATIONS, Declared("readings", self.DECLARED))
         assert given["headers"] == {"X-Site": "barn"}
 
 
@@ -400,7 +400,7 @@ class TestSettingsOfAnotherNature:
     """The cloud never shows some values, cannot change others, and never learns others."""
 
     KIND = replace(
-        WEBHOOKS,
+        INTEGRATIONS,
         noun="key",
         fields=(
             Field("value", "value", {"type": "str", "no_log": True}, secret=True, write_only=True, required=True),

@@ -166,3 +166,8 @@ def test_secrets_are_masked_only_with_the_mask_secrets_flag(
         user.put(f"{INTEGRATIONS}/{hook['id']}", WEBHOOK | secret).json()["integration"],
     ]
     assert [{key: answer[key] for key in shown} for answer in answers] == [shown] * 3
+    for kind, name in (("AzureIotHub", "policy_key"), ("GoogleMaps", "api_key")):
+        fields = {"integration_type": kind, "event": "reading", **OTHER_TYPES[kind], name: "s3cret"}
+        created = user.post(INTEGRATIONS, fields).json()
+        shown_row = user.get(f"{INTEGRATIONS}/{created['id']}")["integration"]
+        assert (created[name], shown_row[name], shown_row["event"]) == ("s3cret", shown_secret, "reading")
