@@ -50,6 +50,9 @@ options:
       - A definition is a mapping. Each key is a kind of resource, and its value maps names to settings. The settings
         are the options of the module for one resource of this kind.
       - C(groups) are device groups, see M(meshfleet.particle.device_group).
+      - C(ledgers) are the definitions of ledgers, see M(meshfleet.particle.ledger).
+      - C(secrets) are secrets of the cloud, see M(meshfleet.particle.secret). A name may map to its value alone.
+      - Ledgers and secrets belong to the owner of the product, and all products of the owner share them.
       - C(integrations) are webhooks and other integrations, see M(meshfleet.particle.integration).
       - C(firmware) are firmware versions, see M(meshfleet.particle.firmware). A new version needs the key C(file).
       - A setting that is missing remains unchanged. C(state) with the value C(absent) removes a resource.
@@ -79,9 +82,10 @@ options:
       - Kinds of which all resources are removed that the definition does not declare.
       - Device groups of mesh networks are never removed. Firmware versions must be removed with
         M(meshfleet.particle.firmware).
+      - Ledgers and secrets are refused, because all products of the owner share them.
     type: list
     elements: str
-    choices: [groups, integrations, firmware]
+    choices: [groups, ledgers, secrets, integrations, firmware]
     default: []
   max_removals:
     description:
@@ -105,6 +109,8 @@ seealso:
   - module: meshfleet.particle.integration
   - module: meshfleet.particle.device_group
   - module: meshfleet.particle.firmware
+  - module: meshfleet.particle.ledger
+  - module: meshfleet.particle.secret
 """
 
 EXAMPLES = r"""

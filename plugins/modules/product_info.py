@@ -45,7 +45,7 @@ options:
       - Kinds of resources to list. The default is all kinds except C(firmware), which another product rarely shares.
     type: list
     elements: str
-    choices: [groups, integrations, firmware]
+    choices: [groups, ledgers, secrets, integrations, firmware]
   as_definition:
     description: Whether to return RV(definition).
     type: bool

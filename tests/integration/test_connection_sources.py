@@ -42,10 +42,12 @@ MODULES: dict[str, dict[str, Any]] = {
     "product_info": {"product": PRODUCT_SLUG, "kinds": ["groups"]},
     "device_group": {"product": PRODUCT_SLUG, "name": "canary", "state": "absent"},
     "integration": {"product": PRODUCT_SLUG, "name": "sink", "state": "absent"},
+    "ledger": {"product": PRODUCT_SLUG, "name": "settings", "state": "absent"},
     "network": {"name": "barn", "state": "absent"},
     "network_info": {},
     "rollout": {"product": PRODUCT_SLUG, "version": 8, "state": "paused"},
     "rollout_info": {"product": PRODUCT_SLUG},
+    "secret": {"product": PRODUCT_SLUG, "name": "API_KEY", "state": "absent"},
 }
 """Options with which each module sends a request, keyed by the name of the module."""
 

@@ -29,7 +29,7 @@ QUERIES: dict[str, str] = {
 COMPILED = {module: jq.compile(query) for module, query in QUERIES.items()}
 WITHOUT_DEVICES = {
     *("access_token", "access_token_info", "auth_doctor"),
-    *("product", "product_info", "device_group", "firmware", "firmware_info", "integration"),
+    *("product", "product_info", "device_group", "firmware", "firmware_info", "integration", "ledger", "secret"),
 }
 # The outcomes that this module assigns to the hosts are already in the result of `fleet`.
 REPEATS_DEVICES = {"fleet_outcome"}

@@ -294,6 +294,7 @@ def build_inventory_arguments(reader: Reader, group: str) -> list[str]:
     variables = {"particle_username": USERNAME, "particle_password": PASSWORD, "particle_otp_secret": OTP_SECRET}
     variables |= {"particle_client_id": CLIENT["id"], "particle_client_secret": CLIENT["secret"]}
     variables |= {"particle_access_token": reader.token, "receiver_password": "receiver-password"}
+    variables |= {"barn_token": "barn-token", "new_barn_token": "new-barn-token"}
     # The clock of the simulator stands still, so a run that waited for a rollout would never end.
     variables |= {"rollout_wait": False}
     variables |= {"leaked_username": WORKSHOP["username"], "leaked_password": WORKSHOP["password"]}

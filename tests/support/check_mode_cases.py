@@ -112,6 +112,16 @@ def apply_product(tenant: Tenant) -> list[Task]:
     return [product_task(tenant, groups={"canary": {"description": "On our roof"}}, integrations={"readings": hook})]
 
 
+def secret_task(tenant: Tenant, **options: Any) -> Task:
+    """Build a task that calls the module `secret` for the secret `API_KEY`."""
+    return {"name": "Secret", "meshfleet.particle.secret": {"product": tenant.product, "name": "API_KEY", **options}}
+
+
+def ledger_task(tenant: Tenant, **options: Any) -> Task:
+    """Build a task that calls the module `ledger` for the ledger `settings`."""
+    return {"name": "Ledger", "meshfleet.particle.ledger": {"product": tenant.product, "name": "settings", **options}}
+
+
 def firmware_task(tenant: Tenant, **options: Any) -> Task:
     """Build a task that calls the module `firmware`."""
     return {"name": "Firmware", "meshfleet.particle.firmware": {"product": tenant.product, **options}}
@@ -349,6 +359,14 @@ def change_integrations(tenant: Tenant) -> list[Task]:
     ]
 
 
+def create_secret(tenant: Tenant) -> list[Task]:
+    return [secret_task(tenant, value="secret-value")]
+
+
+def create_ledger(tenant: Tenant) -> list[Task]:
+    return [ledger_task(tenant, scope="device", direction="downstream", description="What each logger measures")]
+
+
 def import_devices(tenant: Tenant) -> list[Task]:
     """Import all devices into the product."""
     return [fleet_task(product=tenant.product, devices=[{"id": device} for device in tenant.ids])]
@@ -529,6 +547,17 @@ PRODUCT_CASES = (
         lambda tenant: [group_task(tenant, state="absent")],
         before=lambda tenant: [group_task(tenant)],
     ),
+    Case("new secret", create_secret),
+    Case("unchanged secret", create_secret, before=create_secret, changes=False),
+    Case(
+        "replaced secret",
+        lambda tenant: [secret_task(tenant, value="other-value", update_secrets="always")],
+        before=create_secret,
+    ),
+    Case("removed secret", lambda tenant: [secret_task(tenant, state="absent")], before=create_secret),
+    Case("new ledger", create_ledger),
+    Case("described ledger", lambda tenant: [ledger_task(tenant, description="")], before=create_ledger),
+    Case("archived ledger", lambda tenant: [ledger_task(tenant, state="absent")], before=create_ledger),
     Case("new firmware", upload_firmware),
     Case("unchanged firmware", upload_firmware, before=upload_firmware, changes=False),
     Case(

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.creates import send_create
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.owners import build_owner_route
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import Listing, ListOptions, read_pages
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import RowForm
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
@@ -24,11 +25,15 @@ DEVICE, PRODUCT = "device", "product"
 _ACTIONS = {"GET": "read", "PUT": "write", "DELETE": "remove"}
 
 
-def list_ledgers(http: Http, org: str | None) -> Listing:
-    """Return the definitions of all ledgers of an organisation or of the account (endpoints.yml: ledgers_list)."""
-    route, path_params = _build_route("GET", org)
-    form = RowForm(("ledgers", "ledger_definitions"), ("name",))
-    return read_pages(http, Request(route, "list the ledgers", path_params), form)
+def list_ledgers(http: Http, org: str | None, *, archived: bool = False) -> Listing:
+    """Return the definitions of all ledgers of an organisation or of the account (endpoints.yml: ledgers_list).
+
+    :param archived: whether to list the archived ledgers, in place of those that are not archived.
+    """
+    route, path_params = build_owner_route("GET", org, "/ledgers")
+    action = "list the archived ledgers" if archived else "list the ledgers"
+    request = Request(route, action, path_params, query={"archived": "true"} if archived else None)
+    return read_pages(http, request, RowForm(("ledgers", "ledger_definitions"), ("name",)))
 
 
 def create_ledger(http: Http, org: str | None, definition: Mapping[str, str]) -> None:
@@ -36,9 +41,25 @@ def create_ledger(http: Http, org: str | None, definition: Mapping[str, str]) ->
 
     :param definition: the name, scope, direction and description of the ledger.
     """
-    route, path_params = _build_route("POST", org)
+    route, path_params = build_owner_route("POST", org, "/ledgers")
     body = {"ledger": dict(definition)}
     send_create(http, Request(route, f"create ledger {definition['name']}", path_params, json=body))
+
+
+def update_ledger(http: Http, org: str | None, name: str, definition: Mapping[str, str]) -> None:
+    """Change the definition of a ledger (endpoints.yml: ledger_update).
+
+    :param definition: the whole definition, because it is not known whether the cloud keeps what the request lacks.
+    """
+    route, path_params = build_owner_route("PUT", org, "/ledgers/:name")
+    body = {"ledger": dict(definition)}
+    http.send(Request(route, f"change ledger {name}", {**path_params, "name": name}, json=body))
+
+
+def archive_ledger(http: Http, org: str | None, name: str) -> None:
+    """Archive a ledger, which keeps its data and its name (endpoints.yml: ledger_archive)."""
+    route, path_params = build_owner_route("DELETE", org, "/ledgers/:name")
+    http.send(Request(route, f"archive ledger {name}", {**path_params, "name": name}))
 
 
 def list_instances(http: Http, org: str | None, ledger: str) -> Listing:
@@ -46,7 +67,7 @@ def list_instances(http: Http, org: str | None, ledger: str) -> Listing:
 
     The instances can belong to devices of different products.
     """
-    route, path_params = _build_route("GET", org, "/:name/instances")
+    route, path_params = build_owner_route("GET", org, "/ledgers/:name/instances")
     action = f"list the instances of ledger {ledger}"
     request = Request(route, action, {**path_params, "name": ledger}, private=True)
     return read_pages(http, request, RowForm(("instances",), ("scope.value",)), ListOptions(keep={"scope", "data"}))
@@ -77,20 +98,9 @@ def delete_instance(http: Http, org: str | None, ledger: str, device: str) -> No
     http.send(_build_instance_request("DELETE", org, ledger, device, DEVICE))
 
 
-def _build_route(method: str, org: str | None, path: str = "") -> tuple[str, dict[str, object]]:
-    """Return the route of a ledger request, and the path parameters: ``{"org": org}`` or ``{}``.
-
-    :param org: the organisation that owns the ledgers; ``None`` for the account.
-    :param path: the end of the route, after ``/ledgers``.
-    """
-    if org is None:
-        return f"{method} /v1/ledgers{path}", {}
-    return f"{method} /v1/orgs/:org/ledgers{path}", {"org": org}
-
-
 def _build_instance_request(
     method: str, org: str | None, ledger: str, value: str, scope: str, json: Any = None
 ) -> Request:
-    route, path_params = _build_route(method, org, "/:name/instances/:scopeValue")
+    route, path_params = build_owner_route(method, org, "/ledgers/:name/instances/:scopeValue")
     action = f"{_ACTIONS[method]} ledger {ledger} of {scope} {value}"
     return Request(route, action, {**path_params, "name": ledger, "scopeValue": value}, json=json, private=True)

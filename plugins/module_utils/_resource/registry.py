@@ -11,8 +11,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind 
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.firmware import FIRMWARE
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.groups import GROUPS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.integrations import INTEGRATIONS
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.ledgers import LEDGERS
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.secrets import SECRETS
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (GROUPS, INTEGRATIONS, FIRMWARE)}
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (GROUPS, LEDGERS, SECRETS, INTEGRATIONS, FIRMWARE)}
 """All kinds, in the order in which messages and exports list them."""
 
 

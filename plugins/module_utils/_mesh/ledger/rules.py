@@ -27,7 +27,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Rules,
 )
 
-_LEDGER_NAME = re.compile(r"[a-z0-9-]{1,32}\Z")
+LEDGER_NAME = re.compile(r"[a-z0-9-]{1,32}\Z")
+"""Form of the name of a ledger (endpoints.yml: ledgers)."""
+
 _NETWORK_NAME = re.compile(r"[a-z0-9_-]{1,32}\Z")
 
 
@@ -36,7 +38,7 @@ def check_ledger_name(name: str) -> str:
 
     :raises ParticleError: ``invalid_option`` when the name is not valid.
     """
-    if not _LEDGER_NAME.match(name):
+    if not LEDGER_NAME.match(name):
         message = f"{name!r} is not a valid ledger name: use 1 to 32 characters from a-z, 0-9 and -."
         raise ParticleError("invalid_option", message, hint="Correct mesh_ledger or mesh_status_ledger.")
     return name
