@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleFileNotFound
@@ -38,6 +39,8 @@ class ActionModule(ParticleAction):
     """The action plugin of module ``product``."""
 
     SPEC = SPEC
+    _folder: Path | None = None
+    """The folder of the file of the definition; ``None`` if the definition is not a file."""
 
     def work(self, task: Task) -> dict[str, Any]:
         """Read the definition before any API request, then bring the product to the state that it declares."""
@@ -75,7 +78,13 @@ class ActionModule(ParticleAction):
             found = self._find_needle("files", path)
         except AnsibleFileNotFound as error:
             raise build_missing_file_error(name, str(error)) from None
+        self._folder = Path(found).parent
         return read_user_file(found, name, self._loader)
+
+    def _find_file(self, path: str) -> str:
+        """Return the path of a file that the definition names. It may be beside the file of the definition."""
+        beside = None if self._folder is None else self._folder / path
+        return str(beside if beside is not None and beside.is_file() else self._find_needle("files", path))
 
     def _find_files(self, definition: Definition) -> Definition:
         """Return the definition with the paths of the firmware files that it names.
@@ -87,7 +96,7 @@ class ActionModule(ParticleAction):
             values = dict(declared.values)
             if "file" in values:
                 try:
-                    values["file"] = self._find_needle("files", values["file"])
+                    values["file"] = self._find_file(values["file"])
                 except AnsibleFileNotFound:
                     missing.append(str(values["file"]))
             found.append(replace(declared, values=values))

@@ -54,7 +54,8 @@ options:
       - C(secrets) are secrets of the cloud, see M(meshfleet.particle.secret). A name may map to its value alone.
       - Ledgers and secrets belong to the owner of the product, and all products of the owner share them.
       - C(integrations) are webhooks and other integrations, see M(meshfleet.particle.integration).
-      - C(firmware) are firmware versions, see M(meshfleet.particle.firmware). A new version needs the key C(file).
+      - C(firmware) are firmware versions, see M(meshfleet.particle.firmware). A new version needs the key C(file), a
+        path that is searched beside the definition first.
       - A setting that is missing remains unchanged. C(state) with the value C(absent) removes a resource.
       - >-
         C({secret: NAME}) stands for a secret that O(secrets) contains. Without a value, an existing resource keeps its
