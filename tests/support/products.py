@@ -185,9 +185,27 @@ def webhooks(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Data:
     return hook
 
 
+def others() -> st.SearchStrategy[Data]:
+    """Make integrations of the other types."""
+    event, disabled = st.sampled_from(["reading", "alarm"]), st.booleans()
+    azure = {"type": st.just("azure_iot_hub"), "hub_name": SHORT, "policy_name": SHORT, "policy_key": LONG}
+    pubsub = {"type": st.just("google_pubsub"), "topic": st.just("projects/barn/topics/readings")}
+    maps = {"type": st.just("google_maps"), "api_key": LONG}
+    kinds: tuple[dict[str, st.SearchStrategy[Any]], ...] = (azure, pubsub, maps)
+    made = [st.fixed_dictionaries({"event": event, **fields}, optional={"disabled": disabled}) for fields in kinds]
+    return made[0] | made[1] | made[2]
+
+
+@st.composite
+def integrations(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Data:
+    """Make integrations. Names tell their types, because the cloud cannot change the type of an integration."""
+    hooks = draw(st.dictionaries(NAMES, webhooks(), max_size=3))
+    return {**hooks, **{f"{each['type']}-1": each for each in draw(st.lists(others(), max_size=2))}}
+
+
 def definitions() -> st.SearchStrategy[Data]:
     """Make definitions with any of the kinds that every product owns."""
     return optional(
         groups=st.dictionaries(NAMES, GROUP, max_size=3),
-        integrations=st.dictionaries(NAMES, webhooks(), max_size=3),
+        integrations=integrations(),
     )

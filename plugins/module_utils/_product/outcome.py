@@ -42,7 +42,8 @@ class ProductOutcome:
         for run in self.runs:
             if run.outcome.stopped is not None:
                 return run.outcome.stopped
-        failed = [error for run in self.runs for error in _order_errors(run)]
+        # Resources that were left alone because of another failure come last.
+        failed = sorted((error for run in self.runs for error in _order_errors(run)), key=lambda error: error.unsent)
         if len(failed) <= 1:
             return failed[0] if failed else None
         shown = [error.message for error in failed[:MAX_SHOWN]]

@@ -170,7 +170,7 @@ class KindRun:
         rows = self.kind.list_rows(self._target)
         if self._prune:
             kept = [row for row in rows if not self.kind.is_reserved(row)]
-            for key in filter(None, map(self.kind.get_key, kept)):
+            for key in sorted(filter(None, map(self.kind.get_key, kept))):
                 self._declared.setdefault(key, Declared(key, absent=True))
         self.outcome.rows = self._read_matching(rows, self._declared)
         declared = list(self._declared.values())

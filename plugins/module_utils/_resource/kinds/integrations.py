@@ -62,6 +62,8 @@ _LOGIN: Mapping[str, Any] = {
     "options": {"username": {"type": "str"}, "password": {"type": "str", "no_log": True}},
     "required_together": [["username", "password"]],
 }
+_OPEN_HEADERS = frozenset({"accept", "accept-encoding", "accept-language", "content-type", "user-agent"})
+"""Headers that describe the form of a message and are never secret."""
 _METHOD: Mapping[str, Any] = {"type": "str", "choices": ["DELETE", "GET", "POST", "PUT"]}
 _RESPONSES = "{{PARTICLE_DEVICE_ID}}/hook-response/{{PARTICLE_EVENT_NAME}}"
 _ERRORS = "hook-error/{{PARTICLE_EVENT_NAME}}"
@@ -92,8 +94,24 @@ INTEGRATIONS = Kind(
         Field("form", "form", {"type": "dict"}, secret=True, only=(WEBHOOK,), normalise=to_texts),
         Field("body", "body", _TEXT, secret=True, only=(WEBHOOK,)),
         Field("query", "query", _HIDDEN, secret=True, only=(WEBHOOK,), normalise=to_texts),
-        Field("headers", "headers", _HIDDEN, secret=True, only=(WEBHOOK,), normalise=normalise_headers),
-        Field("auth", "auth", _LOGIN, secret=True, only=(WEBHOOK,), normalise=normalise_auth),
+        Field(
+            "headers",
+            "headers",
+            _HIDDEN,
+            secret=True,
+            open_parts=_OPEN_HEADERS,
+            only=(WEBHOOK,),
+            normalise=normalise_headers,
+        ),
+        Field(
+            "auth",
+            "auth",
+            _LOGIN,
+            secret=True,
+            open_parts=frozenset({"username"}),
+            only=(WEBHOOK,),
+            normalise=normalise_auth,
+        ),
         Field("no_defaults", "noDefaults", **_OFF, only=(WEBHOOK,)),
         Field("disabled", "disabled", **_OFF),
         Field("reject_unauthorized", "rejectUnauthorized", _SWITCH, default=True, only=(WEBHOOK,), normalise=to_switch),
