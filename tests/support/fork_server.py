@@ -21,6 +21,7 @@ from pathlib import Path
 
 from support.fork_server_process import MAX_REQUEST, PROGRAMS
 from support.paths import COLLECTIONS
+from support.settings import LOCALE, has_only_settings, read_settings
 
 PROGRAM = Path(__file__).with_name("fork_server_process.py")
 PLUGINS = COLLECTIONS / "ansible_collections" / "meshfleet" / "particle" / "plugins"
@@ -31,7 +32,6 @@ SERVER_ENDED = "The fork server has ended; the output of the tests shows what it
 # Prefixes of environment variables that Python, its libraries and the dynamic loader read only at their start. A forked
 # process would ignore these variables, because the fork server has already started.
 READ_AT_START = ("PYTHON", "LD_", "OPENSSL_", "MALLOC_")
-LOCALE = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 
 
 class ForkedProcess:
@@ -83,7 +83,12 @@ class ForkServerEnded(AssertionError):
 class ForkServer:
     """A server process that forks a child process for each run of a program. The server ends when this process ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        """Start a server.
+
+        :param settings: the environment variables with the settings of Ansible that all programs have. The server then
+            imports Ansible with these settings. By default, each program can have other settings.
+        """
         own_end, server_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         own_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * MAX_REQUEST)
         self._control = own_end
@@ -92,7 +97,7 @@ class ForkServer:
         measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
         with server_end:
             self._process = subprocess.Popen(
-                [sys.executable, str(PROGRAM), str(server_end.fileno()), str(PLUGINS)],
+                [sys.executable, str(PROGRAM), str(server_end.fileno()), str(PLUGINS), json.dumps(settings)],
                 env={"HOME": self._home.name, "PATH": os.environ.get("PATH", os.defpath), **LOCALE, **measured},
                 cwd=self._home.name,
                 stdin=subprocess.DEVNULL,
@@ -136,16 +141,21 @@ def can_be_forked(argv: Sequence[str], env: Mapping[str, str]) -> bool:
     )
 
 
-_servers: dict[int, ForkServer] = {}
+_servers: dict[tuple[int, bool], ForkServer] = {}
 _starting = threading.Lock()
 
 
-def fork_server() -> ForkServer:
-    """Return the fork server of this process. The first call starts the server.
+def fork_server(env: Mapping[str, str]) -> ForkServer:
+    """Return the fork server of this process for a program with the environment variables `env`.
 
-    A process that was forked from this process gets its own fork server.
+    The first call for a program with the usual settings starts a server that has read these settings. The first call
+    for a program with other settings starts a server without settings. A process that was forked from this process gets
+    its own fork servers.
     """
+    settings = read_settings()
+    usual = has_only_settings(env, settings)
     with _starting:
-        if os.getpid() not in _servers:
-            _servers[os.getpid()] = ForkServer()
-        return _servers[os.getpid()]
+        key = os.getpid(), usual
+        if key not in _servers:
+            _servers[key] = ForkServer(settings if usual else None)
+        return _servers[key]

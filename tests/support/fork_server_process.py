@@ -3,14 +3,18 @@
 """The program of the fork server: import Ansible's libraries once, and fork a child process for each request.
 
 `support.fork_server` starts this program and sends the requests. The command line arguments are the file descriptor of
-a socket, and the folder of the collection's plugins. The server ends when the other end of the socket is closed.
+a socket, the folder of the collection's plugins, and the settings as JSON: for a prepared server the environment
+variables with the settings of all children, for a plain server null. The server ends when the other end of the socket
+is closed.
 
-Some modules read settings while they are imported, for example `ansible.constants`. These modules are imported only in
-the child, because each child has its own environment and its own configuration file.
+Some modules read settings while they are imported, for example `ansible.constants`. A plain server does not import
+these modules, because each child has its own environment and its own configuration file. A prepared server imports them
+with the settings that all its children share.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import gc
@@ -23,8 +27,9 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 MAX_REQUEST = 1 << 18
 """The maximum size of a request (a command line and an environment) in bytes."""
@@ -51,6 +56,9 @@ ANSIBLE = (
 ).split()
 READS_SETTINGS = ("ansible.constants", "ansible.utils.display", "ansible.cli")
 
+PLUGINS = "become cache callback connection filter inventory shell strategy test vars".split()
+"""The types of plugins that most playbooks load."""
+
 PROGRAMS = {"ansible-inventory": "inventory", "ansible-playbook": "playbook"}
 """The programs that can be forked. The value is the name of the program's module in `ansible.cli`."""
 
@@ -73,6 +81,8 @@ def main() -> int:
         raise SystemExit(
             f"{', '.join(loaded)} must not be imported before the fork, because all children would share its settings"
         )
+    if settings := json.loads(sys.argv[3]):
+        prepare(settings)
     gc.collect()
     gc.freeze()
     request = serve(control)
@@ -102,6 +112,58 @@ def compile_plugins(folder: Path) -> None:
     for path in folder.rglob("*.py"):
         # The arguments are those of the importer.
         finder.compile(source=path.read_bytes(), filename=str(path), mode="exec", flags=0, dont_inherit=True)
+
+
+def prepare(settings: dict[str, str]) -> None:
+    """Import the programs of Ansible, with these environment variables as the settings of all children."""
+    os.environ.update(settings)
+    with no_output():
+        for name in PROGRAMS.values():
+            importlib.import_module(f"ansible.cli.{name}")
+        manager: Any = importlib.import_module("ansible.config.manager")
+        constants: Any = importlib.import_module("ansible.constants")
+        load_plugins()
+    # The import has made a folder for temporary files. Each child makes its own.
+    atexit.unregister(manager.cleanup_tmp_file)
+    manager.cleanup_tmp_file(constants.DEFAULT_LOCAL_TMP)
+
+
+def make_temporary_folder(constants: Any) -> None:
+    """Make a folder for the temporary files of this process, as the import of `constants` does in a new process."""
+    setting = "DEFAULT_LOCAL_TMP"
+    setattr(constants, setting, constants.config.get_config_value(setting, variables=vars(constants)))
+
+
+def load_plugins() -> None:
+    """Load the plugins that Ansible loads for each playbook, and those of the collection, into Ansible's caches."""
+    loader: Any = importlib.import_module("ansible.plugins.loader")
+    finder: Any = importlib.import_module("ansible.utils.collection_loader._collection_finder")
+    loader.init_plugin_loader()
+    for kind in PLUGINS:
+        list(getattr(loader, f"{kind}_loader").all(class_only=True))
+    collection = importlib.import_module("ansible_collections.meshfleet.particle")
+    for found in pkgutil.walk_packages(collection.__path__, f"{collection.__name__}."):
+        if ".plugins." in found.name and "doc_fragments" not in found.name:
+            importlib.import_module(found.name)
+    finder._AnsibleCollectionFinder._remove()
+
+
+@contextlib.contextmanager
+def no_output() -> Iterator[None]:
+    """Let standard output and standard error be no terminal until the end of the block.
+
+    Ansible looks for a terminal while it is imported. The children have no terminal.
+    """
+    kept = {stream: os.dup(stream) for stream in (1, 2)}
+    with open(os.devnull, "wb") as nothing:
+        for stream in kept:
+            os.dup2(nothing.fileno(), stream)
+    try:
+        yield
+    finally:
+        for stream, handle in kept.items():
+            os.dup2(handle, stream)
+            os.close(handle)
 
 
 def serve(control: socket.socket) -> dict[str, object] | None:
@@ -174,7 +236,6 @@ def set_up_child(control: socket.socket, selector: selectors.BaseSelector, reply
         os.dup2(stream, target)
         os.close(stream)
     signal.set_wakeup_fd(-1)
-    gc.unfreeze()
 
 
 def run(request: dict[str, object]) -> int:
@@ -190,9 +251,31 @@ def run(request: dict[str, object]) -> int:
     os.environ.update(environment)
     time.tzset()
     sys.argv[:] = argv
+    if constants := sys.modules.get("ansible.constants"):
+        make_temporary_folder(constants)
     module = importlib.import_module(f"ansible.cli.{PROGRAMS[Path(argv[0]).name]}")
     return int(module.main() or 0)
 
 
+def end(status: int) -> NoReturn:
+    """End this process like `sys.exit`, but leave the memory to the operating system.
+
+    Otherwise Python would delete each object that the server has made, which takes longer than a short playbook.
+    """
+    threading: Any = importlib.import_module("threading")
+    threading._shutdown()  # waits for threads, which is the first step of the end of each Python process
+    handlers: Any = atexit
+    handlers._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        status = main()
+    except SystemExit as ending:
+        if not isinstance(ending.code, int):
+            raise
+        status = ending.code
+    end(status)

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.paths import COLLECTIONS, TESTS
+from support.paths import COLLECTIONS
 from support.processes import HANG_SECONDS
 from support.programs import program_path, run_program, run_program_on_terminal
+from support.settings import read_settings
 
 # The full name of a playbook that is part of a collection, for example meshfleet.particle.provision.
 PLAYBOOK_NAME = re.compile(r"\w+\.\w+\.\w+")
@@ -77,31 +77,16 @@ def ansible_environment(home: Path, extra: Mapping[str, str] | None = None) -> d
     From the environment of this process, only PATH and the COVERAGE_* variables are copied. Proxies, PARTICLE_*
     variables and an `ansible.cfg` of the user have no effect.
 
+    The settings of Ansible are the same for all runs (`support.settings`).
+
     :param home: the home folder, in which the programs store their files.
     :param extra: more variables, which replace variables of the same name.
     """
     if not COLLECTIONS.exists():
         raise AssertionError("The link tree of the collection does not exist. Run `make setup`.")
-    venv_bin = Path(sys.executable).parent
-    # Without this empty file, Ansible would search for an ansible.cfg in the working folder, the home folder and /etc.
-    config = home / "ansible.cfg"
-    config.touch()
     return {
-        "ANSIBLE_CALLBACKS_ENABLED": "record",
-        "ANSIBLE_CALLBACK_PLUGINS": str(TESTS / "support" / "callback_plugins"),
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-        "ANSIBLE_CONFIG": str(config),
-        "ANSIBLE_HOME": str(home / ".ansible"),
-        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
-        "ANSIBLE_LOCALHOST_WARNING": "False",
-        "ANSIBLE_NOCOLOR": "1",
-        "ANSIBLE_NOCOWS": "1",
-        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-        "ANSIBLE_RETRY_FILES_ENABLED": "False",
+        **read_settings(),
         "HOME": str(home),
-        "LANG": "C.UTF-8",
-        "LC_ALL": "C.UTF-8",
-        "PATH": f"{venv_bin}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "RECORD_FILE": str(home / "record.jsonl"),
         # These variables let child processes take part in the measurement of coverage.
         **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},

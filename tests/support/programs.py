@@ -52,7 +52,7 @@ def run_program(
             process: subprocess.Popen[bytes] | ForkedProcess
             process = _start(argv, env, cwd, stdout.fileno(), stderr.fileno())
         else:
-            process = fork_server().start(argv, env=env, cwd=cwd, stdout=stdout.fileno(), stderr=stderr.fileno())
+            process = fork_server(env).start(argv, env=env, cwd=cwd, stdout=stdout.fileno(), stderr=stderr.fileno())
         rc = _wait(process, timeout, lambda: f"{_content(stdout)}\n{_content(stderr)}")
         return ProgramRun(rc, _content(stdout), _content(stderr))
 

@@ -22,12 +22,14 @@ from support.fork_server import ForkServer, ForkServerEnded, can_be_forked
 from support.paths import TESTS
 from support.playbooks import ansible_environment
 from support.programs import program_path, run_program
+from support.settings import has_only_settings, read_settings
 
 SECONDS = 120.0
 
 PLAY = """
 - name: Show what a run knows of itself
   hosts: all
+  gather_facts: false
   module_defaults: {setup: {gather_subset: ["!all", "!min"]}}
   tasks:
     - name: Show
@@ -44,6 +46,9 @@ PLAY = """
         msg: "{{ item }}"
       loop: [a, b]
       changed_when: true
+    - name: Show settings
+      ansible.builtin.debug:
+        msg: "{{ query('ansible.builtin.config', 'DEFAULT_FORKS', 'DEFAULT_ROLES_PATH', 'COLLECTIONS_PATHS') }}"
     - name: Run a module
       ansible.builtin.command: "sh -c 'echo $WORD'"
       when: module | default(false)
@@ -60,6 +65,25 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         return {"msg": "from the folder of the playbook", **super().run(tmp, task_vars)}
 """
+FACTS_PLAY = """
+- hosts: all
+  module_defaults: {setup: {gather_subset: ["!all", "!min"]}}
+  tasks: [{debug: {msg: "{{ ansible_facts.keys() | sort }}"}}]
+"""
+COLLECTION_PLAY = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Call a module with a mistake
+      meshfleet.particle.device_info:
+        product: 3
+      ignore_errors: true
+    - name: Call a module of another collection
+      beside.playbook.own_action:
+    - name: Call a role
+      ansible.builtin.include_role:
+        name: meshfleet.particle.provision
+"""
 ACTION_PLAY = "- hosts: all\n  gather_facts: false\n  tasks: [{own_action: {}}]\n"
 
 
@@ -74,28 +98,34 @@ class Situation:
 
     :param arguments: the arguments of the program.
     :param env: variables to add to the environment.
-    :param config: the text of ansible.cfg.
+    :param config: the text of ansible.cfg; by default, the file of all tests.
     :param files: the files to write into the working directory.
     """
 
     name: str
     arguments: tuple[str, ...] = PLAIN
     env: Mapping[str, str] = field(default_factory=dict)
-    config: str = QUICK
+    config: str | None = None
     files: Mapping[str, str] = field(default_factory=lambda: {"play.yml": PLAY})
     program: str = "ansible-playbook"
 
 
+BESIDE = "collections/ansible_collections/beside/playbook/plugins/action/own_action.py"
 OTHER_FOLDERS = {"play.yml": ACTION_PLAY, "elsewhere/own_action.py": ACTION}
 SITUATIONS = [
+    Situation("usual settings"),
     Situation("no settings", config=""),
-    Situation("a module", MODULE, env={"WORD": "from the environment"}),
+    Situation("a configuration", config=f"{QUICK}forks = 7\n"),
+    Situation("facts", files={"play.yml": FACTS_PLAY}),
+    Situation("a module", MODULE),
+    Situation("a module in an environment", MODULE, env={"WORD": "from the environment"}),
     Situation("check mode", ("--check", "--diff", *MODULE)),
     Situation("variables and a failure", ("-e", "word=given", "-e", '{"fails": true}', *PLAIN)),
     Situation("a stdout callback from the environment", env={"ANSIBLE_STDOUT_CALLBACK": "minimal"}),
     Situation("a stdout callback from the configuration", config=f"{QUICK}stdout_callback = oneline\n"),
     Situation("colours", env={"ANSIBLE_NOCOLOR": "", "ANSIBLE_FORCE_COLOR": "1", "ANSIBLE_COLOR_CHANGED": "purple"}),
     Situation("a log in another time zone", env={"ANSIBLE_LOG_PATH": "run.log", "TZ": "Asia/Kathmandu"}),
+    Situation("a collection beside the playbook", files={"play.yml": COLLECTION_PLAY, BESIDE: ACTION}),
     Situation("plugins beside the playbook", files={"play.yml": ACTION_PLAY, "action_plugins/own_action.py": ACTION}),
     Situation("plugins missing", files={"play.yml": ACTION_PLAY}),
     Situation("a broken playbook", files={"play.yml": "- hosts: all\n  tasks: [{debug: {msg: 'x'}, name: [}]\n"}),
@@ -129,7 +159,9 @@ def run_situation(situation: Situation, folder: Path, *, fresh: bool) -> dict[st
         (work / name).write_text(text)
     home.mkdir()
     env = ansible_environment(home, situation.env)
-    (home / "ansible.cfg").write_text(situation.config)
+    if situation.config is not None:
+        env["ANSIBLE_CONFIG"] = str(home / "ansible.cfg")
+        (home / "ansible.cfg").write_text(situation.config)
     run = run_program(
         [program_path(situation.program), *situation.arguments], env=env, cwd=work, timeout=SECONDS, fresh=fresh
     )
@@ -202,10 +234,10 @@ def start_playbook(server: ForkServer, folder: Path, shell: str, output: Path, *
         return server.start(argv, env=ansible_environment(folder, env), cwd=folder, stdout=handle, stderr=handle)
 
 
-@pytest.fixture(scope="module")
-def server() -> Any:
+@pytest.fixture(scope="module", params=["plain", "prepared"])
+def server(request: pytest.FixtureRequest) -> Any:
     """Start a fork server for all tests that leave it running."""
-    server = ForkServer()
+    server = ForkServer(read_settings() if request.param == "prepared" else None)
     yield server
     server.close()
 
@@ -226,8 +258,8 @@ def test_threads_share_one_server() -> None:
 from concurrent.futures import ThreadPoolExecutor
 from support.fork_server import fork_server
 with ThreadPoolExecutor(8) as pool:
-    print(len({future.result().pid for future in [pool.submit(fork_server) for _ in range(8)]}))
-fork_server().close()
+    print(len({future.result().pid for future in [pool.submit(fork_server, {}) for _ in range(8)]}))
+fork_server({}).close()
 """
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -269,7 +301,7 @@ def test_wait_fails_when_the_server_has_ended(tmp_path: Path) -> None:
 
 
 def test_server_ends_with_the_process_that_started_it() -> None:
-    code = "import os; from support.fork_server import fork_server; fork_server(); os._exit(0)"
+    code = "import os; from support.fork_server import fork_server; fork_server({}); os._exit(0)"
     # The server has the same standard output, which ends when no process keeps it open.
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -294,3 +326,26 @@ def test_other_programs_and_startup_variables_need_a_fresh_process(argv: list[st
     env = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
     assert can_be_forked(["/usr/bin/ansible-playbook"], env)
     assert not can_be_forked(argv, {**env, **more})
+
+
+def test_only_runs_with_the_usual_settings_use_the_prepared_server(tmp_path: Path) -> None:
+    def is_usual(**more: str) -> bool:
+        return has_only_settings(ansible_environment(tmp_path, more), read_settings())
+
+    assert is_usual()
+    assert is_usual(PARTICLE_API_URL="http://127.0.0.1:1", HOME="/elsewhere")
+    assert not is_usual(ANSIBLE_FORKS="1")
+    assert not is_usual(ANSIBLE_NOCOWS="0")
+    assert not is_usual(NO_COLOR="1")
+
+
+def test_prepared_server_leaves_no_temporary_files(tmp_path: Path) -> None:
+    settings = {**read_settings(), "ANSIBLE_HOME": str(tmp_path / "ansible")}
+    server = ForkServer(settings)
+    find = "ls -d $ANSIBLE_HOME/tmp/*"
+    process = start_playbook(server, tmp_path, f"{find} > found", tmp_path / "output", **settings)
+    assert process.wait(SECONDS) == 0
+    server.close()
+    (own,) = (tmp_path / "found").read_text().split()
+    assert str(process.pid) in own
+    assert list((tmp_path / "ansible" / "tmp").iterdir()) == []
