@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +15,11 @@ from fleet_cloud import OURS, RecordingHttp, client
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import ChangedItem, Diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Change, Declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Action, Change, Declared, Row
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import ALWAYS, ON_CREATE
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import (
+    KindRun,
     Outcome,
     reconcile_resource,
     reconcile_resources,
@@ -34,8 +35,8 @@ EXPIRED = ParticleError("token_expired", "Expired.", status=401, route="GET /v1/
 class Store:
     """A cloud in memory that counts its calls and fails before or after a write takes effect.
 
-    :ivar faults: the errors of the next calls to `list`, `create`, `update` or `delete`, each with whether the write
-        takes effect.
+    :ivar faults: the errors of the next calls to `list`, `create`, `update`, `delete` or `together`, each with whether
+        the write takes effect.
     """
 
     def __init__(self, *rows: Mapping[str, Any], mask: bool = False) -> None:
@@ -55,7 +56,7 @@ class Store:
 
     def list_rows(self, target: Target) -> list[dict[str, Any]]:
         self._call("list")
-        return [{key: row[key] for key in ("id", "name")} for row in self.rows.values()]
+        return [{key: row.get(key) for key in ("id", "name")} for row in self.rows.values()]
 
     def read_row(self, target: Target, row: Mapping[str, Any]) -> dict[str, Any]:
         self._call("read")
@@ -73,6 +74,18 @@ class Store:
 
     def delete_row(self, target: Target, change: Change) -> None:
         self._call("delete", lambda: self.rows.pop(self._find(change)["id"]))
+
+    def write_rows(self, target: Target, changes: Sequence[Change]) -> None:
+        """Carry out several changes in one call."""
+        self._call("together", lambda: [self._write(change) for change in changes])
+
+    def _write(self, change: Change) -> None:
+        if change.row is None:
+            self.rows[change.key] = {**change.body, "id": change.key}
+        elif change.declared.absent:
+            del self.rows[change.row["id"]]
+        else:
+            self._find(change).update(change.body)
 
     def _find(self, change: Change) -> dict[str, Any]:
         assert change.row is not None
@@ -311,3 +324,203 @@ class TestManyResources:
         target.http.workers = 1
         outcome = self.run(target, store)
         assert (outcome.error, outcome.errors, store.calls["create"]) == (EXPIRED, {}, 1)
+
+
+TWO = {"id": "2", "name": "two", "color": "red"}
+RESERVED = {"id": "3", "name": "mesh-barn", "color": "red"}
+NAMELESS = {"id": "4", "color": "red"}
+
+
+def is_reserved(row: Row) -> bool:
+    return str(row["name"]).startswith("mesh-")
+
+
+def plan_run(target: Target, kind: Kind, *declared: Declared, prune: bool = False) -> KindRun:
+    """Begin a run, and plan it."""
+    run = KindRun(target, kind, declared, prune=prune)
+    run.plan()
+    return run
+
+
+def list_actions(run: KindRun) -> dict[str, Action]:
+    return {change.key: change.action for change in run.outcome.changes}
+
+
+class TestPruning:
+    """Resources that are not declared are removed if the user asks for it."""
+
+    def test_undeclared_resources_are_removed_except_reserved_ones(self, target: Target) -> None:
+        store = Store(RED, TWO, RESERVED, NAMELESS)
+        run = plan_run(target, replace(store.kind, is_reserved=is_reserved), BLUE, prune=True)
+        assert list_actions(run) == {"one": Action.UPDATE, "two": Action.DELETE}
+        run.apply()
+        run.verify()
+        assert (run.outcome.error, sorted(store.rows)) == (None, ["1", "3", "4"])
+
+    def test_nothing_undeclared_is_removed_without_prune(self, target: Target) -> None:
+        store = Store(RED, TWO)
+        assert list_actions(plan_run(target, store.kind, BLUE)) == {"one": Action.UPDATE}
+
+    def test_second_pruning_run_writes_nothing(self, target: Target) -> None:
+        store = Store(RED, TWO)
+        kind = replace(store.kind, is_reserved=is_reserved)
+        plan_run(target, kind, BLUE, prune=True).apply()
+        assert list_actions(plan_run(target, kind, BLUE, prune=True)) == {"one": Action.NONE}
+
+    def test_resource_in_use_is_not_pruned(self, target: Target) -> None:
+        def refuse(target: Target, row: Row) -> None:
+            raise ParticleError("conflict", f"{row['name']} is in use.")
+
+        run = plan_run(target, replace(Store(RED, TWO).kind, refuse_removal=refuse), prune=True)
+        with pytest.raises(ParticleError, match="2 resources cannot") as caught:
+            run.refuse()
+        assert "one is in use.\n  two is in use." in caught.value.message
+        run.refuse(force=True)
+
+
+class TestSteps:
+    """Several kinds are planned before the first write, and removals come after all other writes."""
+
+    def test_only_the_given_actions_are_written(self, target: Target) -> None:
+        store = Store(RED, TWO)
+        run = plan_run(target, store.kind, BLUE, Declared("new"), Declared("two", absent=True))
+        run.apply({Action.CREATE, Action.UPDATE})
+        assert (writes(store), run.outcome.written) == ({"create": 1, "update": 1}, {"one", "new"})
+        run.apply({Action.DELETE})
+        assert (writes(store), run.outcome.error) == ({"create": 1, "update": 1, "delete": 1}, None)
+
+    def test_lost_answer_to_one_action_does_not_write_the_others(self, target: Target) -> None:
+        store = Store(RED, TWO)
+        store.faults["update"] = [(AMBIGUOUS, False)]
+        run = plan_run(target, store.kind, BLUE, Declared("two", absent=True))
+        run.apply({Action.UPDATE})
+        assert (writes(store), "2" in store.rows) == ({"update": 2}, True)
+
+    def test_refused_creations_are_joined_before_any_write(self, target: Target) -> None:
+        def refuse(target: Target, change: Change) -> None:
+            raise ParticleError("conflict", f"{change.key} is archived.", hint="Restore it.")
+
+        store = Store(RED)
+        kind = replace(store.kind, refuse_creation=refuse)
+        declared = (BLUE, Declared("two"), Declared("three"))
+        for check_mode in (True, False):
+            with pytest.raises(ParticleError, match="2 resources cannot reach the declared state") as caught:
+                reconcile_resources(target, kind, declared, check_mode=check_mode)
+            assert (caught.value.code, caught.value.hint) == ("conflict", "Restore it.")
+            assert "two is archived.\n  three is archived." in caught.value.message
+        assert writes(store) == {}
+
+    def test_single_refusal_is_reported_unchanged(self, target: Target) -> None:
+        def refuse(target: Target, change: Change) -> None:
+            raise REFUSED
+
+        kind = replace(Store(RED).kind, refuse_creation=refuse)
+        with pytest.raises(ParticleError) as caught:
+            reconcile_resources(target, kind, [BLUE, Declared("two")], check_mode=True)
+        assert caught.value is REFUSED
+
+    def test_expired_token_is_not_joined_with_refusals(self, target: Target) -> None:
+        def refuse(target: Target, change: Change) -> None:
+            raise EXPIRED if change.key == "two" else REFUSED
+
+        kind = replace(Store().kind, refuse_creation=refuse)
+        with pytest.raises(ParticleError) as caught:
+            reconcile_resources(target, kind, [Declared("one"), Declared("two")], check_mode=True)
+        assert caught.value is EXPIRED
+
+    def test_existing_resource_that_is_another_thing_is_refused(self, target: Target) -> None:
+        def refuse(target: Target, change: Change) -> None:
+            raise ParticleError("conflict", f"{change.key} is another thing.")
+
+        kind = replace(Store(RED).kind, refuse_existing=refuse)
+        with pytest.raises(ParticleError, match="one is another thing"):
+            reconcile_resources(target, kind, [Declared("one"), Declared("two")], check_mode=True)
+        reconcile_resources(target, kind, [Declared("one", absent=True), Declared("two")], check_mode=True)
+
+
+class TestWritingTogether:
+    """Some kinds write the changes of several resources with one request."""
+
+    DECLARED = (BLUE, Declared("new", {"colour": "blue"}), Declared("two", absent=True), Declared("none", absent=True))
+
+    def run(self, target: Target, store: Store) -> Outcome:
+        kind = replace(store.kind, write_rows=store.write_rows)
+        return reconcile_resources(target, kind, self.DECLARED, check_mode=False)
+
+    def test_all_changes_are_written_in_one_call(self, target: Target) -> None:
+        store = Store(RED, TWO)
+        outcome = self.run(target, store)
+        assert (outcome.error, outcome.written, writes(store)) == (None, {"one", "new", "two"}, {"together": 1})
+        assert {row["name"]: row["color"] for row in store.rows.values()} == {"one": "blue", "new": "blue"}
+
+    def test_second_run_makes_no_call(self, target: Target) -> None:
+        store = Store(RED, TWO)
+        self.run(target, store)
+        store.calls.clear()
+        assert (self.run(target, store).written, writes(store)) == (set(), {})
+
+    def test_error_marks_all_resources_as_failed(self, target: Target) -> None:
+        store = Store(RED, TWO)
+        store.faults["together"] = [(REFUSED, False)]
+        outcome = self.run(target, store)
+        assert (set(outcome.errors), outcome.written, outcome.error) == ({"one", "new", "two"}, set(), REFUSED)
+        assert writes(store) == {"together": 1}
+
+    @pytest.mark.parametrize(("took_effect", "calls"), [(True, 1), (False, 2)])
+    def test_lost_answer_is_settled(self, target: Target, took_effect: bool, calls: int) -> None:
+        store = Store(RED, TWO)
+        store.faults["together"] = [(AMBIGUOUS, took_effect)]
+        outcome = self.run(target, store)
+        assert (outcome.error, outcome.written) == (None, {"one", "new", "two"})
+        assert (writes(store), len(store.rows)) == ({"together": calls}, 2)
+
+    def test_expired_token_ends_the_run(self, target: Target) -> None:
+        store = Store(RED, TWO)
+        store.faults["together"] = [(EXPIRED, False)]
+        outcome = self.run(target, store)
+        assert (outcome.stopped, outcome.errors, outcome.written) == (EXPIRED, {}, set())
+
+
+class TestResponses:
+    """Responses to writes may show a secret only once, and changes may take effect only later."""
+
+    def kind(self, store: Store) -> Kind:
+        """Return a kind whose responses to creations and updates contain a token."""
+
+        def create(target: Target, change: Change) -> dict[str, str]:
+            store.create_row(target, change)
+            return {"access_token": f"created-{change.key}"}
+
+        def update(target: Target, change: Change) -> dict[str, str] | None:
+            store.update_row(target, change)
+            return {"access_token": "updated"} if "token" in change.body else None
+
+        return replace(store.kind, create_row=create, update_row=update)
+
+    def test_secrets_that_are_shown_once_are_in_the_outcome(self, target: Target) -> None:
+        declared = [Declared("one", {"token": "n3w"}), Declared("two", {"colour": "blue"}), Declared("new")]
+        outcome = reconcile_resources(target, self.kind(Store(RED, TWO)), declared, check_mode=False)
+        assert outcome.once == {"one": {"access_token": "updated"}, "new": {"access_token": "created-new"}}
+        assert "created-new" not in repr(outcome)
+
+    def test_lost_answer_shows_no_secret(self, target: Target) -> None:
+        store = Store()
+        store.faults["create"] = [(AMBIGUOUS, True)]
+        outcome = reconcile_resources(target, self.kind(store), [Declared("new")], check_mode=False)
+        assert (outcome.error, outcome.written, outcome.once) == (None, {"new"}, {})
+
+    def test_resource_that_still_differs_may_be_pending(self, target: Target) -> None:
+        kind = replace(
+            Store(RED, TWO).kind,
+            update_row=lambda target, change: None,
+            find_pending=lambda change: "It will be blue later." if change.key == "one" else None,
+        )
+        result = reconcile_resource(target, kind, BLUE, check_mode=False)
+        assert (result["changed"], result["msg"], "failed" in result) == (True, "It will be blue later.", False)
+        outcome = reconcile_resources(target, kind, [BLUE, Declared("two", {"colour": "blue"})], check_mode=False)
+        assert (outcome.pending, list(outcome.errors)) == ({"one": "It will be blue later."}, ["two"])
+
+    def test_resource_that_is_as_declared_is_not_pending(self, target: Target) -> None:
+        kind = replace(Store(RED).kind, find_pending=lambda change: "It will be blue later.")
+        outcome = reconcile_resources(target, kind, [BLUE], check_mode=False)
+        assert (outcome.pending, outcome.errors) == ({}, {})
