@@ -98,10 +98,11 @@ class Products:
     def find_secrets(self, product: str, places: Mapping[str, str]) -> dict[str, str]:
         """Return the values of the secrets of a product.
 
-        :param places: the places of the secrets, keyed by the names that stand for them in an export.
+        :param places: the places of the secrets, keyed by the names that stand for them in an export. Secrets that the
+            cloud never shows are left out.
         """
         rows = self.read(product)
-        return {name: _find_value(rows, place) for name, place in places.items()}
+        return {name: _find_value(rows, place) for name, place in places.items() if not is_hidden(place)}
 
     def _open(self, product: str) -> Target:
         http = self._simulator.connect(SYSTEM_CLOCK)
@@ -126,6 +127,12 @@ class _Fuse(requests.adapters.BaseAdapter):
 
     def close(self) -> None:
         """Do nothing: no connection is open."""
+
+
+def is_hidden(place: str) -> bool:
+    """Return whether the cloud never shows the value at a place of an export."""
+    kind, *_unused, name = place.split(".")
+    return any(each.write_only and each.name == name for each in KINDS[kind].fields)
 
 
 def _find_value(rows: Mapping[str, list[Any]], place: str) -> str:
@@ -203,9 +210,27 @@ def integrations(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Data:
     return {**hooks, **{f"{each['type']}-1": each for each in draw(st.lists(others(), max_size=2))}}
 
 
+def ledgers() -> st.SearchStrategy[Data]:
+    """Make ledgers. Names tell their scopes and directions, because the cloud cannot change them."""
+    fixed: dict[str, Data] = {
+        "settings": {"scope": "device", "direction": "downstream"},
+        "readings": {"scope": "product", "direction": "upstream"},
+        "notes": {"scope": "owner"},
+    }
+    described = {
+        name: st.fixed_dictionaries(
+            {key: st.just(value) for key, value in each.items()}, optional={"description": SHORT}
+        )
+        for name, each in fixed.items()
+    }
+    return st.fixed_dictionaries({}, optional=described)
+
+
 def definitions() -> st.SearchStrategy[Data]:
-    """Make definitions with any of the kinds that every product owns."""
+    """Make definitions with any kinds. Firmware and SIMs are left out, because exports leave them out."""
     return optional(
         groups=st.dictionaries(NAMES, GROUP, max_size=3),
         integrations=integrations(),
+        secrets=st.dictionaries(st.sampled_from(["AUTH_KEY", "OTHER_KEY"]), LONG, max_size=2),
+        ledgers=ledgers(),
     )

@@ -139,6 +139,7 @@ INTEGRATIONS = Kind(
     variant=_TYPE,
     read_only=frozenset(_READ_ONLY),
     exclusive=("json", "form", "body"),
+    after=("secrets",),
     # The cloud may add types. Integrations of such a type are neither changed nor removed.
     is_reserved=lambda row: get_variant(_TYPE, row) not in TYPES,
 )
