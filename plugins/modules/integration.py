@@ -207,10 +207,13 @@ notes:
     own template.
   - If the same text also contains an Ansible template, quote the braces of the webhook variable, as in C("{{ site }}/{{
     '{{{PARTICLE_EVENT_NAME}}}' }}").
-  - The best place for a token of a webhook is a secret of the Particle cloud. The webhook and the task then contain
-    only the name of the secret, as in C(!unsafe "Bearer {{{GRAFANA_TOKEN}}}"). The name can be used in O(headers),
-    O(auth), O(query) and O(url). It is not known whether O(policy_key) and O(api_key) accept the name of a secret.
+  - The best place for a token of a webhook is a secret of the Particle cloud, see M(meshfleet.particle.secret). The
+    webhook and the task then contain only the name of the secret, as in C(!unsafe "Bearer {{{GRAFANA_TOKEN}}}"). The
+    name can be used in O(headers), O(auth), O(query) and O(url). It is not known whether O(policy_key) and O(api_key)
+    accept the name of a secret.
 seealso:
+  - module: meshfleet.particle.secret
+  - module: meshfleet.particle.product
   - module: meshfleet.particle.fleet
 """
 
