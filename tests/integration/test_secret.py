@@ -150,7 +150,7 @@ def test_mistakes_are_named_before_any_request(simulator: Simulator) -> None:
     number, missing = run(simulator, {"name": "api-key", "value": 4711_0815}, {"value": ""})
     assert "'api-key' is not a valid name" in number["msg"]
     assert "value must be a string, got a number; put it in quotes" in number["msg"]
-    assert "value is empty" in missing["msg"]
+    assert "value cannot be empty" in missing["msg"]
     assert {number["error"]["code"], missing["error"]["code"]} == {"invalid_option"}
     assert simulator.stats()["requests"] == before
 

@@ -53,9 +53,7 @@ def _check_secret(declared: Declared) -> list[str]:
         form = "use up to 128 upper-case letters, digits and underscores, and do not begin with a digit"
         mistakes.append(f"{declared.key!r} is not a valid name: {form}")
     value = declared.values.get("value", Placeholder(""))
-    if value == "":
-        mistakes.append("value is empty")
-    elif not isinstance(value, (str, Placeholder)):
+    if not isinstance(value, (str, Placeholder)):
         mistakes.append(f"value must be a string, got {describe_type(value)}{advise_quotes(value)}")
     return mistakes
 

@@ -183,13 +183,11 @@ def test_valid_declaration_is_accepted(name: str, value: Any) -> None:
         (True, "must be a string, got true"),
         (["c4nary"], "must be a string, got a list"),
         ({"a": "c4nary"}, "must be a string, got a mapping"),
-        ("", "value is empty"),
+        ("", "cannot be empty"),
     ],
 )
 def test_value_that_is_not_a_text_is_refused_without_showing_it(value: Any, words: str) -> None:
-    with pytest.raises(
-        ParticleError, match=f"'key' is not a valid name.*; value {words.removeprefix('value ')}"
-    ) as caught:
+    with pytest.raises(ParticleError, match=f"'key' is not a valid name.*; value {words}") as caught:
         check_declared(SECRETS, Declared("key", {"value": value}))
     assert caught.value.code == "invalid_option"
     assert not any(part in caught.value.message for part in ("1234567", "c4nary"))
