@@ -142,5 +142,4 @@ INTEGRATIONS = Kind(
     after=("secrets",),
     # The cloud may add types. Integrations of such a type are neither changed nor removed.
     is_reserved=lambda row: get_variant(_TYPE, row) not in TYPES,
-    after=("secrets",),
 )
