@@ -14,7 +14,7 @@ from typing import Any
 from particle_simulator.digits import parse_number
 from particle_simulator.errors import Refusal, bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply
-from particle_simulator.model import format_offset_time
+from particle_simulator.model import Product, format_offset_time
 from particle_simulator.ownership import add_to_product
 from particle_simulator.permissions import can_access
 from particle_simulator.resources import Sim
@@ -45,6 +45,11 @@ CHECK_SECONDS = 5.0
 The number is inferred, not documented.
 """
 CHECK_LIFETIME = 300.0
+IMPORT_DELAY = 5.0
+"""Seconds from the request for an import to the import.
+
+The cloud queues imports. The number is inferred, not documented.
+"""
 
 
 def _empty_reply(status: int = 200) -> Reply:
@@ -190,6 +195,16 @@ def _read_limit(value: Any) -> int:
     return limit
 
 
+def _read_country(call: Call) -> str | None:
+    """Return the country in the body in upper case, or None if the body has no country."""
+    country = call.fields.get("country")
+    if country is None:
+        return None
+    if not isinstance(country, str) or len(country) != 2:
+        raise bad_request("country must be a code of two letters")
+    return country.upper()
+
+
 def _activate_sim(world: World, call: Call) -> Reply:
     """Activate a SIM card for the caller's account (endpoints.yml: sim_activate).
 
@@ -202,10 +217,7 @@ def _activate_sim(world: World, call: Call) -> Reply:
         raise plain_error(403, "Permission denied")
     if get_sim_status(sim) != NEW and not sim.released:
         raise bad_request("The SIM has been activated before")
-    country = call.fields.get("country", "US")
-    if not isinstance(country, str) or len(country) != 2:
-        raise bad_request("country must be a code of two letters")
-    sim.owner, sim.released, sim.country = call.sandbox, False, country.upper()
+    sim.owner, sim.released, sim.country = call.sandbox, False, _read_country(call) or "US"
     change_status(sim, "activate", ACTIVE, world.now())
     return _empty_reply()
 
@@ -244,10 +256,9 @@ def release_sim(world: World, call: Call) -> Reply:
 
 
 def import_sims(world: World, call: Call) -> Reply:
-    """Import SIM cards and their devices into a product, and activate the cards (endpoints.yml: sims_import).
+    """Plan the import of SIM cards into a product (endpoints.yml: sims_import).
 
-    The response does not contain the result for each card, because the real cloud imports the cards later. A card that
-    cannot be imported is skipped.
+    The response does not contain the result for each card, because the real cloud imports the cards later.
     """
     product = find_product(world, call)
     if "file" in call.files:
@@ -257,6 +268,16 @@ def import_sims(world: World, call: Call) -> Reply:
         numbers = call.fields.get("sims", [])
     if not isinstance(numbers, list) or not numbers or not all(isinstance(number, str) for number in numbers):
         raise Refusal(400, {"ok": False, "error": "sims or file is required"})
+    country = _read_country(call)
+    world.agenda.add(world.now() + IMPORT_DELAY, lambda: _carry_out_import(world, product, numbers, country))
+    return json_reply({"ok": True})
+
+
+def _carry_out_import(world: World, product: Product, numbers: list[str], country: str | None) -> None:
+    """Import SIM cards and their devices into a product, and activate the cards.
+
+    A card that cannot be imported is skipped.
+    """
     for number in numbers:
         sim = world.sims.find(number)
         if sim is None or sim.device is None or sim.device.platform_id != product.platform_id:
@@ -265,10 +286,9 @@ def import_sims(world: World, call: Call) -> Reply:
             continue
         if sim.device.product is None:
             add_to_product(sim.device, product)
-        sim.owner, sim.released = None, False
+        sim.owner, sim.released, sim.country = None, False, country or sim.country
         if sim.status != ACTIVE:
             change_status(sim, "activate", ACTIVE, world.now())
-    return json_reply({"ok": True})
 
 
 def _build_routes(base: str) -> list[Route]:

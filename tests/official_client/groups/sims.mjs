@@ -7,6 +7,7 @@ import {
   DEMO,
   PRODUCT,
   STRANGER,
+  advanceClock,
   catchError,
   check,
   expectRefusal,
@@ -15,6 +16,7 @@ import {
   resetCloud,
 } from '../support.mjs';
 
+const IMPORT_SECONDS = 10;
 const UNKNOWN_SIM = '8999999999999999999';
 
 /**
@@ -122,6 +124,7 @@ describe('SIM cards', () => {
   test('the import of a card adds its device to the product', async () => {
     const { id: deviceId, iccid } = devices.pop();
     check.deepEqual(await readBody(older.activateSIM({ iccid, product: PRODUCT })), { ok: true });
+    await advanceClock(IMPORT_SECONDS);
     check.equal((await readBody(api.getDevice({ deviceId, product: PRODUCT }))).product_id, PRODUCT);
   });
 

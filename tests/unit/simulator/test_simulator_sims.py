@@ -110,9 +110,12 @@ def test_import_of_sims_adds_sims_and_devices_to_the_product(cloud: Cloud, demo:
     if as_file:
         answer = demo.call("POST", PRODUCT_SIMS, files={"file": ("sims.txt", "\n".join(iccids))})
     else:
-        answer = demo.post(PRODUCT_SIMS, {"sims": iccids})
+        answer = demo.post(PRODUCT_SIMS, {"sims": iccids, "country": "de"})
     assert (answer.status_code, answer.json()) == (200, {"ok": True})
+    assert NUMBERS[0] not in list_numbers(demo)
+    cloud.advance(5)
     assert {NUMBERS[0], NUMBERS[1]} <= set(list_numbers(demo))
+    assert demo.get(f"{PRODUCT_SIMS}/{NUMBERS[0]}")["base_country_code"] == ("US" if as_file else "DE")
     assert cloud.device(FREE[0])["product"] == 31337
     assert demo.post(PRODUCT_SIMS, {}).status_code == 400
 
