@@ -9,7 +9,7 @@ comparison of settings and the handling of lost responses, is the same for all k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,11 @@ Once = Mapping[str, str]
 def keep_value(value: Any) -> Any:
     """Return the value unchanged. This function is the default of the functions of a :class:`Field`."""
     return value
+
+
+def match_equal_key(shown: str, declared: Collection[str]) -> str | None:
+    """Return a key that the cloud shows if it is declared. This function is the default of ``Kind.match_key``."""
+    return shown if shown in declared else None
 
 
 @dataclass(frozen=True)
@@ -96,17 +101,25 @@ class Kind:
     :param delete_row: function that removes one resource.
     :param write_rows: function that carries out changes of several resources together, in place of the three functions
         above; ``None`` if each resource is written by its own requests.
+    :param find_batch: function that returns the batch of a change: ``write_rows`` carries out all changes of a batch
+        together. ``None`` for a change that is written by its own request.
     :param replaces: whether an update replaces the whole resource. If true, the request contains all fields.
     :param constants: the keys and values of a request body that are neither declared nor observed.
     :param variant: the field that divides the kind into variants with different settings. It is one of ``fields``.
     :param read_only: keys of a row that are never sent to the cloud.
     :param exclusive: names of fields that cannot be combined in one resource.
     :param short: the name of the field that a definition may give alone, in place of a mapping with all fields.
+    :param match_key: function that returns which of the declared keys means the same as a key that the cloud shows;
+        ``None`` if none of them does.
     :param check: function that returns sentences about the mistakes in a declaration.
     :param refuse_creation: function that raises an error if a resource cannot be created, although the list does not
         show it.
     :param refuse_existing: function that raises an error if an existing resource cannot be the declared one.
     :param refuse_removal: function that raises an error if a resource is in use.
+    :param removal_confirmation: the word with which users must confirm every removal; empty if they need not.
+    :param describe_costs: function that returns sentences about the costs of planned changes, for check mode; empty if
+        there are none.
+    :param absent_state: the value of ``state`` with which users remove a resource.
     :param find_pending: function that returns why a written resource may show its new state only later; ``None`` if it
         should show its new state at once.
     :param is_reserved: function that returns whether a resource belongs to another part of this collection, or is of an
@@ -129,6 +142,7 @@ class Kind:
     update_row: Callable[[Target, Change], Once | None]
     delete_row: Callable[[Target, Change], None]
     write_rows: Callable[[Target, Sequence[Change]], None] | None = None
+    find_batch: Callable[[Change], Hashable | None] = lambda change: ""
     read_row: Callable[[Target, Row], Row] | None = None
     replaces: bool = False
     constants: Body = field(default_factory=dict)
@@ -136,10 +150,14 @@ class Kind:
     read_only: frozenset[str] = frozenset()
     exclusive: tuple[str, ...] = ()
     short: str | None = None
+    match_key: Callable[[str, Collection[str]], str | None] = match_equal_key
     check: Callable[[Declared], Sequence[str]] = lambda declared: ()
     refuse_creation: Callable[[Target, Change], None] | None = None
     refuse_existing: Callable[[Target, Change], None] | None = None
     refuse_removal: Callable[[Target, Row], None] | None = None
+    removal_confirmation: str = ""
+    describe_costs: Callable[[Sequence[Change]], str] = lambda changes: ""
+    absent_state: str = "absent"
     find_pending: Callable[[Change], str | None] = lambda change: None
     is_reserved: Callable[[Row], bool] = lambda row: False
     after: tuple[str, ...] = ()
@@ -152,6 +170,11 @@ class Kind:
     def compared(self) -> tuple[Field, ...]:
         """The fields whose values the cloud stores."""
         return tuple(each for each in self.fields if not each.local)
+
+    @property
+    def title(self) -> str:
+        """The word for one resource at the beginning of a sentence."""
+        return self.noun[:1].upper() + self.noun[1:]
 
     def get_key(self, row: Row) -> str | None:
         """Return the key of a resource, given its row, or ``None`` if the resource has no key."""
@@ -170,4 +193,4 @@ class Kind:
             if each.name in values and "options" in each.spec:  # Ansible sets missing suboptions to None
                 given = values[each.name].items()
                 values[each.name] = {name: value for name, value in given if value is not None}
-        return Declared(options[self.key.name], values, options["state"] == "absent")
+        return Declared(options[self.key.name], values, options["state"] == self.absent_state)

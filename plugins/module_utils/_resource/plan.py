@@ -70,7 +70,7 @@ def check_declared(kind: Kind, declared: Declared) -> None:
     :raises ParticleError: ``invalid_option`` when the declaration is not valid. The error names all mistakes.
     """
     if mistakes := find_mistakes(kind, declared):
-        name = f"{kind.noun.capitalize()} {declared.key}"
+        name = f"{kind.title} {declared.key}"
         raise ParticleError("invalid_option", f"{name} is not valid: {'; '.join(mistakes)}.")
 
 
@@ -100,11 +100,13 @@ def match_rows(kind: Kind, rows: Sequence[Row], keys: Collection[str]) -> dict[s
     """
     found: dict[str, Row] = {}
     for row in rows:
-        key = kind.get_key(row)
-        if key is None or key not in keys:
+        shown = kind.get_key(row)
+        key = None if shown is None else kind.match_key(shown, keys)
+        if key is None:
             continue
         if key in found:
-            ids = sorted(str(each[kind.id_key]) for each in rows if kind.get_key(each) == key)
+            same = (each for each in rows if (other := kind.get_key(each)) and kind.match_key(other, [key]))
+            ids = sorted(str(each[kind.id_key]) for each in same)
             message = f"{len(ids)} {kind.noun}s are called {key}: {' and '.join(ids)}."
             raise ParticleError("twins", message)
         found[key] = row
@@ -172,7 +174,7 @@ def _refuse_variant(kind: Kind, row: Row | None, declared: Declared) -> None:
 
     :raises ParticleError: ``conflict``, see above.
     """
-    name = f"{kind.noun.capitalize()} {declared.key}"
+    name = f"{kind.title} {declared.key}"
     if row is not None and kind.is_reserved(row):
         message = f"{name} ({row[kind.id_key]}) exists, but this collection cannot manage it."
         raise ParticleError("conflict", message, hint=f"Choose another {kind.key.name}.")
@@ -208,7 +210,7 @@ def _fill_placeholders(kind: Kind, row: Row | None, declared: Declared) -> dict[
     if missing:
         names = list_names(list(dict.fromkeys(missing)))
         verb = "does not exist yet" if row is None else "does not have them yet"
-        message = f"{kind.noun.capitalize()} {declared.key} needs secrets that are not given: {names}. It {verb}."
+        message = f"{kind.title} {declared.key} needs secrets that are not given: {names}. It {verb}."
         raise ParticleError("conflict", message, hint="Give each of these secrets by its name, and run again.")
     return values
 
@@ -287,7 +289,7 @@ def _refuse_fixed(kind: Kind, declared: Declared, pairs: Mapping[str, tuple[Any,
         return
     values = {name: ("not set" if before is None else before, after) for name, (before, after) in pairs.items()}
     differences = " and ".join(f"{name} is {before}, not {after}" for name, (before, after) in values.items())
-    message = f"{kind.noun.capitalize()} {declared.key} exists, but {differences}. The cloud cannot change this."
+    message = f"{kind.title} {declared.key} exists, but {differences}. The cloud cannot change this."
     hint = f"Correct the declaration, or declare another {kind.noun} under another name."
     raise ParticleError("conflict", message, hint=hint)
 

@@ -8,13 +8,14 @@ all written resources again to check the result.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import ChangedItem, Diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import (
     has_exhausted_retries,
     is_in_doubt,
@@ -93,16 +94,18 @@ def reconcile_resources(
     check_mode: bool,
     update_secrets: str = ON_CREATE,
     force: bool = False,
+    confirmed: Collection[str] = (),
 ) -> Outcome:
     """Bring resources to their declared state. In check mode, only read the resources and plan the changes.
 
     :param update_secrets: when to write secrets that cannot be compared: one of :data:`UPDATE_SECRETS`.
     :param force: whether to remove resources that are in use.
+    :param confirmed: the words with which the user confirms changes, see ``Kind.removal_confirmation``.
     :raises ParticleError: when an error occurs before the first write. The returned outcome contains any later error.
     """
     run = KindRun(target, kind, declared, update_secrets=update_secrets)
     run.plan()
-    run.refuse(force=force)
+    run.refuse(force=force, confirmed=confirmed)
     if check_mode:
         return run.outcome
     try:
@@ -176,11 +179,13 @@ class KindRun:
         declared = list(self._declared.values())
         self.outcome.changes = plan_changes(self.kind, self.outcome.rows, declared, update_secrets=self._update_secrets)
 
-    def refuse(self, *, force: bool = False) -> None:
-        """Refuse changes that the cloud would refuse, or that would harm what is in use.
+    def refuse(self, *, force: bool = False, confirmed: Collection[str] = ()) -> None:
+        """Refuse changes that the cloud would refuse, that would harm what is in use, or that are not confirmed.
 
         :param force: whether to remove resources that are in use.
-        :raises ParticleError: the errors of the kind about its resources.
+        :param confirmed: the words with which the user confirms changes, see ``Kind.removal_confirmation``.
+        :raises ParticleError: the errors of the kind about its resources; ``invalid_option`` when removals must be
+            confirmed.
         """
         errors = list[ParticleError]()
         for change in self.outcome.changes:
@@ -192,6 +197,17 @@ class KindRun:
                 errors.append(error)
         if errors:
             raise join_errors(errors)
+        self._refuse_unconfirmed(confirmed)
+
+    def _refuse_unconfirmed(self, confirmed: Collection[str]) -> None:
+        word = self.kind.removal_confirmation
+        removals = [change for change in self.outcome.changes if change.action is Action.DELETE]
+        if not removals or not word or word in confirmed:
+            return
+        names = list_names([change.key for change in removals])
+        message = f"Removals of {self.kind.noun}s must be confirmed: {names}. {self.kind.describe_costs(removals)}"
+        hint = f"Set confirm to [{word}] to allow this, or correct the declaration."
+        raise ParticleError("invalid_option", message, hint=hint)
 
     def _refuse_change(self, change: Change, *, force: bool) -> None:
         if change.action is Action.CREATE and self.kind.refuse_creation is not None:
@@ -230,10 +246,13 @@ class KindRun:
         self._settle({change.key for change in due})
 
     def _write_all(self, changes: Sequence[Change]) -> None:
-        if self.kind.write_rows is not None and changes:
-            self._write_together(changes)
-        else:
-            map_in_parallel(self._write_alone, changes, self._target.http.workers)
+        batches, alone = dict[Hashable, list[Change]](), list[Change]()
+        for change in changes:
+            batch = None if self.kind.write_rows is None else self.kind.find_batch(change)
+            (alone if batch is None else batches.setdefault(batch, [])).append(change)
+        for together in batches.values():
+            self._write_together(together)
+        map_in_parallel(self._write_alone, alone, self._target.http.workers)
 
     def _write_together(self, changes: Sequence[Change]) -> None:
         if self.kind.write_rows is None or self.outcome.stopped is not None:
@@ -335,6 +354,7 @@ def reconcile_resource(
     check_mode: bool,
     update_secrets: str = ON_CREATE,
     force: bool = False,
+    confirmed: Collection[str] = (),
 ) -> dict[str, Any]:
     """Bring one resource to its declared state, for the module that manages this kind of resource.
 
@@ -342,7 +362,13 @@ def reconcile_resource(
     :raises ParticleError: when an error occurs before the first write. The returned result contains any later error.
     """
     outcome = reconcile_resources(
-        target, kind, [declared], check_mode=check_mode, update_secrets=update_secrets, force=force
+        target,
+        kind,
+        [declared],
+        check_mode=check_mode,
+        update_secrets=update_secrets,
+        force=force,
+        confirmed=confirmed,
     )
     (change,) = outcome.changes
     changes = change.action is not Action.NONE
@@ -356,6 +382,8 @@ def reconcile_resource(
         result["not_compared"] = list(change.not_compared)
     if change.not_compared:
         result["msg"] = describe_not_compared(kind, change, update_secrets)
+    if check_mode and (costs := kind.describe_costs(outcome.changes)):
+        result["msg"] = costs
     if declared.key in outcome.pending:
         result["msg"] = outcome.pending[declared.key]
     return {**result, **(outcome.error.as_failure() if outcome.error else {})}

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -257,6 +257,15 @@ class TestMatching:
     def test_rows_are_found_by_name(self) -> None:
         rows = [{**ROW, "name": "other"}, ROW, {"id": "1", "event": "of 2018"}]
         assert match_rows(INTEGRATIONS, rows, {"readings", "gone"}) == {"readings": ROW}
+
+    def test_kind_may_match_other_spellings_of_a_key(self) -> None:
+        def match(shown: str, declared: Collection[str]) -> str | None:
+            return next((key for key in declared if key.lower() == shown.lower()), None)
+
+        kind = replace(INTEGRATIONS, match_key=match)
+        assert match_rows(kind, [ROW, {**ROW, "name": "other"}], {"READINGS"}) == {"READINGS": ROW}
+        with pytest.raises(ParticleError, match=f"2 integrations are called READINGS: {ID} and a1"):
+            match_rows(kind, [ROW, {**ROW, "id": "a1", "name": "Readings"}], {"READINGS"})
 
     def test_rows_with_the_same_name_are_refused_with_their_ids(self) -> None:
         rows = [{**ROW, "id": "b2"}, ROW, {**ROW, "id": "a1"}, {**ROW, "name": "other"}, {**ROW, "name": "other"}]

@@ -524,3 +524,65 @@ class TestResponses:
         kind = replace(Store(RED).kind, find_pending=lambda change: "It will be blue later.")
         outcome = reconcile_resources(target, kind, [BLUE], check_mode=False)
         assert (outcome.pending, outcome.errors) == ({}, {})
+
+
+class TestBatches:
+    """A kind carries out some changes together, and others by their own requests."""
+
+    def test_changes_of_one_batch_are_written_together(self, target: Target) -> None:
+        store, batches = Store(RED), list[list[str]]()
+
+        def write(where: Target, changes: Sequence[Change]) -> None:
+            batches.append([change.key for change in changes])
+            for change in changes:
+                store.create_row(where, change)
+
+        def find_batch(change: Change) -> str | None:
+            return None if change.row else change.body["color"]
+
+        declared = [BLUE, *(Declared(name, {"colour": color}) for name, color in (("a", "x"), ("b", "y"), ("c", "x")))]
+        kind = replace(store.kind, write_rows=write, find_batch=find_batch)
+        outcome = reconcile_resources(target, kind, declared, check_mode=False)
+        assert (outcome.error, outcome.written) == (None, {"one", "a", "b", "c"})
+        assert batches == [["a", "c"], ["b"]]
+        assert writes(store) == {"create": 3, "update": 1}
+
+    def test_failed_batch_fails_only_its_own_changes(self, target: Target) -> None:
+        store = Store(RED)
+
+        def refuse(where: Target, changes: Sequence[Change]) -> None:
+            raise REFUSED
+
+        kind = replace(store.kind, write_rows=refuse, find_batch=lambda change: None if change.row else "new")
+        outcome = reconcile_resources(target, kind, [BLUE, Declared("a"), Declared("b")], check_mode=False)
+        assert (outcome.written, outcome.errors) == ({"one"}, {"a": REFUSED, "b": REFUSED})
+
+
+class TestRefusals:
+    """A kind refuses changes before the first write."""
+
+    @pytest.mark.parametrize("check_mode", [True, False])
+    def test_removal_needs_the_confirmation_of_its_kind(self, target: Target, check_mode: bool) -> None:
+        store = Store(RED)
+        kind = replace(store.kind, removal_confirmation="thing_removal", describe_costs=lambda changes: "It is dear.")
+        removal = [Declared("one", absent=True)]
+        with pytest.raises(ParticleError) as caught:
+            reconcile_resources(target, kind, removal, check_mode=check_mode, force=True, confirmed=["other"])
+        assert (caught.value.code, caught.value.message) == (
+            "invalid_option",
+            "Removals of things must be confirmed: one. It is dear.",
+        )
+        assert caught.value.hint == "Set confirm to [thing_removal] to allow this, or correct the declaration."
+        assert writes(store) == {}
+        assert reconcile_resources(target, kind, removal, check_mode=False, confirmed=["thing_removal"]).written
+
+    def test_check_mode_describes_the_costs(self, target: Target) -> None:
+        kind = replace(Store(RED).kind, describe_costs=lambda changes: f"{len(changes)} would cost.")
+        assert reconcile_resource(target, kind, BLUE, check_mode=True)["msg"] == "1 would cost."
+        assert "msg" not in reconcile_resource(target, kind, BLUE, check_mode=False)
+
+    def test_kind_names_the_state_that_removes_a_resource(self) -> None:
+        kind = replace(Store().kind, absent_state="released")
+        options = {"name": "one", "colour": None, "token": None}
+        states = ("absent", "released")
+        assert [kind.read_options({**options, "state": state}).absent for state in states] == [False, True]
