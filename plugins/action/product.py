@@ -16,6 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.target imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.confirm import REMOVALS, read_confirm
 from ansible_collections.meshfleet.particle.plugins.module_utils._product.definition import Definition, read_definition
 from ansible_collections.meshfleet.particle.plugins.module_utils._product.reconcile import (
     Settings,
@@ -33,6 +34,9 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._user_files imp
     read_document,
     read_user_file,
 )
+
+CONFIRMATIONS = (REMOVALS, *(kind.removal_confirmation for kind in KINDS.values() if kind.removal_confirmation))
+"""The words that the option ``confirm`` may contain."""
 
 
 class ActionModule(ParticleAction):
@@ -54,7 +58,7 @@ class ActionModule(ParticleAction):
             options["prune"],
             options["update_secrets"],
             options["max_removals"],
-            confirm=options["confirm"],
+            confirmed=read_confirm(options["confirm"], CONFIRMATIONS),
             force=options["force"],
         )
         with task.open_session() as http:

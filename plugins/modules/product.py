@@ -56,6 +56,8 @@ options:
       - C(integrations) are webhooks and other integrations, see M(meshfleet.particle.integration).
       - C(firmware) are firmware versions, see M(meshfleet.particle.firmware). A new version needs the key C(file), a
         path that is searched beside the definition first.
+      - C(sims) are SIMs, keyed by their ICCIDs in quotes, see M(meshfleet.particle.sim). The key C(state) is required
+        for a SIM that is not in the product. A SIM is not removed, but released, see O(confirm).
       - A setting that is missing remains unchanged. C(state) with the value C(absent) removes a resource.
       - >-
         C({secret: NAME}) stands for a secret that O(secrets) contains. Without a value, an existing resource keeps its
@@ -82,11 +84,11 @@ options:
     description:
       - Kinds of which all resources are removed that the definition does not declare.
       - Device groups of mesh networks are never removed. Firmware versions must be removed with
-        M(meshfleet.particle.firmware).
+        M(meshfleet.particle.firmware), and SIMs must be declared with the state C(released).
       - Ledgers and secrets are refused, because all products of the owner share them.
     type: list
     elements: str
-    choices: [groups, ledgers, secrets, integrations, firmware]
+    choices: [groups, ledgers, secrets, integrations, firmware, sims]
     default: []
   max_removals:
     description:
@@ -95,9 +97,13 @@ options:
       - The default is a tenth of the resources of the kinds that the task reads, but at least 1.
     type: int
   confirm:
-    description: Whether the task may remove any number of resources.
-    type: bool
-    default: false
+    description:
+      - List of the changes that are confirmed, or a boolean.
+      - V([removals]) allows the task to remove any number of resources. V(true) means the same.
+      - V([sim_release]) allows the task to release SIMs, up to O(max_removals). Without it, a task fails before it
+        would release a SIM.
+    type: raw
+    default: []
   force:
     description:
       - Whether to remove resources that are in use, such as device groups with devices. See the option O(force) of
@@ -112,6 +118,7 @@ seealso:
   - module: meshfleet.particle.firmware
   - module: meshfleet.particle.ledger
   - module: meshfleet.particle.secret
+  - module: meshfleet.particle.sim
 """
 
 EXAMPLES = r"""
@@ -199,7 +206,9 @@ summary:
     changed: 0
     removed: 0
 msg:
-  description: The summary in one sentence. If the task fails, what failed and what to do.
+  description:
+    - The summary in one sentence, and what is still pending. In check mode, also how many SIMs would be activated or
+      released. If the task fails, what failed and what to do.
   returned: always
   type: str
   sample: "3 resources: 2 unchanged, 1 created."
@@ -312,7 +321,7 @@ SPEC = build_argument_spec(
     update_secrets={"type": "str", "choices": list(UPDATE_SECRETS), "default": ON_CREATE, "no_log": False},
     prune={"type": "list", "elements": "str", "choices": list(KINDS), "default": []},
     max_removals={"type": "int"},
-    confirm={"type": "bool", "default": False},
+    confirm={"type": "raw", "default": []},
     force={"type": "bool", "default": False},
 )
 

@@ -42,10 +42,11 @@ options:
     required: true
   kinds:
     description:
-      - Kinds of resources to list. The default is all kinds except C(firmware), which another product rarely shares.
+      - Kinds of resources to list. The default is all kinds except C(firmware) and C(sims), which another product
+        rarely shares.
     type: list
     elements: str
-    choices: [groups, ledgers, secrets, integrations, firmware]
+    choices: [groups, ledgers, secrets, integrations, firmware, sims]
   as_definition:
     description: Whether to return RV(definition).
     type: bool

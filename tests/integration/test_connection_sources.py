@@ -41,6 +41,7 @@ MODULES: dict[str, dict[str, Any]] = {
     "product": {"product": PRODUCT_SLUG, "definition": {"groups": {"canary": {"state": "absent"}}}},
     "product_info": {"product": PRODUCT_SLUG, "kinds": ["groups"]},
     "device_group": {"product": PRODUCT_SLUG, "name": "canary", "state": "absent"},
+    "sim": {"product": PRODUCT_SLUG, "iccid": "8934076500002589174", "state": "released"},
     "integration": {"product": PRODUCT_SLUG, "name": "sink", "state": "absent"},
     "ledger": {"product": PRODUCT_SLUG, "name": "settings", "state": "absent"},
     "network": {"name": "barn", "state": "absent"},

@@ -122,6 +122,12 @@ def ledger_task(tenant: Tenant, **options: Any) -> Task:
     return {"name": "Ledger", "meshfleet.particle.ledger": {"product": tenant.product, "name": "settings", **options}}
 
 
+def sim_task(tenant: Tenant, **options: Any) -> Task:
+    """Build a task that calls the module `sim` for the SIM of the first device."""
+    given = {"product": tenant.product, "iccid": tenant.devices[0]["iccid"], **options}
+    return {"name": "SIM", "meshfleet.particle.sim": given}
+
+
 def firmware_task(tenant: Tenant, **options: Any) -> Task:
     """Build a task that calls the module `firmware`."""
     return {"name": "Firmware", "meshfleet.particle.firmware": {"product": tenant.product, **options}}
@@ -558,6 +564,14 @@ PRODUCT_CASES = (
     Case("new ledger", create_ledger),
     Case("described ledger", lambda tenant: [ledger_task(tenant, description="")], before=create_ledger),
     Case("archived ledger", lambda tenant: [ledger_task(tenant, state="absent")], before=create_ledger),
+    Case("new SIM", lambda tenant: [sim_task(tenant, country="US")]),
+    Case("unchanged SIM", lambda tenant: [sim_task(tenant)], before=import_devices, changes=False),
+    Case("inactive SIM", lambda tenant: [sim_task(tenant, state="inactive")], before=import_devices),
+    Case(
+        "released SIM",
+        lambda tenant: [sim_task(tenant, state="released", confirm=["sim_release"])],
+        before=import_devices,
+    ),
     Case("new firmware", upload_firmware),
     Case("unchanged firmware", upload_firmware, before=upload_firmware, changes=False),
     Case(

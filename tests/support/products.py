@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.confirm import REMOVALS
 from ansible_collections.meshfleet.particle.plugins.module_utils._product.definition import read_definition
 from ansible_collections.meshfleet.particle.plugins.module_utils._product.export import Export
 from ansible_collections.meshfleet.particle.plugins.module_utils._product.outcome import ProductOutcome
@@ -80,7 +81,7 @@ class Products:
     ) -> ProductOutcome:
         """Apply a definition to a product. Any number of resources may be removed."""
         definition = read_definition(data, KINDS).fill(secrets or {})
-        options = Settings(**{"confirm": True, **settings})
+        options = Settings(**{"confirmed": [REMOVALS], **settings})
         return reconcile_product(self._open(product), order_kinds(), definition, options, check_mode=check)
 
     def export(self, product: str) -> Export:

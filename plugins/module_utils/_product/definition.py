@@ -128,7 +128,7 @@ class _Reader(ValueReader):
         name = self._read_key(kind, key, place)
         values, absent = self._read_settings(kind, entry, place)
         declared = Declared(name, values, absent)
-        if name and not absent:
+        if name:
             self._check_entry(kind, declared, place)
         return declared
 
@@ -164,7 +164,7 @@ class _Reader(ValueReader):
             for name, value in given.items()
             if name in fields
         }
-        return values, state == ABSENT
+        return values, (values.get(STATE) if has_state else state) == kind.absent_state
 
     # --- values ---
 

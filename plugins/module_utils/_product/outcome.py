@@ -100,9 +100,14 @@ class ProductOutcome:
         would = "would be " if self.check_mode and set(counts) - {UNCHANGED} else ""
         total = format_count(sum(counts.values()), "resource")
         pending = [reason for run in self.runs for reason in run.outcome.pending.values()]
+        costs = [
+            text for run in self.runs if self.check_mode and (text := run.kind.describe_costs(run.outcome.changes))
+        ]
         hidden = sum(len(change.not_compared) for run in self.runs for change in run.outcome.changes)
         more = [f"{format_count(hidden, 'secret')} could not be compared."] if hidden else []
-        return " ".join([f"{total}: {would}{', '.join(parts) or 'nothing declared'}.", *more, *pending[:MAX_SHOWN]])
+        return " ".join(
+            [f"{total}: {would}{', '.join(parts) or 'nothing declared'}.", *costs, *more, *pending[:MAX_SHOWN]]
+        )
 
     def _build_diff(self) -> Diff:
         return Diff(

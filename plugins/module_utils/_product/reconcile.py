@@ -15,6 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.target imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import is_run_ending
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.confirm import REMOVALS
 from ansible_collections.meshfleet.particle.plugins.module_utils._product.definition import Definition
 from ansible_collections.meshfleet.particle.plugins.module_utils._product.outcome import ProductOutcome
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Action
@@ -32,16 +33,17 @@ class Settings:
 
     :param prune: the names of kinds whose undeclared resources are removed.
     :param update_secrets: when to write secrets that the cloud does not show.
-    :param max_removals: the maximum number of resources that are removed without ``confirm``; ``None`` for the larger
+    :param max_removals: the maximum number of resources that are removed without confirmation; ``None`` for the larger
         of 1 and a tenth of the resources that the run reads.
-    :param confirm: whether any number of resources may be removed.
+    :param confirmed: the words with which the user confirms changes: ``removals`` for any number of removals, and the
+        words of the kinds, see ``Kind.removal_confirmation``.
     :param force: whether to remove resources that are in use.
     """
 
     prune: Collection[str] = field(default=())
     update_secrets: str = ON_CREATE
     max_removals: int | None = None
-    confirm: bool = False
+    confirmed: Collection[str] = field(default=())
     force: bool = False
 
 
@@ -75,20 +77,20 @@ def reconcile_product(
         for kind in kinds
         if kind.name in definition.resources or kind.name in settings.prune
     ]
-    _plan(runs, force=settings.force)
+    _plan(runs, settings)
     _refuse_many_removals(runs, settings)
     if not check_mode:
         _apply(runs)
     return ProductOutcome(tuple(runs), check_mode=check_mode)
 
 
-def _plan(runs: Sequence[KindRun], *, force: bool) -> None:
+def _plan(runs: Sequence[KindRun], settings: Settings) -> None:
     """Plan all kinds, and collect what each of them refuses."""
     refused = list[ParticleError]()
     for run in runs:
         try:
             run.plan()
-            run.refuse(force=force)
+            run.refuse(force=settings.force, confirmed=settings.confirmed)
         except ParticleError as error:
             if is_run_ending(error):
                 raise
@@ -106,7 +108,7 @@ def _refuse_many_removals(runs: Sequence[KindRun], settings: Settings) -> None:
     ]
     known = sum(len(run.outcome.rows) for run in runs)
     most = max(1, known // 10) if settings.max_removals is None else settings.max_removals
-    if settings.confirm or len(leaving) <= most:
+    if REMOVALS in settings.confirmed or len(leaving) <= most:
         return
     verb = format_count(len(leaving), "resource would be removed", "resources would be removed")
     message = f"{verb}, but at most {most} may: {list_names(leaving)}."
@@ -156,7 +158,7 @@ def _leave_out(run: KindRun, actions: Collection[Action], blocking: str) -> None
     """
     for change in run.outcome.changes:
         if change.action in actions and change.key not in run.outcome.errors:
-            message = f"{run.kind.noun.capitalize()} {change.key} was left alone, because {blocking} has failed."
+            message = f"{run.kind.title} {change.key} was left alone, because {blocking} has failed."
             error = ParticleError("conflict", message, hint="Correct the first failure, and run again.")
             error.unsent = True
             run.outcome.errors[change.key] = error

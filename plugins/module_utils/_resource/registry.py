@@ -13,8 +13,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.integrations import INTEGRATIONS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.ledgers import LEDGERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.secrets import SECRETS
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.sims import SIMS
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (GROUPS, LEDGERS, SECRETS, INTEGRATIONS, FIRMWARE)}
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (GROUPS, LEDGERS, SECRETS, INTEGRATIONS, FIRMWARE, SIMS)}
 """All kinds, in the order in which messages and exports list them."""
 
 

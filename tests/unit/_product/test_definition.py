@@ -17,6 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._product.defini
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Declared, Placeholder
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.registry import KINDS
 
+SIM_STATES = ("active", "inactive", "released")
 HOOK = {"event": "reading", "url": "https://hooks.example.net/in"}
 
 
@@ -48,6 +49,15 @@ class TestForms:
 
     def test_resource_may_be_declared_absent(self) -> None:
         assert read({"groups": {"canary": {"state": "absent"}}}).resources["groups"] == (Declared("canary", {}, True),)
+
+    def test_sim_is_released_by_its_state(self) -> None:
+        iccid = "8934076500002589174"
+        states = {state: read({"sims": {iccid: {"state": state}}}).resources["sims"][0].absent for state in SIM_STATES}
+        assert states == {"active": False, "inactive": False, "released": True}
+
+    def test_damaged_iccid_of_a_released_sim_is_a_mistake(self) -> None:
+        (mistake,) = find_mistakes({"sims": {"8.93407650000259e+19": {"state": "released"}}})
+        assert "a number that a spreadsheet such as Excel has shortened" in mistake
 
     @pytest.mark.parametrize("data", [None, {}])
     def test_definition_may_be_empty(self, data: Any) -> None:
