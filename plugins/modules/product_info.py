@@ -44,6 +44,8 @@ options:
     description:
       - Kinds of resources to list. The default is all kinds except C(firmware) and C(sims), which another product
         rarely shares.
+      - By default, kinds that the account cannot read are left out, with a warning. For example, the cloud does not
+        allow API users to list secrets. A kind that is named here must be readable.
     type: list
     elements: str
     choices: [groups, ledgers, secrets, integrations, firmware, sims]
@@ -213,6 +215,8 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import NOT_READABLE
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
 from ansible_collections.meshfleet.particle.plugins.module_utils._product.export import Export, describe_unknown
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Row
@@ -236,7 +240,8 @@ def product_info(task: Task) -> dict[str, Any]:
     kinds = _select_kinds(task.options["kinds"])
     with task.open_session() as http:
         target = Target(http, get_product(http, task.options["product"]), task.warn)
-        found = {kind.name: read_whole_rows(target, kind, kind.list_rows(target)) for kind in kinds}
+        read = {kind.name: _read_rows(target, kind, is_named=task.options["kinds"] is not None) for kind in kinds}
+    found = {name: rows for name, rows in read.items() if rows is not None}
     product = target.required_product
     result: dict[str, Any] = {
         "changed": False,
@@ -253,6 +258,21 @@ def product_info(task: Task) -> dict[str, Any]:
 
 def _select_kinds(names: list[str] | None) -> list[Kind]:
     return [kind for name, kind in KINDS.items() if (name in names if names is not None else not kind.only_if_asked)]
+
+
+def _read_rows(target: Target, kind: Kind, *, is_named: bool) -> list[Row] | None:
+    """Return the resources of a kind, or ``None`` with a warning if the account cannot read them.
+
+    :param is_named: whether the task names the kind, so that it must be readable.
+    :raises ParticleError: when the resources cannot be read.
+    """
+    try:
+        return read_whole_rows(target, kind, kind.list_rows(target))
+    except ParticleError as error:
+        if is_named or error.code not in NOT_READABLE:
+            raise
+        target.warn(f"The result does not contain {kind.name}. {error.message}")
+        return None
 
 
 def _export(found: Mapping[str, list[Row]]) -> dict[str, Any]:

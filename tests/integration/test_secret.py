@@ -136,6 +136,22 @@ def test_secret_of_an_organisation_serves_all_its_products(organisation: Simulat
     assert list_secrets(organisation) == []
 
 
+def test_export_by_an_api_user_leaves_secrets_out(simulator: Simulator) -> None:
+    scopes = ["products:get", "groups:list", "integrations:list", "integrations:get"]
+    made = call(simulator, "POST", f"/products/{PRODUCT_SLUG}/team", friendly_name="bot", scopes=scopes)
+    defaults = {"product": PRODUCT_SLUG, "access_token": made["created"]["tokens"][0]["token"]}
+    tasks = [
+        {"name": "All", "meshfleet.particle.product_info": {**defaults, "as_definition": True}},
+        {"name": "Named", "meshfleet.particle.product_info": {**defaults, "kinds": ["secrets"]}, "ignore_errors": True},
+    ]
+    plays = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
+    done = run_playbook(plays, env={"PARTICLE_API_URL": simulator.url}).succeeded()
+    assert {"groups", "integrations"} <= done.result("All")["definition"].keys()
+    assert "secrets" not in done.result("All")["definition"]
+    assert "does not contain secrets. Could not list the cloud secrets" in " ".join(done.output.split())
+    assert "Could not list the cloud secrets" in done.result("Named")["msg"]
+
+
 @pytest.mark.parametrize("effect", LOST)
 def test_lost_responses_end_in_the_declared_state(simulator: Simulator, effect: str) -> None:
     simulator.set_faults([{"route": route, "effect": effect} for route in (PUT, REMOVE)])
