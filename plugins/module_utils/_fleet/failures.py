@@ -55,7 +55,7 @@ def is_in_doubt(error: ParticleError) -> bool:
 
 def has_exhausted_retries(error: ParticleError) -> bool:
     """Return whether the response to the last retry of a write had a success status but an unreadable body."""
-    repeated = error.route is not None and error.route.startswith(("PUT ", "DELETE "))
+    repeated = error.route is not None and error.route.startswith(("PUT ", "PATCH ", "DELETE "))
     return repeated and error.code == "bad_response"
 
 

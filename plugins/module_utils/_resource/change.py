@@ -29,6 +29,24 @@ class Placeholder:
 
 
 @dataclass(frozen=True)
+class Staged:
+    """The value of a field that was edited, but not rolled out. It differs from every declared value.
+
+    :param edited: the edited value; ``None`` if the edit removes the resource.
+    :param rolled_out: the value of the last rollout, which is in use; ``None`` if the resource was not in it.
+    """
+
+    edited: str | None
+    rolled_out: str | None
+
+    def __str__(self) -> str:
+        """Return both values as text."""
+        edited = "removed" if self.edited is None else repr(self.edited)
+        rolled_out = "not rolled out before" if self.rolled_out is None else f"rolled out: {self.rolled_out!r}"
+        return f"{edited} (staged; {rolled_out})"
+
+
+@dataclass(frozen=True)
 class Declared:
     """The declaration of one resource.
 

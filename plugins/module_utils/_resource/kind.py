@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Body, Change, Declared, Row
 
 if TYPE_CHECKING:
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 
 Once = Mapping[str, str]
 """Secrets that only the response to a write shows, such as the token of a new API user, keyed by return value."""
+
+
+def refuse_single_write(target: Target, change: Change) -> None:
+    """Refuse to write one resource of a kind whose resources are written together.
+
+    :raises ParticleError: always.
+    """
+    raise ParticleError("internal", f"{change.key} was to be written alone, but its kind is written together.")
 
 
 def keep_value(value: Any) -> Any:
@@ -120,6 +129,8 @@ class Kind:
     :param describe_costs: function that returns sentences about the costs of planned changes, for check mode; empty if
         there are none.
     :param absent_state: the value of ``state`` with which users remove a resource.
+    :param refuse_changes: function that raises an error if changes cannot be carried out together, given all resources
+        of the product that the list shows. It is called only if something changes.
     :param find_pending: function that returns why a written resource may show its new state only later; ``None`` if it
         should show its new state at once.
     :param is_reserved: function that returns whether a resource belongs to another part of this collection, or is of an
@@ -138,9 +149,9 @@ class Kind:
     key: Field
     fields: tuple[Field, ...]
     list_rows: Callable[[Target], Sequence[Row]]
-    create_row: Callable[[Target, Change], Once | None]
-    update_row: Callable[[Target, Change], Once | None]
-    delete_row: Callable[[Target, Change], None]
+    create_row: Callable[[Target, Change], Once | None] = refuse_single_write
+    update_row: Callable[[Target, Change], Once | None] = refuse_single_write
+    delete_row: Callable[[Target, Change], None] = refuse_single_write
     write_rows: Callable[[Target, Sequence[Change]], None] | None = None
     find_batch: Callable[[Change], Hashable | None] = lambda change: ""
     read_row: Callable[[Target, Row], Row] | None = None
@@ -158,6 +169,7 @@ class Kind:
     removal_confirmation: str = ""
     describe_costs: Callable[[Sequence[Change]], str] = lambda changes: ""
     absent_state: str = "absent"
+    refuse_changes: Callable[[Sequence[Change], Sequence[Row]], None] | None = None
     find_pending: Callable[[Change], str | None] = lambda change: None
     is_reserved: Callable[[Row], bool] = lambda row: False
     after: tuple[str, ...] = ()

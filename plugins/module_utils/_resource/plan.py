@@ -21,6 +21,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.chang
     Declared,
     Placeholder,
     Row,
+    Staged,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind, keep_value
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.variants import (
@@ -413,6 +414,8 @@ def _show(each: Field, value: Any) -> Any:
     normalised = _normalise(each, value)
     if is_empty(normalised):
         return None
+    if isinstance(normalised, Staged):
+        return str(normalised)
     return hide_values(normalised) if each.secret else each.show(normalised)
 
 

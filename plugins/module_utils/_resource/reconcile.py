@@ -69,13 +69,17 @@ class Outcome:
         return self.stopped or next(failed, None)
 
     @property
+    def changing(self) -> tuple[Change, ...]:
+        """The changes of the resources that are not as declared."""
+        return tuple(change for change in self.changes if change.action is not Action.NONE)
+
+    @property
     def diff(self) -> Diff:
         """The changing fields of each resource, with their values before and after the change."""
         return Diff(
             tuple(
                 ChangedItem(change.key, pair_values(change), is_removal=change.action is Action.DELETE)
-                for change in self.changes
-                if change.action is not Action.NONE
+                for change in self.changing
             )
         )
 
@@ -95,15 +99,17 @@ def reconcile_resources(
     update_secrets: str = ON_CREATE,
     force: bool = False,
     confirmed: Collection[str] = (),
+    prune: bool = False,
 ) -> Outcome:
     """Bring resources to their declared state. In check mode, only read the resources and plan the changes.
 
     :param update_secrets: when to write secrets that cannot be compared: one of :data:`UPDATE_SECRETS`.
     :param force: whether to remove resources that are in use.
     :param confirmed: the words with which the user confirms changes, see ``Kind.removal_confirmation``.
+    :param prune: whether to remove all resources that are not declared; see :class:`KindRun`.
     :raises ParticleError: when an error occurs before the first write. The returned outcome contains any later error.
     """
-    run = KindRun(target, kind, declared, update_secrets=update_secrets)
+    run = KindRun(target, kind, declared, update_secrets=update_secrets, prune=prune)
     run.plan()
     run.refuse(force=force, confirmed=confirmed)
     if check_mode:
@@ -162,6 +168,7 @@ class KindRun:
         self._declared = {each.key: each for each in declared}
         self._update_secrets = update_secrets
         self._prune = prune
+        self._listed: Sequence[Row] = ()
 
     def plan(self) -> None:
         """Read all resources, and compute their changes.
@@ -170,7 +177,7 @@ class KindRun:
         """
         for each in self._declared.values():
             self._target.http.redact.add_secrets(find_secrets(self.kind, list_given(self.kind, each)))
-        rows = self.kind.list_rows(self._target)
+        self._listed = rows = self.kind.list_rows(self._target)
         if self._prune:
             kept = [row for row in rows if not self.kind.is_reserved(row)]
             for key in sorted(filter(None, map(self.kind.get_key, kept))):
@@ -187,6 +194,9 @@ class KindRun:
         :raises ParticleError: the errors of the kind about its resources; ``invalid_option`` when removals must be
             confirmed.
         """
+        changing = self.outcome.changing
+        if changing and self.kind.refuse_changes is not None:
+            self.kind.refuse_changes(changing, self._listed)
         errors = list[ParticleError]()
         for change in self.outcome.changes:
             try:

@@ -480,6 +480,27 @@ class TestWritingTogether:
         outcome = self.run(target, store)
         assert (outcome.stopped, outcome.errors, outcome.written) == (EXPIRED, {}, set())
 
+    @pytest.mark.parametrize("check_mode", [True, False])
+    def test_changes_are_refused_together_before_any_write(self, target: Target, check_mode: bool) -> None:
+        seen = list[tuple[list[str], int]]()
+
+        def refuse(changes: Sequence[Change], rows: Sequence[Row]) -> None:
+            seen.append(([change.key for change in changes], len(rows)))
+            raise REFUSED
+
+        store = Store(RED, TWO)
+        kind = replace(store.kind, write_rows=store.write_rows, refuse_changes=refuse)
+        with pytest.raises(ParticleError):
+            reconcile_resources(target, kind, [BLUE, Declared("two")], check_mode=check_mode)
+        assert reconcile_resources(target, kind, [Declared("two")], check_mode=check_mode).changing == ()
+        assert (seen, writes(store)) == ([(["one"], 2)], {})
+
+    def test_resource_is_not_written_alone(self, target: Target) -> None:
+        field = Field("name", "name", {"type": "str"})
+        kind = Kind(name="things", module="thing", noun="thing", key=field, fields=(), list_rows=Store().list_rows)
+        with pytest.raises(ParticleError, match="one was to be written alone"):
+            kind.create_row(target, Change(BLUE, Action.CREATE))
+
 
 class TestResponses:
     """Responses to writes may show a secret only once, and changes may take effect only later."""
