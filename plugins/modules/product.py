@@ -53,6 +53,8 @@ options:
       - C(ledgers) are the definitions of ledgers, see M(meshfleet.particle.ledger).
       - C(secrets) are secrets of the cloud, see M(meshfleet.particle.secret). A name may map to its value alone.
       - Ledgers and secrets belong to the owner of the product, and all products of the owner share them.
+      - C(environment) are environment variables, each with its value. Devices get the values when they connect the next
+        time, see M(meshfleet.particle.product_environment).
       - C(integrations) are webhooks and other integrations, see M(meshfleet.particle.integration).
       - C(firmware) are firmware versions, see M(meshfleet.particle.firmware). A new version needs the key C(file), a
         path that is searched beside the definition first.
@@ -88,7 +90,7 @@ options:
       - Ledgers and secrets are refused, because all products of the owner share them.
     type: list
     elements: str
-    choices: [groups, ledgers, secrets, integrations, firmware, sims]
+    choices: [groups, ledgers, secrets, environment, integrations, firmware, sims]
     default: []
   max_removals:
     description:
@@ -115,6 +117,7 @@ seealso:
   - module: meshfleet.particle.fleet
   - module: meshfleet.particle.integration
   - module: meshfleet.particle.device_group
+  - module: meshfleet.particle.product_environment
   - module: meshfleet.particle.firmware
   - module: meshfleet.particle.ledger
   - module: meshfleet.particle.secret

@@ -46,6 +46,7 @@ MODULES: dict[str, dict[str, Any]] = {
     "ledger": {"product": PRODUCT_SLUG, "name": "settings", "state": "absent"},
     "network": {"name": "barn", "state": "absent"},
     "network_info": {},
+    "product_environment": {"product": PRODUCT_SLUG, "variables": {}},
     "rollout": {"product": PRODUCT_SLUG, "version": 8, "state": "paused"},
     "rollout_info": {"product": PRODUCT_SLUG},
     "secret": {"product": PRODUCT_SLUG, "name": "API_KEY", "state": "absent"},

@@ -128,6 +128,11 @@ def sim_task(tenant: Tenant, **options: Any) -> Task:
     return {"name": "SIM", "meshfleet.particle.sim": given}
 
 
+def environment_task(tenant: Tenant, **options: Any) -> Task:
+    """Build a task that calls the module `product_environment`."""
+    return {"name": "Environment", "meshfleet.particle.product_environment": {"product": tenant.product, **options}}
+
+
 def firmware_task(tenant: Tenant, **options: Any) -> Task:
     """Build a task that calls the module `firmware`."""
     return {"name": "Firmware", "meshfleet.particle.firmware": {"product": tenant.product, **options}}
@@ -571,6 +576,11 @@ PRODUCT_CASES = (
         "released SIM",
         lambda tenant: [sim_task(tenant, state="released", confirm=["sim_release"])],
         before=import_devices,
+    ),
+    Case(
+        "changed environment",
+        lambda tenant: [environment_task(tenant, variables={"SECONDS": 30, "DEBUG": True}, state="exact")],
+        before=lambda tenant: [environment_task(tenant, variables={"SECONDS": 60, "UNITS": "metric"})],
     ),
     Case("new firmware", upload_firmware),
     Case("unchanged firmware", upload_firmware, before=upload_firmware, changes=False),

@@ -164,6 +164,7 @@ def optional(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Data]:
     return st.fixed_dictionaries({}, optional=fields)
 
 
+VARIABLE = SHORT | st.sampled_from(["", 60, True])
 GROUP = optional(description=SHORT, color=st.sampled_from(["#ff8800", "#00FF00"])) | st.none()
 HEADERS = st.dictionaries(st.sampled_from(["Authorization", "X-Site", "x-key", "Content-Type"]), TEXT, min_size=1)
 BODY = st.sampled_from(["json", "form", "body"])
@@ -234,4 +235,5 @@ def definitions() -> st.SearchStrategy[Data]:
         integrations=integrations(),
         secrets=st.dictionaries(st.sampled_from(["AUTH_KEY", "OTHER_KEY"]), LONG, max_size=2),
         ledgers=ledgers(),
+        environment=st.dictionaries(st.sampled_from(["REPORT_SECONDS", "UNITS"]), VARIABLE, max_size=2),
     )

@@ -60,6 +60,16 @@ class Level:
     rolled_out: Mapping[str, str] = field(default_factory=dict)
     rolled_out_at: str | None = None
 
+    @property
+    def staged(self) -> list[str]:
+        """The sorted names of the variables with edits that are not rolled out."""
+        names = sorted({**self.edited, **self.rolled_out})
+        return [name for name in names if self.edited.get(name) != self.rolled_out.get(name)]
+
+    def edit(self, edits: Mapping[str, str | None]) -> dict[str, str]:
+        """Return the edited values after further edits. The value ``None`` removes a variable."""
+        return {name: value for name, value in {**self.edited, **edits}.items() if value is not None}
+
 
 def read_level(http: Http, scope: Scope) -> Level:
     """Return the variables of a scope (endpoints.yml: env_list).
@@ -116,5 +126,5 @@ def start_rollout(http: Http, scope: Scope, when: str) -> None:
     :param when: :data:`CONNECT` or :data:`IMMEDIATE`.
     :raises ParticleError: ``ambiguous_write`` when the result is not known. Read the scope again before a repetition.
     """
-    action = f"roll out the environment variables of {scope.name}"
+    action = f"roll out the edited environment variables of {scope.name}"
     send_create(http, Request(f"POST {scope.path}/rollout", action, scope.path_params, json={"when": when}))

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._product.definition import SECRET
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Row
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Row, Staged
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import hide_secrets, is_empty
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.variants import has_field
@@ -38,7 +38,8 @@ class Export:
 
         :param rows: the resources, with all their fields.
         """
-        kept = {key: row for row in rows if (key := kind.get_key(row)) is not None and not kind.is_reserved(row)}
+        found = [(kind.get_key(row), row) for row in _drop_edits(rows) if not kind.is_reserved(row)]
+        kept = {key: row for key, row in found if key is not None}
         self.definition[kind.name] = {key: self._export_row(kind, key, kept[key]) for key in sorted(kept)}
 
     def _export_row(self, kind: Kind, key: str, row: Row) -> Any:
@@ -51,7 +52,7 @@ class Export:
             )
             if not is_empty(value) and value != each.default:
                 entry[each.name] = value
-        return entry[kind.short] if kind.short is not None and list(entry) == [kind.short] else entry
+        return entry.get(kind.short, "") if kind.short is not None and entry.keys() <= {kind.short} else entry
 
     def _export_field(self, kind: Kind, key: str, each: Field, row: Row) -> Any:
         value = hide_secrets(each, row.get(each.cloud), lambda path: self._name_secret(kind, key, path))
@@ -69,6 +70,12 @@ class Export:
             unique, number = f"{name}_{number}", number + 1
         self.secrets[unique] = place
         return {SECRET: unique}
+
+
+def _drop_edits(rows: Sequence[Row]) -> list[Row]:
+    """Return the resources as they were rolled out. A resource that was never rolled out is left out."""
+    used = [row for row in rows if not any(isinstance(v, Staged) and v.rolled_out is None for v in row.values())]
+    return [{name: v.rolled_out if isinstance(v, Staged) else v for name, v in row.items()} for row in used]
 
 
 def _to_plain(value: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from graphlib import TopologicalSorter
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Kind
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.environment import ENVIRONMENT
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.firmware import FIRMWARE
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.groups import GROUPS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.integrations import INTEGRATIONS
@@ -15,7 +16,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.secrets import SECRETS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.sims import SIMS
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (GROUPS, LEDGERS, SECRETS, INTEGRATIONS, FIRMWARE, SIMS)}
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind for kind in (GROUPS, LEDGERS, SECRETS, ENVIRONMENT, INTEGRATIONS, FIRMWARE, SIMS)
+}
 """All kinds, in the order in which messages and exports list them."""
 
 

@@ -23,6 +23,7 @@ SETTINGS: dict[tuple[str, str], tuple[Data, Any, Any]] = {
     ("groups", "color"): ({}, "#ff8800", "#0000ff"),
     ("ledgers", "description"): ({"scope": "device", "direction": "downstream"}, "Settings", "All settings"),
     ("secrets", "value"): ({}, "first-secret-value", "second-secret-value"),
+    ("environment", "value"): ({}, 60, "30"),
     ("integrations", "event"): (HOOK, "reading", "alarm"),
     ("integrations", "url"): (HOOK, "https://hooks.example.net/in", "https://hooks.example.net/out"),
     ("integrations", "method"): (HOOK, "PUT", "GET"),

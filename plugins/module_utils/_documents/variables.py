@@ -1,0 +1,55 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Check the names and values of environment variables (endpoints.yml: environment_variables).
+
+Private to this collection.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MAX_VARIABLES = 100
+MAX_BYTES = 16 * 1024
+
+_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,127}\Z")
+_RESERVED_NAMES = "PARTICLE_"
+
+
+def convert_value(value: Any) -> Any:
+    """Convert a number or boolean to the text that JSON has for it, such as ``30`` and ``true``.
+
+    Any other value is returned unchanged.
+    """
+    return json.dumps(value) if isinstance(value, (bool, int, float)) else value
+
+
+def find_mistakes(variables: Mapping[str, Any]) -> list[str]:
+    """Return sentences about the mistakes in the variables of a product or device. No sentence contains a value."""
+    mistakes = [mistake for name in variables if (mistake := _find_name_mistake(name))]
+    wrong = [name for name, value in variables.items() if not isinstance(convert_value(value), str)]
+    mistakes += [f"the value of {name} is not a text, number or boolean" for name in wrong]
+    return mistakes + find_limit_mistakes(variables)
+
+
+def _find_name_mistake(name: str) -> str | None:
+    if name.startswith(_RESERVED_NAMES):
+        return f"{name} is reserved, as all names that begin with {_RESERVED_NAMES}"
+    if not _NAME.match(name):
+        return f"{name!r} is not a valid name: use up to 128 upper-case letters, digits and _, and no digit at first"
+    return None
+
+
+def find_limit_mistakes(variables: Mapping[str, Any]) -> list[str]:
+    """Return sentences about the limits that the variables of a product or device exceed."""
+    mistakes = []
+    if len(variables) > MAX_VARIABLES:
+        mistakes.append(f"{len(variables)} variables are more than the {MAX_VARIABLES} that the cloud accepts")
+    texts = {name: str(convert_value(value)) for name, value in variables.items()}
+    size = len(json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > MAX_BYTES:
+        mistakes.append(f"the variables have {size:,} bytes as JSON, but the cloud accepts at most {MAX_BYTES:,}")
+    return mistakes
