@@ -79,12 +79,17 @@ lint: setup ## style and documentation
 	ansible-lint
 	python tests/tools/language.py .ci plugins roles playbooks simulator tests/bench tests/support
 	python tests/tools/return_blocks.py --check plugins/modules
+	python tests/tools/schemas.py --check docs
 	@# antsibull-docs keeps a log in the home folder, wherever that is.
 	HOME=$(CURDIR)/.cache antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
 
 .PHONY: returns
 returns: setup ## copy the return values that all modules share from tests/tools/return_blocks.yml into the modules
 	python tests/tools/return_blocks.py plugins/modules
+
+.PHONY: schemas
+schemas: setup ## write the JSON Schemas of manifests and definitions from the code and the documentation of the modules
+	python tests/tools/schemas.py docs
 
 .PHONY: messages
 messages: setup ## every error message of the plugins with its place, code and hint, for reading

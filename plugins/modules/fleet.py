@@ -469,6 +469,10 @@ seealso:
   - name: Guide to manifests
     description: How to declare a fleet in a file, a table or an inventory.
     link: https://github.com/meshfleet/particle/blob/main/docs/guide_manifest.md
+  - name: JSON schema of a manifest
+    description: >-
+      Begin the file with C(# yaml-language-server: $schema=) and this address, and your editor completes and checks it.
+    link: https://raw.githubusercontent.com/meshfleet/particle/main/docs/manifest.schema.json
   - name: Guide to networks
     description: How networks form, change and are verified.
     link: https://github.com/meshfleet/particle/blob/main/docs/guide_mesh.md

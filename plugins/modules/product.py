@@ -122,6 +122,10 @@ seealso:
   - module: meshfleet.particle.ledger
   - module: meshfleet.particle.secret
   - module: meshfleet.particle.sim
+  - name: JSON schema of a definition
+    description: >-
+      Begin the file with C(# yaml-language-server: $schema=) and this address, and your editor completes and checks it.
+    link: https://raw.githubusercontent.com/meshfleet/particle/main/docs/product_definition.schema.json
 """
 
 EXAMPLES = r"""

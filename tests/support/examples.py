@@ -38,8 +38,8 @@ _Loader.add_constructor("!unsafe", _construct_unsafe)
 class Example:
     """One example, with its source file, line, kind and content.
 
-    `kind` is `tasks`, `plays`, `rulebook`, `manifest`, `inventory`, `hosts`, `requirements`, `advisories`, `settings`,
-    `credential type`, `table`, `schema` or `commands`.
+    `kind` is `tasks`, `plays`, `rulebook`, `manifest`, `definition`, `inventory`, `hosts`, `requirements`,
+    `advisories`, `settings`, `credential type`, `table`, `schema` or `commands`.
     """
 
     source: str
@@ -137,6 +137,7 @@ def _find_kind(content: dict[str, Any]) -> str:
     kinds = {
         "plugin": "inventory",
         "devices": "manifest",
+        "groups": "definition",
         "all": "hosts",
         "collections": "requirements",
         "advisories": "advisories",

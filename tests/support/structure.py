@@ -64,7 +64,6 @@ PURE = (
     ("module_utils", "_rollout", "storage", "record"),
     ("module_utils", "_product", "definition"),
     ("module_utils", "_product", "export"),
-    ("module_utils", "_product", "schema"),
     ("module_utils", "_manifest", "reader"),
     ("module_utils", "_manifest", "networks"),
     ("module_utils", "_manifest", "device_fields"),

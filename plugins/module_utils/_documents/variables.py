@@ -15,8 +15,11 @@ from typing import Any
 MAX_VARIABLES = 100
 MAX_BYTES = 16 * 1024
 
-_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,127}\Z")
-_RESERVED_NAMES = "PARTICLE_"
+VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,127}\Z")
+"""Form of the name of a variable."""
+
+RESERVED_NAMES = "PARTICLE_"
+"""The prefix of the variables that the cloud sets."""
 
 
 def convert_value(value: Any) -> Any:
@@ -36,9 +39,9 @@ def find_mistakes(variables: Mapping[str, Any]) -> list[str]:
 
 
 def _find_name_mistake(name: str) -> str | None:
-    if name.startswith(_RESERVED_NAMES):
-        return f"{name} is reserved, as all names that begin with {_RESERVED_NAMES}"
-    if not _NAME.match(name):
+    if name.startswith(RESERVED_NAMES):
+        return f"{name} is reserved, as all names that begin with {RESERVED_NAMES}"
+    if not VARIABLE_NAME.match(name):
         return f"{name!r} is not a valid name: use up to 128 upper-case letters, digits and _, and no digit at first"
     return None
 

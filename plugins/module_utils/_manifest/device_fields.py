@@ -36,7 +36,7 @@ locked to a version."""
 APPROVED, DENIED, QUARANTINED = "approved", "denied", "quarantined"
 """Whether a product accepts a device. A quarantined device waits for approval, so no manifest declares this value."""
 
-_MAX_VERSION = 65535
+MAX_VERSION = 65535
 """The largest version number: a binary stores it in 16 bits (firmware-and-events.md, section 2)."""
 
 _DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -177,8 +177,8 @@ class FirmwareLock(StoredKind):
         number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value.strip()) else value
         if number == UNLOCKED:
             return UNLOCKED
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= _MAX_VERSION:
-            phrase = f"must be a version number from 0 to {_MAX_VERSION} or {UNLOCKED}, got {value!r}"
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= MAX_VERSION:
+            phrase = f"must be a version number from 0 to {MAX_VERSION} or {UNLOCKED}, got {value!r}"
             is_decimal = isinstance(value, float) or (isinstance(value, str) and _DECIMAL.fullmatch(value.strip()))
             advice = (
                 "; write it without a decimal point or exponent, or add the filter '| int' if it comes from a template"
@@ -199,7 +199,7 @@ class FirmwareLock(StoredKind):
 
     def is_exported(self, value: Value | None) -> bool:
         """Return whether ``value`` locks the device to a firmware version that a manifest can declare."""
-        return isinstance(value, int) and 0 <= value <= _MAX_VERSION
+        return isinstance(value, int) and 0 <= value <= MAX_VERSION
 
 
 class Approval(ValueKind):

@@ -30,7 +30,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 LEDGER_NAME = re.compile(r"[a-z0-9-]{1,32}\Z")
 """Form of the name of a ledger (endpoints.yml: ledgers)."""
 
-_NETWORK_NAME = re.compile(r"[a-z0-9_-]{1,32}\Z")
+NETWORK_NAME = re.compile(r"[a-z0-9_-]{1,32}\Z")
 
 
 def check_ledger_name(name: str) -> str:
@@ -94,7 +94,7 @@ class LedgerRules(Rules):
         """Report a mistake if the name of a network is not valid."""
         # Device groups are named after networks and after roles, so a network must not have the name of a role.
         text = reader.read_text(name, place)
-        if isinstance(name, str) and not _NETWORK_NAME.match(text):
+        if isinstance(name, str) and not NETWORK_NAME.match(text):
             reader.add_mistake(place, "is not a valid network name: use 1 to 32 characters from a-z, 0-9, _ and -")
         if name in ROLES:
             reader.add_mistake(place, "is not a valid network name: it is the name of a role")

@@ -25,7 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.chang
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
 
-_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,127}\Z")
+CLOUD_SECRET_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,127}\Z")
 _USERS = {"integrations": "integration", "logic_functions": "Logic function"}
 """The words for the users of a secret, keyed by the key in a row."""
 
@@ -49,7 +49,7 @@ def _write_secret(target: Target, change: Change) -> None:
 def _check_secret(declared: Declared) -> list[str]:
     """Return the mistakes in a declaration, without the value."""
     mistakes = []
-    if not _NAME.match(declared.key):
+    if not CLOUD_SECRET_NAME.match(declared.key):
         form = "use up to 128 upper-case letters, digits and underscores, and do not begin with a digit"
         mistakes.append(f"{declared.key!r} is not a valid name: {form}")
     value = declared.values.get("value", Placeholder(""))
