@@ -42,13 +42,15 @@ class ProductOutcome:
         for run in self.runs:
             if run.outcome.stopped is not None:
                 return run.outcome.stopped
-        # Resources that were left alone because of another failure come last.
-        failed = sorted((error for run in self.runs for error in _order_errors(run)), key=lambda error: error.unsent)
+        found = [error for run in self.runs for error in _order_errors(run)]
+        # Resources that are written together, such as environment variables, share one error. Resources that were left
+        # alone because of another failure come last.
+        failed = sorted(dict.fromkeys(found), key=lambda error: error.unsent)
         if len(failed) <= 1:
             return failed[0] if failed else None
         shown = [error.message for error in failed[:MAX_SHOWN]]
         more = [f"and {len(failed) - MAX_SHOWN} more; see resources"] if len(failed) > MAX_SHOWN else []
-        head = f"{format_count(len(failed), 'resource')} of the product failed:"
+        head = f"{format_count(len(found), 'resource')} of the product failed:"
         message = "\n  ".join([head, *shown, *more])
         return ParticleError(
             failed[0].code, message, hint=failed[0].hint, status=failed[0].status, route=failed[0].route
