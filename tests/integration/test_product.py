@@ -185,14 +185,41 @@ def test_many_removals_need_a_confirmation(cloud: Simulator) -> None:
     assert run_task("product", {**options, "confirm": True}, env).succeeded().result(TASK)["summary"]["removed"] == 2
 
 
-def test_mistakes_are_named_with_their_lines_before_any_request(cloud: Simulator, tmp_path: Path) -> None:
+MISTAKES = """\
+groups:
+  Canary: {}
+  north: {colour: "#ff8800"}
+environment:
+  poll-seconds: "60"
+  PARTICLE_X: "1"
+secrets:
+  auth_key: {secret: AUTH}
+  OTHER_KEY: 42
+ledgers:
+  Settings: {scope: device}
+  readings: {scope: planet}
+integrations:
+  readings: {evnt: reading}
+  alarms: {event: alarm, topic: x, url: https://hooks.example.net}
+sims:
+  "12": {state: active}
+  "8934070000000000001": {state: on}
+"""
+PLACES = (
+    *("2 groups.Canary", "3 groups.north.colour", "5 environment.poll-seconds", "6 environment.PARTICLE_X"),
+    *("8 secrets.auth_key", "9 secrets.OTHER_KEY", "11 ledgers.Settings", "12 ledgers.readings.scope"),
+    *("14 integrations.readings.evnt", "15 integrations.alarms", "17 sims.12", "18 sims.8934070000000000001.state"),
+)
+
+
+def test_all_mistakes_are_named_with_their_lines_before_any_request(cloud: Simulator, tmp_path: Path) -> None:
     path = tmp_path / "product.yml"
-    path.write_text("groups:\n  Canary: {}\nintegrations:\n  a:\n    evnt: x\nfirmware:\n  7:\n    mandatory: 1\n")
+    path.write_text(MISTAKES)
     requests_before = cloud.stats()["requests"]
     options = {"product": PRODUCT_SLUG, "definition": str(path)}
     refused = run_task("product", options, cloud_environment(cloud.url)).result(TASK)
-    assert refused["msg"].startswith("The definition has 3 mistakes:")
-    assert "product.yml:5 integrations.a.evnt: unknown key (did you mean event?)" in refused["msg"]
+    assert refused["msg"].startswith("The definition has 12 mistakes")
+    assert [place for place in PLACES if f"product.yml:{place}: " not in refused["msg"]] == []
     assert cloud.stats()["requests"] == requests_before
 
 

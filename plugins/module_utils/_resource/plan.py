@@ -25,6 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.chang
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind, keep_value
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.variants import (
+    find_foreign_settings,
     get_variant,
     has_field,
     list_foreign_settings,
@@ -81,8 +82,8 @@ def find_mistakes(kind: Kind, declared: Declared) -> list[str]:
     Declared fields must not be empty if they are required, belong to another variant, or exclude each other.
     """
     values, mistakes = declared.values, list(kind.check(declared))
-    if kind.variant is not None and kind.variant.name in values and not declared.absent:
-        mistakes += list_foreign_settings(kind, values, values[kind.variant.name])
+    if not declared.absent:
+        mistakes += find_foreign_settings(kind, values)
     needed = [each.name for each in kind.fields if each.name in values and each.is_required(values)]
     if (empty := [name for name in needed if is_empty(values[name])]) and not declared.absent:
         mistakes.append(f"{_join_names(empty)} cannot be empty")

@@ -40,3 +40,17 @@ def list_foreign_settings(kind: Kind, values: Mapping[str, Any], variant: Any) -
         f"not to {variant}"
         for only, found in names.items()
     ]
+
+
+def find_foreign_settings(kind: Kind, values: Mapping[str, Any]) -> list[str]:
+    """Return sentences about declared settings that cannot be combined in any resource of the kind.
+
+    Without a declared variant, the variant of the observed resource decides, so there is a mistake only if no variant
+    has all these settings.
+    """
+    if kind.variant is None:
+        return []
+    if kind.variant.name in values:
+        return list_foreign_settings(kind, values, values[kind.variant.name])
+    found = [list_foreign_settings(kind, values, variant) for variant in kind.variant.spec["choices"]]
+    return found[0] if all(found) else []
