@@ -15,7 +15,10 @@ from ansible.module_utils.testing import patch_module_args
 PLUGINS = "ansible_collections.meshfleet.particle.plugins"
 MODULES = (Path(__file__).parents[3] / "plugins" / "modules").glob("[a-z]*.py")
 BY_ACTION = sorted(path.stem for path in MODULES if "run_by_action" in path.read_text(encoding="utf-8"))
-REQUIRED_OPTIONS = {"fleet_outcome": {"fleet": {}}}
+REQUIRED_OPTIONS = {
+    "fleet_outcome": {"fleet": {}},
+    "product": {"product": "field-logger", "definition": {}},
+}
 
 
 @pytest.mark.parametrize("name", BY_ACTION)
