@@ -424,6 +424,13 @@ device:
       type: bool
       returned: in check mode, if V(true)
       sample: true
+    sim:
+      description:
+        - ICCID of the SIM in the device, if the device leaves the product. The SIM is neither deactivated nor released,
+          see M(meshfleet.particle.sim).
+      type: str
+      returned: if the device leaves the product, and the cloud shows its SIM
+      sample: "8934076500002589174"
     mesh:
       description:
         - State of the device in its network. V(null) if the state was not read. The state is read only with

@@ -637,7 +637,8 @@ RETURN = r"""
 msg:
   description:
     - If the task succeeds, a sentence with the numbers of devices, which is also printed at any verbosity. It is not
-      printed with C(no_log), and with callback plugins whose output is read by programs.
+      printed with C(no_log), and with callback plugins whose output is read by programs. If devices with SIMs leave the
+      product, another sentence names up to three of the SIMs.
     - If the task fails, the error. If devices failed, up to ten of them are named, each with its place in the manifest.
   returned: always
   type: str
@@ -736,6 +737,13 @@ devices:
       type: bool
       returned: in check mode, if V(true)
       sample: true
+    sim:
+      description:
+        - ICCID of the SIM in the device, if the device leaves the product. The SIM is neither deactivated nor released,
+          see M(meshfleet.particle.sim).
+      type: str
+      returned: if the device leaves the product, and the cloud shows its SIM
+      sample: "8934076500002589174"
     mesh:
       description:
         - State of the device in its network. V(null) if the state was not read. The state is read only with

@@ -87,6 +87,7 @@ class DevicePlan:
     :param declared_by: the identifier that declares the device; ``None`` if the manifest declares the device by its id.
     :param is_undeclared: whether the device is removed because the manifest does not declare it.
     :param name: the name of the device in the cloud, or else its declared name; ``None`` if it has neither.
+    :param sim: the ICCID of the SIM in a device that leaves the product; ``None`` if the cloud shows no SIM.
     """
 
     id: str
@@ -103,6 +104,7 @@ class DevicePlan:
     declared_by: Identifier | None = None
     name: str | None = None
     is_undeclared: bool = False
+    sim: str | None = None
 
     @property
     def key(self) -> str:

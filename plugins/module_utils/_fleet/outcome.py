@@ -13,7 +13,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.failed_
     FailedItem,
     describe_reasons,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import (
     build_undeclared_result,
     describe_undeclared,
@@ -30,6 +30,9 @@ FAILED = "failed"
 PENDING = "pending"
 STATUSES = (OK, CHANGED, FAILED, PENDING)
 
+_MAX_SIMS = 3
+"""The maximum number of SIMs in the message. The outcomes contain all of them."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -42,6 +45,7 @@ class Outcome:
     :param mesh: the state of the device in its network; ``None`` if this state was not read.
     :param place: where the device is declared, such as ``fleet.yml:12 devices[3]``; empty if it is not declared.
     :param is_uncertain: whether check mode cannot tell if the cloud would accept the device.
+    :param sim: the ICCID of the SIM in a device that leaves the product; ``None`` for any other device.
     """
 
     id: str | None
@@ -53,6 +57,7 @@ class Outcome:
     mesh: str | None = None
     place: str = ""
     is_uncertain: bool = False
+    sim: str | None = None
 
     @property
     def identifiers(self) -> tuple[str, ...]:
@@ -97,6 +102,7 @@ class Outcome:
             "changes": {field: {"before": before, "after": after} for field, (before, after) in self.changes.items()},
             "mesh": self.mesh,
             **({"uncertain": True} if self.is_uncertain else {}),
+            **({"sim": self.sim} if self.sim else {}),
             "error": self.error.as_result() if self.error else None,
         }
 
@@ -118,7 +124,7 @@ def build_result(run: Run, plan: Plan, states: Mapping[str, str] | None, *, chec
     more = describe_undeclared(undeclared["undeclared"]) if undeclared else None
     return {
         "changed": changed,
-        "msg": f"{phrase} {more}" if more else phrase,
+        "msg": " ".join(filter(None, (phrase, describe_sims(outcomes), more))),
         "summary": summary,
         "devices": [outcome.as_result() for outcome in outcomes],
         "managed": list_managed_devices(outcomes, check_mode=check_mode),
@@ -155,7 +161,8 @@ def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mo
         else:
             status = CHANGED if changes else OK
         outcome = Outcome.from_record(record, status, changes, error, states.get(record.id))
-        outcomes.append(replace(outcome, is_uncertain=record.key in run.uncertain))
+        sim = device.sim if device else None
+        outcomes.append(replace(outcome, is_uncertain=record.key in run.uncertain, sim=sim))
     return outcomes
 
 
@@ -179,6 +186,14 @@ def summarize_outcomes(outcomes: Iterable[Outcome], networks: Mapping[str, Mappi
     counts = {"total": len(statuses), **{status: statuses.count(status) for status in STATUSES}}
     # The mappings are copied, because YAML output would show an object that occurs twice in a result as an alias.
     return {**counts, "networks": {name: dict(of) for name, of in networks.items()}} if networks else counts
+
+
+def describe_sims(outcomes: Iterable[Outcome]) -> str | None:
+    """Return a sentence about the SIMs of the devices that leave the product, or ``None`` if there are none."""
+    sims = [outcome.sim for outcome in outcomes if outcome.sim and outcome.status == CHANGED]
+    if not sims:
+        return None
+    return f"SIMs of removed devices, which are not released: {list_names(sims, _MAX_SIMS)}."
 
 
 def count_members(manifest: Manifest, states: Mapping[str, str] | None) -> dict[str, dict[str, int]]:

@@ -251,6 +251,7 @@ def _plan_removal(
         declared_by=record.declared_by,
         name=_find_name(record, device),
         is_undeclared=record.is_removed,
+        sim=device.labels.get("iccid") if device is not None and in_product else None,
     )
 
 
