@@ -89,9 +89,12 @@ def _parse_number(value: Any) -> int | None:
     return seconds if 0 <= seconds <= MAX_LIFETIME else None
 
 
-def get_current_token(http: Http) -> dict[str, Any]:
-    """Return expiry, client, scopes and orgs of the access token in use (endpoints.yml: token_introspect_current)."""
-    data = http.send(Request("GET /v1/access_tokens/current", "check the access token")).data
+def get_current_token(http: Http, token: str | None = None) -> dict[str, Any]:
+    """Return expiry, client, scopes and orgs of an access token (endpoints.yml: token_introspect_current).
+
+    :param token: the access token; by default the one in use.
+    """
+    data = http.send(Request("GET /v1/access_tokens/current", "check the access token", bearer=token)).data
     return data if isinstance(data, dict) else {}
 
 

@@ -79,6 +79,13 @@ class LockedEntry:
         """
         self._file.check_space(_MAX_GROWTH)
 
+    def remove(self) -> None:
+        """Remove the entry from the file."""
+        entries = self._file.data.get("tokens", [])
+        if self.entry in entries:
+            entries.remove(self.entry)
+            self._file.save()
+
     def save(self) -> None:
         """Write the entry to the file."""
         entries = self._file.data.setdefault("tokens", [])
@@ -110,6 +117,14 @@ class TokenStore:
             yield LockedEntry(
                 file, found if found is not None else {name: getattr(label, name) for name in LABEL_FIELDS}
             )
+
+    def find_entry(self, label: Label) -> Entry | None:
+        """Return the entry with this label, or ``None`` if there is none. The file is not locked.
+
+        :raises ParticleError: ``unsafe_file`` when other users can read the file, or when the file is damaged.
+        """
+        entries = self._read_entries(private_file.read_file(self._path))
+        return next((entry for entry in entries if label.matches(entry)), None)
 
     def find_usable_token(self, api_url: str, username: str | None, now: float) -> str | None:
         """Return an unexpired access token for a cloud. If there are several, return the token that expires last.

@@ -196,6 +196,8 @@ class Http:
         policy = RetryPolicy(request.action, self.connection.max_wait, deadline)
         if request.basic is not None:
             return self._send_with_retries(request, _build_basic_auth(*request.basic), policy)
+        if request.bearer is not None:
+            return self._send_with_retries(request, _Bearer(request.bearer), policy)
         return self._send_with_live_token(request, policy)
 
     def _send_with_live_token(self, request: Request, policy: RetryPolicy) -> Response:

@@ -28,6 +28,7 @@ class Request:
     :param form: the body, which is sent as a form; together with ``file`` as a multipart form.
     :param file: the file that is sent in a multipart form.
     :param basic: username and password (or client id and secret) to send instead of the Bearer token.
+    :param bearer: the Bearer token to send instead of the token of the client.
     :param retry: the rule that says whether the request may be retried. By default, GET, PUT and DELETE may be retried
         after every temporary failure, and POST only if the request certainly had no effect.
     :param writes: whether the request may change the fleet. The default is false for GET and true for other methods.
@@ -45,6 +46,7 @@ class Request:
     form: Mapping[str, str] | None = field(default=None, repr=False)
     file: FilePart | None = field(default=None, repr=False)
     basic: tuple[str, str] | None = field(default=None, repr=False)
+    bearer: str | None = field(default=None, repr=False)
     retry: Retry | None = None
     writes: bool | None = None
     private: bool = False

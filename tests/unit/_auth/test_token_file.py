@@ -115,6 +115,18 @@ def test_refresh_token_is_stored_but_not_listed(store: TokenStore) -> None:
     assert "fresh" not in str(store.list_entries(0.0))
 
 
+def test_entry_is_found_without_a_lock_and_can_be_removed(store: TokenStore, path: Path) -> None:
+    assert store.find_entry(LABEL) is None
+    assert list(path.parent.iterdir()) == []
+    store_token(store, 1)
+    found = store.find_entry(LABEL)
+    assert found is not None
+    assert found["access_token"] == token(1)
+    with store.lock_entry(LABEL) as locked:
+        locked.remove()
+    assert store.find_entry(LABEL) is None
+
+
 # The token for a task with token_file
 
 

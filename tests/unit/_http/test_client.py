@@ -647,6 +647,19 @@ def test_basic_authentication_replaces_the_token_for_one_request(http: Http, scr
     assert bearer == f"Bearer {TOKEN}"
 
 
+def test_other_token_is_sent_in_one_request_and_not_renewed(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    refusal = {"error": "invalid_token", "error_description": "The access token provided is invalid."}
+    scripted_cloud.answer("GET", PATH, json={}).answer("GET", PATH, 401, json=refusal).answer("GET", PATH, json={})
+    http.use_token(TOKEN)
+    http.renew = lambda refused: pytest.fail("the token of the client was renewed")
+    send(http, bearer="another")
+    with pytest.raises(ParticleError, match="does not accept this access token"):
+        send(http, bearer="another")
+    send(http)
+    sent = [request.headers["Authorization"] for request in scripted_cloud.requests]
+    assert sent == ["Bearer another", "Bearer another", f"Bearer {TOKEN}"]
+
+
 def test_request_without_token_has_no_authorization_header(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", PATH, json={})
     send(http)
