@@ -48,11 +48,11 @@ class InProcessSimulator:
         world = self._simulation.world
         world.logins.add_token(Token(TOKEN, world.accounts.by_username[USERNAME], "particle", None))
 
-    def connect(self, clock: Clock) -> Http:
+    def connect(self, clock: Clock, token: str = TOKEN) -> Http:
         """Return an HTTP client that is logged in, and whose requests this simulator answers."""
         http = Http(Connection(URL), clock=clock)
         http._session.mount(URL, _Adapter(self))
-        http.use_token(TOKEN)
+        http.use_token(token)
         return http
 
     def reset(self, **settings: float) -> None:
@@ -134,6 +134,23 @@ class InProcessSimulator:
         return reply.status, reply.body, {"Content-Type": kind, "Date": date, **reply.headers}
 
 
+def _read_body(request: requests.PreparedRequest) -> dict[str, Any]:
+    """Return the values of `fields` and `files` of a request."""
+    kind = str(request.headers["Content-Type"])
+    if not kind.startswith("multipart/"):
+        return {"fields": orjson.loads(request.body or b"")}
+    content: dict[str, dict[str, Any]] = {"fields": {}, "files": {}}
+    for part in b"".join(request.body or ()).split(f"--{kind.partition('boundary=')[2]}".encode())[1:-1]:  # type: ignore[arg-type]
+        head, _empty, value = part.partition(b"\r\n\r\n")
+        name = head.decode().partition('name="')[2].partition('"')[0]
+        value = value.removesuffix(b"\r\n")
+        if b"filename=" in head:
+            content["files"][name] = value
+        else:
+            content["fields"][name] = value.decode()
+    return content
+
+
 class _Adapter(requests.adapters.BaseAdapter):
     """Answers the requests of a session of `requests`."""
 
@@ -143,7 +160,7 @@ class _Adapter(requests.adapters.BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         parts = urlsplit(str(request.url))
-        content = {"fields": orjson.loads(request.body)} if request.body else {}
+        content = _read_body(request) if request.body else {}
         status, body, headers = self._simulator.answer(
             str(request.method), parts.path, parts.query, request.headers, **content
         )

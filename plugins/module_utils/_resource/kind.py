@@ -121,6 +121,11 @@ class Kind:
     :param match_key: function that returns which of the declared keys means the same as a key that the cloud shows;
         ``None`` if none of them does.
     :param check: function that returns sentences about the mistakes in a declaration.
+    :param complete: function that adds to a valid declaration the values that follow from its local fields.
+    :param observe: function that adds keys to an observed resource that depend on its declaration, such as whether a
+        local file contains its token; ``None`` if there are no such keys.
+    :param revise: function that completes the planned change of a resource, given the change and whether the resource
+        was just written. The function sends no requests.
     :param refuse_creation: function that raises an error if a resource cannot be created, although the list does not
         show it.
     :param refuse_existing: function that raises an error if an existing resource cannot be the declared one.
@@ -139,6 +144,8 @@ class Kind:
     :param after: the names of kinds whose resources must exist before resources of this kind.
     :param not_prunable: the reason why resources of the kind are never pruned; empty if they can be pruned.
     :param only_if_asked: whether an export contains the kind only if it is named.
+    :param secret_file: the name of the local field that holds the path of a file for secrets that only the responses to
+        writes show; empty if there are no such secrets. Without the file, a write returns the secrets.
     :param id_key: the key of a row that holds the id of the resource.
     :param shown: keys of a row that the result of the module contains besides the fields.
     """
@@ -163,6 +170,9 @@ class Kind:
     short: str | None = None
     match_key: Callable[[str, Collection[str]], str | None] = match_equal_key
     check: Callable[[Declared], Sequence[str]] = lambda declared: ()
+    complete: Callable[[Declared], Declared] = lambda declared: declared
+    observe: Callable[[Target, Declared, Row], Row] | None = None
+    revise: Callable[[Change, bool], Change] = lambda change, just_written: change
     refuse_creation: Callable[[Target, Change], None] | None = None
     refuse_existing: Callable[[Target, Change], None] | None = None
     refuse_removal: Callable[[Target, Row], None] | None = None
@@ -175,6 +185,7 @@ class Kind:
     after: tuple[str, ...] = ()
     not_prunable: str = ""
     only_if_asked: bool = False
+    secret_file: str = ""
     id_key: str = "id"
     shown: tuple[str, ...] = ()
 

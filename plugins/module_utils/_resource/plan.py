@@ -137,7 +137,9 @@ def plan_changes(
     changes, refused = list[Change](), list[ParticleError]()
     for each in declared:
         try:
-            change = _plan_change(kind, observed.get(each.key), each, update_secrets, just_written=each.key in written)
+            just_written = each.key in written
+            change = _plan_change(kind, observed.get(each.key), each, update_secrets, just_written=just_written)
+            change = kind.revise(change, just_written)
         except ParticleError as error:
             refused.append(error)
         else:

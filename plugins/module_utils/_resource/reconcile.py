@@ -165,7 +165,7 @@ class KindRun:
         self.kind = kind
         self.outcome = Outcome()
         self._target = target
-        self._declared = {each.key: each for each in declared}
+        self._declared = {each.key: kind.complete(each) for each in declared}
         self._update_secrets = update_secrets
         self._prune = prune
         self._listed: Sequence[Row] = ()
@@ -235,7 +235,11 @@ class KindRun:
         """
         matching = match_rows(self.kind, rows, keys)
         whole = read_whole_rows(self._target, self.kind, list(matching.values()))
-        return dict(zip(matching, whole, strict=True))
+        matching = dict(zip(matching, whole, strict=True))
+        if self.kind.observe is not None:
+            observe = self.kind.observe
+            matching = {key: observe(self._target, self._declared[key], row) for key, row in matching.items()}
+        return matching
 
     def _plan_again(self, keys: Collection[str], written: Collection[str]) -> tuple[Change, ...]:
         """Read the resources with the given keys again, and compute the changes that these resources still need."""
@@ -368,7 +372,8 @@ def reconcile_resource(
 ) -> dict[str, Any]:
     """Bring one resource to its declared state, for the module that manages this kind of resource.
 
-    :returns: the documented result of the module. If the resource failed, the result contains the error.
+    :returns: the documented result of the module. If the resource failed, the result contains the error. If it did not
+        fail, the description of the resource contains the secrets that only the responses to the writes have shown.
     :raises ParticleError: when an error occurs before the first write. The returned result contains any later error.
     """
     outcome = reconcile_resources(
@@ -396,7 +401,14 @@ def reconcile_resource(
         result["msg"] = costs
     if declared.key in outcome.pending:
         result["msg"] = outcome.pending[declared.key]
-    return {**result, **(outcome.error.as_failure() if outcome.error else {})}
+    if outcome.error is not None:
+        if declared.key in outcome.once:
+            lost = f"The result of the failed task does not contain the new secrets of {kind.noun} {declared.key}"
+            target.warn(f"{lost}, and the cloud does not show them again.")
+        return {**result, **outcome.error.as_failure()}
+    if declared.key in outcome.once:
+        result[kind.module] = {**result[kind.module], **outcome.once[declared.key]}
+    return result
 
 
 def _describe(kind: Kind, change: Change, row: Row | None, *, predict: bool) -> dict[str, Any] | None:

@@ -524,6 +524,24 @@ class TestResponses:
         assert outcome.once == {"one": {"access_token": "updated"}, "new": {"access_token": "created-new"}}
         assert "created-new" not in repr(outcome)
 
+    def test_module_returns_the_secrets_that_are_shown_once(self, target: Target) -> None:
+        kind = self.kind(Store())
+        results = [reconcile_resource(target, kind, Declared("new"), check_mode=False) for _unused in range(2)]
+        assert [result["thing"].get("access_token") for result in results] == ["created-new", None]
+
+    def test_failed_module_warns_that_it_does_not_return_them(self, target: Target) -> None:
+        store, warnings = Store(), list[str]()
+        store.faults["list"] = [None, (REFUSED, False)]
+        result = reconcile_resource(
+            replace(target, warn=warnings.append), self.kind(store), Declared("new"), check_mode=False
+        )
+        assert result["failed"]
+        assert "created-new" not in str(result)
+        assert warnings == [
+            "The result of the failed task does not contain the new secrets of thing new, and the cloud does not show "
+            "them again."
+        ]
+
     def test_lost_answer_shows_no_secret(self, target: Target) -> None:
         store = Store()
         store.faults["create"] = [(AMBIGUOUS, True)]
@@ -607,3 +625,43 @@ class TestRefusals:
         options = {"name": "one", "colour": None, "token": None}
         states = ("absent", "released")
         assert [kind.read_options({**options, "state": state}).absent for state in states] == [False, True]
+
+
+class TestLocalFields:
+    """Local fields add to declarations, and what they find on this machine changes the plan."""
+
+    def kind(self, store: Store) -> Kind:
+        """Return a kind whose resources get the colour of a local file, and are painted again if a file says so."""
+
+        def complete(declared: Declared) -> Declared:
+            return replace(declared, values={"colour": "blue", **declared.values})
+
+        def revise(change: Change, just_written: bool) -> Change:
+            if change.row is None or not change.row["is_faded"] or just_written:
+                return change
+            return replace(change, action=Action.UPDATE, after={**change.after, "paint": "new"})
+
+        return replace(
+            store.kind,
+            complete=complete,
+            observe=lambda target, declared, row: {**row, "is_faded": declared.values["colour"] == "blue"},
+            revise=revise,
+        )
+
+    def test_completed_declaration_is_planned_and_written(self, target: Target) -> None:
+        store = Store()
+        reconcile_resource(target, self.kind(store), Declared("one"), check_mode=False)
+        assert store.rows["new-0"]["color"] == "blue"
+
+    @pytest.mark.parametrize("check_mode", [True, False])
+    def test_revised_change_is_predicted_and_written(self, target: Target, check_mode: bool) -> None:
+        store = Store({**RED, "color": "blue"})
+        result = reconcile_resource(target, self.kind(store), Declared("one"), check_mode=check_mode)
+        assert result["changes"] == {"paint": {"before": None, "after": "new"}}
+        assert writes(store) == ({} if check_mode else {"update": 1})
+
+    def test_change_that_is_not_revised_writes_nothing(self, target: Target) -> None:
+        store = Store(RED)
+        result = reconcile_resource(target, self.kind(store), Declared("one", {"colour": "red"}), check_mode=False)
+        assert not result["changed"]
+        assert writes(store) == {}
