@@ -27,6 +27,8 @@ ROLES = ("provision", "report", "audit")
 ACCOUNT = {"username": USERNAME, "password": PASSWORD}
 OTHER_USER = "other@example.com"
 DEVICE = "e00fce68aabbccddeeff0022"
+# A block passes its keywords to its tasks in the same way as a play, so only a full run tries both.
+BLOCK = pytest.param("block", marks=pytest.mark.only_full)
 
 MODULES: dict[str, dict[str, Any]] = {
     "access_token": {"expires_in": 600},
@@ -161,7 +163,7 @@ def test_module_defaults_of_the_play_reach_all_modules_and_roles(
     assert other.stats()["requests"] == 0
 
 
-@pytest.mark.parametrize("level", ["play", "block", "single modules"])
+@pytest.mark.parametrize("level", ["play", BLOCK, "single modules"])
 def test_roles_ask_the_cloud_of_the_module_defaults(
     simulator: Simulator, other: Simulator, tmp_path: Path, level: str
 ) -> None:
@@ -240,7 +242,7 @@ def test_variables_of_a_role_take_precedence_over_module_defaults(
     assert (count_grants_and_revocations(simulator), other.stats()["requests"]) == ((3, 2), 0)
 
 
-@pytest.mark.parametrize("level", ["play", "block"])
+@pytest.mark.parametrize("level", ["play", BLOCK])
 def test_roles_and_lookups_see_the_environment_keyword(
     simulator: Simulator, other: Simulator, tmp_path: Path, level: str
 ) -> None:

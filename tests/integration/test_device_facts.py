@@ -97,7 +97,7 @@ def test_hosts_share_one_login_and_one_device_list(tmp_path: Path) -> None:
 @pytest.mark.full
 @pytest.mark.timeout(1500)
 def test_fact_gathering_on_many_hosts_shares_one_device_list(tmp_path: Path) -> None:
-    size = count(quick=25, full=500)
+    size = count(quick=15, full=500)
     with running_simulator("--fleet", str(size)) as cloud:
         provision(cloud)
         hosts = write_hosts(cloud, tmp_path)

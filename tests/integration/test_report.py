@@ -467,22 +467,15 @@ def test_address_of_the_console_that_is_not_a_url_is_refused(simulator: Simulato
     assert simulator.stats()["requests"] == 0
 
 
-def test_existing_folder_keeps_its_mode(simulator: Simulator, tmp_path: Path) -> None:
-    folder = tmp_path / "out"
-    folder.mkdir(mode=0o755)
-    write(simulator, folder, report_mode="0644").succeeded()
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
-    assert stat.S_IMODE((folder / "fleet.html").stat().st_mode) == 0o644
-
-
 def test_existing_folder_in_the_home_keeps_its_mode(simulator: Simulator, tmp_path: Path) -> None:
     folder = tmp_path / "reports"
     folder.mkdir(mode=0o755)
     env = {**cloud_environment(simulator.url), "HOME": str(tmp_path)}
-    variables = {"report_products": [PRODUCT_SLUG], "report_dest": "~/reports"}
+    variables = {"report_products": [PRODUCT_SLUG], "report_dest": "~/reports", "report_mode": "0644"}
     run_playbook("meshfleet.particle.report", env=env, extra_vars=variables).succeeded()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
-    assert {path.name for path in folder.iterdir()} == set(FILES)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert modes == dict.fromkeys(FILES, 0o644)
 
 
 def test_credentials_of_the_role_are_used_and_not_shown(simulator: Simulator, tmp_path: Path) -> None:

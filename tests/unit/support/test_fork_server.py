@@ -115,11 +115,8 @@ OTHER_FOLDERS = {"play.yml": ACTION_PLAY, "elsewhere/own_action.py": ACTION}
 SITUATIONS = [
     Situation("usual settings"),
     Situation("no settings", config=""),
-    Situation("a configuration", config=f"{QUICK}forks = 7\n"),
     Situation("facts", files={"play.yml": FACTS_PLAY}),
     Situation("a module", MODULE),
-    Situation("a module in an environment", MODULE, env={"WORD": "from the environment"}),
-    Situation("check mode", ("--check", "--diff", *MODULE)),
     Situation("variables and a failure", ("-e", "word=given", "-e", '{"fails": true}', *PLAIN)),
     Situation("a stdout callback from the environment", env={"ANSIBLE_STDOUT_CALLBACK": "minimal"}),
     Situation("a stdout callback from the configuration", config=f"{QUICK}stdout_callback = oneline\n"),
@@ -127,9 +124,7 @@ SITUATIONS = [
     Situation("a log in another time zone", env={"ANSIBLE_LOG_PATH": "run.log", "TZ": "Asia/Kathmandu"}),
     Situation("a collection beside the playbook", files={"play.yml": COLLECTION_PLAY, BESIDE: ACTION}),
     Situation("plugins beside the playbook", files={"play.yml": ACTION_PLAY, "action_plugins/own_action.py": ACTION}),
-    Situation("plugins missing", files={"play.yml": ACTION_PLAY}),
     Situation("a broken playbook", files={"play.yml": "- hosts: all\n  tasks: [{debug: {msg: 'x'}, name: [}]\n"}),
-    Situation("the version", ("--version",)),
     Situation("no collection", ("meshfleet.particle.provision",), env={"ANSIBLE_COLLECTIONS_PATH": "nowhere"}),
     Situation("an inventory", ("-i", "hosts.yml", "--graph"), files={"hosts.yml": "all: {hosts: {a: , b: }}"},
               program="ansible-inventory"),
@@ -147,6 +142,11 @@ SIMILAR_SITUATIONS = [
     Situation("an unknown option", ("--no-such-option", "play.yml")),
     Situation("a file that is no inventory", ("-i", "hosts.yml", "--list"), files={"hosts.yml": "{"},
               program="ansible-inventory"),
+    Situation("a configuration", config=f"{QUICK}forks = 7\n"),
+    Situation("a module in an environment", MODULE, env={"WORD": "from the environment"}),
+    Situation("check mode", ("--check", "--diff", *MODULE)),
+    Situation("the version", ("--version",)),
+    Situation("plugins missing", files={"play.yml": ACTION_PLAY}),
 ]  # fmt: skip
 """Situations whose settings come from the same sources as those of `SITUATIONS`, for a full run."""
 
