@@ -297,6 +297,7 @@ def build_inventory_arguments(reader: Reader, group: str) -> list[str]:
     variables |= {"barn_token": "barn-token", "new_barn_token": "new-barn-token"}
     # The clock of the simulator stands still, so a run that waited for a rollout would never end.
     variables |= {"rollout_wait": False}
+    variables |= {"azure_policy_key": "policy-key", "google_api_key": "api-key"}
     variables |= {"leaked_username": WORKSHOP["username"], "leaked_password": WORKSHOP["password"]}
     refresh_token = grant_token(reader.cloud.url, (CLIENT["id"], CLIENT["secret"]))["refresh_token"]
     variables |= {"particle_refresh_token": refresh_token}
