@@ -10,8 +10,8 @@ module: device
 short_description: Manage one Particle device
 version_added: 0.1.0
 description:
-  - Brings one device to its declared state, which covers its product, name, notes, device groups, firmware lock, claim
-    and network.
+  - Brings one device to its declared state, which covers its product, name, notes, device groups, firmware lock,
+    environment variables, claim and network.
   - Requires at least one of O(id), O(serial_number), O(iccid) and O(imei). If several are set, the first one in this
     order identifies the device, and the others are compared with the values that the cloud shows. If the option for a
     property is not set, the module does not change this property.
@@ -118,6 +118,21 @@ options:
       - Requires O(product).
     type: str
     choices: [approved, denied]
+  environment:
+    description:
+      - Environment variables of the device, as a mapping from the name of each variable to its value. Other variables
+        of the device are not changed. A variable is removed if its value is a mapping in which C(state) is V(absent).
+      - A name consists of up to 128 of the characters C(A-Z), C(0-9) and C(_), and does not start with a digit or
+        C(PARTICLE_). A value is a string. A number or boolean becomes its text, such as V(30) or V(true). A device can
+        have 100 variables of its own, and all its variables together can have 16 KB.
+      - The variables of a device override the variables of its product that have the same name. Changed variables are
+        rolled out at once, and a device that is online restarts. The result names such devices.
+      - If other variables of the device have edits that were not rolled out, the device fails before its first write,
+        because the rollout would publish these edits, too.
+      - The variables of each device that declares some are read with a separate request.
+      - Requires O(product), and Device OS 6.4 or newer. Older devices never get variables, so the module warns about
+        them.
+    type: dict
   claimed:
     description:
       - Whether the account should have a claim to the device. V(true) claims the device, and V(false) gives up the
@@ -315,6 +330,15 @@ EXAMPLES = r"""
     development: false
     firmware_lock: unlocked
 
+- name: Set an environment variable of the device, and remove another one
+  meshfleet.particle.device:
+    product: field-logger
+    serial_number: P046AB123456789
+    environment:
+      POLL_S: 30
+      DEBUG_HOST:
+        state: absent
+
 - name: Make a device the gateway of a network
   meshfleet.particle.device:
     product: field-logger
@@ -417,6 +441,11 @@ device:
         name:
           before:
           after: barn-gateway
+    restarts:
+      description: Whether the device restarts to apply its environment variables, at once if it is online.
+      type: bool
+      returned: if V(true)
+      sample: true
     uncertain:
       description:
         - Whether check mode cannot tell if the cloud would accept the device, because no list of the account shows the
@@ -569,6 +598,7 @@ SPEC = build_argument_spec(
     product={"type": "str"},
     **build_option_specs(),
     groups={"type": "list", "elements": "str"},
+    environment={"type": "dict"},
     groups_mode={"type": "str", "choices": ["add", "exact"], "default": "add"},
     claimed={"type": "bool"},
     mesh={"type": "dict"},

@@ -80,7 +80,8 @@ options:
         M(meshfleet.particle.fleet) changes nothing.
       - Requires exactly one product, or the devices of the account only.
       - The manifest does not contain the parameters of networks, because parameters can be join keys. Existing members
-        of the networks keep their parameters.
+        of the networks keep their parameters. It does not contain environment variables either, because they would take
+        one request for each device.
       - Devices that a manifest cannot declare, such as devices in quarantine, are left out with a warning.
       - Firmware locks that a rollout has set are left out with a warning, because the rollout takes them back. This
         takes one request if any device has a lock. Rollouts with O(meshfleet.particle.rollout#module:state_file) are

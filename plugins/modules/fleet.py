@@ -52,13 +52,15 @@ options:
         like the content of a file. So is a mapping in one line. Any other text is a path.
       - A table is a file with the extension C(.csv), C(.tsv) or C(.txt) that has one row for each device. Its cells are
         separated by commas, semicolons or tabs, and its first line names the columns. The columns are keys of
-        O(devices), and C(mesh.network), C(mesh.role) and C(mesh.parameters.NAME) for the keys of O(devices[].mesh).
-        For identifiers, names, notes, groups and the mesh, case, spaces and punctuation do not matter, and common names
-        such as C(Device ID) and C(Serial No.) are known. Other keys, such as C(firmware_lock), must be written exactly.
-        For other names, see O(columns) and O(ignore_columns).
-      - In a table, groups are separated by semicolons, as in C(north;beta). Parameters are always strings. An empty
-        cell declares nothing. Networks in the column C(mesh.network) need not be declared in O(networks). All other
-        settings, such as O(product), must be set in the task.
+        O(devices), C(mesh.network), C(mesh.role) and C(mesh.parameters.NAME) for the keys of O(devices[].mesh), and
+        C(environment.NAME) for the variables in O(devices[].environment). For identifiers, names, notes, groups and the
+        mesh, case, spaces and punctuation do not matter, and common names such as C(Device ID) and C(Serial No.) are
+        known. Other keys, such as C(firmware_lock), must be written exactly. For other names, see O(columns) and
+        O(ignore_columns).
+      - In a table, groups are separated by semicolons, as in C(north;beta). Parameters and environment variables are
+        always strings. An empty cell declares nothing, so a table cannot remove variables. Networks in the column
+        C(mesh.network) need not be declared in O(networks). All other settings, such as O(product), must be set in the
+        task.
       - A file with the extension C(.txt) can also have one device id, serial number, ICCID or IMEI per line.
       - The file C(fleet.csv) of role P(meshfleet.particle.report#role) is a table, too. Its columns C(name), C(groups)
         and C(notes) are declarations. All other columns are ignored, except the identifiers of the devices.
@@ -144,6 +146,22 @@ options:
           - Requires O(product).
         type: str
         choices: [approved, denied]
+      environment:
+        description:
+          - Environment variables of the device, as a mapping from the name of each variable to its value. Other
+            variables of the device are not changed. A variable is removed if its value is a mapping in which C(state)
+            is V(absent).
+          - A name consists of up to 128 of the characters C(A-Z), C(0-9) and C(_), and does not start with a digit or
+            C(PARTICLE_). A value is a string. A number or boolean becomes its text, such as V(30) or V(true). A device
+            can have 100 variables of its own, and all its variables together can have 16 KB.
+          - The variables of a device override the variables of its product that have the same name. Changed variables
+            are rolled out at once, and a device that is online restarts. The result names such devices.
+          - If other variables of the device have edits that were not rolled out, the device fails before its first
+            write, because the rollout would publish these edits, too.
+          - The variables of each device that declares some are read with a separate request.
+          - Requires O(product), and Device OS 6.4 or newer. Older devices never get variables, so the module warns
+            about them.
+        type: dict
       claimed:
         description:
           - Whether the account should have a claim to the device. V(true) claims the device, and V(false) gives up the
@@ -558,6 +576,16 @@ EXAMPLES = r"""
       - id: e00fce68aabbccddeeff0023
         firmware_lock: unlocked
 
+- name: Set an environment variable of a device, and remove another one
+  meshfleet.particle.fleet:
+    product: field-logger
+    devices:
+      - id: e00fce68aabbccddeeff0022
+        environment:
+          POLL_S: 30
+          DEBUG_HOST:
+            state: absent
+
 - name: Let a device in quarantine into the product, and keep another device out
   meshfleet.particle.fleet:
     product: field-logger
@@ -727,6 +755,11 @@ devices:
         name:
           before:
           after: barn-gateway
+    restarts:
+      description: Whether the device restarts to apply its environment variables, at once if it is online.
+      type: bool
+      returned: if V(true)
+      sample: true
     uncertain:
       description:
         - Whether check mode cannot tell if the cloud would accept the device. The lists of the account do not show a

@@ -54,15 +54,15 @@ AREAS = {
     ),
     "fleet": Area(
         unit=(
-            "_api/* _budget/* _documents/* _manifest/* _fleet/apply _fleet/declared_state_property "
+            "_api/* _budget/* _documents/* _manifest/* _fleet/apply _fleet/declared_state_property _fleet/environment "
             "_fleet/fault_storm _fleet/batches _fleet/checks/firmware_versions _fleet/checks/other_products "
             "_fleet/checks/rollout_locks _fleet/checks/shared_names _fleet/checks/undeclared_result "
             "_fleet/list_cost _fleet/undeclared _fleet/lifecycle _fleet/lost_creates _fleet/paced_fleet "
             "_fleet/plan _fleet/progress _fleet/reconcile"
         ),
         integration=(
-            "approval bad_input budget budget_store check_mode controller declarations drift firmware_lock "
-            "fleet_cost kill manifest_forms outcome_cost output progress provision provision_steps "
+            "approval bad_input budget budget_store check_mode controller declarations device_environment drift "
+            "firmware_lock fleet_cost kill manifest_forms outcome_cost output progress provision provision_steps "
             "provision_strategies role_options slices"
         ),
     ),

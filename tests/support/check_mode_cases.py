@@ -336,6 +336,12 @@ def apply_gateway(tenant: Tenant) -> list[Task]:
     ]
 
 
+def declare_variables(tenant: Tenant, environment: Mapping[str, Any], *ids: str) -> list[Task]:
+    """Declare the same environment variables for some devices."""
+    devices = [{"id": device, "environment": environment} for device in ids]
+    return [fleet_task(product=tenant.product, devices=devices)]
+
+
 def apply_webhook(tenant: Tenant) -> list[Task]:
     options = {
         "event": "reading",
@@ -444,6 +450,11 @@ FLEET_CASES = (
         "removed fleet",
         lambda tenant: [fleet_task(manifest=build_barn(tenant), state="absent", confirm=True)],
         before=apply_whole_fleet,
+    ),
+    Case(
+        "environment variables of old and new devices",
+        lambda tenant: declare_variables(tenant, {"POLL_S": 60, "DEBUG": {"state": "absent"}}, *tenant.ids[:3]),
+        before=lambda tenant: declare_variables(tenant, {"POLL_S": 30, "DEBUG": True}, *tenant.ids[:2]),
     ),
     Case("claimed devices without a product", claim_devices),
     Case(

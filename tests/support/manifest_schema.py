@@ -19,6 +19,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_f
     SERIAL_NUMBER,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.names import MAX_NAME_LENGTH
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.variables import (
+    RESERVED_NAMES,
+    VARIABLE_NAME,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     MAX_VERSION,
     UNLOCKED,
@@ -49,6 +53,14 @@ NAME = "manifest.schema.json"
 
 TEXT: Schema = {"type": "string"}
 ID: Schema = {"type": "string", "pattern": translate_form(DEVICE_ID, loose=True)}
+VARIABLE: Schema = {
+    "anyOf": [
+        {"type": ["boolean", "number", "string"]},
+        build_object({"state": {"const": "absent"}}, required=["state"]),
+    ]
+}
+"""The schema of the value of an environment variable, or of its removal."""
+
 GROUP: Schema = {"type": "string", "pattern": f"^(?!{RESERVED_GROUPS}){translate_form(GROUP_NAME)[1:]}"}
 
 DEVICE_FORMS: Mapping[str, Schema] = {
@@ -59,6 +71,11 @@ DEVICE_FORMS: Mapping[str, Schema] = {
     },
     "name": {"type": "string", "pattern": r"^\S(.*\S)?$", "maxLength": MAX_NAME_LENGTH},
     "groups": {"type": "array", "items": GROUP},
+    "environment": {
+        "type": "object",
+        "additionalProperties": False,
+        "patternProperties": {f"^(?!{RESERVED_NAMES}){translate_form(VARIABLE_NAME)[1:]}": VARIABLE},
+    },
     "firmware_lock": {
         "anyOf": [
             {"type": "integer", "minimum": 0, "maximum": MAX_VERSION},

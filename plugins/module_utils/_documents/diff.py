@@ -43,12 +43,14 @@ class ChangedItem:
     :param changes: the values before and after the change, keyed by field.
     :param name: the name of the item, if it has a name besides ``key``.
     :param is_removal: whether the task takes the item out of the product or the account.
+    :param note: a word about a consequence of the changes; empty if there is none.
     """
 
     key: str
     changes: Mapping[str, tuple[Any, Any]]
     name: str | None = None
     is_removal: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def _fold_items(items: Iterable[list[ChangedItem]]) -> list[list[ChangedItem]]:
 def _describe_fold(fold: Sequence[ChangedItem], mask: Callable[[Any], Any]) -> str:
     changes = "; ".join(_describe_change(name, *mask(change)) for name, change in fold[0].changes.items())
     changes = changes or ("removed" if fold[0].is_removal else "")
+    changes += f" ({fold[0].note})" if fold[0].note else ""
     if len(fold) > 1:
         return f"{changes} on {_count(fold)}: {_list_names([item.name or item.key for item in fold], mask)}"
     key, name = (None if text is None else show_text(mask(text)) for text in (fold[0].key, fold[0].name))

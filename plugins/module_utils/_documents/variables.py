@@ -12,6 +12,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+Edits = Mapping[str, str | None]
+"""New values of variables, keyed by name. The value ``None`` removes a variable."""
+
 MAX_VARIABLES = 100
 MAX_BYTES = 16 * 1024
 
@@ -32,13 +35,14 @@ def convert_value(value: Any) -> Any:
 
 def find_mistakes(variables: Mapping[str, Any]) -> list[str]:
     """Return sentences about the mistakes in the variables of a product or device. No sentence contains a value."""
-    mistakes = [mistake for name in variables if (mistake := _find_name_mistake(name))]
+    mistakes = [mistake for name in variables if (mistake := find_name_mistake(name))]
     wrong = [name for name, value in variables.items() if not isinstance(convert_value(value), str)]
     mistakes += [f"the value of {name} is not a text, number or boolean" for name in wrong]
     return mistakes + find_limit_mistakes(variables)
 
 
-def _find_name_mistake(name: str) -> str | None:
+def find_name_mistake(name: str) -> str | None:
+    """Return a sentence about the mistake in the name of a variable; ``None`` if the name is valid."""
     if name.startswith(RESERVED_NAMES):
         return f"{name} is reserved, as all names that begin with {RESERVED_NAMES}"
     if not VARIABLE_NAME.match(name):
@@ -52,7 +56,7 @@ def find_limit_mistakes(variables: Mapping[str, Any]) -> list[str]:
     if len(variables) > MAX_VARIABLES:
         mistakes.append(f"{len(variables)} variables are more than the {MAX_VARIABLES} that the cloud accepts")
     texts = {name: str(convert_value(value)) for name, value in variables.items()}
-    size = len(json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode())
+    size = len(json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass"))
     if size > MAX_BYTES:
         mistakes.append(f"the variables have {size:,} bytes as JSON, but the cloud accepts at most {MAX_BYTES:,}")
     return mistakes

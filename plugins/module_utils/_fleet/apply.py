@@ -20,6 +20,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices im
     unclaim_device,
     update_account_device,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.environment import (
+    build_device_scope,
+    edit_variables,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import create_group, list_groups
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
     change_group_of_devices,
@@ -37,6 +41,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.batches 
     split_items,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import describe_kept_devices
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.environment.apply import roll_out_variables
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import Failures, build_import_error
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     DevicePlan,
@@ -290,6 +295,10 @@ class _Writes:
             yield functools.partial(update_account_device, self._http, device.id, name, value)
         for mesh_write in device.mesh.writes if device.mesh is not None else ():
             yield functools.partial(self._mesh.apply_write, self._target, mesh_write)
+        if device.edits:
+            yield functools.partial(edit_variables, self._http, build_device_scope(device.id), device.edits)
+        if device.edits is not None:
+            yield functools.partial(roll_out_variables, self._http, device.id)
         if device.unclaims and at_home:
             yield lambda: unclaim_device(self._http, device.id)
         elif device.unclaims:

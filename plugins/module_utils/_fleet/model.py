@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.variables import Edits
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     APPROVED,
@@ -22,6 +23,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     SharedWrite,
 )
 
+if TYPE_CHECKING:
+    from ansible_collections.meshfleet.particle.plugins.module_utils._api.environment import Level
+
 
 @dataclass(frozen=True)
 class ObservedDevice:
@@ -32,6 +36,7 @@ class ObservedDevice:
     :param owner: username of the account that has claimed the device; ``None`` if the device is unclaimed.
     :param hardware: what mesh backends must know about the device, such as its platform.
     :param labels: the labels that the cloud shows, in upper case and keyed by kind, such as ``iccid``.
+    :param variables: the environment variables of the device itself; ``None`` if they were not read.
     """
 
     id: str
@@ -40,6 +45,7 @@ class ObservedDevice:
     owner: str | None = None
     hardware: Hardware = field(default_factory=Hardware)
     labels: Mapping[str, str] = field(default_factory=dict)
+    variables: Level | None = None
 
 
 @dataclass(frozen=True)
@@ -84,8 +90,11 @@ class DevicePlan:
     :param removes: whether the device leaves the product.
     :param denies: whether the product must stop accepting the device.
     :param mesh: the writes for the network of the device, as the mesh backends have planned them.
+    :param edits: the edits of environment variables that the device needs before they are rolled out; empty if only the
+        rollout is missing, and ``None`` if the device needs no rollout.
     :param declared_by: the identifier that declares the device; ``None`` if the manifest declares the device by its id.
     :param is_undeclared: whether the device is removed because the manifest does not declare it.
+    :param is_too_old: whether the device declares environment variables, but its Device OS is too old for them.
     :param name: the name of the device in the cloud, or else its declared name; ``None`` if it has neither.
     :param sim: the ICCID of the SIM in a device that leaves the product; ``None`` if the cloud shows no SIM.
     """
@@ -101,10 +110,12 @@ class DevicePlan:
     remove_groups: frozenset[str] = frozenset()
     fields: Mapping[str, Value] = field(default_factory=dict)
     mesh: MemberPlan | None = field(default=None, repr=False)
+    edits: Edits | None = None
     declared_by: Identifier | None = None
     name: str | None = None
     is_undeclared: bool = False
     sim: str | None = None
+    is_too_old: bool = False
 
     @property
     def key(self) -> str:
@@ -120,6 +131,11 @@ class DevicePlan:
     def is_changed(self) -> bool:
         """Whether the device needs any write."""
         return bool(self.changes)
+
+    @property
+    def restarts(self) -> bool:
+        """Whether the device restarts to apply its environment variables."""
+        return "environment" in self.changes and not self.is_too_old
 
     @property
     def is_removal(self) -> bool:

@@ -46,6 +46,7 @@ class Outcome:
     :param place: where the device is declared, such as ``fleet.yml:12 devices[3]``; empty if it is not declared.
     :param is_uncertain: whether check mode cannot tell if the cloud would accept the device.
     :param sim: the ICCID of the SIM in a device that leaves the product; ``None`` for any other device.
+    :param restarts: whether the device restarts to apply its environment variables.
     """
 
     id: str | None
@@ -58,6 +59,7 @@ class Outcome:
     place: str = ""
     is_uncertain: bool = False
     sim: str | None = None
+    restarts: bool = False
 
     @property
     def identifiers(self) -> tuple[str, ...]:
@@ -103,6 +105,7 @@ class Outcome:
             "mesh": self.mesh,
             **({"uncertain": True} if self.is_uncertain else {}),
             **({"sim": self.sim} if self.sim else {}),
+            **({"restarts": True} if self.restarts else {}),
             "error": self.error.as_result() if self.error else None,
         }
 
@@ -120,11 +123,15 @@ def build_result(run: Run, plan: Plan, states: Mapping[str, str] | None, *, chec
     summary = summarize_outcomes(outcomes, networks)
     changed = shown.is_changed if check_mode else run.state.wrote
     undeclared = _build_undeclared(run)
-    phrase = describe_success(summary, changed=changed, check_mode=check_mode)
-    more = describe_undeclared(undeclared["undeclared"]) if undeclared else None
+    sentences = (
+        describe_success(summary, changed=changed, check_mode=check_mode),
+        _describe_restarts(sum(outcome.restarts for outcome in outcomes), check_mode=check_mode),
+        describe_sims(outcomes),
+        describe_undeclared(undeclared["undeclared"]) if undeclared else None,
+    )
     return {
         "changed": changed,
-        "msg": " ".join(filter(None, (phrase, describe_sims(outcomes), more))),
+        "msg": " ".join(filter(None, sentences)),
         "summary": summary,
         "devices": [outcome.as_result() for outcome in outcomes],
         "managed": list_managed_devices(outcomes, check_mode=check_mode),
@@ -161,9 +168,22 @@ def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mo
         else:
             status = CHANGED if changes else OK
         outcome = Outcome.from_record(record, status, changes, error, states.get(record.id))
-        sim = device.sim if device else None
-        outcomes.append(replace(outcome, is_uncertain=record.key in run.uncertain, sim=sim))
+        outcome = replace(
+            outcome,
+            is_uncertain=record.key in run.uncertain,
+            sim=device.sim if device else None,
+            restarts=status == CHANGED and device is not None and device.restarts,
+        )
+        outcomes.append(outcome)
     return outcomes
+
+
+def _describe_restarts(number: int, *, check_mode: bool) -> str | None:
+    """Return a sentence about the devices that restart; ``None`` if there are none."""
+    if not number:
+        return None
+    verb = "would restart" if check_mode else "restart" if number > 1 else "restarts"
+    return f"{format_count(number, 'device')} {verb} to apply environment variables, at once if online."
 
 
 def list_managed_devices(outcomes: Iterable[Outcome], *, check_mode: bool) -> dict[str, str | None]:

@@ -13,6 +13,12 @@ from dataclasses import replace
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import ChangedItem, Diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import is_same_label
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.environment.plan import (
+    describe_change,
+    find_environment_obstacle,
+    is_too_old,
+    plan_edits,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     Change,
     DevicePlan,
@@ -91,6 +97,9 @@ def _find_obstacle(
     if approval is not None and not manifest.absent and "approval" not in record.fields:
         return _build_quarantine_error(record, approval, manifest)
     if error := _find_claim_obstacle(record, device, manifest, observed):
+        return error
+    variables = device.variables if device is not None else None
+    if variables and (error := find_environment_obstacle(record.key, record.environment, variables)):
         return error
     shown = observed.unapproved_labels.get(record.id, {}) if device is None else device.labels
     return _find_label_conflict(record, shown)
@@ -178,6 +187,9 @@ def _plan_device(
         changes.update(member.changes)
         add |= member.add_groups
         remove |= member.remove_groups
+    variables = device.variables if device is not None else None
+    if (change := describe_change(record.environment, variables)) is not None:
+        changes["environment"] = change
     return DevicePlan(
         id=record.id,
         changes=changes,
@@ -188,8 +200,11 @@ def _plan_device(
         remove_groups=remove,
         fields=fields,
         mesh=member,
+        # The variables of a device that is imported are not known yet. They are read after the import.
+        edits=None if variables is None else plan_edits(record.environment, variables),
         declared_by=record.declared_by,
         name=_find_name(record, device),
+        is_too_old=bool(record.environment) and device is not None and is_too_old(device.hardware.device_os),
     )
 
 
@@ -331,7 +346,13 @@ def build_diff(plan: Plan) -> Diff:
     created = {"groups": plan.create_groups, **plan.created_names}
     return Diff(
         tuple(
-            ChangedItem(device.key, device.changes, device.name, device.is_removal)
+            ChangedItem(
+                device.key,
+                device.changes,
+                device.name,
+                device.is_removal,
+                note="restarts" if device.restarts else "",
+            )
             for device in plan.devices
             if device.is_changed
         ),

@@ -16,6 +16,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.f
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.firmware_versions import (
     refuse_unknown_versions,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.old_device_os import (
+    warn_of_old_device_os,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.rollout_locks import (
     respect_rollout_locks,
 )
@@ -24,6 +27,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.u
     describe_kept_devices,
     refuse_undeclared_devices,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.environment.observe import observe_variables
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.labels import resolve_ids
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Observed, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import observe_fleet
@@ -59,11 +63,13 @@ def plan_fleet(run: Run) -> Plan:
     if not run.labels_known:  # otherwise the run has imported devices, which an earlier plan did not know
         _add_undeclared_devices(run)
     _add_members_of_absent_networks(run)
+    run.observed = observe_variables(run.target, run.manifest, run.observed, run.known_variables)
     mesh = _plan_mesh(run, run.manifest, run.observed)
     raise_refusals(mesh)
     plan = respect_rollout_locks(run, make_plan(run.manifest, run.observed, mesh))
     if not run.labels_known:  # otherwise an earlier plan has warned already
         warn_of_shared_names(run, plan)
+        warn_of_old_device_os(run.target, plan)
     _refuse_many_removals(run, plan)
     refuse_unknown_versions(run.target, plan)
     locks = find_locks_of_mesh_members(plan, run.manifest, run.observed)
@@ -85,7 +91,7 @@ def plan_again(run: Run, devices: Set[str]) -> Plan:
     records = tuple(record for record in run.manifest.devices if record.id in devices)
     manifest = replace(run.manifest, devices=records, undeclared=IGNORE)
     looked_at = run.manifest if any(record.has_mesh_declaration for record in run.manifest.devices) else manifest
-    observed = observe_fleet(run.target, looked_at)
+    observed = observe_variables(run.target, manifest, observe_fleet(run.target, looked_at), {})
     plan = respect_rollout_locks(run, make_plan(manifest, observed, _plan_mesh(run, looked_at, observed)))
     _refuse_many_removals(run, plan)
     return plan

@@ -95,4 +95,5 @@ def carry_out_plan(run: Run, plan: Plan, report: Report = ignore_progress) -> No
         plan = learn_ids(run, plan, plan_fleet)
         stop_at_failure_limit(run)
     if run.state.stopped is None:
+        run.known_variables.clear()
         run.state.add_states(apply_plan(run.target, plan, run.mesh, run.count_failures_left(), report))

@@ -3,7 +3,8 @@
 """After the writes, observe devices again if their state is not certain. Private to this collection.
 
 The state is not certain in two cases. If the response to a write was lost, the cloud may have carried out the write. An
-imported device may still have notes or a claim that the manifest removes.
+imported device may still have notes or a claim that the manifest removes, and its environment variables are not known
+before the import.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.planning import plan_again
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, WriteState
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord
 
 
 def settle_run(run: Run, plan: Plan) -> Plan | None:
@@ -52,13 +54,22 @@ def settle_run(run: Run, plan: Plan) -> Plan | None:
 
 
 def _find_incomplete_newcomers(run: Run, plan: Plan) -> set[str]:
-    """Return the newly imported or claimed devices that may still have notes or a claim to remove.
+    """Return the newly imported or claimed devices that may still need writes.
 
-    Before a device is in the product, the cloud does not show the notes and the claim of the device.
+    Before a device is in the product, the cloud does not show the notes, the claim and the environment variables of the
+    device.
     """
     without = {
-        record.id for record in run.manifest.devices if record.claimed is False or record.fields.get("notes") == ""
+        record.id
+        for record in run.manifest.devices
+        if record.claimed is False or record.fields.get("notes") == "" or _has_unread_variables(run, record)
     }
     # Compare keys, because some device ids became known only after the plan was made.
     newcomers = {device.key for device in plan.devices if device.imports or (device.claims and not run.target.product)}
     return {record.id for record in run.manifest.devices if record.key in newcomers} & without
+
+
+def _has_unread_variables(run: Run, record: DeviceRecord) -> bool:
+    """Return whether a device declares environment variables, and the run has not planned their changes."""
+    found = run.observed.devices.get(record.id)
+    return bool(record.environment) and (found is None or found.variables is None)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.environment import Level
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Change, Observed, Plan
@@ -127,6 +128,7 @@ class Run:
         replaces the label.
     :param mesh: the mesh backends that the task has opened.
     :ivar observed: the result of the latest observation of the whole fleet.
+    :ivar known_variables: the environment variables that were read since the last writes, keyed by device.
     :ivar labels_known: whether the run has already tried to learn the ids of all devices that are declared by a label.
     :ivar uncertain: keys of the devices of which check mode cannot tell whether the cloud would accept them, and of the
         undeclared devices that are removed only if it does.
@@ -141,6 +143,7 @@ class Run:
     mesh: Mesh
     state: RunState = field(default_factory=RunState)
     observed: Observed = field(default_factory=lambda: Observed({}))
+    known_variables: dict[str, Level] = field(default_factory=dict)
     labels_known: bool = False
     uncertain: frozenset[str] = frozenset()
     mesh_warnings: tuple[str, ...] = ()

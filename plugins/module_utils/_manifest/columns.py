@@ -30,6 +30,12 @@ MESH = "mesh."
 PARAMETER = "mesh.parameters."
 """Prefixes of the columns for the keys of ``mesh``, and for the parameters of one member."""
 
+ENVIRONMENT = "environment."
+"""Prefix of the columns for the environment variables of a device."""
+
+_OPEN_PREFIXES = {PARAMETER: "parameter", ENVIRONMENT: "variable"}
+"""The prefixes that any name may follow, each with the word for the name."""
+
 _MESH_KEYS = ("network", "role", "state")
 
 # Other names of columns in files of manufacturers and of programs.
@@ -102,8 +108,8 @@ def find_columns(header: Sequence[str], options: ColumnOptions, filled: Sequence
             keys.append(find_key(cell, known))
             if not cell and filled[position]:
                 mistakes.append(f'column {position + 1} has no name; name it, or ignore it with ignore_columns: [""]')
-            elif keys[-1] == PARAMETER:
-                mistakes.append(f"column {cell} has no parameter name after the last dot")
+            elif thing := _OPEN_PREFIXES.get(keys[-1] or ""):
+                mistakes.append(f"column {cell} has no {thing} name after the last dot")
             elif cell and keys[-1] is None:
                 unknown.append(cell)
     mistakes += _find_duplicates(header, keys)
@@ -126,8 +132,9 @@ def find_key(header: str, known: Mapping[str, str]) -> str | None:
 
     :param known: the manifest keys, keyed by simplified header.
     """
-    if header.lower().startswith(PARAMETER):
-        return PARAMETER + header[len(PARAMETER) :]
+    for prefix in _OPEN_PREFIXES:
+        if header.lower().startswith(prefix):
+            return prefix + header[len(prefix) :]
     key = known.get(simplify_header(header))
     is_loose = key is not None and (key in (*_LOOSE_KEYS, *list_identity_keys()) or key.startswith(MESH))
     return key if is_loose or header.strip() == key else None
@@ -140,9 +147,10 @@ def list_known_headers() -> dict[str, str]:
 
 
 def list_column_keys() -> tuple[str, ...]:
-    """Return the keys that a column can have, except the parameters of members."""
+    """Return the keys that a column can have, except the parameters of members and the variables of devices."""
     of_mesh = (*_MESH_KEYS, *(key for rules in list_rules() for key in rules.member_keys))
-    return (*(key for key in list_device_keys() if key != "mesh"), *(MESH + key for key in dict.fromkeys(of_mesh)))
+    of_device = (key for key in list_device_keys() if key not in ("mesh", "environment"))
+    return (*of_device, *(MESH + key for key in dict.fromkeys(of_mesh)))
 
 
 def is_identifier(text: str) -> bool:
@@ -167,13 +175,18 @@ def _check_mapping(header: Sequence[str], options: ColumnOptions, known: Mapping
     for column, key in options.mapping.items():
         if key is None:
             continue
-        if key not in known.values() and not (key.startswith(PARAMETER) and key != PARAMETER):
+        if key not in known.values() and not _is_open_key(key):
             near = _suggest(key, known)
             mistakes.append(f"columns maps {column} to {key!r}, which is not a valid column{near}; {_list_valid()}")
         elif simplify_header(column) not in there:
             shown = list_names([cell for cell in header if cell])
             mistakes.append(f"columns names {column!r}, which is not in the header; the header has {shown}")
     return mistakes
+
+
+def _is_open_key(key: str) -> bool:
+    """Return whether a key is one of the prefixes that any name may follow, followed by a name."""
+    return key.startswith(tuple(_OPEN_PREFIXES)) and key not in _OPEN_PREFIXES
 
 
 def _find_duplicates(header: Sequence[str], keys: Sequence[str | None]) -> list[str]:
@@ -205,7 +218,7 @@ def _describe_unknown(unknown: Sequence[str], known: Mapping[str, str]) -> str:
 
 
 def _list_valid() -> str:
-    return f"valid columns are {', '.join(list_column_keys())}, {PARAMETER}NAME"
+    return f"valid columns are {', '.join(list_column_keys())}, {PARAMETER}NAME, {ENVIRONMENT}NAME"
 
 
 def _suggest(header: str, known: Mapping[str, str]) -> str:

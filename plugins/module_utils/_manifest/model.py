@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.variables import Edits
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import Value
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     Membership,
@@ -39,6 +40,7 @@ class DeviceRecord:
         until the cloud has returned the device id.
     :param fields: the declared fields by name; see :mod:`device_fields`.
     :param groups: the declared device groups; ``None`` when they are not declared.
+    :param environment: the declared environment variables, keyed by name. The value ``None`` removes a variable.
     :param claimed: true if the account must claim the device, false if the account must unclaim the device; ``None``
         when not declared.
     :param mesh: the declared membership; ``None`` when the device must leave its network or declares no ``mesh``.
@@ -68,6 +70,7 @@ class DeviceRecord:
     identities: Mapping[str, str] = field(default_factory=dict)
     is_outside_cloud: bool = False
     labels: Mapping[Identifier, str] = field(default_factory=dict, compare=False)
+    environment: Edits = field(default_factory=dict)
     is_undeclared: bool = False
     is_removed: bool = False
     place: str = field(default="", compare=False)

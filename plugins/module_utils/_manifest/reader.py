@@ -35,6 +35,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.devic
     list_fields,
     list_former_names,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.environment import read_environment
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.identifiers import (
     list_identifiers,
     read_identifier,
@@ -93,7 +94,7 @@ def _list_product_keys() -> tuple[str, ...]:
     The key ``mesh`` is not in the result, because the backend of the network decides whether ``mesh`` requires a
     product.
     """
-    return ("groups", *(field.name for field in list_fields(product_only=True)))
+    return ("groups", *(field.name for field in list_fields(product_only=True)), "environment")
 
 
 def read_manifest(
@@ -232,6 +233,9 @@ class _Reader(ValueReader):
         fields = check_fields(self, device, place)
         groups = self._read_groups(device["groups"], (*place, "groups")) if "groups" in device else None
         claimed = self.read_boolean(device["claimed"], (*place, "claimed")) if "claimed" in device else None
+        environment = (
+            read_environment(self, device["environment"], (*place, "environment")) if "environment" in device else {}
+        )
         mesh, leaves = None, False
         if "mesh" in device:
             mesh, leaves = memberships.read(device["mesh"], (*place, "mesh"))
@@ -252,6 +256,7 @@ class _Reader(ValueReader):
             declared_by=identity.declared_by,
             is_outside_cloud=is_outside_cloud,
             labels=identity.labels,
+            environment=environment,
         )
         if len(self.found) > before:
             return place, record
@@ -349,6 +354,7 @@ class _Reader(ValueReader):
         for place, record in devices:
             others = [name for name in record.fields if name != "approval"]
             others += ["groups"] if record.groups is not None else []
+            others += ["environment"] if record.environment else []
             others += ["claimed"] if record.claimed is not None else []
             others += ["mesh"] if record.has_mesh_declaration else []
             if record.fields.get("approval") == DENIED and others:

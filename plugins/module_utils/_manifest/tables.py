@@ -25,6 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.mist
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, format_place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.columns import (
+    ENVIRONMENT,
     MESH,
     PARAMETER,
     ColumnOptions,
@@ -168,6 +169,8 @@ def _read_device(row: Mapping[str, str], kinds: Mapping[str, ValueKind]) -> dict
     for key, cell in row.items():
         if key.startswith(PARAMETER):
             parameters[key.removeprefix(PARAMETER)] = cell
+        elif key.startswith(ENVIRONMENT):
+            device.setdefault("environment", {})[key.removeprefix(ENVIRONMENT)] = cell
         elif key.startswith(MESH):
             device.setdefault("mesh", {})[key.removeprefix(MESH)] = cell
         elif key in _LISTS:
