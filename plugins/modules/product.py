@@ -56,6 +56,8 @@ options:
       - C(environment) are environment variables, each with its value. Devices get the values when they connect the next
         time, see M(meshfleet.particle.product_environment).
       - C(integrations) are webhooks and other integrations, see M(meshfleet.particle.integration).
+      - C(api_users) are API users, see M(meshfleet.particle.api_user). Where an API user gets a new token, the key
+        C(user_token_file) is required.
       - C(firmware) are firmware versions, see M(meshfleet.particle.firmware). A new version needs the key C(file), a
         path that is searched beside the definition first.
       - C(sims) are SIMs, keyed by their ICCIDs in quotes, see M(meshfleet.particle.sim). The key C(state) is required
@@ -90,7 +92,7 @@ options:
       - Ledgers and secrets are refused, because all products of the owner share them.
     type: list
     elements: str
-    choices: [groups, ledgers, secrets, environment, integrations, firmware, sims]
+    choices: [groups, ledgers, secrets, environment, integrations, api_users, firmware, sims]
     default: []
   max_removals:
     description:
@@ -118,6 +120,7 @@ seealso:
   - module: meshfleet.particle.integration
   - module: meshfleet.particle.device_group
   - module: meshfleet.particle.product_environment
+  - module: meshfleet.particle.api_user
   - module: meshfleet.particle.firmware
   - module: meshfleet.particle.ledger
   - module: meshfleet.particle.secret

@@ -48,7 +48,7 @@ options:
         allow API users to list secrets. A kind that is named here must be readable.
     type: list
     elements: str
-    choices: [groups, ledgers, secrets, environment, integrations, firmware, sims]
+    choices: [groups, ledgers, secrets, environment, integrations, api_users, firmware, sims]
   as_definition:
     description: Whether to return RV(definition).
     type: bool

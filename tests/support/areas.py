@@ -72,7 +72,7 @@ AREAS = {
     ),
     "product": Area(
         unit="_firmware/* _product/* _resource/* _resource/kinds/*",
-        integration="device_group firmware integration ledger product* secret sim",
+        integration="api_user device_group firmware integration ledger product* secret sim",
     ),
     "rollout": Area(
         unit="_rollout/**/*",

@@ -133,6 +133,12 @@ def environment_task(tenant: Tenant, **options: Any) -> Task:
     return {"name": "Environment", "meshfleet.particle.product_environment": {"product": tenant.product, **options}}
 
 
+def user_task(tenant: Tenant, **options: Any) -> Task:
+    """Build a task that calls the module `api_user` for the API user `nightly`."""
+    given = {"product": tenant.product, "name": "nightly", "user_token_file": str(tenant.folder / "nightly.json")}
+    return {"name": "User", "meshfleet.particle.api_user": {**given, **options}}
+
+
 def firmware_task(tenant: Tenant, **options: Any) -> Task:
     """Build a task that calls the module `firmware`."""
     return {"name": "Firmware", "meshfleet.particle.firmware": {"product": tenant.product, **options}}
@@ -558,6 +564,17 @@ PRODUCT_CASES = (
     Case("new integrations", apply_integrations),
     Case("unchanged integrations", apply_integrations, before=apply_integrations, changes=False),
     Case("changed integrations", change_integrations, before=apply_integrations),
+    Case("new API user", lambda tenant: [user_task(tenant, scopes=["devices:list"])]),
+    Case(
+        "changed API user",
+        lambda tenant: [user_task(tenant, scopes_for=["device_facts"])],
+        before=lambda tenant: [user_task(tenant, scopes=["devices:list"])],
+    ),
+    Case(
+        "removed API user",
+        lambda tenant: [user_task(tenant, state="absent")],
+        before=lambda tenant: [user_task(tenant, scopes=["devices:list"])],
+    ),
     Case("new group", lambda tenant: [group_task(tenant, description="On our roof")]),
     Case(
         "changed group",

@@ -65,6 +65,7 @@ _SCOPES_BY_ROUTE: Mapping[str, str] = {
     "DELETE /v1/products/:p/firmware/:version": "firmware:remove",
     "DELETE /v1/products/:p/groups/:name": "groups:remove",
     "DELETE /v1/products/:p/integrations/:id": "integrations:remove",
+    "DELETE /v1/products/:p/team/:username": "teams.users:remove",
     "GET /v1/devices/:id/:varName": "devices.variable:get",
     "GET /v1/devices/:idOrName": "devices:get",
     "GET /v1/diagnostics/:deviceId/last": "devices.diagnostics:get",
@@ -83,11 +84,13 @@ _SCOPES_BY_ROUTE: Mapping[str, str] = {
     "GET /v1/products/:p/impact": "groups.impact:get",
     "GET /v1/products/:p/integrations": "integrations:list",
     "GET /v1/products/:p/integrations/:id": "integrations:get",
+    "GET /v1/products/:p/team": "teams.users:list",
     "POST /v1/ledgers": "ledger.definitions:create",
     "POST /v1/products/:p/devices": "devices:import",
     "POST /v1/products/:p/firmware": "firmware:create",
     "POST /v1/products/:p/groups": "groups:create",
     "POST /v1/products/:p/integrations": "integrations:create",
+    "POST /v1/products/:p/team": "teams.users:invite",
     "PUT /v1/devices/:idOrName": "devices:update",
     "PUT /v1/ledgers/:name/instances/:scopeValue": "ledger.instances:set",
     "PUT /v1/products/:p/devices": "devices:update",
@@ -95,9 +98,12 @@ _SCOPES_BY_ROUTE: Mapping[str, str] = {
     "PUT /v1/products/:p/firmware/:version": "firmware:update",
     "PUT /v1/products/:p/firmware/release": "firmware:release",
     "PUT /v1/products/:p/integrations/:id": "integrations:update",
+    "PUT /v1/products/:p/team/:username": "teams.users:update",
 }
 
 _ACCOUNT_ONLY = "API users cannot make this call, whatever scopes they have"
+_USE_PERSON = "Use the token of a person, for example with username and password: API users cannot manage API users."
+_TEAM = "/team"
 _USE_PRODUCT = (
     "Set product if the devices are in a product, or use the token of a person, for example with username and password."
 )
@@ -127,10 +133,13 @@ def explain_missing_scope(word: str, text: str, route: str) -> tuple[str, str] |
     own = get_route_scope(route)
     scopes = find_scopes(text) or ([own] if own else [])
     if "api users are not allowed" in text.lower() or (word == "unauthorized" and not scopes):
-        return _ACCOUNT_ONLY, _USE_PRODUCT
+        return _ACCOUNT_ONLY, _USE_PERSON if _TEAM in route else _USE_PRODUCT
     if not scopes:
         return None
-    return "the access token does not have the scope for this call", (
+    cause = "the access token does not have the scope for this call"
+    if _TEAM in route:
+        return cause, _USE_PERSON
+    return cause, (
         f"Add the scope {join_scopes(scopes)} to the API user, which replaces its token, or use another account."
     )
 

@@ -184,12 +184,14 @@ class _Reader(ValueReader):
         if value is None:
             self.add_mistake(place, 'has no value; leave it out to keep the setting, or write "" to remove it')
             return None
+        if spec["type"] == "list":
+            item_spec = {**spec, "type": spec["elements"]}
+            items = enumerate(self.read_list(value, place))
+            return [self._read_typed(item_spec, item, (*place, index), secret=True) for index, item in items]
         if "choices" in spec:
             return self.read_choice(value, place, tuple(spec["choices"]))
         if spec["type"] == "bool":
             return self.read_boolean(value, place)
-        if spec["type"] == "list":
-            return [self.read_text(item, (*place, index)) for index, item in enumerate(self.read_list(value, place))]
         if spec["type"] == "dict":
             return self._read_mapping_value(spec, value, place, secret=secret)
         if spec["type"] == "raw":

@@ -85,7 +85,6 @@ class ProductOutcome:
                 },
                 "not_compared": list(change.not_compared),
                 "error": None if error is None else error.as_result(),
-                **run.outcome.once.get(change.key, {}),
             }
 
     def _find_status(self, run: KindRun, change: Change) -> str:

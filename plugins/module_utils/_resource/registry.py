@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from graphlib import TopologicalSorter
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Kind
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.api_users import API_USERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.environment import ENVIRONMENT
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.firmware import FIRMWARE
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.groups import GROUPS
@@ -16,9 +17,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.secrets import SECRETS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.sims import SIMS
 
-KINDS: Mapping[str, Kind] = {
-    kind.name: kind for kind in (GROUPS, LEDGERS, SECRETS, ENVIRONMENT, INTEGRATIONS, FIRMWARE, SIMS)
-}
+_ORDER = (GROUPS, LEDGERS, SECRETS, ENVIRONMENT, INTEGRATIONS, API_USERS, FIRMWARE, SIMS)
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ORDER}
 """All kinds, in the order in which messages and exports list them."""
 
 

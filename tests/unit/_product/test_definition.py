@@ -59,6 +59,12 @@ class TestForms:
         (mistake,) = find_mistakes({"sims": {"8.93407650000259e+19": {"state": "released"}}})
         assert "a number that a spreadsheet such as Excel has shortened" in mistake
 
+    def test_list_of_choices_is_read_item_by_item(self) -> None:
+        users = {"nightly": {"scopes_for": ["device_info", "report"]}}
+        assert read({"api_users": users}).resources == {"api_users": (Declared("nightly", users["nightly"]),)}
+        (mistake,) = find_mistakes({"api_users": {"nightly": {"scopes_for": ["device_info", "reports"]}}})
+        assert mistake.startswith("api_users.nightly.scopes_for[1]: must be one of")
+
     @pytest.mark.parametrize("data", [None, {}])
     def test_definition_may_be_empty(self, data: Any) -> None:
         assert read(data).resources == {}

@@ -53,7 +53,7 @@ SETTINGS: dict[tuple[str, str], tuple[Data, Any, Any]] = {
 }
 """Two values of each setting, and the other settings that a resource needs, keyed by kind and setting."""
 
-ELSEWHERE = {"firmware", "sims"}
+ELSEWHERE = {"api_users", "firmware", "sims"}
 """Kinds whose settings are tested with the modules that write them."""
 NAMES = {"secrets": "AUTH_KEY", "ledgers": "settings", "environment": "POLL_SECONDS"}
 

@@ -28,6 +28,8 @@ def products() -> Products:
     """A large product."""
     made = Products(InProcessSimulator([]))
     made.reset()
+    for name, settings in LARGE["api_users"].items():  # a run would store their tokens
+        made.send("POST", f"/v1/products/{made.first}/team", friendly_name=name, **settings)
     made.apply(made.first, DECLARED)
     return made
 

@@ -1,0 +1,70 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carry out module ``api_user`` on the controller: manage an API user of a product, and replace its token."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.common.parameters import remove_values
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import list_token_files
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.api_users import API_USERS
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import read_declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import reconcile_resource
+from ansible_collections.meshfleet.particle.plugins.modules.api_user import SPEC
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
+
+
+class ActionModule(ParticleAction):
+    """The action plugin of module ``api_user``."""
+
+    SPEC = SPEC
+
+    def work(self, task: Task) -> dict[str, Any]:
+        """Bring the API user to the state that the options declare. Hide a result that contains a token."""
+        done = manage_api_user(task)
+        token = None if done.get("failed") else (done["api_user"] or {}).pop("token", None)
+        result: dict[str, Any] = remove_values(done, task.redact.secrets)
+        if token is None:
+            return result
+        # Hide the result from all output; the registered variable stays complete.
+        return {**result, "api_user": {**result["api_user"], "token": token}, "_ansible_no_log": True}
+
+
+def manage_api_user(task: Task) -> dict[str, Any]:
+    """Bring an API user to the state that the options declare, and return the documented result.
+
+    :raises ParticleError: ``invalid_option`` when the options are not valid.
+    """
+    _check_file(task)
+    declared = read_declared(API_USERS, task.options)
+    with task.open_session() as http:
+        target = Target(http, get_product(http, task.options["product"]), task.warn)
+        result = reconcile_resource(target, API_USERS, declared, check_mode=task.check_mode)
+    diff, user = result.pop("diff"), result["api_user"]
+    if user is not None:
+        username = user.pop("id")
+        # Every change creates an API user, whose username the cloud generates.
+        user["username"] = None if task.check_mode and result["changed"] else username
+    return {**result, **task.show_diff(diff)}
+
+
+def _check_file(task: Task) -> None:
+    """Refuse a file for the token of the API user from which tasks of this user take their credentials.
+
+    :raises ParticleError: ``invalid_option`` when ``user_token_file`` is also given as ``token_file``.
+    """
+    given = task.options["user_token_file"]
+    if given is not None and Path(given).expanduser() in list_token_files(task.options, task.environment):
+        message = "user_token_file and token_file name the same file."
+        hint = (
+            "Name another user_token_file. Otherwise, tasks with this token_file would use the token of the API user, "
+            "which never expires, instead of your own."
+        )
+        raise ParticleError("invalid_option", message, hint=hint)
