@@ -75,10 +75,14 @@ options:
       - firmware_info
       - fleet
       - integration
+      - ledger
+      - product
+      - product_info
       - provision
       - report
       - rollout
       - rollout_info
+      - sim
   user_token_file:
     description:
       - Path of the file in which the token of the API user is stored. Its directory must exist. The file is accessible

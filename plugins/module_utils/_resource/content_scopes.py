@@ -22,12 +22,19 @@ _FLEET = frozenset(
     }
 )
 
+_GROUPS = frozenset({"products:get", *(f"groups:{action}" for action in ("create", "get", "list", "remove", "update"))})
+_INTEGRATIONS = frozenset(
+    {"products:get", *(f"integrations:{action}" for action in ("create", "get", "list", "remove", "update"))}
+)
+_LEDGERS = frozenset(
+    {"products:get", *(f"ledger.definitions:{action}" for action in ("archive", "create", "list", "update"))}
+)
+_SIMS = frozenset({"products:get", *(f"sims:{action}" for action in ("import", "list", "remove", "update"))})
+
 CONTENT_SCOPES: Mapping[str, frozenset[str]] = {
     "device": _FLEET,
     "device_facts": _LOOK,
-    "device_group": frozenset(
-        {"products:get", *(f"groups:{action}" for action in ("create", "get", "list", "remove", "update"))}
-    ),
+    "device_group": _GROUPS,
     "device_info": frozenset({*_LOOK, *_DETAILS, "ledger.instances:get"}),
     "devices": _LOOK,
     "firmware": frozenset(
@@ -38,8 +45,19 @@ CONTENT_SCOPES: Mapping[str, frozenset[str]] = {
     ),
     "firmware_info": frozenset({"products:get", "firmware:list"}),
     "fleet": _FLEET,
-    "integration": frozenset(
-        {"products:get", *(f"integrations:{action}" for action in ("create", "get", "list", "remove", "update"))}
+    "integration": _INTEGRATIONS,
+    "ledger": _LEDGERS,
+    "product": frozenset(
+        {
+            *(*_GROUPS, *_INTEGRATIONS, *_LEDGERS, *_SIMS, "firmware.binary:get"),
+            *(f"firmware:{action}" for action in ("create", "list", "release", "update")),
+        }
+    ),
+    "product_info": frozenset(
+        {
+            *("products:get", "groups:list", "ledger.definitions:list", "integrations:get", "integrations:list"),
+            *("firmware:list", "sims:list"),
+        }
     ),
     "provision": _FLEET,
     "report": frozenset({*_ROLLOUT_INFO, *_DETAILS}),
@@ -51,5 +69,6 @@ CONTENT_SCOPES: Mapping[str, frozenset[str]] = {
         }
     ),
     "rollout_info": _ROLLOUT_INFO,
+    "sim": _SIMS,
 }
 """The scopes for each module, role and inventory plugin that API users can use."""

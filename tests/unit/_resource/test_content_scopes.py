@@ -20,11 +20,16 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out_work
+from ansible_collections.meshfleet.particle.plugins.module_utils._product.definition import read_definition
+from ansible_collections.meshfleet.particle.plugins.module_utils._product.reconcile import Settings, reconcile_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.content_scopes import CONTENT_SCOPES
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.registry import KINDS, order_kinds
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import reconcile_task
 from particle_simulator.scopes import API_USER_SCOPES
 from support.firmware import make_binary
@@ -104,7 +109,7 @@ class Run:
     def __call__(self, module: str, *, check_mode: bool = False, **options: Any) -> None:
         """Run a task with a module of this name."""
         found = importlib.import_module(f"{MODULES}.{module}")
-        work = run_fleet if module == "fleet" else getattr(found, module)
+        work = {"fleet": run_fleet, "product": run_product}.get(module) or getattr(found, module)
         options = {"product": PRODUCT_SLUG, **options} if "product" in found.SPEC else options
         validation = ArgumentSpecValidator(found.SPEC).validate(options)
         assert validation.error_messages == []
@@ -128,6 +133,16 @@ def run_fleet(task: Task) -> dict[str, Any]:
         absent=task.options["state"] == "absent",
     )
     return reconcile_task(task, manifest, Bounds(confirm=task.options["confirm"]))
+
+
+def run_product(task: Task) -> dict[str, Any]:
+    """Do the work of module `product`, whose action plugin reads the definition."""
+    definition = read_definition(task.options["definition"], KINDS)
+    settings = Settings(confirmed=task.options["confirm"])
+    with task.open_session() as http:
+        target = Target(http, get_product(http, task.options["product"]), task.warn)
+        result = reconcile_product(target, order_kinds(), definition, settings, check_mode=task.check_mode).as_result()
+    return {**result, "diff": str(result["diff"])}
 
 
 Scenario = Callable[[Run], None]
@@ -263,6 +278,70 @@ def provision_during_rollout(run: Run) -> None:
     run("fleet", devices=[{"id": ONE, "firmware_lock": 1}])
 
 
+def manage_ledger(run: Run) -> None:
+    settings = {"name": "settings", "scope": "device", "direction": "downstream"}
+    run("ledger", **settings)
+    run("ledger", **settings, description="new")
+    run("ledger", name="settings", state="absent")
+
+
+def get_iccid(run: Run) -> str:
+    return next(str(device["iccid"]) for device in run.cloud.state()["devices"] if device["id"] == NEW)
+
+
+def manage_sim(run: Run) -> None:
+    given = {"iccid": get_iccid(run), "country": "US"}
+    for state in ("active", "inactive", "released"):
+        run("sim", **given, state=state, confirm=["sim_release"])
+        run.cloud.advance(600)
+
+
+def declare(run: Run, **definition: Any) -> None:
+    run("product", definition=definition, confirm=["removals", "sim_release"])
+
+
+def declare_groups(run: Run) -> None:
+    for settings in ({"color": "#ff8800"}, {"color": "#0000ff"}, {"state": "absent"}):
+        declare(run, groups={"north": settings})
+
+
+def declare_integrations(run: Run) -> None:
+    hook = {"event": "reading", "url": "https://example.com/"}
+    for settings in (hook, {**hook, "disabled": True}, {"state": "absent"}):
+        declare(run, integrations={"sink": settings})
+
+
+def declare_ledgers(run: Run) -> None:
+    ledger = {"scope": "device", "direction": "downstream"}
+    for settings in (ledger, {"description": "new"}, {"state": "absent"}):
+        declare(run, ledgers={"settings": settings})
+
+
+def declare_firmware(run: Run) -> None:
+    file = write_binary(run)
+    for settings in ({"title": "first"}, {"title": "second"}):
+        declare(run, firmware={"8": {"file": file, **settings}})
+
+
+def declare_release(run: Run) -> None:
+    run.cloud.add_firmware(1)
+    declare(run, firmware={"1": {"release": {"default": True}}})
+    declare(run, firmware={"1": {"release": {"groups": ["nort"]}}})
+
+
+def declare_sims(run: Run) -> None:
+    iccid = get_iccid(run)
+    for settings in ({"state": "active", "country": "US"}, {"state": "inactive"}, {"state": "released"}):
+        declare(run, sims={iccid: settings})
+        run.cloud.advance(600)
+
+
+def list_resources(run: Run) -> None:
+    manage_webhook(as_owner(run))
+    as_owner(run)("integration", name="other", event="reading", url="https://example.com/")
+    run("product_info", kinds=["groups", "ledgers", "integrations", "firmware", "sims"])
+
+
 FLEET = (
     *(provision_devices, remove_devices, form_network, leave_network, provision_during_rollout),
     declare_field_that_the_list_lacks,
@@ -279,9 +358,15 @@ SCENARIOS: Mapping[str, Sequence[Scenario]] = {
     "firmware_info": (list_firmware,),
     "fleet": FLEET,
     "integration": (manage_webhook,),
+    "ledger": (manage_ledger,),
+    "product": (
+        *(declare_groups, declare_integrations, declare_ledgers, declare_firmware, declare_release, declare_sims),
+    ),
+    "product_info": (list_resources,),
     "report": (gather_network, look_at_rollout),
     "rollout": (complete_rollout, lose_responses_to_locks, upload_firmware),
     "rollout_info": (look_at_rollout,),
+    "sim": (manage_sim,),
 }
 SAME = {"device": "fleet", "provision": "fleet"}
 """Contents that use the same code as another content."""
