@@ -14,9 +14,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.target imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import list_token_files
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import read_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.api_users import API_USERS
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import read_declared
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import reconcile_resource
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.module_result import reconcile_resource
 from ansible_collections.meshfleet.particle.plugins.modules.api_user import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
 

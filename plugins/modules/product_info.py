@@ -221,11 +221,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._module import 
 from ansible_collections.meshfleet.particle.plugins.module_utils._product.export import Export, describe_unknown
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Row
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Kind
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.module_result import describe_row
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import match_rows
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import (
-    describe_row,
-    read_whole_rows,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import read_whole_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.registry import KINDS
 
 SPEC = build_argument_spec(

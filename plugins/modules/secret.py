@@ -276,9 +276,10 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import read_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.secrets import SECRETS
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import UPDATE_SECRETS, read_declared
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import reconcile_resource
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.module_result import reconcile_resource
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import UPDATE_SECRETS
 
 SPEC = build_argument_spec(
     product={"type": "str", "required": True},

@@ -270,6 +270,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.confirm import read_confirm
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import read_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.sims import (
     ACTIVE,
     RELEASED,
@@ -277,8 +278,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds
     SIMS,
     find_iccid,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import read_declared
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import reconcile_resource
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.module_result import reconcile_resource
 
 _FIELDS = SIMS.build_option_specs()
 

@@ -56,3 +56,8 @@ def suggest_similar(word: Any, known: Iterable[str]) -> str:
     spellings = {str(each).lower(): str(each) for each in known}
     near = difflib.get_close_matches(str(word).lower(), spellings, n=1)
     return f" (did you mean {spellings[near[0]]}?)" if near else ""
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Return names as a phrase such as ``a, b and c``. At least one name is required."""
+    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]

@@ -23,8 +23,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Declared, Placeholder
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import find_mistakes
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import find_mistakes
 
 SECRET = "secret"
 """The only key of a mapping that stands for a secret, such as ``{secret: DATABASE_TOKEN}``."""

@@ -14,8 +14,9 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._product.definition import SECRET
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Row, Staged
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.comparison import is_empty
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import hide_secrets, is_empty
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.secrets import hide_secrets
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.variants import has_field
 
 _NO_NAME_CHARACTER = re.compile(r"[^A-Z0-9]+")

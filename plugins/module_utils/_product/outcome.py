@@ -13,7 +13,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import MAX_SHOWN, format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Action, Change
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import KindRun, pair_values
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.outcome import pair_values
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import KindRun
 
 FAILED, PENDING, UNCHANGED, CREATED, CHANGED, REMOVED = STATUSES = (
     "failed",

@@ -8,24 +8,35 @@ never contain secrets.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import MASK
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import (
+    format_count,
+    join_names,
+    list_names,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import (
     Action,
     Change,
     Declared,
     Placeholder,
     Row,
-    Staged,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind, keep_value
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.comparison import (
+    compare_values,
+    find_masked_paths,
+    is_empty,
+    normalise,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.display import (
+    show_pair,
+    show_resource,
+    show_value,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.variants import (
-    find_foreign_settings,
     get_variant,
     has_field,
     list_foreign_settings,
@@ -37,60 +48,10 @@ UPDATE_SECRETS = (ON_CREATE, ALWAYS)
 """The choices for ``update_secrets``: when to write secrets that the cloud does not show. These secrets cannot be
 compared."""
 
-MIN_PASSWORD = 4
-"""A password of at least this length is masked in all output. Masking shorter passwords would make the output
-unreadable."""
-MIN_VALUE = 8
-"""A value in a secret mapping, such as ``headers``, is masked in all output if the value has at least this length.
-Shorter values are often ordinary words."""
-MIN_LITERAL = 12
-"""A word in a string that may contain a secret is masked in all output if the word has at least this length. Tokens are
-longer than ordinary words."""
-
 MAX_LINES = 20
 """The maximum number of resources that one message names."""
 MAX_HINTS = 2
 """The maximum number of different hints after such a message."""
-
-_MASKED = re.compile(r"(\w+ )?([\w-]{0,4}[*•]{3,}\w{0,4}|-{4,}|\[\[SENSITIVE\]\])")
-"""The pattern of the mask that a cloud shows in place of a secret. The mask may include a scheme such as Bearer, or the
-first and last characters of the secret."""
-_ANY_VARIABLE = re.compile(r"\{\{\{[^{}]+\}\}\}|\{\{[^{}]+\}\}")
-_VARIABLE = re.compile(r"((Basic|Bearer|Token) )?(\{\{[^{}]+\}\}|\{\{\{[^{}]+\}\}\})")
-
-
-def read_declared(kind: Kind, options: Mapping[str, Any]) -> Declared:
-    """Convert the options of a module to the declaration of one resource, and check it; see :func:`check_declared`."""
-    declared = kind.read_options(options)
-    check_declared(kind, declared)
-    return declared
-
-
-def check_declared(kind: Kind, declared: Declared) -> None:
-    """Check a declaration by itself, before anything is read.
-
-    :raises ParticleError: ``invalid_option`` when the declaration is not valid. The error names all mistakes.
-    """
-    if mistakes := find_mistakes(kind, declared):
-        name = f"{kind.title} {declared.key}"
-        raise ParticleError("invalid_option", f"{name} is not valid: {'; '.join(mistakes)}.")
-
-
-def find_mistakes(kind: Kind, declared: Declared) -> list[str]:
-    """Return sentences about the mistakes in a declaration.
-
-    Declared fields must not be empty if they are required, belong to another variant, or exclude each other.
-    """
-    values, mistakes = declared.values, list(kind.check(declared))
-    if not declared.absent:
-        mistakes += find_foreign_settings(kind, values)
-    needed = [each.name for each in kind.fields if each.name in values and each.is_required(values)]
-    if (empty := [name for name in needed if is_empty(values[name])]) and not declared.absent:
-        mistakes.append(f"{_join_names(empty)} cannot be empty")
-    given = [name for name in kind.exclusive if not is_empty(values.get(name))]
-    if len(given) > 1:
-        mistakes.append(f"{_join_names(given)} cannot be combined, declare only one of them")
-    return mistakes
 
 
 def match_rows(kind: Kind, rows: Sequence[Row], keys: Collection[str]) -> dict[str, Row]:
@@ -209,7 +170,7 @@ def _fill_placeholders(kind: Kind, row: Row | None, declared: Declared) -> dict[
         value = declared.values[each.name]
         if isinstance(value, Placeholder) and row is not None:
             continue
-        found = None if row is None else _normalise(each, row.get(each.cloud))
+        found = None if row is None else normalise(each, row.get(each.cloud))
         values[each.name] = _fill(value, found, missing)
     if missing:
         names = list_names(list(dict.fromkeys(missing)))
@@ -239,11 +200,9 @@ def _plan_creation(kind: Kind, declared: Declared, values: Mapping[str, Any]) ->
     body = {**kind.constants, kind.key.cloud: declared.key, **sent}
     needed = [f.name for f in kind.fields if f.is_required(declared.values) and has_field(kind, f, body)]
     if missing := [name for name in needed if is_empty(declared.values.get(name))]:
-        message = (
-            f"There is no {kind.noun} {declared.key} yet, and it cannot be created without {_join_names(missing)}."
-        )
-        raise ParticleError("conflict", message, hint=f"Declare {_join_names(missing)}, or correct {kind.key.name}.")
-    shown = {f.name: _show(f, body[f.cloud]) for f in kind.compared if f.cloud in body}
+        message = f"There is no {kind.noun} {declared.key} yet, and it cannot be created without {join_names(missing)}."
+        raise ParticleError("conflict", message, hint=f"Declare {join_names(missing)}, or correct {kind.key.name}.")
+    shown = {f.name: show_value(f, body[f.cloud]) for f in kind.compared if f.cloud in body}
     return Change(declared, Action.CREATE, body=body, after=shown)
 
 
@@ -261,13 +220,13 @@ def _plan_update(
     for each in kind.compared:
         if each.name not in wanted:
             continue
-        differs, paths = _compare(each, wanted[each.name], row.get(each.cloud), just_written=just_written)
+        differs, paths = compare_values(each, wanted[each.name], row.get(each.cloud), just_written=just_written)
         unknown += paths
         if differs or (paths and update_secrets == ALWAYS and not just_written):
             differing.append(each)
     if not differing:
         return Change(declared, Action.NONE, row, not_compared=tuple(unknown))
-    pairs = {f.name: _show_pair(f, row.get(f.cloud), wanted[f.name]) for f in differing}
+    pairs = {f.name: show_pair(f, row.get(f.cloud), wanted[f.name]) for f in differing}
     _refuse_fixed(kind, declared, {f.name: pairs[f.name] for f in differing if f.fixed})
     body = {f.cloud: f.encode(wanted[f.name]) for f in differing}
     if kind.replaces:
@@ -313,11 +272,11 @@ def _build_whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[
     """
     sent_back = [(f, row.get(f.cloud)) for f in kind.compared if f.name not in wanted and has_field(kind, f, row)]
     sent_back += [(f, wanted[f.name]) for f in kind.compared if f.secret and f.name in wanted]  # filled placeholders
-    masked = [path for f, value in sent_back for path in _find_masked_paths(_normalise(f, value), f.name)]
+    masked = [path for f, value in sent_back for path in find_masked_paths(normalise(f, value), f.name)]
     if masked:
-        options = _join_names(sorted({path.partition(".")[0] for path in masked}))
+        options = join_names(sorted({path.partition(".")[0] for path in masked}))
         message = (
-            f"A change of {kind.noun} {declared.key} would lose {_join_names(masked)}: the cloud replaces the whole "
+            f"A change of {kind.noun} {declared.key} would lose {join_names(masked)}: the cloud replaces the whole "
             f"{kind.noun}, but does not return these values in plain text."
         )
         raise ParticleError("conflict", message, hint=f"Declare {options} too, and run again.")
@@ -325,210 +284,3 @@ def _build_whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[
     rest = {key: value for key, value in row.items() if key not in kind.read_only | replaced and value is not None}
     sent = {f.cloud: f.encode(wanted[f.name]) for f in kind.compared if not is_empty(wanted.get(f.name))}
     return {**kind.constants, **rest, kind.key.cloud: declared.key, **sent}
-
-
-# --- comparison ---
-
-
-def is_empty(value: Any) -> bool:
-    """Return whether a value is ``None``, or an empty string, list or mapping.
-
-    The cloud uses its default in place of an empty value.
-    """
-    return value is None or (isinstance(value, (str, Mapping, list)) and not value)
-
-
-def _normalise(each: Field, value: Any) -> Any:
-    return each.default if is_empty(value) else each.normalise(value)
-
-
-def _compare(each: Field, wanted: Any, found: Any, *, just_written: bool) -> tuple[bool, list[str]]:
-    """Return whether two values of a field differ, and the paths of the secrets that cannot be compared."""
-    left, right = _normalise(each, _complete_value(each, wanted, found)), _normalise(each, found)
-    if each.write_only:
-        return False, [] if left is None else [each.name]
-    if not each.secret:
-        return left != right, []
-    differs, unknown = False, list[str]()
-    for path, one, other in _pair_leaves(left, right, each.name):
-        if one == other:
-            continue
-        if one is not None and (_is_mask(other) or (just_written and other is None)):
-            unknown.append(path)
-        else:
-            differs = True
-    return differs, unknown
-
-
-def _complete_value(each: Field, wanted: Any, found: Any) -> Any:
-    """Return the declared value of a field, with the observed parts of a mapping that the declaration leaves out."""
-    is_part = each.merges and isinstance(wanted, Mapping) and isinstance(found, Mapping)
-    return {**found, **wanted} if is_part else wanted
-
-
-def _pair_leaves(left: Any, right: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield each leaf of two nested structures: its path, its value in ``left`` and its value in ``right``.
-
-    A missing value is ``None``.
-    """
-    if isinstance(left, Mapping) and (isinstance(right, Mapping) or right is None):
-        for name in [*left, *(name for name in right or () if name not in left)]:
-            yield from _pair_leaves(left.get(name), (right or {}).get(name), f"{path}.{name}")
-    else:
-        yield path, left, right
-
-
-def _is_mask(value: Any) -> bool:
-    """Return whether ``value`` is a mask that the cloud shows in place of a secret."""
-    return isinstance(value, str) and _MASKED.fullmatch(value) is not None
-
-
-def _find_masked_paths(value: Any, path: str) -> list[str]:
-    return [place for place, _unused, leaf in _pair_leaves(value, value, path) if _is_mask(leaf)]
-
-
-# --- display ---
-
-
-def show_resource(kind: Kind, row: Row) -> dict[str, Any]:
-    """Return all fields of a resource by name, without those that the cloud never shows.
-
-    Secrets are masked. A field that is not set, or that the variant of the resource does not have, is ``None``.
-    """
-    shown = [each for each in kind.compared if not each.write_only]
-    return {f.name: _show(f, row.get(f.cloud)) if has_field(kind, f, row) else None for f in shown}
-
-
-def hide_values(value: Any) -> Any:
-    """Return a structure with masks in place of its values. Booleans and variables in braces are kept.
-
-    A variable in braces is only the name of a secret.
-    """
-    if isinstance(value, Mapping):
-        return {name: hide_values(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [hide_values(item) for item in value]
-    if value is None or isinstance(value, bool) or (isinstance(value, str) and _VARIABLE.fullmatch(value)):
-        return value
-    return MASK
-
-
-def _show(each: Field, value: Any) -> Any:
-    normalised = _normalise(each, value)
-    if is_empty(normalised):
-        return None
-    if isinstance(normalised, Staged):
-        return str(normalised)
-    return hide_values(normalised) if each.secret else each.show(normalised)
-
-
-def _show_pair(each: Field, found: Any, wanted: Any) -> tuple[Any, Any]:
-    """Return the shown values of a field before and after a change.
-
-    If the shown values are equal, a note such as ``(changed)`` is added to the second value.
-    """
-    if each.write_only:
-        return MASK, f"{MASK} (not compared)"
-    before, after = _show(each, found), _show(each, _complete_value(each, wanted, found))
-    if not each.secret:
-        return before, f"{after} (changed)" if before == after else after
-    return before, _mark_changes(_normalise(each, found), _normalise(each, wanted))
-
-
-def _mark_changes(found: Any, wanted: Any) -> Any:
-    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
-        return {name: _mark_changes(found.get(name), item) for name, item in wanted.items()}
-    after = hide_values(wanted)
-    if after != hide_values(found):
-        return after
-    if _is_mask(found):
-        return f"{after} (not compared)"
-    return after if found == wanted else f"{after} (changed)"
-
-
-def list_given(kind: Kind, declared: Declared) -> dict[str, Any]:
-    """Return the declared fields, keyed by the names in the cloud, without placeholders."""
-    given = {f.cloud: _drop_placeholders(declared.values[f.name]) for f in kind.compared if f.name in declared.values}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _drop_placeholders(value: Any) -> Any:
-    if isinstance(value, Placeholder):
-        return None
-    if isinstance(value, Mapping):
-        return {name: kept for name, item in value.items() if (kept := _drop_placeholders(item)) is not None}
-    if isinstance(value, list):
-        return [kept for item in value if (kept := _drop_placeholders(item)) is not None]
-    return value
-
-
-def find_secrets(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the strings that must be masked in all output.
-
-    These strings are secrets, long words in secrets, and all values from which ``Field.show`` removes a secret, such as
-    URLs.
-
-    :param values: the fields of a resource, keyed by the names in the cloud.
-    """
-    for each in kind.compared:
-        value = _normalise(each, values.get(each.cloud))
-        if is_empty(value):
-            continue
-        if each.secret:
-            for path, leaf, _same in _pair_leaves(value, value, each.name):
-                yield from _find_in_leaf(each, path, leaf)
-        elif each.show(value) != value:
-            yield from {value, values[each.cloud]}
-
-
-def _find_in_leaf(each: Field, path: str, leaf: Any) -> Iterator[str]:
-    """Yield the strings in a leaf of a secret field that must be masked in all output."""
-    if path.rpartition(".")[2] in each.open_parts:
-        return
-    for text in _find_texts(leaf):
-        literal = _ANY_VARIABLE.sub(" ", text).strip()
-        if len(literal) >= _get_min_length(each, path):
-            yield text
-        yield from (word for word in literal.split() if len(word) >= MIN_LITERAL)
-
-
-def hide_secrets(each: Field, value: Any, name: Callable[[str], Any]) -> Any:
-    """Return the value of a field for an export. Secrets, and masks of secrets, are replaced.
-
-    :param value: the value as the cloud shows it.
-    :param name: function that returns what stands for a secret, given the path of the secret, such as
-        ``headers.authorization``.
-    """
-    normalised = _normalise(each, value)
-    if each.secret:
-        return _hide_leaves(each, normalised, each.name, name)
-    return normalised if each.show is keep_value or each.show(normalised) == normalised else name(each.name)
-
-
-def _hide_leaves(each: Field, value: Any, path: str, name: Callable[[str], Any]) -> Any:
-    if isinstance(value, Mapping):
-        return {part: _hide_leaves(each, item, f"{path}.{part}", name) for part, item in value.items()}
-    is_secret = _is_mask(value) or any(_find_in_leaf(each, path, value))
-    return name(path) if is_secret else value
-
-
-def _get_min_length(each: Field, path: str) -> int:
-    """Return the length from which the value at ``path`` is masked in all output."""
-    suboptions = each.spec.get("options") or {}
-    spec = suboptions.get(path.rpartition(".")[2], {}) if suboptions else each.spec
-    if not spec.get("no_log"):
-        return MIN_LITERAL
-    return MIN_VALUE if spec["type"] == "dict" else MIN_PASSWORD
-
-
-def _find_texts(leaf: Any) -> Iterator[str]:
-    """Yield the strings in a leaf, which may be a list. Skip variables in braces and masks."""
-    if isinstance(leaf, list):
-        for item in leaf:
-            yield from (text for _unused, inner, _same in _pair_leaves(item, item, "") for text in _find_texts(inner))
-    elif isinstance(leaf, str) and not _VARIABLE.fullmatch(leaf) and not _is_mask(leaf):
-        yield leaf
-
-
-def _join_names(names: Sequence[str]) -> str:
-    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]

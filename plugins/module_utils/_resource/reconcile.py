@@ -9,11 +9,9 @@ all written resources again to check the result.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import ChangedItem, Diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import (
@@ -24,70 +22,17 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Action, Change, Declared, Row
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Kind, Once
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.outcome import Outcome
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import (
     ON_CREATE,
-    find_secrets,
     join_errors,
-    list_given,
     match_rows,
     plan_changes,
-    show_resource,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.secrets import find_secrets, list_given
 
 CHANGING = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE})
 """All kinds of changes."""
-
-
-@dataclass
-class Outcome:
-    """The outcome of a run for all declared resources.
-
-    :param changes: the first plan, with one change for each resource.
-    :param rows: the rows from the last reading of each resource, keyed by resource key.
-    :param written: the keys of resources that were written, completely or partly.
-    :param errors: the errors of failed resources, keyed by resource key.
-    :param once: secrets that only the responses to the writes have shown, keyed by resource key.
-    :param pending: for each written resource that will show its new state only later, the reason.
-    :param stopped: the error that ended the run before all resources were written and read again.
-    """
-
-    changes: tuple[Change, ...] = ()
-    rows: dict[str, Row] = field(default_factory=dict)
-    written: set[str] = field(default_factory=set)
-    errors: dict[str, ParticleError] = field(default_factory=dict)
-    once: dict[str, Once] = field(default_factory=dict, repr=False)
-    pending: dict[str, str] = field(default_factory=dict)
-    stopped: ParticleError | None = None
-
-    @property
-    def error(self) -> ParticleError | None:
-        """Return the error to report, or ``None`` if the run has no error.
-
-        An error that ended the run takes precedence over the error of the first failed resource.
-        """
-        failed = (self.errors[change.key] for change in self.changes if change.key in self.errors)
-        return self.stopped or next(failed, None)
-
-    @property
-    def changing(self) -> tuple[Change, ...]:
-        """The changes of the resources that are not as declared."""
-        return tuple(change for change in self.changes if change.action is not Action.NONE)
-
-    @property
-    def diff(self) -> Diff:
-        """The changing fields of each resource, with their values before and after the change."""
-        return Diff(
-            tuple(
-                ChangedItem(change.key, pair_values(change), is_removal=change.action is Action.DELETE)
-                for change in self.changing
-            )
-        )
-
-
-def pair_values(change: Change) -> dict[str, tuple[Any, Any]]:
-    """Return the values of the changing fields before and after a change. A value that does not exist is ``None``."""
-    names = dict.fromkeys((*change.before, *change.after))
-    return {name: (change.before.get(name), change.after.get(name)) for name in names}
 
 
 def reconcile_resources(
@@ -136,13 +81,6 @@ def read_whole_rows(target: Target, kind: Kind, rows: Sequence[Row]) -> list[Row
     for row in found:
         target.http.redact.add_secrets(find_secrets(kind, row))
     return found
-
-
-def describe_row(kind: Kind, row: Row) -> dict[str, Any]:
-    """Return a resource as the modules show it. Secrets are masked, and a setting that is not set is ``None``."""
-    identity = {} if kind.id_key == kind.key.cloud else {"id": row.get(kind.id_key)}
-    facts = {key: row.get(key) for key in kind.shown}
-    return {**identity, kind.key.name: row.get(kind.key.cloud), **show_resource(kind, row), **facts}
 
 
 class KindRun:
@@ -358,80 +296,3 @@ def _build_difference_error(kind: Kind, change: Change) -> ParticleError:
         fields = "it does not exist"
     message = f"The cloud accepted the writes, but {kind.noun} {change.key} still differs: {fields}."
     return ParticleError("conflict", message, hint="Check whether another run or person changes it, then run again.")
-
-
-def reconcile_resource(
-    target: Target,
-    kind: Kind,
-    declared: Declared,
-    *,
-    check_mode: bool,
-    update_secrets: str = ON_CREATE,
-    force: bool = False,
-    confirmed: Collection[str] = (),
-) -> dict[str, Any]:
-    """Bring one resource to its declared state, for the module that manages this kind of resource.
-
-    :returns: the documented result of the module. If the resource failed, the result contains the error. If it did not
-        fail, the description of the resource contains the secrets that only the responses to the writes have shown.
-    :raises ParticleError: when an error occurs before the first write. The returned result contains any later error.
-    """
-    outcome = reconcile_resources(
-        target,
-        kind,
-        [declared],
-        check_mode=check_mode,
-        update_secrets=update_secrets,
-        force=force,
-        confirmed=confirmed,
-    )
-    (change,) = outcome.changes
-    changes = change.action is not Action.NONE
-    result: dict[str, Any] = {
-        "changed": changes if check_mode else bool(outcome.written),
-        kind.module: _describe(kind, change, outcome.rows.get(declared.key), predict=check_mode and changes),
-        "changes": {name: {"before": before, "after": after} for name, (before, after) in pair_values(change).items()},
-        "diff": outcome.diff,
-    }
-    if any(each.secret for each in kind.fields):
-        result["not_compared"] = list(change.not_compared)
-    if change.not_compared:
-        result["msg"] = describe_not_compared(kind, change, update_secrets)
-    if check_mode and (costs := kind.describe_costs(outcome.changes)):
-        result["msg"] = costs
-    if declared.key in outcome.pending:
-        result["msg"] = outcome.pending[declared.key]
-    if outcome.error is not None:
-        if declared.key in outcome.once:
-            lost = f"The result of the failed task does not contain the new secrets of {kind.noun} {declared.key}"
-            target.warn(f"{lost}, and the cloud does not show them again.")
-        return {**result, **outcome.error.as_failure()}
-    if declared.key in outcome.once:
-        result[kind.module] = {**result[kind.module], **outcome.once[declared.key]}
-    return result
-
-
-def _describe(kind: Kind, change: Change, row: Row | None, *, predict: bool) -> dict[str, Any] | None:
-    """Return the resource as the module shows it, or ``None`` if the resource does not exist.
-
-    :param row: the row from the last reading of the resource.
-    :param predict: whether to return the resource as it will be after the change, instead of ``row``.
-    """
-    if predict and change.action is Action.DELETE:
-        return None
-    if predict:
-        known = change.row or {}
-        row = {key: known.get(key) for key in (kind.id_key, *kind.shown)}
-        row |= {**({} if kind.replaces else known), **change.body}
-    return None if row is None else describe_row(kind, row)
-
-
-def describe_not_compared(kind: Kind, change: Change, update_secrets: str) -> str:
-    """Return a sentence about the secrets of a resource that cannot be compared."""
-    names = ", ".join(change.not_compared)
-    text = f"The cloud does not show these secrets of {kind.noun} {change.key}, so they cannot be compared: {names}."
-    if change.action is not Action.NONE:
-        return f"{text} They were written with the change."
-    if update_secrets == ON_CREATE:
-        return f"{text} They were left as they are; set update_secrets to always to write them."
-    return text

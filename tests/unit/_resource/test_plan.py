@@ -21,19 +21,17 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.chang
     Declared,
     Placeholder,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import check_declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.display import hide_values, show_resource
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.integrations import INTEGRATIONS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import (
     ALWAYS,
     ON_CREATE,
-    check_declared,
-    find_secrets,
-    hide_values,
-    list_given,
     match_rows,
     plan_changes,
-    show_resource,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.secrets import find_secrets, list_given
 
 ID = "65bb00112233445566778899"
 VALUE = "{{{PARTICLE_EVENT_VALUE}}}"

@@ -17,13 +17,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Action, Change, Declared, Row
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.module_result import reconcile_resource
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.outcome import Outcome
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import ALWAYS, ON_CREATE
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import (
-    KindRun,
-    Outcome,
-    reconcile_resource,
-    reconcile_resources,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import KindRun, reconcile_resources
 
 AMBIGUOUS = ParticleError("ambiguous_write", "Could not learn it.", route="POST /v1/things")
 UNREADABLE = ParticleError("bad_response", "Could not read it.", status=200, route="PUT /v1/things/:id")

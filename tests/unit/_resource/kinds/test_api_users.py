@@ -18,13 +18,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_fil
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import check_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.api_users import API_USERS, REPLACED
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import check_declared
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import (
-    Outcome,
-    reconcile_resource,
-    reconcile_resources,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.module_result import reconcile_resource
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.outcome import Outcome
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import reconcile_resources
 from support.in_process import TOKEN, URL, InProcessSimulator
 
 NAME = "nightly-report"

@@ -20,15 +20,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.connectio
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import Response
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Declared, Staged
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import check_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.environment import (
     ENVIRONMENT,
     build_environment,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import check_declared
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import (
-    Outcome,
-    reconcile_resources,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.outcome import Outcome
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import reconcile_resources
 
 PATCH = "PATCH /v1/products/:p/env"
 ROLLOUT = "POST /v1/products/:p/env/rollout"

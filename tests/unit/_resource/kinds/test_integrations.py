@@ -24,17 +24,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.chang
     Declared,
     Placeholder,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import check_declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.display import show_resource
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.integrations import INTEGRATIONS, TYPES
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import (
     ALWAYS,
     ON_CREATE,
-    check_declared,
-    find_secrets,
-    list_given,
     match_rows,
     plan_changes,
-    show_resource,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.secrets import find_secrets, list_given
 from support.scripted import ScriptedCloud
 
 HOOKS = f"{BASE}/integrations"

@@ -14,9 +14,9 @@ from fleet_cloud import OURS, client
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import check_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.ledgers import LEDGERS
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import check_declared
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import reconcile_resource
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.module_result import reconcile_resource
 from support.scripted import ScriptedCloud
 
 LIST, ONE = "/v1/ledgers", "/v1/ledgers/settings"

@@ -21,14 +21,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.chang
     Declared,
     Placeholder,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import check_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.secrets import SECRETS
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import (
-    ALWAYS,
-    ON_CREATE,
-    check_declared,
-    plan_changes,
-)
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import reconcile_resource
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.module_result import reconcile_resource
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import ALWAYS, ON_CREATE, plan_changes
 from support.scripted import ScriptedCloud
 
 LIST, ONE = "/v1/secrets", "/v1/secrets/API_KEY"

@@ -14,13 +14,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import check_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.sims import SIM_RELEASE, SIMS
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import check_declared
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import (
-    Outcome,
-    reconcile_resource,
-    reconcile_resources,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.module_result import reconcile_resource
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.outcome import Outcome
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import reconcile_resources
 from support.scripted import ScriptedCloud
 from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 

@@ -1,0 +1,127 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find the secrets in resources: those to mask in all output, and those to name in an export.
+
+Private to this collection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import (
+    Declared,
+    Placeholder,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.comparison import (
+    is_empty,
+    is_mask,
+    normalise,
+    pair_leaves,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.display import (
+    VARIABLE,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import (
+    Field,
+    Kind,
+    keep_value,
+)
+
+MIN_PASSWORD = 4
+"""A password of at least this length is masked in all output. Masking shorter passwords would make the output
+unreadable."""
+MIN_VALUE = 8
+"""A value in a secret mapping, such as ``headers``, is masked in all output if the value has at least this length.
+Shorter values are often ordinary words."""
+MIN_LITERAL = 12
+"""A word in a string that may contain a secret is masked in all output if the word has at least this length. Tokens are
+longer than ordinary words."""
+
+_ANY_VARIABLE = re.compile(r"\{\{\{[^{}]+\}\}\}|\{\{[^{}]+\}\}")
+
+
+def list_given(kind: Kind, declared: Declared) -> dict[str, Any]:
+    """Return the declared fields, keyed by the names in the cloud, without placeholders."""
+    given = {f.cloud: _drop_placeholders(declared.values[f.name]) for f in kind.compared if f.name in declared.values}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _drop_placeholders(value: Any) -> Any:
+    if isinstance(value, Placeholder):
+        return None
+    if isinstance(value, Mapping):
+        return {name: kept for name, item in value.items() if (kept := _drop_placeholders(item)) is not None}
+    if isinstance(value, list):
+        return [kept for item in value if (kept := _drop_placeholders(item)) is not None]
+    return value
+
+
+def find_secrets(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the strings that must be masked in all output.
+
+    These strings are secrets, long words in secrets, and all values from which ``Field.show`` removes a secret, such as
+    URLs.
+
+    :param values: the fields of a resource, keyed by the names in the cloud.
+    """
+    for each in kind.compared:
+        value = normalise(each, values.get(each.cloud))
+        if is_empty(value):
+            continue
+        if each.secret:
+            for path, leaf, _same in pair_leaves(value, value, each.name):
+                yield from _find_in_leaf(each, path, leaf)
+        elif each.show(value) != value:
+            yield from {value, values[each.cloud]}
+
+
+def _find_in_leaf(each: Field, path: str, leaf: Any) -> Iterator[str]:
+    """Yield the strings in a leaf of a secret field that must be masked in all output."""
+    if path.rpartition(".")[2] in each.open_parts:
+        return
+    for text in _find_texts(leaf):
+        literal = _ANY_VARIABLE.sub(" ", text).strip()
+        if len(literal) >= _get_min_length(each, path):
+            yield text
+        yield from (word for word in literal.split() if len(word) >= MIN_LITERAL)
+
+
+def hide_secrets(each: Field, value: Any, name: Callable[[str], Any]) -> Any:
+    """Return the value of a field for an export. Secrets, and masks of secrets, are replaced.
+
+    :param value: the value as the cloud shows it.
+    :param name: function that returns what stands for a secret, given the path of the secret, such as
+        ``headers.authorization``.
+    """
+    normalised = normalise(each, value)
+    if each.secret:
+        return _hide_leaves(each, normalised, each.name, name)
+    return normalised if each.show is keep_value or each.show(normalised) == normalised else name(each.name)
+
+
+def _hide_leaves(each: Field, value: Any, path: str, name: Callable[[str], Any]) -> Any:
+    if isinstance(value, Mapping):
+        return {part: _hide_leaves(each, item, f"{path}.{part}", name) for part, item in value.items()}
+    is_secret = is_mask(value) or any(_find_in_leaf(each, path, value))
+    return name(path) if is_secret else value
+
+
+def _get_min_length(each: Field, path: str) -> int:
+    """Return the length from which the value at ``path`` is masked in all output."""
+    suboptions = each.spec.get("options") or {}
+    spec = suboptions.get(path.rpartition(".")[2], {}) if suboptions else each.spec
+    if not spec.get("no_log"):
+        return MIN_LITERAL
+    return MIN_VALUE if spec["type"] == "dict" else MIN_PASSWORD
+
+
+def _find_texts(leaf: Any) -> Iterator[str]:
+    """Yield the strings in a leaf, which may be a list. Skip variables in braces and masks."""
+    if isinstance(leaf, list):
+        for item in leaf:
+            yield from (text for _unused, inner, _same in pair_leaves(item, item, "") for text in _find_texts(inner))
+    elif isinstance(leaf, str) and not VARIABLE.fullmatch(leaf) and not is_mask(leaf):
+        yield leaf
