@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -41,17 +42,20 @@ class Killed(BaseException):
 class Products:
     """Two products of one account, and runs that apply definitions to them.
 
+    :param folder: the folder for the tokens of API users.
     :ivar writes_left: after how many more writes the next run is killed; `None` if it is not killed.
     """
 
-    def __init__(self, simulator: InProcessSimulator) -> None:
-        self._simulator = simulator
+    def __init__(self, simulator: InProcessSimulator, folder: Path) -> None:
+        self._simulator, self._folder = simulator, folder
         self.writes_left: int | None = None
         self.first, self.second = PRODUCT_SLUG, ""
 
     def reset(self) -> None:
         """Forget everything that runs have made, and make the second product."""
         self._simulator.reset()
+        for file in self._folder.iterdir():
+            file.unlink()
         self.writes_left = None
         product = {"name": "Second", "platform_id": 13}
         self.second = self.send("POST", "/v1/user/products", product=product)["product"]["slug"]
@@ -80,9 +84,18 @@ class Products:
         **settings: Any,
     ) -> ProductOutcome:
         """Apply a definition to a product. Any number of resources may be removed."""
-        definition = read_definition(data, KINDS).fill(secrets or {})
+        definition = read_definition(self._store_tokens(product, data), KINDS).fill(secrets or {})
         options = Settings(**{"confirmed": [REMOVALS], **settings})
         return reconcile_product(self._open(product), order_kinds(), definition, options, check_mode=check)
+
+    def _store_tokens(self, product: str, data: Data) -> Data:
+        """Return the definition with a file for the token of each API user."""
+        users: Data = data.get("api_users", {})
+        files = {
+            name: {**settings, "user_token_file": str(self._folder / f"{product} {name}")}
+            for name, settings in users.items()
+        }
+        return {**data, "api_users": files} if users else data
 
     def export(self, product: str) -> Export:
         """Export all kinds of a product that are exported by default."""
@@ -157,6 +170,10 @@ LONG = st.text("abcdef0123456789", min_size=24, max_size=24)
 """Texts that count as secrets, because ordinary words are shorter."""
 NAMES = st.sampled_from(["alpha", "beta-2", "gamma_3", "delta"])
 TEXT = SHORT | LONG | st.sampled_from(["{{{PARTICLE_EVENT_VALUE}}}", "Bearer {{{AUTH_KEY}}}", "{{X}} on {{Y}}"])
+
+
+SCOPES = st.lists(st.sampled_from(["devices:list", "devices:get", "groups:list"]), min_size=1, max_size=4)
+"""Scopes in any order, also with repetitions."""
 
 
 def optional(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Data]:
@@ -235,5 +252,8 @@ def definitions() -> st.SearchStrategy[Data]:
         integrations=integrations(),
         secrets=st.dictionaries(st.sampled_from(["AUTH_KEY", "OTHER_KEY"]), LONG, max_size=2),
         ledgers=ledgers(),
+        api_users=st.dictionaries(
+            st.sampled_from(["nightly", "factory line"]), st.fixed_dictionaries({"scopes": SCOPES})
+        ),
         environment=st.dictionaries(st.sampled_from(["REPORT_SECONDS", "UNITS"]), VARIABLE, max_size=2),
     )
