@@ -15,6 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
+_UNKNOWN_METHOD = (404, 405)
 _ROWS = RowForm(("team",), ("username",), text_lists=("scopes",))
 
 
@@ -58,11 +59,19 @@ def create_api_user(http: Http, product: str, name: str, scopes: Sequence[str]) 
 def rename_api_user(http: Http, product: str, username: str, name: str) -> str | None:
     """Change the friendly name of an API user. Its scopes and its token remain (endpoints.yml: api_user_update).
 
+    Sources disagree about the method: if the cloud does not know PUT, the request is sent with POST (endpoints.yml:
+    team_update).
+
     :returns: the token in the response; ``None`` if the response contains no token.
     """
     params, action = {"p": product, "username": username}, f"rename API user {username} to {name}"
     body = {"friendly_name": name}
-    data = http.send(Request("PUT /v1/products/:p/team/:username", action, params, json=body, private=True)).data
+    try:
+        data = http.send(Request("PUT /v1/products/:p/team/:username", action, params, json=body, private=True)).data
+    except ParticleError as error:
+        if error.status not in _UNKNOWN_METHOD:
+            raise
+        data = http.send(Request("POST /v1/products/:p/team/:username", action, params, json=body, private=True)).data
     token = _find_token(data.get("updated")) if isinstance(data, dict) else None
     http.redact.add_secret(token)
     return token

@@ -91,6 +91,7 @@ _SCOPES_BY_ROUTE: Mapping[str, str] = {
     "POST /v1/products/:p/groups": "groups:create",
     "POST /v1/products/:p/integrations": "integrations:create",
     "POST /v1/products/:p/team": "teams.users:invite",
+    "POST /v1/products/:p/team/:username": "teams.users:update",
     "PUT /v1/devices/:idOrName": "devices:update",
     "PUT /v1/ledgers/:name/instances/:scopeValue": "ledger.instances:set",
     "PUT /v1/products/:p/devices": "devices:update",
