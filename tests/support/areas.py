@@ -58,7 +58,7 @@ AREAS = {
             "_fleet/fault_storm _fleet/batches _fleet/checks/firmware_versions _fleet/checks/other_products "
             "_fleet/checks/rollout_locks _fleet/checks/shared_names _fleet/checks/undeclared_result "
             "_fleet/list_cost _fleet/undeclared _fleet/lifecycle _fleet/lost_creates _fleet/paced_fleet "
-            "_fleet/plan _fleet/progress _fleet/reconcile"
+            "_fleet/plan _fleet/progress _fleet/reconcile _fleet/removed_sims"
         ),
         integration=(
             "approval bad_input budget budget_store check_mode controller declarations device_environment drift "
