@@ -33,6 +33,7 @@ BLOCK = pytest.param("block", marks=pytest.mark.only_full)
 MODULES: dict[str, dict[str, Any]] = {
     "access_token": {"expires_in": 600},
     "access_token_info": {},
+    "api_request": {"path": f"/v1/products/{PRODUCT_SLUG}"},
     "api_user": {"product": PRODUCT_SLUG, "name": "nightly-report", "state": "absent"},
     "auth_doctor": {},
     "device": {"product": PRODUCT_SLUG, "id": DEVICE, "state": "absent"},
@@ -50,6 +51,7 @@ MODULES: dict[str, dict[str, Any]] = {
     "network": {"name": "barn", "state": "absent"},
     "network_info": {},
     "product_environment": {"product": PRODUCT_SLUG, "variables": {}},
+    "publish_event": {"product": PRODUCT_SLUG, "name": "report-now"},
     "rollout": {"product": PRODUCT_SLUG, "version": 8, "state": "paused"},
     "rollout_info": {"product": PRODUCT_SLUG},
     "secret": {"product": PRODUCT_SLUG, "name": "API_KEY", "state": "absent"},

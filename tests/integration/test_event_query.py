@@ -30,7 +30,7 @@ COMPILED = {module: jq.compile(query) for module, query in QUERIES.items()}
 WITHOUT_DEVICES = {
     *("access_token", "access_token_info", "auth_doctor"),
     *("product", "product_info", "device_group", "firmware", "firmware_info", "integration", "ledger", "secret"),
-    *("api_user", "product_environment", "sim"),
+    *("api_request", "api_user", "product_environment", "publish_event", "sim"),
 }
 # The outcomes that this module assigns to the hosts are already in the result of `fleet`.
 REPEATS_DEVICES = {"fleet_outcome"}

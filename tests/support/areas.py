@@ -43,7 +43,7 @@ AREAS = {
     ),
     "devices": Area(
         unit="_fleet/devices_by_label",
-        integration="device",
+        integration="api_request device publish_event",
     ),
     "facts": Area(
         unit="_facts/* plugin_utils/*",

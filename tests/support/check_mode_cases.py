@@ -139,6 +139,18 @@ def user_task(tenant: Tenant, **options: Any) -> Task:
     return {"name": "User", "meshfleet.particle.api_user": {**given, **options}}
 
 
+def request_task(tenant: Tenant, method: str, path: str, **body: Any) -> Task:
+    """Build a task that calls the module `api_request` for a route of the product."""
+    given = {"method": method, "path": f"/v1/products/{tenant.product}{path}", "body": body or None}
+    return {"name": "Request", "meshfleet.particle.api_request": given}
+
+
+def event_task(tenant: Tenant, **options: Any) -> Task:
+    """Build a task that calls the module `publish_event` for the product."""
+    given = {"product": tenant.product, "name": "report-now", **options}
+    return {"name": "Event", "meshfleet.particle.publish_event": given}
+
+
 def firmware_task(tenant: Tenant, **options: Any) -> Task:
     """Build a task that calls the module `firmware`."""
     return {"name": "Firmware", "meshfleet.particle.firmware": {"product": tenant.product, **options}}
@@ -624,6 +636,12 @@ PRODUCT_CASES = (
     ),
 )
 
+REQUEST_CASES = (
+    Case("request that creates", lambda tenant: [request_task(tenant, "POST", "/groups", name="canary")]),
+    Case("request that reads", lambda tenant: [request_task(tenant, "GET", "/groups")], changes=False),
+    Case("event", lambda tenant: [event_task(tenant, data={"seconds": 60})]),
+)
+
 ROLLOUT_CASES = (
     Case("new rollout", begin_rollout, before=import_devices),
     Case("unchanged rollout", begin_rollout, before=import_and_begin_rollout, changes=False),
@@ -696,5 +714,5 @@ TOKEN_CASES = (
 
 CASES = (
     *(*FLEET_CASES, *NETWORK_CASES, *DEVICE_CASES, *PRODUCT_CASES, *ROLLOUT_CASES),
-    *(*ROLE_CASES, *TOKEN_CASES),
+    *(*REQUEST_CASES, *ROLE_CASES, *TOKEN_CASES),
 )

@@ -41,7 +41,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.failures 
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.multipart import MultipartBody
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import find_proxy
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import MIN_MASKED_LENGTH, Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import (
     Response,
     build_oversized_response,
@@ -261,7 +261,7 @@ class Http:
             raise build_setup_error(error, connection, route, action) from None
         if "Date" in response.headers:
             self.last_date = (response.headers["Date"], self.now())
-        redact = withhold_text if request.private else self.redact
+        redact = self._choose_redactor(request)
         if status == PROXY_LOGIN_REQUIRED:
             raise build_proxy_login_error(connection, route, action)
         if status >= 300:
@@ -270,6 +270,17 @@ class Http:
         if request.binary:
             return Response(status, body)
         return parse_response(status, body, request, redact)
+
+    def _choose_redactor(self, request: Request) -> Callable[[str], str]:
+        """Return the function that masks secrets in the text of an error response to a request."""
+        if request.private:
+            return withhold_text
+        if not request.masked:
+            return self.redact
+        own = Redactor()
+        own.add_secrets(text for text in request.masked if len(text) >= MIN_MASKED_LENGTH)
+        own.add_secrets(self.redact.secrets)
+        return own
 
     def _open_response(self, request: Request, auth: Any) -> requests.Response:
         """Send one HTTP request, and return the response, whose body has not been read yet."""

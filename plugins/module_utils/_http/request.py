@@ -13,7 +13,15 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.multipart import FilePart
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
-_RETRY_OF_METHOD = {"GET": Retry.SAFE, "PUT": Retry.SAFE, "DELETE": Retry.SAFE, "POST": Retry.UNSENT}
+_RETRY_OF_METHOD = {
+    "GET": Retry.SAFE,
+    "PUT": Retry.SAFE,
+    "DELETE": Retry.SAFE,
+    "POST": Retry.UNSENT,
+    "PATCH": Retry.UNSENT,
+}
+
+MIN_MASKED_LENGTH = 4
 
 
 @dataclass(frozen=True)
@@ -30,10 +38,12 @@ class Request:
     :param basic: username and password (or client id and secret) to send instead of the Bearer token.
     :param bearer: the Bearer token to send instead of the token of the client.
     :param retry: the rule that says whether the request may be retried. By default, GET, PUT and DELETE may be retried
-        after every temporary failure, and POST only if the request certainly had no effect.
+        after every temporary failure, and POST and PATCH only if the request certainly had no effect.
     :param writes: whether the request may change the fleet. The default is false for GET and true for other methods.
     :param private: whether the request contains secrets that an error response may quote. If true, the text of an error
         response is not shown.
+    :param masked: texts that an error response may quote, and that are masked in its text. Texts of fewer than
+        :data:`MIN_MASKED_LENGTH` characters are not masked, because they are parts of words.
     :param binary: whether a successful response contains bytes instead of JSON.
     :raises ParticleError: ``not_found`` when a value in ``path_params`` is not valid.
     """
@@ -50,6 +60,7 @@ class Request:
     retry: Retry | None = None
     writes: bool | None = None
     private: bool = False
+    masked: tuple[str, ...] = field(default=(), repr=False)
     binary: bool = False
 
     def __post_init__(self) -> None:
