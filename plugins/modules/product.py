@@ -125,6 +125,9 @@ seealso:
   - module: meshfleet.particle.ledger
   - module: meshfleet.particle.secret
   - module: meshfleet.particle.sim
+  - name: A product as one file
+    description: How to export, check and apply a definition, and how to bring it from staging to production.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_product.md
   - name: JSON schema of a definition
     description: >-
       Begin the file with C(# yaml-language-server: $schema=) and this address, and your editor completes and checks it.
@@ -138,7 +141,13 @@ EXAMPLES = r"""
     product: field-logger
     definition: product.yml
     secrets:
-      READINGS_HEADERS_AUTHORIZATION: "{{ vault_readings_token }}"
+      READINGS_TOKEN: "{{ readings_token }}"
+
+- name: Export staging
+  meshfleet.particle.product_info:
+    product: field-logger-staging
+    as_definition: true
+  register: staging
 
 - name: Show what differs between staging and production
   meshfleet.particle.product:

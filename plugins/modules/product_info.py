@@ -55,6 +55,9 @@ options:
     default: false
 seealso:
   - module: meshfleet.particle.product
+  - name: A product as one file
+    description: How to export, check and apply a definition, and how to bring it from staging to production.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_product.md
 """
 
 EXAMPLES = r"""

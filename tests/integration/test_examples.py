@@ -63,6 +63,11 @@ RUN = [
     if FULL or not any(long in example.text for long in LONG)
 ]
 
+PRODUCT = re.compile(r"meshfleet\.particle\.product(_info)?:|[ /]apply-product\.yml")
+"""A word of the examples of definitions. They have a cloud of their own, because a definition concerns all integrations
+of a product.
+"""
+
 ROLLOUT = re.compile(r"\brollout(_\w+)?\b")
 """A word of the examples of rollouts. They have a cloud of their own, because a rollout concerns all devices."""
 
@@ -75,6 +80,9 @@ KNOWN_SOURCES = frozenset({"ansible.eda.tick", "ansible.eda.webhook"})
 MIN_EXAMPLES = 40
 
 ORGANISATION = "acme"
+OTHER_PRODUCTS = ("Pump Watch", "Field Logger Staging")
+SHARED = ("fleet.yml", "advisories.yml", "product.yml")
+"""Files of examples that examples on other pages use, too."""
 DEVICES = [f"e00fce68aabbccddeeff{number}" for number in ("0022", "0023", "0024", "0025", "0026", "0027")]
 OWN = "e00fce68aabbccddeeff0011"
 LOCKED_VERSION = 42
@@ -151,11 +159,11 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
     """
     folder = tmp_path_factory.mktemp("examples")
     with ExitStack() as stack:
-        reader, mesh_reader, rollout_reader = (
+        reader, mesh_reader, product_reader, rollout_reader = readers = [
             Reader(folder / name, cloud := stack.enter_context(create_cloud(folder, name)), obtain_token(cloud.url))
-            for name in ("retired", "enabled", "rollout")
-        )
-        for each in (reader, mesh_reader, rollout_reader):
+            for name in ("retired", "enabled", "product", "rollout")
+        ]
+        for each in readers:
             each.cloud.add_firmware(*(ROLLED_OUT if each is rollout_reader else (LOCKED_VERSION,)))
             prepare(each)
         commands = [example for example in RUN if example.kind in READ]
@@ -163,25 +171,32 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
         for group in ("localhost", "hosts", "devices"):
             failures |= run_group(reader, group)
         failures |= run_group(mesh_reader, "registry")
+        failures |= run_group(product_reader, "product")
         failures |= run_group(rollout_reader, "rollout")
         for e in commands:
             if BEFORE_PLAYS not in e.text:
-                failures[e.name] = READ[e.kind](rollout_reader if ROLLOUT.search(e.text) else reader, e)
+                failures[e.name] = READ[e.kind](choose_reader(e, reader, product_reader, rollout_reader), e)
     return failures
+
+
+def choose_reader(example: Example, reader: Reader, product_reader: Reader, rollout_reader: Reader) -> Reader:
+    """Choose the account and the folder for a command."""
+    if PRODUCT.search(example.text):
+        return product_reader
+    return rollout_reader if ROLLOUT.search(example.text) else reader
 
 
 def create_cloud(folder: Path, name: str) -> Any:
     """Return a simulator with the devices and accounts that the examples mention.
 
     :param name: "enabled" for a cloud that has the registry of mesh networks, "rollout" for one whose devices are in
-        the product and run an older version, "retired" for all other examples.
+        the product and run an older version, "retired" and "product" for all other examples.
     """
     # The cloud releases only firmware that has run on a device.
     of_each: dict[str, Any] = {
         "enabled": {"firmware_version": LOCKED_VERSION, "owner": USERNAME},
         "rollout": {"firmware_version": ROLLED_OUT[0], "product_id": PRODUCT_ID, "groups": ["bench", "beta", "north"]},
-        "retired": {"firmware_version": LOCKED_VERSION},
-    }[name]
+    }.get(name, {"firmware_version": LOCKED_VERSION})
     devices: list[dict[str, Any]] = [{"id": device, **of_each} for device in DEVICES]
     devices.append({"id": OWN, "owner": USERNAME})
     devices += [{"id": f"{number:024x}", "serial_number": serial} for number, serial in enumerate(SERIAL_NUMBERS)]
@@ -222,16 +237,17 @@ def grant_token(url: str, client: tuple[str, str]) -> dict[str, Any]:
 
 
 def prepare(reader: Reader) -> None:
-    """Create what the examples require: a home folder, a vault password, a second product, and the files."""
+    """Create what the examples require: a home folder, a vault password, other products, and the files."""
     (reader.home / ".config").mkdir(parents=True)
     (reader.folder / "vault-password").write_text("vault-password")
-    requests.post(
-        f"{reader.cloud.url}/v1/orgs/{ORGANISATION}/products",
-        json={"product": {"name": "Pump Watch", "platform_id": 13}},
-        headers={"Authorization": f"Bearer {reader.token}"},
-        timeout=30,
-    ).raise_for_status()
-    shared = {name: next(e.text for e in EXAMPLES if e.file_name == name) for name in ("fleet.yml", "advisories.yml")}
+    for product in OTHER_PRODUCTS:
+        requests.post(
+            f"{reader.cloud.url}/v1/orgs/{ORGANISATION}/products",
+            json={"product": {"name": product, "platform_id": 13}},
+            headers={"Authorization": f"Bearer {reader.token}"},
+            timeout=30,
+        ).raise_for_status()
+    shared = {name: next(e.text for e in EXAMPLES if e.file_name == name) for name in SHARED}
     for page in {example.folder for example in EXAMPLES}:
         (reader.folder / page).mkdir()
         for name, text in {**shared, "fleet.yml.j2": shared["fleet.yml"], "line-7.csv": TABLE, **BATCH}.items():
@@ -249,6 +265,8 @@ def choose_group(example: Example) -> str:
     """Choose the run of Ansible that has the inventory and the simulator for an example."""
     if re.search(r"meshfleet\.particle\.network(_info)?:", example.text):
         return "registry"
+    if example.kind == "definition" or PRODUCT.search(example.text):
+        return "product"
     if ROLLOUT.search(example.text):
         return "rollout"
     if "mesh_role_gateway" in example.text or "particle.id" in example.text:
@@ -277,7 +295,14 @@ def run_group(reader: Reader, group: str) -> dict[str, str | None]:
 
 FILES: dict[str, Callable[[str], dict[str, Any]]] = {
     "manifest": lambda path: {"meshfleet.particle.fleet": {"manifest": path}},
-    # A table does not name the product.
+    # Neither definitions nor tables name the product.
+    "definition": lambda path: {
+        "meshfleet.particle.product": {
+            "product": PRODUCT_SLUG,
+            "definition": path,
+            "secrets": dict.fromkeys(re.findall(r"\{secret: (\w+)\}", Path(path).read_text("utf-8")), "value"),
+        }
+    },
     "table": lambda path: {"meshfleet.particle.fleet": {"manifest": path, "product": PRODUCT_SLUG}},
     "advisories": lambda path: {
         "ansible.builtin.debug": {
@@ -294,7 +319,7 @@ def build_inventory_arguments(reader: Reader, group: str) -> list[str]:
     variables = {"particle_username": USERNAME, "particle_password": PASSWORD, "particle_otp_secret": OTP_SECRET}
     variables |= {"particle_client_id": CLIENT["id"], "particle_client_secret": CLIENT["secret"]}
     variables |= {"particle_access_token": reader.token, "receiver_password": "receiver-password"}
-    variables |= {"barn_token": "barn-token", "new_barn_token": "new-barn-token"}
+    variables |= {name: name.replace("_", "-") for name in ("barn_token", "new_barn_token", "readings_token")}
     # The clock of the simulator stands still, so a run that waited for a rollout would never end.
     variables |= {"rollout_wait": False}
     variables |= {"azure_policy_key": "policy-key", "google_api_key": "api-key"}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import (
+    MANIFEST_KEYS,
+    list_device_keys,
+    read_manifest,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._product.definition import read_definition
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Kind
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.registry import KINDS
@@ -174,8 +178,11 @@ ANYTHING = JSON | st.none() | SECRETS | st.builds(lambda name: {"secret": name},
 
 def build_valid(spec: Mapping[str, Any], *, secret: bool) -> st.SearchStrategy[Any]:
     """Return a strategy for valid values of the type in an argument spec. They are not empty."""
-    if "choices" in spec:
-        valid: st.SearchStrategy[Any] = st.sampled_from(spec["choices"])
+    if spec["type"] == "list":
+        items = st.sampled_from(spec["choices"]) if "choices" in spec else TEXTS
+        valid: st.SearchStrategy[Any] = st.lists(items, min_size=1, max_size=2)
+    elif "choices" in spec:
+        valid = st.sampled_from(spec["choices"])
     elif spec["type"] == "dict" and "options" in spec:
         together = {name for names in spec.get("required_together", ()) for name in names}
         parts = {name: build_valid(part, secret=secret) for name, part in spec["options"].items()}
@@ -185,7 +192,6 @@ def build_valid(spec: Mapping[str, Any], *, secret: bool) -> st.SearchStrategy[A
         valid = {
             "bool": st.booleans(),
             "dict": st.dictionaries(TEXTS.filter(lambda name: name != "secret"), JSON, min_size=1, max_size=2),
-            "list": st.lists(TEXTS, min_size=1, max_size=2),
             "raw": LEAVES.filter(lambda value: value != ""),
         }.get(spec["type"], TEXTS.filter(bool))
     return valid | SECRETS if secret else valid
@@ -322,6 +328,38 @@ def declare(**device: Any) -> dict[str, Any]:
     }
 
 
+def is_manifest(data: Any) -> bool:
+    """Return whether a manifest is read without a mistake. A product may still be missing."""
+    try:
+        read_manifest(data)
+    except ParticleError as error:
+        return error.code == "unsupported"
+    return True
+
+
+PLACES: Mapping[str, tuple[Sequence[str], Callable[[str, Any], dict[str, Any]]]] = {
+    "manifest": (MANIFEST_KEYS, lambda key, value: {"devices": [], key: value}),
+    "device": (list_device_keys(), lambda key, value: declare(**{key: value})),
+    "mesh": (("role", "parameters", "state"), lambda key, value: declare(mesh={"network": "barn", key: value})),
+    "network": (
+        ("backend", "state", "parameters", "gateways"),
+        lambda key, value: {"product": "field-logger", "devices": [], "networks": {"barn": {key: value}}},
+    ),
+}
+"""The keys of each mapping in a manifest, with a function that returns a manifest with one value for one key."""
+
+NUMBERS = [-1, 0, 42, 65535, 65536, 1.5]
+WORDS = ["", " ", "x", "yes", "42", "unlocked", "approved", "add", "report", "absent", "gateway", "ledger", "networks"]
+LABELS = [DEVICE, DEVICE.upper(), f" {DEVICE}", DEVICE[1:], "P046AB1", "8901410300000000001", "352753000000001"]
+LISTS = [[], ["north"], ["Nord West"], ["mesh-barn"], [5], [DEVICE], [{"id": DEVICE}], [{"name": "barn-door"}]]
+MAPPINGS: list[Any] = [{}, {"barn": {}}, {"barn": {"state": "absent"}}, {"network": "barn"}, {"state": "absent"}]
+VARIABLES = [{"A": 5}, {"A": {"state": "absent"}}, {"A": {}}, {"A": None}, {"PARTICLE_A": ""}]
+VALUES = [None, True, False, *VARIABLES, *NUMBERS, *WORDS, *LABELS, *LISTS, *MAPPINGS]
+
+NOT_COMPARED = {"devices": "a text is the path of a table", "name_template": "its placeholders are checked"}
+"""Keys whose texts only the reader checks, each with the reason."""
+
+
 class TestManifest:
     """An editor marks the mistakes of a manifest that concern a single value."""
 
@@ -383,6 +421,15 @@ class TestManifest:
         with pytest.raises(ParticleError) as caught:
             read_manifest(data)
         assert caught.value.code == "invalid_manifest"
+
+    @pytest.mark.parametrize(
+        ("place", "key"), [(place, key) for place, (keys, _declare) in PLACES.items() for key in keys]
+    )
+    def test_schema_and_reader_agree_about_each_value(self, place: str, key: str) -> None:
+        for value in VALUES:
+            if not (key in NOT_COMPARED and isinstance(value, str)):
+                data = PLACES[place][1](key, value)
+                assert (find_faults(VALIDATORS["manifest"], data) == []) == is_manifest(data), value
 
     @pytest.mark.parametrize(
         "data",
