@@ -40,6 +40,7 @@ class Cloud(InProcessSimulator):
 
     :ivar kill_at: the number of requests until the client is killed; ``None`` if it is not killed.
     :ivar is_carried_out: whether the cloud carries out the request at which the client is killed.
+    :ivar known: the only tokens that the cloud accepts when they are checked; empty if it accepts all valid tokens.
     :ivar refusals: the status and body of the response to the next request with a method, in place of its effect.
     """
 
@@ -49,6 +50,7 @@ class Cloud(InProcessSimulator):
         self.is_carried_out = False
         self.refusals: dict[str, list[tuple[int, bytes]]] = {}
         self.lost: set[str] = set()
+        self.known: tuple[str, ...] = ()
 
     def answer(self, method: str, path: str, query: str, headers: Any, **content: Any) -> tuple[int, bytes, Any]:
         if self.kill_at == 0:
@@ -57,6 +59,9 @@ class Cloud(InProcessSimulator):
             self.kill_at -= 1
         if self.kill_at == 0 and not self.is_carried_out:
             raise Killed
+        known = [f"Bearer {token}" for token in self.known]
+        if known and path.endswith("/current") and headers["Authorization"] not in known:
+            return 401, b'{"error":"invalid_token"}', {"Content-Type": "application/json"}
         if self.refusals.get(method):
             status, body = self.refusals[method].pop(0)
             return status, body, {"Content-Type": "application/json"}
@@ -105,7 +110,7 @@ def _cloud() -> Cloud:
 @pytest.fixture
 def cloud(_cloud: Cloud) -> Cloud:
     """A cloud whose product has no API user."""
-    _cloud.kill_at, _cloud.refusals, _cloud.lost = None, {}, set()
+    _cloud.kill_at, _cloud.refusals, _cloud.lost, _cloud.known = None, {}, set(), ()
     _cloud.reset()
     return _cloud
 
@@ -380,6 +385,19 @@ def test_user_is_removed_if_its_token_cannot_be_stored(
     monkeypatch.setattr(f"{module}._Tokens.store_next", refuse)
     assert fail(cloud, declare(READ, file)) is full
     assert cloud.list_users() == {}
+
+
+@pytest.mark.parametrize("stores", [True, False])
+def test_new_user_is_removed_if_the_cloud_refuses_its_token(cloud: Cloud, file: Path, stores: bool) -> None:
+    place = file if stores else None
+    run(cloud, declare(READ, place))
+    users, cloud.known = cloud.list_users(), (TOKEN, *([read_token(file)] if stores else []))
+    error = fail(cloud, declare(WRITE, place))
+    assert error.code == "cloud_error"
+    assert "does not accept the token that it has issued" in error.message
+    assert cloud.list_users() == users
+    cloud.known = ()
+    assert run(cloud, declare(WRITE, place))["changed"]
 
 
 def test_user_that_cannot_be_removed_is_named(cloud: Cloud, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
