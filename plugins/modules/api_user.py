@@ -79,6 +79,7 @@ options:
       - product
       - product_info
       - provision
+      - publish_event
       - report
       - rollout
       - rollout_info

@@ -87,6 +87,7 @@ _SCOPES_BY_ROUTE: Mapping[str, str] = {
     "GET /v1/products/:p/team": "teams.users:list",
     "POST /v1/ledgers": "ledger.definitions:create",
     "POST /v1/products/:p/devices": "devices:import",
+    "POST /v1/products/:p/events": "events:send",
     "POST /v1/products/:p/firmware": "firmware:create",
     "POST /v1/products/:p/groups": "groups:create",
     "POST /v1/products/:p/integrations": "integrations:create",
@@ -124,6 +125,14 @@ def get_route_scope(route: str) -> str | None:
     return _SCOPES_BY_ROUTE.get(route) or _SCOPES_BY_ROUTE.get(route.replace("/v1/orgs/:org/", "/v1/"))
 
 
+def _is_named_by_user(route: str) -> bool:
+    """Return whether a route has the id of a product or an organisation in place of a placeholder.
+
+    Such a route is named by the user, and :data:`_SCOPES_BY_ROUTE` does not contain its scope.
+    """
+    return re.search(r" /v1/(?:products|orgs)/[^:/]", route) is not None
+
+
 def explain_missing_scope(word: str, text: str, route: str) -> tuple[str, str] | None:
     """Return the cause and a hint for a refusal because of scopes; ``None`` if neither scope nor cause is known.
 
@@ -133,7 +142,8 @@ def explain_missing_scope(word: str, text: str, route: str) -> tuple[str, str] |
     """
     own = get_route_scope(route)
     scopes = find_scopes(text) or ([own] if own else [])
-    if "api users are not allowed" in text.lower() or (word == "unauthorized" and not scopes):
+    is_closed = word == "unauthorized" and not scopes and not _is_named_by_user(route)
+    if "api users are not allowed" in text.lower() or is_closed:
         return _ACCOUNT_ONLY, _USE_PERSON if _TEAM in route else _USE_PRODUCT
     if not scopes:
         return None

@@ -60,6 +60,7 @@ CONTENT_SCOPES: Mapping[str, frozenset[str]] = {
         }
     ),
     "provision": _FLEET,
+    "publish_event": frozenset({"events:send"}),
     "report": frozenset({*_ROLLOUT_INFO, *_DETAILS}),
     "rollout": frozenset(
         {

@@ -95,6 +95,15 @@ def test_api_user_on_a_closed_route_is_not_told_to_add_a_scope(
     assert error.hint.startswith("Set product if the devices are in a product")
 
 
+def test_nothing_is_claimed_about_the_scope_of_an_unlisted_route(
+    scripted_cloud: ScriptedCloud, no_proxies: None
+) -> None:
+    answer = {"error": "unauthorized", "error_description": "No."}
+    error = refuse(scripted_cloud, "GET /v1/products/31337/locations", answer)
+    assert "the access token does not have the scope for this call (HTTP 403: No.)" in error.message
+    assert "whatever scopes" not in error.message
+
+
 def test_scope_of_the_call_is_named_where_the_cloud_names_none(scripted_cloud: ScriptedCloud, no_proxies: None) -> None:
     answer = {"error": "unauthorized", "error_description": "No."}
     assert "Add the scope devices:list to" in refuse(scripted_cloud, "GET /v1/products/:p/devices", answer).hint
