@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, format_place
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import CONFIRMATIONS, Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import read_options
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import IGNORE
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import (
@@ -15,6 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reade
     read_manifest,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.confirm import read_confirm
 from ansible_collections.meshfleet.particle.plugins.modules.device import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import list_uncertain_devices, reconcile_task
@@ -29,12 +30,13 @@ class ActionModule(ParticleAction):
 
     def work(self, task: Task) -> dict[str, Any]:
         """Build a manifest of one device from the options, and bring the device to the declared state."""
+        confirmed = read_confirm(task.options["confirm"], CONFIRMATIONS, CONFIRMATIONS)
         given = {name: value for name, value in task.options.items() if value is not None}
         record = {name: given[name] for name in list_device_keys() if name in given} | read_options(given)
         data = {**{name: given[name] for name in _FLEET_OPTIONS if name in given}, "devices": [record]}
         data["undeclared"] = IGNORE
         manifest = read_manifest(data, _name_option, absent=given["state"] == "absent")
-        result = reconcile_task(task, manifest, Bounds(confirm=given["confirm"]))
+        result = reconcile_task(task, manifest, Bounds(confirmed=confirmed))
         outcome, *_unused = result.pop("devices")  # the others are members of networks that are removed
         done = {"changed": result["changed"], "device": outcome, "managed": result["managed"]}
         done.update(task.show_diff(result["diff"], uncertain=list_uncertain_devices([outcome])))

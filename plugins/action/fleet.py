@@ -15,13 +15,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import find_drift
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, ignore_progress
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import CONFIRMATIONS, Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import ensure_folder
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.run_lock import hold_run_lock
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import IGNORE, REPORT
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.confirm import read_confirm
 from ansible_collections.meshfleet.particle.plugins.modules.fleet import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._declaration import (
@@ -85,7 +86,7 @@ class ActionModule(ParticleAction):
                 Bounds(
                     0 if options["on_error"] == "stop" else options["max_failures"],
                     options["max_removals"],
-                    options["confirm"],
+                    read_confirm(options["confirm"], CONFIRMATIONS, CONFIRMATIONS),
                 ),
                 lock=lambda http, product: self._lock_run(task, http, product),
                 report=report,

@@ -240,14 +240,16 @@ options:
     default: present
   confirm:
     description:
-      - Whether to allow changes that require a confirmation. If V(false), a task with such changes fails before the
-        first write.
-      - Locking a device of a Particle Mesh network to a firmware version requires a confirmation, because the firmware
-        version can require a Device OS that is newer than 1.5.x and does not support Particle Mesh. No confirmation is
-        required if a device of the product already runs this firmware version with Device OS 1.5.x or older.
-      - A lock that a rollout has left is removed only with a confirmation, see O(firmware_lock). Without it, the lock
-        is left alone with a warning, because the device may get another version when it is unlocked.
-    type: bool
+      - List of the changes that are confirmed, or a boolean. V(true) means V([removals, mesh_locks, rollout_locks]). A
+        task with other changes that require a confirmation fails before the first write.
+      - V(mesh_locks) allows the task to lock a device of a Particle Mesh network to a firmware version that can require
+        a Device OS newer than 1.5.x, which does not support Particle Mesh. No confirmation is required if a device of
+        the product already runs this firmware version with Device OS 1.5.x or older.
+      - V(rollout_locks) allows the task to remove a lock that a rollout has left, see O(firmware_lock). Without it, the
+        lock is left alone with a warning, because the device may get another version when it is unlocked.
+      - V(removals) allows any number of removals. One device never needs it, but a network with C(state=absent) in
+        O(networks) may concern more devices.
+    type: raw
     default: false
   mesh_ledger:
     description:
@@ -604,7 +606,7 @@ SPEC = build_argument_spec(
     mesh={"type": "dict"},
     networks={"type": "dict"},
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-    confirm={"type": "bool", "default": False},
+    confirm={"type": "raw", "default": False},
     **list_options(RECONCILE),
     verify={"type": "str", "choices": ["none", "read", "online"], "default": "read"},
     verify_timeout={"type": "int", "default": 300},

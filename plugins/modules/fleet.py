@@ -328,22 +328,23 @@ options:
     default: present
   max_removals:
     description:
-      - Maximum number of removals without O(confirm=true). A device counts as a removal if it would be removed from the
+      - Maximum number of removals without a confirmation. A device counts as a removal if it would be removed from the
         product, if its claim would be given up, or if its product would no longer accept it. If there are more
         removals, the task fails before the first write.
       - The default is a tenth of the declared devices, but at least V(1).
     type: int
   confirm:
     description:
-      - Whether to allow changes that require a confirmation. If V(false), a task with such changes fails before the
-        first write.
-      - Removals require a confirmation if their number exceeds O(max_removals).
-      - Locking a device of a Particle Mesh network to a firmware version requires a confirmation, because the firmware
-        version can require a Device OS that is newer than 1.5.x and does not support Particle Mesh. No confirmation is
-        required if a device of the product already runs this firmware version with Device OS 1.5.x or older.
-      - Locks that a rollout has left are removed only with a confirmation, see O(devices[].firmware_lock). Without it,
-        they are left alone with a warning, because the devices may get another version when they are unlocked.
-    type: bool
+      - List of the changes that are confirmed, or a boolean. V(true) means V([removals, mesh_locks, rollout_locks]). A
+        task with other changes that require a confirmation fails before the first write.
+      - V(removals) allows any number of removals. Without it, the task fails if their number exceeds O(max_removals).
+      - V(mesh_locks) allows the task to lock a device of a Particle Mesh network to a firmware version that can require
+        a Device OS newer than 1.5.x, which does not support Particle Mesh. No confirmation is required if a device of
+        the product already runs this firmware version with Device OS 1.5.x or older.
+      - V(rollout_locks) allows the task to remove locks that a rollout has left, see O(devices[].firmware_lock).
+        Without it, they are left alone with a warning, because the devices may get another version when they are
+        unlocked.
+    type: raw
     default: false
   workers:
     description: Maximum number of requests that are sent at the same time, at least V(1) and at most V(256).
@@ -1005,7 +1006,7 @@ SPEC = build_argument_spec(
     ignore_columns={"type": "list", "elements": "str"},
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
     max_removals={"type": "int"},
-    confirm={"type": "bool", "default": False},
+    confirm={"type": "raw", "default": False},
     workers={"type": "int", "default": 16},
     budget_share={"type": "float"},
     budget_requests={"type": "int"},

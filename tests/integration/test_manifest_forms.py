@@ -144,7 +144,7 @@ def test_removal_of_a_fleet_requires_confirm(simulator: Simulator) -> None:
     run_task("fleet", options, env).succeeded()
     refused = run_task("fleet", {**options, "state": "absent"}, env).result(TASK)
     assert refused["error"]["code"] == "too_many_removals"
-    assert "Set confirm to true" in refused["error"]["hint"]
+    assert "Set confirm to [removals]" in refused["error"]["hint"]
     absent = {**options, "state": "absent", "confirm": True}
     assert run_task("fleet", absent, env).succeeded().result(TASK)["changed"] is True
     assert [device for device in simulator.state()["devices"] if device["product"] or device["groups"]] == []

@@ -17,7 +17,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcil
     RunSettings,
     reconcile,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds, RunState, WriteState
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import (
+    CONFIRMATIONS,
+    Bounds,
+    RunState,
+    WriteState,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
@@ -26,6 +31,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.request i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import Response
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.confirm import read_confirm
 from support.scripted import ScriptedCloud
 from support.simulator import PASSWORD, USERNAME, Simulator
 
@@ -120,13 +126,17 @@ def run(
     warnings: list[str] | None = None,
     absent: bool = False,
     mesh: Mesh | None = None,
+    confirm: bool | Sequence[str] = False,
     **bounds: Any,
 ) -> dict[str, Any]:
-    """Run a manifest as the module does, and return the result. `bounds` are the parameters of `Bounds`."""
+    """Run a manifest as the module does, and return the result. `bounds` are more parameters of `Bounds`."""
+    confirmed = read_confirm(confirm, CONFIRMATIONS, CONFIRMATIONS)
     return reconcile(
         http,
         read_manifest(data, absent=absent),
-        RunSettings(check_mode, Verification(verify, 60, sleep=lambda seconds: None), Bounds(**bounds)),
+        RunSettings(
+            check_mode, Verification(verify, 60, sleep=lambda seconds: None), Bounds(confirmed=confirmed, **bounds)
+        ),
         Callbacks((warnings if warnings is not None else []).append),
         mesh,
     )

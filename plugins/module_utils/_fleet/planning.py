@@ -37,7 +37,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan imp
     list_removals,
     make_plan,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import MESH_LOCKS, Run
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
     FAIL,
     IGNORE,
@@ -48,6 +48,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Hardware, MeshPlan
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import raise_refusals
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.confirm import REMOVALS
 
 
 def plan_fleet(run: Run) -> Plan:
@@ -73,7 +74,7 @@ def plan_fleet(run: Run) -> Plan:
     _refuse_many_removals(run, plan)
     refuse_unknown_versions(run.target, plan)
     locks = find_locks_of_mesh_members(plan, run.manifest, run.observed)
-    if locks and run.target.product is not None and not run.bounds.confirm:
+    if locks and run.target.product is not None and MESH_LOCKS not in run.bounds.confirmed:
         refuse_locks_that_end_mesh(run.target, locks)
     return plan
 
@@ -206,9 +207,9 @@ def _describe_removals(removals: Sequence[DevicePlan]) -> str:
 def _refuse_many_removals(run: Run, plan: Plan) -> None:
     leaving, devices = list_removals(plan), sum(not record.is_undeclared for record in run.manifest.devices)
     most = max(1, devices // 10) if run.bounds.max_removals is None else run.bounds.max_removals
-    if run.bounds.confirm or len(leaving) <= most:
+    if REMOVALS in run.bounds.confirmed or len(leaving) <= most:
         return
     shown = list_names([device.key for device in leaving])
     message = f"{_describe_removals(leaving)}, but at most {most} may: {shown}."
-    hint = "Set confirm to true or raise max_removals to allow this, or correct your declaration."
+    hint = "Set confirm to [removals] or raise max_removals to allow this, or correct your declaration."
     raise ParticleError("too_many_removals", message, hint=hint)

@@ -15,6 +15,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Change, Observed, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.confirm import REMOVALS
+
+MESH_LOCKS = "mesh_locks"
+"""The word that confirms firmware locks that may take devices out of their mesh."""
+
+ROLLOUT_LOCKS = "rollout_locks"
+"""The word that confirms the removal of firmware locks that a rollout has left."""
+
+CONFIRMATIONS = (REMOVALS, MESH_LOCKS, ROLLOUT_LOCKS)
+"""The words with which users confirm changes of a fleet."""
 
 
 class WriteState(enum.Enum):
@@ -110,14 +120,14 @@ class Bounds:
 
     :param max_failures: the maximum number of failed devices. After one more failure, the run sends nothing more.
         ``None`` means no limit.
-    :param max_removals: the maximum number of devices that are removed or unclaimed without ``confirm``. ``None`` means
-        a tenth of the devices, but at least 1.
-    :param confirm: whether the user confirms all removals, and firmware locks that may take devices out of their mesh.
+    :param max_removals: the maximum number of devices that are removed or unclaimed without a
+        confirmation. ``None`` means a tenth of the devices, but at least 1.
+    :param confirmed: the words of :data:`CONFIRMATIONS` with which the user confirms changes.
     """
 
     max_failures: int | None = None
     max_removals: int | None = None
-    confirm: bool = False
+    confirmed: frozenset[str] = frozenset()
 
 
 @dataclass

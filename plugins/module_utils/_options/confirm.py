@@ -18,12 +18,12 @@ REMOVALS = "removals"
 """The word that confirms any number of removals."""
 
 
-def read_confirm(value: Any, words: Sequence[str]) -> frozenset[str]:
+def read_confirm(value: Any, words: Sequence[str], if_true: Sequence[str] = (REMOVALS,)) -> frozenset[str]:
     """Return the words that the option ``confirm`` contains.
 
-    :param value: the value of the option: a boolean, a list of words, or words that are separated by commas. ``true``
-        confirms removals only, because each other kind of change must be named.
+    :param value: the value of the option: a boolean, a list of words, or words that are separated by commas.
     :param words: the words that the module knows.
+    :param if_true: the words that ``true`` stands for. Each other kind of change must be named.
     :raises ParticleError: ``invalid_option`` when the value contains anything else.
     """
     items = value.split(",") if isinstance(value, str) else value
@@ -32,7 +32,7 @@ def read_confirm(value: Any, words: Sequence[str]) -> frozenset[str]:
     if not unknown:
         return frozenset(given)
     try:
-        return frozenset({REMOVALS} if boolean(value) else ())
+        return frozenset(if_true if boolean(value) else ())
     except TypeError:
         wrong = ", ".join(f"{word!r}{suggest_similar(word, words)}" for word in unknown)
         message = f"confirm must be true, false or a list of {join_words(words)}, got {wrong}."

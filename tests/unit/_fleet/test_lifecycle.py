@@ -381,6 +381,11 @@ class TestTooManyRemovals:
         with pytest.raises(ParticleError, match="at most 0 may"):
             run(http, declare_devices(fleet[3:4]), absent=True, max_removals=0)
 
+    def test_confirmation_of_other_changes_confirms_no_removal(self, http: RecordingHttp, fleet: list[str]) -> None:
+        with pytest.raises(ParticleError, match="at most 1 may"):
+            run(http, declare_devices(fleet[:3]), absent=True, confirm=["mesh_locks", "rollout_locks"])
+        assert run(http, declare_devices(fleet[:3]), absent=True, confirm=["removals"])["changed"] is True
+
     def test_devices_removed_earlier_do_not_count(self, http: RecordingHttp, fleet: list[str]) -> None:
         run(http, declare_devices(fleet[:3]), absent=True, max_removals=3)
         assert run(http, declare_devices(fleet[:4]), absent=True)["summary"]["changed"] == 1

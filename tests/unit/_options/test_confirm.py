@@ -31,6 +31,11 @@ def test_confirmation_is_a_boolean_or_a_list_of_words(value: Any, confirmed: set
     assert read_confirm(value, WORDS) == confirmed
 
 
+def test_module_decides_which_words_true_stands_for() -> None:
+    assert read_confirm(True, WORDS, WORDS) == set(WORDS)
+    assert read_confirm(False, WORDS, WORDS) == set()
+
+
 @pytest.mark.parametrize("value", ["sim_releases", ["sim_releases"], ["removals", "sim_releases"], [True], {"a": 1}, 7])
 def test_unknown_confirmation_is_refused(value: Any) -> None:
     with pytest.raises(

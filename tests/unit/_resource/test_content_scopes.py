@@ -22,10 +22,11 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import CONFIRMATIONS, Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out_work
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.confirm import read_confirm
 from ansible_collections.meshfleet.particle.plugins.module_utils._product.definition import read_definition
 from ansible_collections.meshfleet.particle.plugins.module_utils._product.reconcile import Settings, reconcile_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.content_scopes import CONTENT_SCOPES
@@ -133,7 +134,9 @@ def run_fleet(task: Task) -> dict[str, Any]:
         {"product": task.options["product"], "devices": task.options["devices"], **(task.options["manifest"] or {})},
         absent=task.options["state"] == "absent",
     )
-    return reconcile_task(task, manifest, Bounds(confirm=task.options["confirm"]))
+    return reconcile_task(
+        task, manifest, Bounds(confirmed=read_confirm(task.options["confirm"], CONFIRMATIONS, CONFIRMATIONS))
+    )
 
 
 def run_product(task: Task) -> dict[str, Any]:

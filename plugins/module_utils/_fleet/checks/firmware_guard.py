@@ -82,6 +82,6 @@ def refuse_locks_that_end_mesh(target: Target, locks: Mapping[str, int]) -> None
     message = f"{devices} might leave their mesh ({shown}). Particle Mesh needs Device OS 1.5.x or older, and {why}."
     hint = (
         "Run the version on one device outside of any mesh first, declare another firmware_lock, or set confirm to "
-        "true to accept that these devices leave their mesh."
+        "[mesh_locks] to accept that these devices leave their mesh."
     )
     raise ParticleError("conflict", message, hint=hint)

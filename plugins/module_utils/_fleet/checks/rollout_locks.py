@@ -15,7 +15,7 @@ from typing import TypeVar
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import ROLLOUT_LOCKS, Run
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import UNLOCKED
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.locks import (
     RolloutLocks,
@@ -42,7 +42,7 @@ def respect_rollout_locks(run: Run, plan: Plan) -> Plan:
     moved = [device for device in owned if device.fields[_LOCK] != UNLOCKED]
     if moved and locks.may_be_running:
         raise _build_error(moved, locks)
-    is_confirmed = run.bounds.confirm and not locks.may_be_running
+    is_confirmed = ROLLOUT_LOCKS in run.bounds.confirmed and not locks.may_be_running
     kept = {device.id: device for device in owned if device.fields[_LOCK] == UNLOCKED and not is_confirmed}
     if not kept:
         return plan
@@ -71,7 +71,9 @@ def _describe_kept_locks(devices: Sequence[DevicePlan], locks: RolloutLocks) -> 
     message = f"The firmware_lock of {count} was left alone, because it belongs to {locks.describe()}: {names}."
     if locks.may_be_running:
         return message
-    return f"{message} Set confirm to true to remove it. The devices then follow the releases of the product."
+    return (
+        f"{message} Set confirm to [rollout_locks] to remove it. The devices then follow the releases of the product."
+    )
 
 
 def _build_error(devices: Sequence[DevicePlan], locks: RolloutLocks) -> ParticleError:

@@ -129,7 +129,7 @@ def test_locks_of_a_rollout_that_is_over_can_be_changed(
     result = run(http, declare({first: OLD, second: UNLOCKED}), warnings=warnings)
     assert statuses(result) == {first: "changed", second: "ok"}
     assert "the rollout of version 2, which is aborted" in warnings[0]
-    assert "Set confirm to true" in warnings[0]
+    assert "Set confirm to [rollout_locks]" in warnings[0]
     assert statuses(run(http, declare({second: UNLOCKED}), confirm=True)) == {second: "changed"}
     locks = {device: found["desired_firmware_version"] for device, found in rollout.truth().items()}
     assert (locks[first], locks[second]) == (OLD, None)
