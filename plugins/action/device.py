@@ -32,7 +32,8 @@ class ActionModule(ParticleAction):
         """Build a manifest of one device from the options, and bring the device to the declared state."""
         confirmed = read_confirm(task.options["confirm"], CONFIRMATIONS, CONFIRMATIONS)
         given = {name: value for name, value in task.options.items() if value is not None}
-        record = {name: given[name] for name in list_device_keys() if name in given} | read_options(given)
+        keys = [name for name in list_device_keys() if name != "state"]  # the state of the task
+        record = {name: given[name] for name in keys if name in given} | read_options(given)
         data = {**{name: given[name] for name in _FLEET_OPTIONS if name in given}, "devices": [record]}
         data["undeclared"] = IGNORE
         manifest = read_manifest(data, _name_option, absent=given["state"] == "absent")

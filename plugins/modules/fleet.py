@@ -195,6 +195,18 @@ options:
             type: str
             choices: [present, absent]
             default: present
+      state:
+        description:
+          - Whether the device remains in the fleet.
+          - V(absent) removes the device from its network, its device groups and the product, while the other devices
+            are brought to their declared state. The claim is given up only if O(devices[].claimed=false) is set.
+            Without O(product), O(devices[].claimed=false) is required. All other keys of the device except its
+            identifiers are ignored, and another device may have its name. The device counts as a removal, see
+            O(max_removals). The result names its SIM, which is not released.
+          - Cannot be V(present) with O(state=absent), which removes all devices.
+        type: str
+        choices: [present, absent]
+        default: present
   networks:
     description:
       - Networks of the fleet, as a mapping from the name of each network to its settings.
@@ -652,7 +664,16 @@ EXAMPLES = r"""
     manifest: line-7.csv
     product: field-logger
     state: absent
-    confirm: true
+    confirm: [removals]
+
+- name: Remove one device from the product, and keep the others
+  meshfleet.particle.fleet:
+    product: field-logger
+    devices:
+      - id: e00fce68aabbccddeeff0022
+        name: barn-gateway
+      - id: e00fce68aabbccddeeff0023
+        state: absent
 
 - name: Claim and name a device of the account
   meshfleet.particle.fleet:

@@ -309,6 +309,13 @@ def apply_whole_fleet(tenant: Tenant) -> list[Task]:
     return [fleet_task(manifest=build_barn(tenant))]
 
 
+def remove_devices(tenant: Tenant, *ids: str) -> dict[str, Any]:
+    """Build the manifest of `build_barn` in which some devices have the state absent."""
+    built = build_barn(tenant)
+    devices = [{**it, "state": "absent"} if it["id"] in ids else it for it in built["devices"]]
+    return {"manifest": {**built, "devices": devices}}
+
+
 def apply_half_fleet(tenant: Tenant) -> list[Task]:
     return [fleet_task(product=tenant.product, devices=[{"id": id, "notes": "old"} for id in tenant.ids[:2]])]
 
@@ -467,6 +474,11 @@ FLEET_CASES = (
     Case(
         "removed fleet",
         lambda tenant: [fleet_task(manifest=build_barn(tenant), state="absent", confirm=True)],
+        before=apply_whole_fleet,
+    ),
+    Case(
+        "devices of a fleet that are removed",
+        lambda tenant: [fleet_task(**remove_devices(tenant, *tenant.ids[2:]), confirm=["removals"])],
         before=apply_whole_fleet,
     ),
     Case(

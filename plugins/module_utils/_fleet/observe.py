@@ -211,7 +211,7 @@ def _list_required_keys(record: DeviceRecord) -> set[str]:
 
 
 def _has_groups(record: DeviceRecord) -> bool:
-    return record.groups is not None or record.has_mesh_declaration
+    return not record.is_removed and (record.groups is not None or record.has_mesh_declaration)
 
 
 def _list_groups(target: Target) -> frozenset[str]:

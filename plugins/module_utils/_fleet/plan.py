@@ -94,7 +94,8 @@ def _find_obstacle(
 ) -> ParticleError | None:
     """Return the error of a device that no write can bring to its declared state; ``None`` if there is no obstacle."""
     approval = observed.unapproved.get(record.id)
-    if approval is not None and not manifest.absent and "approval" not in record.fields:
+    is_removed = record.is_removed or manifest.absent
+    if approval is not None and not is_removed and "approval" not in record.fields:
         return _build_quarantine_error(record, approval, manifest)
     if error := _find_claim_obstacle(record, device, manifest, observed):
         return error
@@ -265,7 +266,7 @@ def _plan_removal(
         mesh=member,
         declared_by=record.declared_by,
         name=_find_name(record, device),
-        is_undeclared=record.is_removed,
+        is_undeclared=record.is_undeclared,
         sim=device.labels.get("iccid") if device is not None and in_product else None,
     )
 

@@ -143,13 +143,13 @@ def _add_undeclared_devices(run: Run) -> None:
 
 
 def _find_doubtful_devices(run: Run) -> list[str]:
-    """Return the keys of the declared devices that the cloud may know as one of the undeclared devices.
+    """Return the keys of the devices to keep that the cloud may know as one of the undeclared devices.
 
     These are the devices with an unknown device id, and the devices that no write can bring to their declared state.
     """
     refused = find_refusals(run.manifest, run.observed)
-    in_cloud = run.manifest.cloud_part.devices
-    return [record.key for record in in_cloud if not record.is_identified or record.id in refused]
+    staying = (record for record in run.manifest.cloud_part.devices if not record.is_removed)
+    return [record.key for record in staying if not record.is_identified or record.id in refused]
 
 
 def _build_leaving_record(device: str, identity: str | None) -> DeviceRecord:

@@ -41,10 +41,11 @@ class MembershipReader:
         # Networks for which a device declares the role gateway, even if the device has mistakes.
         self._has_gateway: set[str] = set()
 
-    def read(self, value: Any, place: Place) -> tuple[Membership | None, bool]:
+    def read(self, value: Any, place: Place, *, is_staying: bool = True) -> tuple[Membership | None, bool]:
         """Return the membership in the ``mesh`` of a device, and whether the device must leave its network.
 
         :param place: the path of ``mesh`` in the manifest.
+        :param is_staying: whether the device remains in the fleet, and can therefore be the gateway of its network.
         """
         rules = _find_rules(value, self._networks)
         mesh = self._reader.read_mapping(
@@ -65,7 +66,7 @@ class MembershipReader:
             return None, False
         name = mesh["network"]
         extra: Mapping[str, Any] = {}
-        if role == GATEWAY:
+        if role == GATEWAY and is_staying:
             self._has_gateway.add(str(name))
         if isinstance(name, (bool, int, float)):
             self._reader.read_line(name, (*place, "network"))

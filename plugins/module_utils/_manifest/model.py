@@ -53,7 +53,8 @@ class DeviceRecord:
         cloud must show the same values for the device.
     :param is_undeclared: whether the manifest does not declare the device. The run must then remove the device, or take
         it out of a network that is removed.
-    :param is_removed: whether the run must remove the device, because the manifest does not declare it.
+    :param is_removed: whether the run must remove the device, although it removes not all devices: the manifest
+        declares ``state: absent`` for this device, or does not declare the device.
     :param is_outside_cloud: whether the Particle cloud does not know the device. In this case, ``id`` is one of the
         values in ``identities``.
     :param place: the place of the declaration in the manifest for messages; empty if the manifest does not declare the

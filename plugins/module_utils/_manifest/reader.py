@@ -85,7 +85,7 @@ MANIFEST_KEYS = (
 def list_device_keys() -> tuple[str, ...]:
     """Return the keys that a device may have in a manifest, in the order in which messages list these keys."""
     fields = (field.name for field in list_fields(product_only=False))
-    return (*IDENTIFIERS, *fields, *_list_product_keys(), "claimed", "mesh", *list_identity_keys())
+    return (*IDENTIFIERS, *fields, *_list_product_keys(), "claimed", "mesh", *list_identity_keys(), "state")
 
 
 def _list_product_keys() -> tuple[str, ...]:
@@ -130,6 +130,15 @@ def _needs_login(networks: Mapping[str, Network], records: Sequence[DeviceRecord
     if not all(record.is_outside_cloud for record in records):
         return True
     return not networks or any(get_rules(network.backend).needs_login for network in networks.values())
+
+
+def _keep_removal(record: DeviceRecord, claimed: bool | None, identities: Mapping[str, str]) -> DeviceRecord:
+    """Return the record of a removed device, with only the declarations that its removal needs."""
+    fields = {name: value for name, value in record.fields.items() if name == "name"}
+    claimed = False if claimed is False else None
+    return replace(
+        record, fields=fields, environment={}, claimed=claimed, leaves_mesh=True, identities=identities, mesh=None
+    )
 
 
 class _Reader(ValueReader):
@@ -223,7 +232,9 @@ class _Reader(ValueReader):
         device = self.read_mapping(value, place, self._device_keys, self._former_names)
         if not isinstance(value, Mapping):
             return None
-        identities = read_mesh_identities(self, device, place, networks, needs_mesh=not self._absent)
+        is_removed = self._read_state(device, place)
+        keeps_device = not (self._absent or is_removed)
+        identities = read_mesh_identities(self, device, place, networks, needs_mesh=keeps_device)
         is_outside_cloud = bool(identities) and not any(kind in device for kind in IDENTIFIERS)
         identity = (
             read_mesh_identifier(self, identities, device, place, self._device_keys)
@@ -238,7 +249,9 @@ class _Reader(ValueReader):
         )
         mesh, leaves = None, False
         if "mesh" in device:
-            mesh, leaves = memberships.read(device["mesh"], (*place, "mesh"))
+            mesh, leaves = memberships.read(device["mesh"], (*place, "mesh"), is_staying=not is_removed)
+        if is_removed:  # the device leaves its network, whichever the record still names
+            mesh, leaves = None, True
         if mesh is not None and identities:
             mesh = replace(mesh, extra={**mesh.extra, **identities})
         for name in (name for name in self._former_names if name in device):
@@ -257,10 +270,20 @@ class _Reader(ValueReader):
             is_outside_cloud=is_outside_cloud,
             labels=identity.labels,
             environment=environment,
+            is_removed=is_removed,
         )
         if len(self.found) > before:
             return place, record
+        if is_removed:
+            return place, _keep_removal(record, claimed, identities)
         return place, replace(record, groups=groups, claimed=claimed, leaves_mesh=leaves, identities=identities)
+
+    def _read_state(self, device: Mapping[str, Any], place: Place) -> bool:
+        """Return whether a device is removed, although the task does not remove all devices."""
+        state = self.read_choice(device.get("state", "present"), (*place, "state"), ("present", "absent"))
+        if self._absent and "state" in device and state == "present":
+            self.add_mistake((*place, "state"), "is present, but the task removes all devices")
+        return state == "absent" and not self._absent
 
     def _read_groups(self, value: Any, place: Place) -> frozenset[str]:
         groups = self.read_list(value, place)
@@ -287,8 +310,9 @@ class _Reader(ValueReader):
     def _name_devices(self, devices: Devices, template: Any, product: str | None) -> Devices:
         """Return the devices, and give each device without a declared name a name from ``template``.
 
-        A device gets no name if the Particle cloud does not know the device, or if the device declares ``approval:
-        denied``. A device of the account also gets no name if the device declares ``claimed: false``.
+        A device gets no name if the Particle cloud does not know the device, or if the device declares ``state:
+        absent`` or ``approval: denied``. A device of the account also gets no name if the device declares ``claimed:
+        false``.
         """
         try:
             parts = read_template(self.read_line(template, ("name_template",)))
@@ -306,6 +330,7 @@ class _Reader(ValueReader):
             (place, record)
             if "name" in record.fields
             or record.is_outside_cloud
+            or record.is_removed
             or (of_account and record.claimed is False)
             or record.fields.get("approval") == DENIED
             else (place, self._name_device(place, record, parts))
@@ -330,7 +355,7 @@ class _Reader(ValueReader):
             [
                 (place, normalize_text(str(record.fields["name"])))
                 for place, record in devices
-                if record.fields.get("name")
+                if record.fields.get("name") and not record.is_removed
             ],
             "name",
         )
@@ -340,12 +365,13 @@ class _Reader(ValueReader):
         for place, record in devices:
             if record.is_outside_cloud:
                 continue
-            if self._absent and record.claimed is not False:
+            is_removed = self._absent or record.is_removed
+            if is_removed and record.claimed is not False:
                 phrase = (
                     "a device of the account can only be removed by giving up its claim; declare claimed: false too"
                 )
                 self.add_mistake(place, phrase)
-            elif record.claimed is False and record.fields and not self._absent:
+            elif record.claimed is False and record.fields and not is_removed:
                 phrase = f"is false, but an unclaimed device cannot have {join_words(list(record.fields))}"
                 self.add_mistake((*place, "claimed"), phrase)
 

@@ -41,6 +41,14 @@ def list_product_devices(simulator: Simulator) -> set[str]:
     return {str(device["id"]) for device in simulator.state()["devices"] if device["product"]}
 
 
+@pytest.fixture
+def claimed_device(http: RecordingHttp, ids: list[str]) -> str:
+    """A device in no product that its user has claimed, and that has notes."""
+    run(http, {"devices": [{"id": ids[0], "claimed": True, "notes": "bought used"}]})
+    http.sent.clear()
+    return ids[0]
+
+
 class TestFields:
     """Fields of devices, which are written only if they differ."""
 
@@ -149,13 +157,6 @@ class TestProductClaims:
 class TestNewlyShownState:
     """Claims and notes that the cloud shows only after a device was imported or claimed."""
 
-    @pytest.fixture
-    def claimed_device(self, http: RecordingHttp, ids: list[str]) -> str:
-        """A device in no product that its user has claimed, and that has notes."""
-        run(http, {"devices": [{"id": ids[0], "claimed": True, "notes": "bought used"}]})
-        http.sent.clear()
-        return ids[0]
-
     @pytest.mark.parametrize("more", [{"claimed": False}, {"notes": ""}, {"claimed": False, "notes": ""}])
     def test_claim_and_notes_are_removed_in_the_run_that_imports(
         self, simulator: Simulator, http: RecordingHttp, claimed_device: str, more: dict[str, Any]
@@ -209,6 +210,82 @@ class TestRemoval:
         before = simulator.stats()["writes"]
         assert run(http, data, absent=True, confirm=True)["changed"] is False
         assert simulator.stats()["writes"] == before
+
+    def test_absent_device_leaves_mesh_groups_and_product_while_others_stay(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        data = barn(ids[:5])
+        for device in data["devices"]:
+            device["groups"] = ["north"]
+        run(http, data)
+        sim = simulator.device(ids[4])["iccid"]
+        data["devices"][4]["state"] = "absent"
+        predicted = run(http, data, check_mode=True)
+        result = run(http, data)
+        assert result["summary"]["changed"] == 1
+        assert result["devices"] == predicted["devices"]
+        outcome = result["devices"][4]
+        assert outcome["changes"].keys() == {"product", "groups", "mesh"}
+        assert outcome["sim"] == sim
+        assert list_product_devices(simulator) == set(ids[:4])
+        rows = http.send(Request("GET /v1/ledgers/:name/instances", "look", {"name": "mesh"})).data["instances"]
+        assert {row["scope"]["value"] for row in rows} == set(ids[:4])
+        http.sent.clear()
+        assert run(http, data)["changed"] is False
+        assert http.writes == []
+
+    def test_absent_gateway_leaves_after_the_new_gateway_has_joined(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        data = barn(ids[:3])
+        run(http, data)
+        data["devices"][0]["state"] = "absent"
+        data["devices"].append({"id": ids[3], "name": "unit-0", "mesh": {"network": "barn", "role": "gateway"}})
+        assert run(http, data)["summary"] | {"networks": {}} == {
+            "total": 4, "ok": 0, "changed": 4, "failed": 0, "pending": 0, "networks": {}
+        }  # fmt: skip
+        assert list_product_devices(simulator) == set(ids[1:4])
+        assert simulator.device(ids[3])["name"] == "unit-0"
+        assert run(http, data)["changed"] is False
+
+    def test_absent_devices_count_as_removals(self, simulator: Simulator, http: RecordingHttp, ids: list[str]) -> None:
+        data = declare_devices(ids[:4])
+        run(http, data)
+        for device in data["devices"][:2]:
+            device["state"] = "absent"
+        before = simulator.stats()["writes"]
+        with pytest.raises(ParticleError) as caught:
+            run(http, data, confirm=["mesh_locks"])
+        assert caught.value.code == "too_many_removals"
+        assert simulator.stats()["writes"] == before
+        assert run(http, data, confirm=["removals"])["summary"]["changed"] == 2
+
+    def test_absent_device_keeps_its_claim_unless_declared(
+        self, simulator: Simulator, http: RecordingHttp, claimed_device: str
+    ) -> None:
+        run(http, declare_devices([claimed_device]))
+        owner = simulator.device(claimed_device)["owner"]
+        assert owner
+        run(http, declare_devices([claimed_device], state="absent"))
+        assert simulator.device(claimed_device)["owner"] == owner
+        run(http, declare_devices([claimed_device]))
+        run(http, declare_devices([claimed_device], state="absent", claimed=False))
+        assert simulator.device(claimed_device)["owner"] is None
+        assert list_product_devices(simulator) == set()
+
+    def test_absent_device_of_the_account_loses_its_claim(
+        self, simulator: Simulator, http: RecordingHttp, claimed_device: str
+    ) -> None:
+        data = {"devices": [{"id": claimed_device, "claimed": False, "state": "absent"}]}
+        assert run(http, data, check_mode=True)["summary"]["changed"] == 1
+        assert run(http, data)["summary"]["changed"] == 1
+        assert simulator.device(claimed_device)["owner"] is None
+        assert run(http, data)["changed"] is False
+
+    def test_absent_device_that_is_unknown_needs_nothing(self, http: RecordingHttp, ids: list[str]) -> None:
+        data = {"product": PRODUCT, "devices": [{"serial_number": "P046UNKNOWN", "state": "absent"}]}
+        assert run(http, data)["changed"] is False
+        assert http.writes == []
 
     def test_device_imported_again_is_in_no_groups(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]

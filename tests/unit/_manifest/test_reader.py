@@ -227,10 +227,10 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("device", "mistake"),
         [
-            (None, r"devices\[0\]: must be a mapping, got nothing; valid keys are id, serial_number, .*, mesh"),
+            (None, r"devices\[0\]: must be a mapping, got nothing; valid keys are id, serial_number, .*, mesh, state"),
             (ONE, r"devices\[0\]: must be a mapping, got a string; .*"),
             ({"name": "a"}, r"devices\[0\]: has no identifier; declare id, serial_number, iccid or imei"),
-            ({"id": ONE, "colour": 4}, r"devices\[0\]\.colour: unknown key; valid keys are id, .*, mesh"),
+            ({"id": ONE, "colour": 4}, r"devices\[0\]\.colour: unknown key; valid keys are id, .*, mesh, state"),
             ({"id": ONE, "nmae": "a"}, r"devices\[0\]\.nmae: unknown key \(did you mean name\?\); valid keys .*"),
             ({"id": None}, r"devices\[0\]\.id: must be a device id \(24 hexadecimal digits\), got nothing"),
             ({"id": "e00f"}, r"devices\[0\]\.id: 'e00f' is not a device id \(24 hexadecimal digits\)"),
@@ -533,6 +533,48 @@ class TestRemoval:
         assert len(mistakes(data)) == 1
         assert read_manifest(data, absent=True).absent
 
+    def test_absent_device_keeps_only_what_its_removal_needs(self) -> None:
+        mesh = {"network": "barn"}
+        absent = {"id": ONE, "state": "absent", "name": "a", "notes": "", "groups": ["north"], "mesh": mesh}
+        record, other = read_manifest(
+            {
+                **manifest({**absent, "claimed": True, "environment": {"A": 1}}, {"id": TWO, "name": "a"}),
+                "networks": {"barn": {}},
+                "name_template": "{id}",
+            }
+        ).devices
+        assert record.is_removed
+        assert (record.fields, record.groups, record.claimed, record.environment) == ({"name": "a"}, None, None, {})
+        assert (record.mesh, record.leaves_mesh) == (None, True)
+        assert not other.is_removed
+
+    def test_absent_gateway_serves_no_network(self) -> None:
+        gateway = {"id": ONE, "state": "absent", "mesh": {"network": "barn", "role": "gateway"}}
+        node = {"id": TWO, "mesh": {"network": "barn"}}
+        (sentence,) = mistakes(manifest(gateway, node, networks={"barn": {}}))
+        assert "has nodes but no gateway" in sentence
+        (sentence,) = mistakes(manifest(gateway, networks={"barn": {"gateways": [ONE]}}))
+        assert "network barn names this device as a gateway" in sentence
+
+    def test_absent_device_gets_no_name_from_the_template(self) -> None:
+        (record,) = read_manifest({**manifest({"id": ONE, "state": "absent"}), "name_template": "{id}"}).devices
+        assert record.fields == {}
+
+    def test_absent_device_of_the_account_must_be_unclaimed(self) -> None:
+        (sentence,) = mistakes({"devices": [{"id": ONE, "state": "absent"}]})
+        assert "can only be removed by giving up its claim" in sentence
+        declared = {"id": ONE, "state": "absent", "claimed": False, "name": "a"}
+        assert read_manifest({"devices": [declared]}).devices[0].claimed is False
+
+    def test_unknown_state_is_refused(self) -> None:
+        (sentence,) = mistakes(manifest({"id": ONE, "state": "gone"}))
+        assert sentence.startswith("devices[0].state: ")
+
+    def test_present_device_cannot_be_removed_with_all_devices(self) -> None:
+        data = manifest({"id": ONE, "state": "present"}, {"id": TWO, "state": "absent"})
+        with pytest.raises(ParticleError, match=r"devices\[0\].state: is present, but the task removes all devices"):
+            read_manifest(data, absent=True)
+
 
 class TestNameTemplate:
     """Devices without a declared name get one from the template."""
@@ -630,7 +672,7 @@ devices:
 """
         assert self.mistakes(text) == [
             "fleet.yml:5 devices[1].colour: unknown key; valid keys are id, serial_number, iccid, imei, name, "
-            "notes, groups, development, firmware_lock, approval, environment, claimed, mesh",
+            "notes, groups, development, firmware_lock, approval, environment, claimed, mesh, state",
             "fleet.yml:4 devices[1]: has no identifier; declare id, serial_number, iccid or imei",
             "fleet.yml:6 devices[2].id: 123456789012345678901234 is read as a number: put the device id in quotes, or "
             + STRING,

@@ -23,7 +23,7 @@ def warn_of_shared_names(run: Run, plan: Plan) -> None:
     wanted = {
         normalize_text(str(record.fields["name"])): record.key
         for record in run.manifest.devices
-        if "name" in record.fields
+        if "name" in record.fields and not record.is_removed
     }
     others = dict(run.observed.undeclared)
     if not run.observed.is_whole:
