@@ -61,6 +61,12 @@ options:
       online:
         description: Whether the cloud shows the device as online.
         type: bool
+      silent_days:
+        description:
+          - Number of days, at least V(1). Select only devices that the cloud last heard from longer ago, and devices
+            that it has never heard from. The latter have V(null) as C(last_heard_age).
+          - Times are compared with the clock of the cloud.
+        type: int
       quarantined:
         description: Whether the device is in quarantine, which means that it waits for approval to join its product.
         type: bool

@@ -141,14 +141,36 @@ options:
       - Groups are named C(<attribute>_<value>), for example C(device_group_north) or C(online_true). Names of groups
         contain only C(a-z), C(0-9) and C(_). Upper-case letters become lower-case, and other characters become C(_). If
         two values would give the same name, a few digits are appended.
+      - V(firmware_lock) and V(quarantined) make no groups for devices whose product is not read, because only the
+        device list of a product shows these attributes.
+      - V(silent) creates C(silent_true) and C(silent_false), see O(silent_days). A device that the cloud has never
+        heard from is in C(silent_true), and also in C(silent_never).
       - V(device_group) leaves out the device groups of networks. Use V(network) and V(mesh_role) for these.
       - O(group_by) is much faster than O(keyed_groups), O(groups) and O(compose), because these evaluate a template for
         each host and each entry. This matters for thousands of hosts.
       - O(keyed_groups) does not accept numbers. Convert them to strings there, as in the example below.
     type: list
     elements: str
-    choices: [product, platform, device_group, network, mesh_role, online, firmware_version, development]
+    choices:
+      - product
+      - platform
+      - device_group
+      - network
+      - mesh_role
+      - online
+      - firmware_version
+      - firmware_lock
+      - development
+      - quarantined
+      - silent
     default: []
+  silent_days:
+    description:
+      - Number of days after which V(silent) in O(group_by) counts a device as silent, at least V(1). The time of the
+        last contact is C(last_heard_age) in the facts of the device.
+      - To leave out all other devices, use O(filters.silent_days).
+    type: int
+    default: 7
   page_size:
     description:
       - Number of devices per page in the device list of a product, at least V(1). The device list of the account has no
@@ -187,9 +209,16 @@ keyed_groups:
   - key: particle.firmware_version | default('', true) | string
     prefix: firmware
 groups:
-  silent: particle.presence in ['stale', 'offline']
+  unreachable: particle.presence in ['stale', 'offline']
 compose:
   silent_for: particle.last_heard_age
+
+---
+# Groups for maintenance: locked devices, devices that wait for approval, and devices that are silent for 14 days
+plugin: meshfleet.particle.devices
+products: [field-logger]
+group_by: [firmware_lock, quarantined, silent]
+silent_days: 14
 
 ---
 # Two accounts, with a cache that is valid for ten minutes
@@ -235,13 +264,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather i
     warn_of_missing_product,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventory_names import (
+    DEFAULT_SILENT_DAYS,
     GROUP_KEYS,
     HOSTNAMES,
+    build_host_groups,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
     FILTER_SPEC,
     SOURCE_SPEC,
     Filters,
+    find_mistake_in_days,
     read_filters,
     read_sources,
 )
@@ -283,6 +315,7 @@ SPEC = build_argument_spec(
     accounts={"type": "list", "elements": "dict", "default": [], "options": _ACCOUNT_SPEC},
     hostnames={"type": "list", "elements": "str", "choices": list(HOSTNAMES), "default": ["name", "id"]},
     group_by={"type": "list", "elements": "str", "choices": list(GROUP_KEYS), "default": []},
+    silent_days={"type": "int", "default": DEFAULT_SILENT_DAYS},
     page_size={"type": "int", "default": 100},
     **list_options(LISTING),
 )
@@ -380,7 +413,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return gathered
 
     def _add_hosts(self, devices: Devices, options: dict[str, Any]) -> None:
-        hosts = InventoryHosts(self.inventory, devices, options["hostnames"], options["group_by"])
+        groups = build_host_groups(devices, options["group_by"], options["silent_days"])
+        hosts = InventoryHosts(self.inventory, devices, options["hostnames"], groups)
         constructed = hosts.start_record()
         self._construct(constructed, devices)
         for warning in hosts.add(constructed):
@@ -412,6 +446,8 @@ def _check_options(options: dict[str, Any]) -> Filters:
         if options["page_size"] < 1:
             message = f"page_size must be 1 or more, got {options['page_size']}."
             raise ParticleError("invalid_option", message, hint="Correct page_size.")
+        if (mistake := find_mistake_in_days("silent_days", options["silent_days"])) is not None:
+            raise ParticleError("invalid_option", f"{mistake}.", hint="Correct silent_days.")
         for part in _list_account_options(options):
             read_sources(part, has_other_source=can_list_members(options))
         return read_filters(options)

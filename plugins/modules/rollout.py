@@ -78,6 +78,7 @@ options:
         matches. Without filters, the rollout selects all devices of the product.
       - Give the same filters in each run, and use only filters whose result does not change during the rollout, such as
         O(filters.groups). O(filters.online) and O(filters.firmware_versions) are not suitable.
+      - O(filters.silent_days) is refused, because a device is no longer silent when it is updated.
       - Devices that are already targeted remain part of the rollout, also if they no longer match.
       - The module always reads the whole device list of the product.
       - Requires O(release).

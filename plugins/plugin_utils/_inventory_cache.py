@@ -31,7 +31,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
 _FORMAT = 2
 """The number of the format of cache entries. Change it if a change of the collection makes stored facts unusable."""
 
-_NOT_COMPARED = ("hostnames", "group_by", "api_url")
+_NOT_COMPARED = ("hostnames", "group_by", "silent_days", "api_url")
 """These options do not decide which devices are read. The clouds are compared instead of their URLs."""
 
 

@@ -21,7 +21,6 @@ from ansible.utils.path import basedir
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventory_names import (
-    build_host_groups,
     build_host_names,
     find_names_of_groups,
 )
@@ -124,16 +123,20 @@ class InventoryHosts:
     :param inventory: Ansible's ``InventoryData``.
     :param devices: the facts of the devices, keyed by device id.
     :param hostnames: the facts from which host names are taken; an earlier fact takes precedence.
-    :param group_by: the facts from which groups are created.
+    :param groups: the ids of the devices in each group that the plugin creates, keyed by group name.
     """
 
     def __init__(
-        self, inventory: Any, devices: Mapping[str, dict[str, Any]], hostnames: Sequence[str], group_by: Sequence[str]
+        self,
+        inventory: Any,
+        devices: Mapping[str, dict[str, Any]],
+        hostnames: Sequence[str],
+        groups: Mapping[str, Sequence[str]],
     ) -> None:
         self._inventory = inventory
         self._devices = devices
         self._hostnames = hostnames
-        self._groups = build_host_groups(devices, group_by)
+        self._groups = groups
         self._taken = {name: _find_device(host) for name, host in inventory.hosts.items()}
 
     def start_record(self) -> ConstructedGroups:

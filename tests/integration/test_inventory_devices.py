@@ -20,7 +20,10 @@ from support.plays import cloud_environment
 from support.simulator import PASSWORD, PRODUCT_ID, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
 
 LIST = "GET /v1/products/:p/devices"
-LABELS = ["product", "platform", "device_group", "network", "mesh_role", "online", "firmware_version", "development"]
+LABELS = [
+    *("product", "platform", "device_group", "network", "mesh_role", "online", "firmware_version", "firmware_lock"),
+    *("development", "quarantined", "silent"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +129,8 @@ class TestGroups:
         assert (sizes["mesh_role_gateway"], sizes["mesh_role_node"]) == (2, 118)
         assert (sizes["online_true"], sizes["online_false"]) == (111, 12)
         assert sum(sizes[f"firmware_version_{version}"] for version in (40, 41, 42)) == 120
+        assert (sizes["firmware_lock_unlocked"], sizes["quarantined_true"], sizes["quarantined_false"]) == (123, 1, 122)
+        assert sizes["silent_false"] == 123
         assert sum(sizes[f"device_group_site_{number}"] for number in range(7)) == 120
         assert not [name for name in groups if "mesh_net" in name]
 
@@ -223,6 +228,7 @@ class TestSources:
             ({"filters": {"colour": "red"}}, "filters.colour"),
             ({"account_devices": False, "products": []}, "No devices are selected"),
             ({"page_size": 0}, "page_size must be 1 or more, got 0"),
+            ({"silent_days": 0}, "silent_days must be 1 or more, got 0"),
             ({"accounts": [{"usrname": "x"}]}, "usrname"),
             ({"filter": {"online": True}}, "filter is not a valid option (did you mean filters?)"),
             (

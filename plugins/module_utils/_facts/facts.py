@@ -36,6 +36,8 @@ _LAG_SECONDS = 46 * 60
 """For how many seconds the cloud can still show a device as online after the device has lost its connection
 (errors-and-limits.md, section 7). The value for cellular devices is used for all devices."""
 
+_DAY_SECONDS = 86_400
+
 
 def build_facts(row: Mapping[str, Any], product: str | None = None) -> dict[str, Any]:
     """Return the facts of a device.
@@ -102,6 +104,22 @@ def add_presence(facts: Mapping[str, Any], now: float) -> dict[str, Any]:
     else:
         presence = CONFIRMED if age <= _CONFIRMED_SECONDS else PROBABLE
     return {**facts, "presence": presence, "last_heard_age": age}
+
+
+def is_silent(facts: Mapping[str, Any], days: int) -> bool:
+    """Return whether the cloud last heard from a device more than ``days`` days ago, or never.
+
+    :param facts: the facts with the key ``last_heard_age``, see :func:`add_presence`.
+    """
+    return was_never_heard(facts) or facts["last_heard_age"] > days * _DAY_SECONDS
+
+
+def was_never_heard(facts: Mapping[str, Any]) -> bool:
+    """Return whether the cloud knows neither a last message nor a last handshake of a device.
+
+    :param facts: the facts with the key ``last_heard_age``, see :func:`add_presence`.
+    """
+    return facts.get("last_heard_age") is None
 
 
 def _compute_age(moment: Any, now: float) -> int | None:

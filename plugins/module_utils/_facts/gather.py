@@ -127,4 +127,5 @@ def select_devices(gathered: GatheredFacts, filters: Filters, now: float) -> dic
     :param now: the time of this machine, in seconds since 1970.
     """
     moment = now + gathered.skew
-    return {device: add_presence(facts, moment) for device, facts in gathered.devices.items() if filters.matches(facts)}
+    devices = {device: add_presence(facts, moment) for device, facts in gathered.devices.items()}
+    return {device: facts for device, facts in devices.items() if filters.matches(facts)}

@@ -19,6 +19,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import is_silent, was_never_heard
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
 Facts = Mapping[str, Any]
@@ -113,6 +114,11 @@ def _list_mesh_value(facts: Facts, key: str) -> Iterable[str]:
     return _list_value((facts.get("mesh") or {}).get(key))
 
 
+def _list_silence(facts: Facts, days: int) -> Iterable[str]:
+    """Return the values of the key ``silent``. A device that was never heard is silent, and also has its own value."""
+    return (*_list_value(is_silent(facts, days)), *(("never",) if was_never_heard(facts) else ()))
+
+
 _GROUP_VALUES: Mapping[str, Callable[[Facts], Iterable[str]]] = {
     "product": lambda facts: _list_value(facts.get("product")),
     "platform": lambda facts: _list_value(facts.get("platform")),
@@ -123,13 +129,20 @@ _GROUP_VALUES: Mapping[str, Callable[[Facts], Iterable[str]]] = {
     "mesh_role": lambda facts: _list_mesh_value(facts, "role"),
     "online": lambda facts: _list_value(facts.get("online")),
     "firmware_version": lambda facts: _list_value(facts.get("firmware_version")),
+    "firmware_lock": lambda facts: _list_value(facts.get("firmware_lock")),
     "development": lambda facts: _list_value(facts.get("development")),
+    "quarantined": lambda facts: _list_value(facts.get("quarantined")),
 }
 
-GROUP_KEYS = tuple(_GROUP_VALUES)
+GROUP_KEYS = (*_GROUP_VALUES, "silent")
+
+DEFAULT_SILENT_DAYS = 7
+"""The number of days after which a device counts as silent in groups, unless the user sets another number."""
 
 
-def build_host_groups(devices: Mapping[str, Facts], keys: Sequence[str]) -> dict[str, list[str]]:
+def build_host_groups(
+    devices: Mapping[str, Facts], keys: Sequence[str], silent_days: int = DEFAULT_SILENT_DAYS
+) -> dict[str, list[str]]:
     """Return the inventory groups: a mapping from group names to lists of device ids.
 
     A group name is ``<key>_<value>`` in lower case, with ``_`` in place of each character other than a-z, 0-9 and
@@ -137,13 +150,19 @@ def build_host_groups(devices: Mapping[str, Facts], keys: Sequence[str]) -> dict
     a group must not mix devices with different values. Nothing is added to the name of a value that contains only a-z,
     0-9 and ``_``.
 
-    :param keys: names from :data:`GROUP_KEYS`.
+    :param keys: names from :data:`GROUP_KEYS`. For the key ``silent``, the facts must contain ``last_heard_age``.
+    :param silent_days: the number of days after which a device counts as silent.
     """
+
+    def list_silence(facts: Facts) -> Iterable[str]:
+        return _list_silence(facts, silent_days)
+
+    readers = {**_GROUP_VALUES, "silent": list_silence}
     groups: dict[str, list[str]] = {}
     for key in dict.fromkeys(keys):
         members: dict[str, list[str]] = {}
         for device, facts in devices.items():
-            for value in _GROUP_VALUES[key](facts):
+            for value in readers[key](facts):
                 members.setdefault(value, []).append(device)
         for value, name in _build_group_names(key, members.keys()).items():
             groups[name] = members[value]

@@ -15,6 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows impor
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID, is_same_label
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names, suggest_similar
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import is_silent
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
 _TEXT_LIST: Mapping[str, Any] = {"type": "list", "elements": "str"}
@@ -37,6 +38,7 @@ FILTER_SPEC: Mapping[str, Mapping[str, Any]] = {
             "networks": _TEXT_LIST,
             "platforms": _TEXT_LIST,
             "online": {"type": "bool"},
+            "silent_days": {"type": "int"},
             "quarantined": {"type": "bool"},
             "firmware_versions": {"type": "list", "elements": "int"},
             "serial_numbers": _TEXT_LIST,
@@ -109,6 +111,7 @@ class Filters:
     networks: frozenset[str] | None = None
     platforms: frozenset[str] | None = None
     online: bool | None = None
+    silent_days: int | None = None
     quarantined: bool | None = None
     firmware_versions: frozenset[int] | None = None
     serial_numbers: frozenset[str] | None = None
@@ -139,7 +142,10 @@ class Filters:
         return [common]
 
     def matches(self, facts: Mapping[str, Any]) -> bool:
-        """Return whether the facts of a device match all filters."""
+        """Return whether the facts of a device match all filters.
+
+        :param facts: the facts. The filter for silent devices needs the key ``last_heard_age``.
+        """
         mesh = facts.get("mesh") or {}
         return (
             _is_among(facts.get("id"), self.ids)
@@ -148,6 +154,7 @@ class Filters:
             and _is_among(mesh.get("network"), self.networks)
             and _is_among(facts.get("platform"), self.platforms)
             and self.online in (None, facts.get("online"))
+            and (self.silent_days is None or is_silent(facts, self.silent_days))
             and self.quarantined in (None, bool(facts.get("quarantined")))
             and _is_among(facts.get("firmware_version"), self.firmware_versions)
             and _is_among(str(facts.get("serial_number") or "").upper(), self.serial_numbers)
@@ -171,6 +178,8 @@ def read_filters(options: Mapping[str, Any]) -> Filters:
             mistakes.append(f"{name} is empty")
         elif isinstance(value, list) and any(not str(item).strip() for item in value):
             mistakes.append(f"{name} has an empty entry")
+    if (mistake := find_mistake_in_days("silent_days", given.get("silent_days"))) is not None:
+        mistakes.append(mistake)
     wrong = [value for value in given.get("ids") or () if value.strip() and not DEVICE_ID.match(value.strip().lower())]
     if wrong:
         mistakes.append(f"{list_names(wrong)}: not a valid device id (24 hexadecimal digits)")
@@ -191,12 +200,18 @@ def read_filters(options: Mapping[str, Any]) -> Filters:
         networks=_to_set(given.get("networks")),
         platforms=None if given.get("platforms") is None else frozenset(map(str, platforms.values())),
         online=given.get("online"),
+        silent_days=given.get("silent_days"),
         quarantined=given.get("quarantined"),
         firmware_versions=_to_set(given.get("firmware_versions")),
         serial_numbers=_to_upper_set(given.get("serial_numbers")),
         iccids=_to_set(given.get("iccids")),
         _like=None if pattern is None else re.compile(fnmatch.translate(pattern)),
     )
+
+
+def find_mistake_in_days(name: str, days: int | None) -> str | None:
+    """Return a message if an option is not a number of days; ``None`` if it is, or is not set."""
+    return None if days is None or days >= 1 else f"{name} must be 1 or more, got {days}"
 
 
 def _to_set(values: Sequence[Any] | None) -> frozenset[Any] | None:

@@ -161,6 +161,9 @@ def read_declaration(options: Mapping[str, Any]) -> Declaration:
         filters = read_filters(options)
     except ParticleError as error:
         mistakes.append(error.message.removesuffix("."))
+    if filters.silent_days is not None:
+        # A device that gets the version is no longer silent, and would leave the selection.
+        mistakes.append("filters.silent_days selects other devices as time passes; list the devices in filters.ids")
     mistakes.refuse()
     return Declaration(rollout, filters, waiting)
 

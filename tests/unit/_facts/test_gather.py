@@ -280,6 +280,8 @@ class TestCloudClock:
             found = gather_all(http, ACCOUNT_SOURCE)
         assert select_devices(found, Filters(), local_time)[ONE]["last_heard_age"] == 30
         assert select_devices(found, Filters(), local_time + 40)[ONE]["presence"] == "probable"
+        assert select_devices(found, Filters(silent_days=1), local_time + 86_370) == {}
+        assert list(select_devices(found, Filters(silent_days=1), local_time + 86_371)) == [ONE]
 
     @pytest.mark.parametrize("date", ["soon", ""])
     def test_local_clock_is_used_when_the_cloud_sends_no_date(self, scripted_cloud: ScriptedCloud, date: str) -> None:

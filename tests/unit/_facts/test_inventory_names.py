@@ -139,8 +139,19 @@ class TestGroupNames:
                 "online": True,
                 "firmware_version": 42,
                 "development": False,
+                "desired_firmware_version": 41,
+                "quarantined": False,
+                "last_heard_age": 8 * 86_400,
             },
-            {"id": TWO, "platform_id": 4711, "online": False, "groups": None, "development": True},
+            {
+                "id": TWO,
+                "platform_id": 4711,
+                "online": False,
+                "groups": None,
+                "development": True,
+                "desired_firmware_version": None,
+                "quarantined": True,
+            },
         )
         assert build_host_groups(devices, GROUP_KEYS) == {
             "product_field_logger": [ONE],
@@ -152,14 +163,29 @@ class TestGroupNames:
             "online_true": [ONE],
             "online_false": [TWO],
             "firmware_version_42": [ONE],
+            "firmware_lock_41": [ONE],
+            "firmware_lock_unlocked": [TWO],
             "development_false": [ONE],
             "development_true": [TWO],
+            "quarantined_false": [ONE],
+            "quarantined_true": [TWO],
+            "silent_true": [ONE, TWO],
+            "silent_never": [TWO],
+        }
+
+    def test_days_decide_which_devices_are_in_the_silent_groups(self) -> None:
+        ages = {ONE: 2 * 86_400, TWO: 2 * 86_400 + 1, THREE: None}
+        devices = {device: {"id": device, "last_heard_age": age} for device, age in ages.items()}
+        assert build_host_groups(devices, ["silent"], 2) == {
+            "silent_false": [ONE],
+            "silent_true": [TWO, THREE],
+            "silent_never": [THREE],
         }
 
     def test_no_groups_are_made_without_keys_or_facts(self) -> None:
         devices = fleet({"id": ONE, "platform_id": 13})
         assert build_host_groups(devices, []) == {}
-        assert build_host_groups({ONE: {"id": ONE, "mesh": None}}, GROUP_KEYS) == {}
+        assert build_host_groups({ONE: {"id": ONE, "mesh": None}}, GROUP_KEYS[:-1]) == {}
 
     def test_different_values_never_share_a_group(self) -> None:
         devices = fleet(

@@ -31,6 +31,7 @@ DEVICE: dict[str, Any] = {
     "firmware_version": 42,
     "serial_number": "B40HAB000000001",
     "iccid": "8934070000000000001",
+    "last_heard_age": 7 * 86_400 + 1,
 }
 
 
@@ -78,6 +79,7 @@ class TestFilters:
             {"platforms": ["Boron"]},
             {"platforms": ["13", "argon"]},
             {"online": True},
+            {"silent_days": 7},
             {"quarantined": False},
             {"firmware_versions": [41, 42]},
             {"serial_numbers": ["b40hab000000001"]},
@@ -99,6 +101,7 @@ class TestFilters:
             {"networks": ["yard"]},
             {"platforms": ["argon"]},
             {"online": False},
+            {"silent_days": 8},
             {"quarantined": True},
             {"firmware_versions": [41]},
             {"serial_numbers": ["B40HAB"]},
@@ -116,6 +119,13 @@ class TestFilters:
         bare = {"id": ID, "name": None, "groups": None, "mesh": None, "iccid": ["odd"], "online": False}
         assert not filters(**given).matches(bare)
 
+    def test_silent_device_was_heard_longer_ago_or_never(self) -> None:
+        ages = [0, 86_400, 86_401, None]
+        assert [filters(silent_days=1).matches({**DEVICE, "last_heard_age": age}) for age in ages] == [
+            *(False, False),
+            *(True, True),
+        ]
+
     def test_name_pattern_may_contain_spaces(self) -> None:
         assert filters(name="barn *").matches({"name": "barn door"})
 
@@ -124,10 +134,11 @@ class TestFilters:
 
     def test_all_invalid_filters_are_reported_together(self) -> None:
         with pytest.raises(ParticleError) as caught:
-            filters(ids=[], groups=["north", " "], platforms=["boron", "borom"])
+            filters(ids=[], groups=["north", " "], platforms=["boron", "borom"], silent_days=0)
         assert caught.value.code == "invalid_option"
         for part in ("ids is empty", "has an empty entry", "borom is not a platform", " (did you mean boron?)"):
             assert part in caught.value.message
+        assert "silent_days must be 1 or more, got 0" in caught.value.message
 
 
 class TestQueries:

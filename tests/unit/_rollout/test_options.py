@@ -171,6 +171,7 @@ def test_selection_needs_an_explicit_release(filters: dict[str, Any]) -> None:
         ({"accept": ["unit-1"]}, "accept contains 'unit-1': not a valid device id (24 hexadecimal digits)"),
         ({"accept": [f"{n:024x}" for n in range(201)]}, "accept must contain at most 200 devices, got 201"),
         ({"filters": {"ids": ["x"]}, "release": "none"}, "filters is not valid: x: not a valid device id"),
+        ({"filters": {"silent_days": 7}, "release": "none"}, "filters.silent_days selects other devices as time"),
     ],
 )
 def test_wrong_value_is_refused_with_its_name_and_limits(options: dict[str, Any], part: str) -> None:
