@@ -15,7 +15,14 @@ from typing import Any
 import pytest
 
 from support.fleet_files import device_id, write_fleet_file
-from support.inventories import Inventory, read_cloud_inventory, read_inventory, rename_device, write_inventory
+from support.inventories import (
+    Inventory,
+    read_cloud_inventory,
+    read_inventory,
+    remove_device,
+    rename_device,
+    write_inventory,
+)
 from support.playbooks import run_playbook
 from support.plays import cloud_environment
 from support.simulator import PASSWORD, PRODUCT_ID, USERNAME, Simulator, running_simulator
@@ -65,6 +72,23 @@ def test_flush_cache_renews_the_cache(cloud: Simulator, tmp_path: Path) -> None:
     assert "unit-000003" in read_cloud_inventory(cloud, tmp_path, **options).hosts
     assert "renamed" in read_cloud_inventory(cloud, tmp_path, "--list", "--flush-cache", **options).hosts
     assert "renamed" in read_cloud_inventory(cloud, tmp_path, **options).hosts
+
+
+def test_name_of_a_replaced_device_goes_to_the_new_one(cloud: Simulator, tmp_path: Path) -> None:
+    options = cache_options(tmp_path, cache_timeout=3600)
+    old, new = device_id(3), device_id(4)
+    read_cloud_inventory(cloud, tmp_path, **options)
+    rename_device(cloud, new, "unit-000003")
+    both = read_cloud_inventory(cloud, tmp_path, "--list", "--flush-cache", **options).hosts
+    assert {name for name, facts in both.items() if facts["particle"]["name"] == "unit-000003"} == {old, new}
+    remove_device(cloud, old)
+    cached = read_cloud_inventory(cloud, tmp_path, **options).hosts
+    assert {old, new} <= cached.keys()
+    (file,) = (tmp_path / "cache").iterdir()
+    os.utime(file, (0, 0))
+    expired = read_cloud_inventory(cloud, tmp_path, **options).hosts
+    assert expired["unit-000003"]["particle"]["id"] == new
+    assert not {old, new} & expired.keys()
 
 
 def test_refresh_inventory_renews_the_cache_during_a_play(cloud: Simulator, tmp_path: Path) -> None:

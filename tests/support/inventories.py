@@ -98,6 +98,15 @@ def rename_device(cloud: Simulator, device: str, name: str) -> None:
     ).raise_for_status()
 
 
+def remove_device(cloud: Simulator, device: str) -> None:
+    """Remove a device from its product with a direct request to the cloud, without the collection."""
+    requests.delete(
+        f"{cloud.url}/v1/products/{PRODUCT_SLUG}/devices/{device}",
+        headers={"Authorization": f"Bearer {cloud.access_token()}"},
+        timeout=30,
+    ).raise_for_status()
+
+
 def measure_inventory(source: Path, env: Mapping[str, str], *, home: Path) -> dict[str, float]:
     """Measure how Ansible reads an inventory file.
 
