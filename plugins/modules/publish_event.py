@@ -16,7 +16,8 @@ description:
   - Needs credentials, for example O(access_token), or O(username) and O(password).
 notes:
   - The data of the event is not shown in the result or in error messages. Ansible itself shows what is written into a
-    playbook, so keep secret data in a variable.
+    playbook, so keep secret data in a variable. With C(async) and C(-vvv), Ansible also shows the options of the task,
+    so a task with secret data then needs C(no_log=true).
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -162,6 +163,7 @@ import json
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.events import NewEvent, publish
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
     build_argument_spec,
@@ -180,8 +182,8 @@ SPEC = build_argument_spec(
 def publish_event(task: Task) -> dict[str, Any]:
     """Publish the event. In check mode, only check the options.
 
-    :raises ParticleError: ``invalid_option`` when the name is not valid; ``ambiguous_write`` when it is not known
-        whether the event was published.
+    :raises ParticleError: ``invalid_option`` when the name or the data is not valid; ``ambiguous_write`` when it is not
+        known whether the event was published.
     """
     options = task.options
     event = NewEvent(options["name"], _format_data(options["data"]), options["ttl"], options["private"])
@@ -194,8 +196,17 @@ def publish_event(task: Task) -> dict[str, Any]:
 
 
 def _format_data(data: Any) -> str | None:
-    """Return the data of an event as text: JSON, unless the data is a text already."""
-    return data if data is None or isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+    """Return the data of an event as text: JSON, unless the data is a text already.
+
+    :raises ParticleError: ``invalid_option`` when the data cannot be written as JSON.
+    """
+    if data is None or isinstance(data, str):
+        return data
+    try:
+        return json.dumps(data, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):
+        message = "data contains a value that JSON does not have, such as .nan or .inf."
+        raise ParticleError("invalid_option", message, hint="Correct the data of the event.") from None
 
 
 def main() -> None:

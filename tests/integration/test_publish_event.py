@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,15 @@ def test_text_and_json_are_published_in_every_run(simulator: Simulator) -> None:
 
 
 def test_check_mode_checks_the_options_and_publishes_nothing(simulator: Simulator) -> None:
-    done = play(simulator, {"name": "report-now", "data": [1]}, {"name": "n" * 65}, args=["--check"])
-    assert [task.status for task in done.tasks] == ["changed", "failed"], done.output
-    assert done.tasks[1].result["error"]["code"] == "invalid_option"
+    done = play(
+        simulator,
+        {"name": "report-now", "data": [1]},
+        {"name": "n" * 65},
+        {"name": "n", "data": [math.nan]},
+        args=["--check"],
+    )
+    assert [task.status for task in done.tasks] == ["changed", "failed", "failed"], done.output
+    assert [task.result["error"]["code"] for task in done.tasks[1:]] == ["invalid_option"] * 2
     assert simulator.stats()["requests"] == 0
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +26,7 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 
-_FORBIDDEN_CHARACTERS = re.compile("[/\\\\%?#\x00-\x1f\x7f\ufffd]")
+_FORBIDDEN_CHARACTERS = re.compile("[/\\\\%?#\x00-\x1f\x7f\ufffd\ud800-\udfff]")
 
 # The cloud ignores the case of a path.
 _REFUSED = (
@@ -121,6 +122,15 @@ def send_call(http: Http, call: AnyCall) -> Response:
         raise
 
 
+def can_be_json(data: Any) -> bool:
+    """Return whether data can be sent as JSON."""
+    try:
+        json.dumps(data, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def has_secret(data: Any) -> bool:
     """Return whether a response contains text that looks like a token, or a value whose key says that it is secret."""
     return bool(Redactor().mask_values(data) != data) or any(_find_values(data, is_wanted=False))
@@ -138,6 +148,7 @@ def _find_path_mistakes(path: str, call: AnyCall) -> Iterator[str]:
         yield "path must not contain empty parts, such as // or a / at the end, and no . or .. as a part."
     if any(_FORBIDDEN_CHARACTERS.search(segment) for segment in call.segments):
         yield "path must not contain a backslash, a line break or a percent code of /, %, ?, # or a backslash."
+        return
     placeholders = [segment for segment in call.segments if segment.startswith(":")]
     if placeholders:
         yield f"path contains the placeholder {placeholders[0]}; replace it by a value."
@@ -159,6 +170,8 @@ def _find_body_mistakes(call: AnyCall) -> Iterator[str]:
         yield "body cannot be combined with method GET."
     elif not isinstance(call.body, (Mapping, list)):
         yield "body must be a mapping or a list, which is sent as JSON."
+    elif not can_be_json(call.body):
+        yield "body contains a value that JSON does not have, such as .nan or .inf."
 
 
 def _format_value(value: Any) -> str:

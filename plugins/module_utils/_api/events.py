@@ -32,10 +32,11 @@ class NewEvent:
 
         :raises ParticleError: ``invalid_option`` when the name is empty, too long or has several lines.
         """
+        size = len(self.name.encode(errors="surrogatepass"))
         is_one_line = "\n" not in self.name and "\r" not in self.name
-        if is_one_line and 1 <= len(self.name.encode()) <= MAX_NAME_BYTES:
+        if is_one_line and 1 <= size <= MAX_NAME_BYTES:
             return
-        message = f"name must be one line of 1 to {MAX_NAME_BYTES} bytes, got {len(self.name.encode())} bytes."
+        message = f"name must be one line of 1 to {MAX_NAME_BYTES} bytes, got {size} bytes."
         raise ParticleError("invalid_option", message, hint="Correct the name of the event.")
 
 

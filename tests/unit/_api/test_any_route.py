@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -71,6 +72,7 @@ def catch_error(http: Http, call: AnyCall) -> ParticleError:
         ("/v1/devices%0d%0a", "line break"),
         ("/v1/devices%00", "line break"),
         ("/v1/devices%ff", "line break"),
+        ("/v1/devices/\ud800", "line break"),
         ("/v1/devices?page=2", "in query"),
         ("/v1/devices#top", "in query"),
         ("/v1/products/:productIdOrSlug/team", "the placeholder :productIdOrSlug"),
@@ -138,6 +140,8 @@ def test_all_mistakes_of_a_request_are_named_at_once() -> None:
         assert words in message
     assert TOKEN not in message
     assert "body must be a mapping or a list" in catch_mistakes("POST", body="name=canary")
+    for value in (math.nan, math.inf, b"x", {"a"}):
+        assert "value that JSON does not have" in catch_mistakes("POST", body={"a": [value]})
 
 
 # Requests and responses

@@ -45,7 +45,7 @@ def test_data_is_masked_in_a_refusal(http: Http, scripted_cloud: ScriptedCloud) 
     )
 
 
-@pytest.mark.parametrize("name", ["", "a" * 65, "ü" * 33, "two\nlines", "two\rlines"])
+@pytest.mark.parametrize("name", ["", "a" * 65, "ü" * 33, "two\nlines", "two\rlines", "\ud800" * 22])
 def test_invalid_name_is_refused(name: str) -> None:
     with pytest.raises(ParticleError) as caught:
         NewEvent(name).check()
