@@ -134,10 +134,10 @@ def _build_short_forms(value: Schema) -> Iterator[Schema]:
 
 
 def _forbid_combinations(kind: Kind) -> Iterator[Schema]:
-    """Yield a schema for each pair of settings that cannot be combined."""
-    for pair in combinations(kind.exclusive, 2):
-        given = {name: {"not": {"enum": EMPTY}} for name in pair}
-        yield {"not": {"type": "object", "required": list(pair), "properties": given}}
+    """Yield a condition for each pair of settings that cannot be combined. An editor then marks one of them."""
+    for one, other in combinations(kind.exclusive, 2):
+        is_given = {"type": "object", "required": [one], "properties": {one: {"not": {"enum": EMPTY}}}}
+        yield {"if": is_given, "then": {"properties": {other: {"enum": EMPTY}}}}
 
 
 def _forbid_foreign_settings(kind: Kind) -> Iterator[Schema]:

@@ -138,7 +138,7 @@ def _build_device(options: Mapping[str, Any]) -> Schema:
     both = list[Schema]()
     for former, name in list_former_names().items():
         keys[former] = {**keys[name], "deprecationMessage": f"The key {former} was renamed; use {name}."}
-        both.append({"not": {"required": [former, name]}})
+        both.append({"if": {"required": [name]}, "then": forbid([former])})
     identifiers = [{"required": [name]} for name in (*IDENTIFIERS, *list_identity_keys())]
     return build_object(keys, anyOf=identifiers, allOf=both)
 
