@@ -15,7 +15,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import (
     format_count,
     join_names,
-    list_names,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import (
     Action,
@@ -110,15 +109,28 @@ def plan_changes(
     return tuple(changes)
 
 
+class _JoinedError(ParticleError):
+    """Several errors of the same declaration as one error.
+
+    :ivar errors: the errors. None of them is a joined error.
+    """
+
+    def __init__(self, errors: Sequence[ParticleError]) -> None:
+        self.errors = tuple(errors)
+        lines = [error.message for error in errors]
+        shown = lines if len(lines) <= MAX_LINES else [*lines[:MAX_LINES], f"and {len(lines) - MAX_LINES} more"]
+        hints = tuple(dict.fromkeys(error.hint for error in errors))
+        message = f"{format_count(len(errors), 'resource')} cannot reach the declared state:\n  " + "\n  ".join(shown)
+        super().__init__(errors[0].code, message, hint=" ".join(hints[:MAX_HINTS]))
+
+
 def join_errors(errors: Sequence[ParticleError]) -> ParticleError:
-    """Return one error for several errors of the same declaration. A single error is returned unchanged."""
-    if len(errors) == 1:
-        return errors[0]
-    lines = [error.message for error in errors]
-    shown = lines if len(lines) <= MAX_LINES else [*lines[:MAX_LINES], f"and {len(lines) - MAX_LINES} more"]
-    hints = tuple(dict.fromkeys(error.hint for error in errors))
-    message = f"{format_count(len(errors), 'resource')} cannot reach the declared state:\n  " + "\n  ".join(shown)
-    return ParticleError(errors[0].code, message, hint=" ".join(hints[:MAX_HINTS]))
+    """Return one error for several errors of the same declaration. A single error is returned unchanged.
+
+    :param errors: the errors; some of them may be joined errors, such as one for each kind.
+    """
+    single = [one for error in errors for one in (error.errors if isinstance(error, _JoinedError) else (error,))]
+    return single[0] if len(single) == 1 else _JoinedError(single)
 
 
 def _plan_change(kind: Kind, row: Row | None, declared: Declared, update_secrets: str, *, just_written: bool) -> Change:
@@ -173,7 +185,7 @@ def _fill_placeholders(kind: Kind, row: Row | None, declared: Declared) -> dict[
         found = None if row is None else normalise(each, row.get(each.cloud))
         values[each.name] = _fill(value, found, missing)
     if missing:
-        names = list_names(list(dict.fromkeys(missing)))
+        names = ", ".join(dict.fromkeys(missing))  # all of them: users collect what they must give
         verb = "does not exist yet" if row is None else "does not have them yet"
         message = f"{kind.title} {declared.key} needs secrets that are not given: {names}. It {verb}."
         raise ParticleError("conflict", message, hint="Give each of these secrets by its name, and run again.")
