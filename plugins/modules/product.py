@@ -72,8 +72,8 @@ options:
     required: true
   secrets:
     description:
-      - Values for the secrets that the definition names, keyed by name. Values that are missing are not needed if the
-        resources already have their secrets.
+      - Values for the secrets that the definition names, keyed by name. Each value is a string that is not empty.
+        Values that are missing are not needed if the resources already have their secrets.
     type: dict
     default: {}
   update_secrets:

@@ -21,7 +21,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.chec
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.mistakes import describe_mistakes
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, format_place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names, suggest_similar
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Declared, Placeholder
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import find_mistakes
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
@@ -53,13 +53,20 @@ class Definition:
         """Return the definition with the values of secrets in place of their names.
 
         :param secrets: the values, keyed by name. Other secrets remain names.
-        :raises ParticleError: ``invalid_option`` when the definition does not name one of ``secrets``.
+        :raises ParticleError: ``invalid_option`` when the definition does not name one of ``secrets``, or when a value
+            is not a string or is empty.
         """
         named = self.list_secrets()
         if unknown := [name for name in secrets if name not in named]:
             wrong = ", ".join(f"{name}{suggest_similar(name, named)}" for name in unknown)
             message = f"secrets contains values that the definition does not name: {wrong}."
             raise ParticleError("invalid_option", message, hint="Correct the names in secrets.")
+        if wrong_values := [name for name, value in secrets.items() if not isinstance(value, str) or not value]:
+            message = (
+                f"secrets must contain strings that are not empty; these values are not: {list_names(wrong_values)}."
+            )
+            hint = "Put numbers in quotes. To keep a secret that a resource has, leave its name out of secrets."
+            raise ParticleError("invalid_option", message, hint=hint)
         filled = {
             kind: tuple(replace(each, values=_fill(each.values, secrets)) for each in declared)
             for kind, declared in self.resources.items()
@@ -125,11 +132,13 @@ class _Reader(ValueReader):
 
     def _read_entry(self, kind: Kind, key: Any, entry: Any) -> Declared:
         place: Place = (kind.name, str(key))
+        known = len(self.found)
         name = self._read_key(kind, key, place)
         values, absent = self._read_settings(kind, entry, place)
         declared = Declared(name, values, absent)
-        if name:
-            self._check_entry(kind, declared, place)
+        if len(self.found) == known:  # otherwise, values are missing in place of those with mistakes
+            for sentence in find_mistakes(kind, declared):
+                self.add_mistake(place, sentence)
         return declared
 
     def _read_key(self, kind: Kind, key: Any, place: Place) -> str:
@@ -139,13 +148,6 @@ class _Reader(ValueReader):
             return key
         self.add_mistake(place, f"the {kind.key.name} must be a string, got {describe_type(key)}{advise_quotes(key)}")
         return ""
-
-    def _check_entry(self, kind: Kind, declared: Declared, place: Place) -> None:
-        """Add the mistakes in a declaration as a whole, unless its values have mistakes."""
-        if any(mistake.where.startswith(self.describe(place)) for mistake in self.found):
-            return
-        for sentence in find_mistakes(kind, declared):
-            self.add_mistake(place, sentence)
 
     def _read_settings(self, kind: Kind, entry: Any, place: Place) -> tuple[dict[str, Any], bool]:
         """Return the declared values, and whether the resource must be removed."""

@@ -113,6 +113,12 @@ class TestSecrets:
             read(self.DATA).fill({"TOKENS": "t0ken"})
         assert caught.value.code == "invalid_option"
 
+    @pytest.mark.parametrize("value", [5, True, None, "", ["t0ken"]])
+    def test_value_that_is_not_a_text_or_empty_is_refused(self, value: Any) -> None:
+        with pytest.raises(ParticleError, match=r"these values are not: ADDRESS, TOKEN\.") as caught:
+            read(self.DATA).fill({"ADDRESS": value, "TOKEN": value, "PASSWORD": "p4ss"})
+        assert caught.value.code == "invalid_option"
+
     def test_setting_that_is_never_secret_cannot_be_named(self) -> None:
         assert find_mistakes({"groups": {"a": {"description": {"secret": "X"}}}}) == [
             "groups.a.description: cannot be a secret; write its value"
@@ -160,3 +166,25 @@ class TestMistakes:
     def test_values_of_secrets_are_not_shown(self) -> None:
         mistakes = find_mistakes({"integrations": {"a": {"auth": {"username": "u", "password": 4711}, "query": [815]}}})
         assert not any("4711" in line or "815" in line for line in mistakes)
+
+
+class TestMistakesOfEntries:
+    """Each entry is checked as a whole, unless it has mistakes of its own."""
+
+    def test_mistakes_of_an_entry_with_a_longer_name_hide_nothing(self) -> None:
+        first, second = find_mistakes({"groups": {"north-2": {"color": 5}, "north": {"color": "blue"}}})
+        assert first.startswith("groups.north-2.color: must be a string")
+        assert second.startswith("groups.north: 'blue' is not a valid color")
+
+    def test_wrong_value_in_a_file_is_one_mistake(self) -> None:
+        text = "integrations:\n  readings:\n    event: reading\n    url: 5\n"
+        with pytest.raises(ParticleError) as caught:
+            read_definition(*_parse(text))
+        assert caught.value.message.startswith(
+            "The definition has a mistake:\n  product.yml:4 integrations.readings.url"
+        )
+
+
+def _parse(text: str) -> tuple[Any, Any, Any]:
+    data, where = parse_yaml(text, "product.yml", "definition")
+    return data, KINDS, where
