@@ -16,6 +16,7 @@ description:
     product, the definition makes the other product alike.
   - >-
     A definition contains no secrets. It names each secret, for example as C({secret: READINGS_HEADERS_AUTHORIZATION}).
+    If a setting that is not secret contains the text of a secret, such as a password, the export is refused.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     product.
 author:
@@ -213,21 +214,27 @@ error:
       sample: POST /oauth/token
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import NOT_READABLE
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
-from ansible_collections.meshfleet.particle.plugins.module_utils._product.export import Export, describe_unknown
+from ansible_collections.meshfleet.particle.plugins.module_utils._product.export import (
+    Export,
+    describe_unknown,
+    list_masked_places,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Row
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Kind
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.module_result import describe_row
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import match_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import read_whole_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.registry import KINDS
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.secrets import list_shown_texts
 
 SPEC = build_argument_spec(
     product={"type": "str", "required": True},
@@ -241,8 +248,8 @@ def product_info(task: Task) -> dict[str, Any]:
     kinds = _select_kinds(task.options["kinds"])
     with task.open_session() as http:
         target = Target(http, get_product(http, task.options["product"]), task.warn)
-        read = {kind.name: _read_rows(target, kind, is_named=task.options["kinds"] is not None) for kind in kinds}
-    found = {name: rows for name, rows in read.items() if rows is not None}
+        listed = {kind.name: _list_rows(target, kind, is_named=task.options["kinds"] is not None) for kind in kinds}
+        found = _read_rows(target, {name: rows for name, rows in listed.items() if rows is not None})
     product = target.required_product
     result: dict[str, Any] = {
         "changed": False,
@@ -254,21 +261,21 @@ def product_info(task: Task) -> dict[str, Any]:
         },
         "resources": {name: [describe_row(KINDS[name], row) for row in rows] for name, rows in found.items()},
     }
-    return {**result, **(_export(found) if task.options["as_definition"] else {})}
+    return {**result, **(_export(found, task.redact.secrets) if task.options["as_definition"] else {})}
 
 
 def _select_kinds(names: list[str] | None) -> list[Kind]:
     return [kind for name, kind in KINDS.items() if (name in names if names is not None else not kind.only_if_asked)]
 
 
-def _read_rows(target: Target, kind: Kind, *, is_named: bool) -> list[Row] | None:
+def _list_rows(target: Target, kind: Kind, *, is_named: bool) -> Sequence[Row] | None:
     """Return the resources of a kind, or ``None`` with a warning if the account cannot read them.
 
     :param is_named: whether the task names the kind, so that it must be readable.
     :raises ParticleError: when the resources cannot be read.
     """
     try:
-        return read_whole_rows(target, kind, kind.list_rows(target))
+        return kind.list_rows(target)
     except ParticleError as error:
         if is_named or error.code not in NOT_READABLE:
             raise
@@ -276,16 +283,28 @@ def _read_rows(target: Target, kind: Kind, *, is_named: bool) -> list[Row] | Non
         return None
 
 
-def _export(found: Mapping[str, list[Row]]) -> dict[str, Any]:
+def _read_rows(target: Target, listed: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+    """Return the resources of all kinds with all their fields."""
+    # A template may contain the name of an event or the value of a variable, which must not be masked then.
+    shown = {text for name, rows in listed.items() for row in rows for text in list_shown_texts(KINDS[name], row)}
+    return {name: read_whole_rows(target, KINDS[name], rows, shown) for name, rows in listed.items()}
+
+
+def _export(found: Mapping[str, list[Row]], secrets: Collection[str]) -> dict[str, Any]:
     """Return the definition of the resources, and what it cannot contain.
 
-    :raises ParticleError: ``twins`` when two resources of a kind have the same name.
+    :param secrets: the strings that are masked in the result.
+    :raises ParticleError: ``twins`` when two resources of a kind have the same name; ``conflict`` when a setting
+        contains a secret of another setting, so that it would be exported with a mask in place of its value.
     """
     export = Export()
     for name, rows in found.items():
         kind = KINDS[name]
         match_rows(kind, rows, {str(row.get(kind.key.cloud)) for row in rows})
         export.add(kind, rows)
+    if masked := list_masked_places(export.definition, secrets):
+        message = f"These settings cannot be exported, because their text is a secret elsewhere: {list_names(masked)}."
+        raise ParticleError("conflict", message, hint="Change these settings or the secret, or name other kinds.")
     return {
         "definition": export.definition,
         "secrets": dict(sorted(export.secrets.items())),

@@ -140,6 +140,36 @@ class TestStory:
         assert canary not in json.dumps([task.result for task in story.tasks])
 
 
+def test_export_shows_words_that_a_template_repeats(cloud: Simulator) -> None:
+    name = "temperature-reading"
+    words = {"event": name, "product": PRODUCT_SLUG, "topic": "barn/temperatures"}
+    hook = {"event": name, "url": "https://hooks.example.net/in", "json": words}
+    definition = {"environment": {"TOPIC": "barn/temperatures"}, "integrations": {name: hook}}
+    info = {"product": PRODUCT_SLUG, "kinds": ["environment", "integrations"], "as_definition": True}
+    tasks = [
+        {"name": "Apply", MODULE: {"product": PRODUCT_SLUG, "definition": definition}},
+        {"name": "Export", f"{MODULE}_info": info, "register": "exported"},
+        {"name": "Apply again", MODULE: {"product": PRODUCT_SLUG, "definition": "{{ exported.definition }}"}},
+        {
+            "name": "Repeat a header",
+            MODULE: {
+                "product": PRODUCT_SLUG,
+                "definition": {"integrations": {name: {"headers": {"X-Key": "barn/temperatures"}}}},
+            },
+        },
+        {"name": "Export again", f"{MODULE}_info": info, "ignore_errors": True},
+    ]
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
+    run = run_playbook([play], env=cloud_environment(cloud.url)).succeeded()
+    exported = run.result("Export")["definition"]
+    assert exported["environment"] == {"TOPIC": "barn/temperatures"}
+    assert exported["integrations"][name]["event"] == name
+    assert not run.result("Apply again")["changed"]
+    refused = run.result("Export again")
+    assert refused["error"]["code"] == "conflict"
+    assert "environment.TOPIC" in refused["msg"]
+
+
 def test_failed_resource_is_named_and_nothing_is_removed(cloud: Simulator, tmp_path: Path) -> None:
     # Given a product with a group that the definition does not declare
     env = cloud_environment(cloud.url)

@@ -8,13 +8,14 @@ secret. Exports of the same product are equal, because everything is sorted.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._product.definition import SECRET
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Row, Staged
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.comparison import is_empty
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.comparison import is_empty, pair_leaves
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.secrets import hide_secrets
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.variants import has_field
@@ -86,6 +87,18 @@ def _to_plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_to_plain(item) for item in value]
     return sorted(value) if isinstance(value, (set, frozenset)) else value
+
+
+def list_masked_places(definition: Mapping[str, Any], secrets: Collection[str]) -> list[str]:
+    """Return the places of the values in a definition that contain secrets, such as ``environment.TOPIC``.
+
+    :param secrets: the strings that are masked in all output.
+    """
+    leaves = [leaf for name, section in definition.items() for leaf in pair_leaves(section, {}, name)]
+    texts = {
+        place: json.dumps(leaf, ensure_ascii=False) for place, leaf, _ in leaves if not place.endswith(f".{SECRET}")
+    }
+    return [place for place, text in texts.items() if any(secret in text for secret in secrets)]
 
 
 def describe_unknown(kinds: Collection[str], secrets: Collection[str]) -> list[str]:

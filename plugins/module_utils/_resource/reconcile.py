@@ -67,10 +67,12 @@ def reconcile_resources(
     return run.outcome
 
 
-def read_whole_rows(target: Target, kind: Kind, rows: Sequence[Row]) -> list[Row]:
+def read_whole_rows(target: Target, kind: Kind, rows: Sequence[Row], shown: Collection[str] = ()) -> list[Row]:
     """Return rows of a list with all their fields. Secrets in the rows are masked in all output from now on.
 
     If the list lacks fields, each resource is read with a separate request.
+
+    :param shown: texts that the output must show as they are; see :func:`find_secrets`.
     """
     found = list(rows)
     if kind.read_row is not None:
@@ -79,7 +81,7 @@ def read_whole_rows(target: Target, kind: Kind, rows: Sequence[Row]) -> list[Row
         # Keep the fields that are in the row of the list, but not in the response for the single resource.
         found = [{**row, **more} for row, more in zip(rows, whole, strict=True)]
     for row in found:
-        target.http.redact.add_secrets(find_secrets(kind, row))
+        target.http.redact.add_secrets(find_secrets(kind, row, [*shown, target.required_product.slug]))
     return found
 
 
@@ -114,7 +116,8 @@ class KindRun:
         :raises ParticleError: when the resources cannot be read, or cannot reach their declared state.
         """
         for each in self._declared.values():
-            self._target.http.redact.add_secrets(find_secrets(self.kind, list_given(self.kind, each)))
+            shown = [each.key, self._target.required_product.slug]
+            self._target.http.redact.add_secrets(find_secrets(self.kind, list_given(self.kind, each), shown))
         self._listed = rows = self.kind.list_rows(self._target)
         if self._prune:
             kept = [row for row in rows if not self.kind.is_reserved(row)]

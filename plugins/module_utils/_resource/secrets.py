@@ -8,7 +8,7 @@ Private to this collection.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import (
@@ -40,6 +40,8 @@ MIN_LITERAL = 12
 """A word in a string that may contain a secret is masked in all output if the word has at least this length. Tokens are
 longer than ordinary words."""
 
+_SECRET_PART = re.compile(r"(?i)auth|credential|key|pass|pin\b|secret|signature|token")
+"""The names of parts of a mapping that hold secrets in most cases, such as ``X-Api-Key``."""
 _ANY_VARIABLE = re.compile(r"\{\{\{[^{}]+\}\}\}|\{\{[^{}]+\}\}")
 
 
@@ -59,23 +61,44 @@ def _drop_placeholders(value: Any) -> Any:
     return value
 
 
-def find_secrets(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
+def find_secrets(kind: Kind, values: Mapping[str, Any], shown: Collection[str] = ()) -> Iterator[str]:
     """Yield the strings that must be masked in all output.
 
     These strings are secrets, long words in secrets, and all values from which ``Field.show`` removes a secret, such as
     URLs.
 
     :param values: the fields of a resource, keyed by the names in the cloud.
+    :param shown: texts that the output must show as they are. A template that contains one of them is no reason to mask
+        it. The texts of the resource itself are always included.
     """
+    known = {*shown, *list_shown_texts(kind, values)}
     for each in kind.compared:
         value = normalise(each, values.get(each.cloud))
         if is_empty(value):
             continue
         if each.secret:
             for path, leaf, _same in pair_leaves(value, value, each.name):
-                yield from _find_in_leaf(each, path, leaf)
+                # Only templates contain ordinary words: a password remains secret, wherever it is repeated.
+                is_template = _get_min_length(each, path) == MIN_LITERAL
+                found = _find_in_leaf(each, path, leaf)
+                yield from (word for word in found if not is_template or not any(word in text for text in known))
         elif each.show(value) != value:
             yield from {value, values[each.cloud]}
+
+
+def list_shown_texts(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the texts in a resource that are not secret: its key, and its settings without those that hold secrets.
+
+    :param values: the fields of the resource, keyed by the names in the cloud.
+    """
+    if (key := kind.get_key(values)) is not None:
+        yield key
+    for each in kind.compared:
+        value = normalise(each, values.get(each.cloud))
+        if is_empty(value) or each.secret or each.show(value) != value:
+            continue
+        for _path, leaf, _same in pair_leaves(value, value, each.name):
+            yield from (str(item) for item in (leaf if isinstance(leaf, list) else [leaf]))
 
 
 def _find_in_leaf(each: Field, path: str, leaf: Any) -> Iterator[str]:
@@ -105,8 +128,16 @@ def hide_secrets(each: Field, value: Any, name: Callable[[str], Any]) -> Any:
 def _hide_leaves(each: Field, value: Any, path: str, name: Callable[[str], Any]) -> Any:
     if isinstance(value, Mapping):
         return {part: _hide_leaves(each, item, f"{path}.{part}", name) for part, item in value.items()}
-    is_secret = is_mask(value) or any(_find_in_leaf(each, path, value))
+    is_secret = is_mask(value) or any(_find_in_leaf(each, path, value)) or _is_named_secret(each, path, value)
     return name(path) if is_secret else value
+
+
+def _is_named_secret(each: Field, path: str, leaf: Any) -> bool:
+    """Return whether a text is secret although it is short, because of the name of its part or of its option."""
+    part = path.rpartition(".")[2]
+    if part in each.open_parts or not isinstance(leaf, str) or not leaf or VARIABLE.fullmatch(leaf):
+        return False
+    return _get_min_length(each, path) == MIN_PASSWORD or _SECRET_PART.search(part) is not None
 
 
 def _get_min_length(each: Field, path: str) -> int:

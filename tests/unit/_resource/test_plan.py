@@ -28,6 +28,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import (
     ALWAYS,
     ON_CREATE,
+    join_errors,
     match_rows,
     plan_changes,
 )
@@ -272,6 +273,24 @@ class TestMatching:
         assert (caught.value.code, "Remove or rename all but one" in str(caught.value.hint)) == ("twins", True)
 
 
+class TestJoinedErrors:
+    """Several refusals are reported together."""
+
+    def test_errors_of_several_kinds_are_counted_one_by_one(self) -> None:
+        one, two, three = (
+            ParticleError("conflict", f"{word}.", hint="Correct it.") for word in ("One", "Two", "Three")
+        )
+        joined = join_errors([join_errors([one, two]), join_errors([three])])
+        assert joined.message == "3 resources cannot reach the declared state:\n  One.\n  Two.\n  Three."
+        assert joined.hint == "Correct it."
+
+    def test_all_secrets_that_a_resource_needs_are_named(self) -> None:
+        names = [f"KEY_{number}" for number in range(15)]
+        values = {"url": "https://x.net/", "event": "e", "json": {name: Placeholder(name) for name in names}}
+        with pytest.raises(ParticleError, match=", ".join(names)):
+            plan_changes(INTEGRATIONS, {}, [Declared("readings", values)])
+
+
 class TestShowing:
     """Shown values contain no secrets."""
 
@@ -324,6 +343,17 @@ class TestShowing:
         assert sorted(set(find_secrets(INTEGRATIONS, row))) == sorted(
             {TOKEN, "c4nary-0f1e2d3c", "p4ss", "longer-than-12", "0123456789abcdef", row["url"]}
         )
+
+    def test_shown_text_is_not_a_secret_because_a_template_repeats_it(self) -> None:
+        row = {
+            "name": "barn-temperature",
+            "event": "temperature-reading",
+            "json": {"event": "temperature-reading", "site": "field-logger", "key": "0123456789abcdef"},
+            "headers": {"X-Topic": "temperature-reading"},
+        }
+        found = set(find_secrets(INTEGRATIONS, row, ["product field-logger"]))
+        assert found == {"0123456789abcdef", "temperature-reading"}, "a header remains secret"
+        assert set(find_secrets(INTEGRATIONS, {**row, "headers": {}}, ["field-logger"])) == {"0123456789abcdef"}
 
 
 TEXTS = st.text("aB1*{} ", min_size=1, max_size=4)
