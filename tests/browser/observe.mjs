@@ -155,6 +155,7 @@ if (await page.getByRole('button', { name: 'Next', exact: true }).isVisible()) {
 const pressed = async (button) => {
   await button.click();
   const found = { status: await status(), pressed: await button.getAttribute('aria-pressed'), names: await cells('name') };
+  found.marked = await page.locator('#rows td.silent').count();
   await button.click();
   return { ...found, again: await status() };
 };

@@ -247,7 +247,10 @@ class TestPage:
 
 @pytest.fixture(scope="class")
 def large_page(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The page of 500 devices without a mesh. Every tenth is offline, and device 10 * N for N and a half days."""
+    """The page of 500 devices without a mesh. Every tenth is offline, and device 10 * N for N and a half days.
+
+    Devices are silent after 14 days. The last device was never heard.
+    """
     folder = tmp_path_factory.mktemp("large")
     fleet = [
         {
@@ -255,7 +258,7 @@ def large_page(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "product_id": PRODUCT_ID,
             "name": None if number == 1 else f"field-logger-{number:06}",
             "groups": [f"site-{number % 7}"],
-            "firmware_version": 40 + number % 3,
+            **({"last_heard": None} if number == 499 else {"firmware_version": 40 + number % 3}),
         }
         for number in range(500)
     ]
@@ -264,7 +267,7 @@ def large_page(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         for number in reversed(range(0, 500, 10)):
             cloud.change_device(device_id(number), online=False)
             cloud.advance(DAY if number else DAY / 2)
-        write(cloud, folder / "out", report_console_url=CONSOLE).succeeded()
+        write(cloud, folder / "out", report_console_url=CONSOLE, report_silent_days=14).succeeded()
     screenshot = Path(os.environ.get("MESHFLEET_SCREENSHOT", folder / "page.png")).with_stem("large")
     return observe_report(folder / "out" / "fleet.html", "field-logger-000042", screenshot)
 
@@ -291,11 +294,12 @@ class TestLargePage:
     def test_columns_of_a_mesh_are_not_shown(self, large_page: dict[str, Any]) -> None:
         assert not {"Network", "Role", "State", "Notes", "MAC address"} & set(large_page["heads"])
 
-    def test_filter_shows_devices_that_are_silent_for_a_week(self, large_page: dict[str, Any]) -> None:
-        assert large_page["silent"]["status"] == "43 of 500 devices"
-        options = large_page["silences"]
-        assert options == ["all", "more than 1 day", "more than 7 days", "more than 30 days"]
-        assert large_page["counts"][-1].split("\n") == ["43", "silent", "more than 7 days"]
+    def test_number_of_silent_devices_follows_the_chosen_days(self, large_page: dict[str, Any]) -> None:
+        assert large_page["silent"]["status"] == "37 of 500 devices"
+        days = ["more than 1 day", "more than 7 days", "more than 14 days", "more than 30 days"]
+        assert large_page["silences"] == ["all", *days, "never heard"]
+        assert large_page["counts"][-1].split("\n") == ["37", "silent", "more than 14 days, 1 never"]
+        assert (large_page["silent"]["marked"], large_page["offline"]["marked"]) == (37, 36)
 
     def test_presence_is_explained_beside_its_counts(self, large_page: dict[str, Any]) -> None:
         said = {line.split("\n")[1]: line.split("\n")[2] for line in large_page["counts"]}
@@ -464,6 +468,13 @@ def test_address_of_the_console_that_is_not_a_url_is_refused(simulator: Simulato
     run = write(simulator, tmp_path / "out", report_console_url="javascript:alert(1)")
     message = run.result("Validate the address of the console")["msg"]
     assert "report_console_url must be an address that begins with https:// or http://" in message
+    assert simulator.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize("days", [0, "soon"])
+def test_number_of_silent_days_that_is_not_valid_is_refused(simulator: Simulator, tmp_path: Path, days: Any) -> None:
+    run = write(simulator, tmp_path / "out", report_silent_days=days)
+    assert "must be a number of days from 1" in run.result("Validate the number of silent days")["msg"]
     assert simulator.stats()["requests"] == 0
 
 

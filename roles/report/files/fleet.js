@@ -13,8 +13,7 @@
     "platform", "product", "groups", "network", "role", "state", "firmware_version", "system_firmware_version",
     "presence", "silent", "owner", "advisories", "advisories_open",
   ];
-  const SILENCES = [1, 7, 30]; // days
-  const LONG_SILENCE = "more than 7 days";
+  const NEVER = "never heard";
   const ON_SCREEN = ["last_heard"]; // on paper there is its age
   const DIGITS = ["id", "serial_number", "mac", "iccid", "imei"];
   const PRESENCE = {
@@ -26,6 +25,9 @@
   const MOST_CHOICES = 200;
 
   const data = JSON.parse(document.getElementById("data").textContent);
+  // The ends of silences in days. A device is silent after the days that the user of the report has chosen.
+  const SILENCES = [...new Set([1, 7, 30, data.silent_days])].sort((left, right) => left - right);
+  const longer = (days) => `more than ${days} day${days === 1 ? "" : "s"}`;
   const at = Object.fromEntries(data.columns.map((name, index) => [name, index]));
   const order = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
   const id = (name) => document.getElementById(name);
@@ -63,6 +65,7 @@
   const number = (list, word) => `${list.length} ${word}${list.length === 1 ? "" : "s"}`;
 
   function shown(name, value) {
+    if (name === "last_heard_age" && value === null) return "never";
     if (isEmpty(value)) return null;
     if (name === "last_heard_age") return `${words(value)} ago`;
     if (name === "last_heard") return moment(value);
@@ -71,8 +74,9 @@
 
   // A device that was never heard has been silent for any number of days.
   function silences(row) {
-    const age = row.cells[at.last_heard_age] ?? Infinity;
-    return SILENCES.filter((days) => age > days * 86400).map((days) => `more than ${days} day${days === 1 ? "" : "s"}`);
+    const age = row.cells[at.last_heard_age];
+    if (age === null) return [...SILENCES.map(longer), NEVER];
+    return SILENCES.filter((days) => age > days * 86400).map(longer);
   }
 
   const values = (row, name) => {
@@ -158,6 +162,7 @@
         const content = name === linked ? element("a", { href: page, rel: "noopener noreferrer" }, text) : text;
         cell.append(index === 0 ? element("div", null, content) : content);
         if ((name === "presence" && Object.hasOwn(PRESENCE, text)) || (name === "state" && Object.hasOwn(STATES, text))) cell.className = text;
+        if (name === "last_heard_age" && silences(row).includes(longer(data.silent_days))) cell.className = "silent";
         if (DIGITS.includes(name)) cell.className = "digits";
         if (name === "notes") cell.className = "wide";
       }
@@ -360,7 +365,9 @@
   for (const [kind, says] of Object.entries(PRESENCE)) {
     id("counts").append(count(countWith("presence", kind), kind, says, "presence"));
   }
-  id("counts").append(count(countWith("silent", LONG_SILENCE), "silent", LONG_SILENCE, "silent", LONG_SILENCE));
+  const silent = longer(data.silent_days);
+  const never = countWith("silent", NEVER);
+  id("counts").append(count(countWith("silent", silent), "silent", never ? `${silent}, ${never} never` : silent, "silent", silent));
   const withoutMac = rows.filter((row) => isEmpty(row.cells[at.mac]));
   if (withoutMac.length) {
     id("mac").hidden = false;
