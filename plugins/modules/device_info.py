@@ -71,7 +71,8 @@ options:
   include_limit:
     description:
       - Maximum number of devices from which vitals and variables are read.
-      - If there are more such devices, the task fails before it reads from the first device.
+      - If there are more such devices, the task fails before it reads from the first device. Raise the value to read
+        from a larger fleet. The requests are sent in parallel and within the request budget.
     type: int
     default: 100
   as_manifest:

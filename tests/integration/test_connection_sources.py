@@ -37,6 +37,7 @@ MODULES: dict[str, dict[str, Any]] = {
     "api_user": {"product": PRODUCT_SLUG, "name": "nightly-report", "state": "absent"},
     "auth_doctor": {},
     "device": {"product": PRODUCT_SLUG, "id": DEVICE, "state": "absent"},
+    "device_call": {"product": PRODUCT_SLUG, "function": "led"},
     "device_facts": {"product": PRODUCT_SLUG, "id": DEVICE},
     "device_info": {"product": PRODUCT_SLUG},
     "firmware": {"product": PRODUCT_SLUG, "version": 8, "state": "absent"},

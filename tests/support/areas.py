@@ -42,8 +42,8 @@ AREAS = {
         ),
     ),
     "devices": Area(
-        unit="_fleet/devices_by_label",
-        integration="api_request device publish_event",
+        unit="_calls/* _fleet/devices_by_label",
+        integration="api_request device device_call publish_event",
     ),
     "facts": Area(
         unit="_facts/* plugin_utils/*",

@@ -128,6 +128,12 @@ def sim_task(tenant: Tenant, **options: Any) -> Task:
     return {"name": "SIM", "meshfleet.particle.sim": given}
 
 
+def call_task(tenant: Tenant, **options: Any) -> Task:
+    """Build a task that calls a function on all devices of the product."""
+    given = {"product": tenant.product, "function": "led", "argument": "on", **options}
+    return {"name": "Call", "meshfleet.particle.device_call": given}
+
+
 def environment_task(tenant: Tenant, **options: Any) -> Task:
     """Build a task that calls the module `product_environment`."""
     return {"name": "Environment", "meshfleet.particle.product_environment": {"product": tenant.product, **options}}
@@ -568,6 +574,11 @@ DEVICE_CASES = (
     ),
 )
 
+CALL_CASES = (
+    Case("called devices", lambda tenant: [call_task(tenant)], before=import_devices),
+    Case("call without devices", lambda tenant: [call_task(tenant)], changes=False),
+)
+
 PRODUCT_CASES = (
     Case("new webhook", apply_webhook),
     Case("unchanged webhook", apply_webhook, before=apply_webhook, changes=False),
@@ -725,6 +736,6 @@ TOKEN_CASES = (
 )
 
 CASES = (
-    *(*FLEET_CASES, *NETWORK_CASES, *DEVICE_CASES, *PRODUCT_CASES, *ROLLOUT_CASES),
+    *(*FLEET_CASES, *NETWORK_CASES, *DEVICE_CASES, *CALL_CASES, *PRODUCT_CASES, *ROLLOUT_CASES),
     *(*REQUEST_CASES, *ROLE_CASES, *TOKEN_CASES),
 )

@@ -29,6 +29,7 @@ RANKS: dict[tuple[str, ...], int] = {
     ("module_utils", "_module"): 15,
     ("module_utils", "_product"): 14,
     ("module_utils", "_resource"): 13,
+    ("module_utils", "_calls"): 13,
     ("module_utils", "_rollout"): 11,
     ("module_utils", "_firmware"): 10,
     ("module_utils", "_fleet"): 12,

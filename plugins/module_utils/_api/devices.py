@@ -12,6 +12,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows impor
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.failures import build_ambiguous_write
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
@@ -70,8 +71,9 @@ def update_account_device(http: Http, device: str, name: str, value: Any) -> Non
     http.send(Request("PUT /v1/devices/:idOrName", action, {"idOrName": device}, json={name: value}))
 
 
-RESERVED_VARIABLES = frozenset("backup_files docs events network owner ping target_profile unprotect".split())
-"""Names of variables that cannot be read, because other routes use these names (endpoints.yml: not_rest_paths)."""
+RESERVED_NAMES = frozenset("backup_files docs events network owner ping target_profile unprotect".split())
+"""Names of variables that cannot be read and of functions that cannot be called, because other routes use these names
+(endpoints.yml: not_rest_paths)."""
 
 
 def read_variable(http: Http, product: str | None, device: str, name: str) -> Any:
@@ -89,3 +91,36 @@ def read_variable(http: Http, product: str | None, device: str, name: str) -> An
         route, path_params = "GET /v1/products/:p/devices/:id/:varName", {**path_params, "p": product}
     data = http.send(Request(route, action, path_params, retry=Retry.UNSENT)).data
     return data.get("result") if isinstance(data, dict) else None
+
+
+_NO_FUNCTION_HINT = "Check the name of the function, and that the device runs firmware with this function."
+
+
+def call_function(http: Http, product: str | None, device: str, name: str, argument: str | None = None) -> int | None:
+    """Call a function of a device, and return its value (endpoints.yml: device_function_call).
+
+    The call is sent again only if it certainly did not reach the device, because a function is not idempotent.
+
+    :param product: the id or slug of the device's product; ``None`` to use the route of the account.
+    :param argument: the argument, which may be a secret. The cloud may quote it, so that its words are not shown.
+    :returns: ``None`` if the cloud has reported no value.
+    :raises ParticleError: ``ambiguous_write`` when the function may have run, because the device or the cloud did not
+        answer; ``device_offline`` when the cloud did not pass on the call, because the device is not connected;
+        ``not_found`` when the device has no function of this name.
+    """
+    action = f"call function {name} of device {device}"
+    route, path_params = "POST /v1/devices/:id/:functionName", {"id": device, "functionName": name}
+    if product is not None:
+        route, path_params = "POST /v1/products/:p/devices/:id/:functionName", {**path_params, "p": product}
+    body = {} if argument is None else {"arg": argument}
+    try:
+        data = send_create(http, Request(route, action, path_params, json=body, private=argument is not None))
+    except ParticleError as error:
+        # Only the status 404 says that the device is not connected. After "Timed out.", the function may have run.
+        if error.code == "device_offline" and error.status != 404:
+            raise build_ambiguous_write(error, action) from None
+        if error.code == "not_found":
+            error.hint = _NO_FUNCTION_HINT
+        raise
+    value = data.get("return_value")
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -156,6 +156,7 @@ _CODES_BY_TEXT = (
     ("isn't online", "device_offline"),
     ("timed out", "device_offline"),
     ("didn't hear back", "device_offline"),
+    ("is not connected", "device_offline"),
     ("device does not exist", "not_found"),
     ("already claimed", "conflict"),
     ("already exists", "conflict"),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import RESERVED_VARIABLES, read_variable
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import RESERVED_NAMES, read_variable
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.diagnostics import get_last_vitals
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
@@ -55,7 +55,7 @@ class WantedDetails:
 
     def __post_init__(self) -> None:
         wanted = {*self.variables, *([self.mac_variable] if self.mac_variable is not None else [])}
-        wrong = sorted(name for name in wanted if name in RESERVED_VARIABLES or not name.strip())
+        wrong = sorted(name for name in wanted if name in RESERVED_NAMES or not name.strip())
         if wrong:
             names = ", ".join(map(repr, wrong))
             message = f"{names} cannot be read: the name of a variable must not be empty or reserved by the cloud."
