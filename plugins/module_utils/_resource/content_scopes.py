@@ -33,6 +33,7 @@ _SIMS = frozenset({"products:get", *(f"sims:{action}" for action in ("import", "
 
 CONTENT_SCOPES: Mapping[str, frozenset[str]] = {
     "device": _FLEET,
+    "device_call": frozenset({*_LOOK, "devices.function:call"}),
     "device_facts": _LOOK,
     "device_group": _GROUPS,
     "device_info": frozenset({*_LOOK, *_DETAILS, "ledger.instances:get"}),

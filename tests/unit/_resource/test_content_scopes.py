@@ -22,6 +22,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._calls.options import read_declaration
+from ansible_collections.meshfleet.particle.plugins.module_utils._calls.outcome import build_result
+from ansible_collections.meshfleet.particle.plugins.module_utils._calls.run import Callbacks, run_calls
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import CONFIRMATIONS, Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
@@ -111,7 +114,9 @@ class Run:
     def __call__(self, module: str, *, check_mode: bool = False, **options: Any) -> None:
         """Run a task with a module of this name."""
         found = importlib.import_module(f"{MODULES}.{module}")
-        work = {"fleet": run_fleet, "product": run_product}.get(module) or getattr(found, module)
+        work = {"device_call": run_call, "fleet": run_fleet, "product": run_product}.get(module) or getattr(
+            found, module
+        )
         options = {"product": PRODUCT_SLUG, **options} if "product" in found.SPEC else options
         validation = ArgumentSpecValidator(found.SPEC).validate(options)
         assert validation.error_messages == []
@@ -126,6 +131,14 @@ class Run:
         )
         result = carry_out_work(task, work)
         self.outcomes.append({name: value for name, value in result.items() if name not in ("age", "cloud")})
+
+
+def run_call(task: Task) -> dict[str, Any]:
+    """Do the work of module `device_call`, whose action plugin shows the progress."""
+    declared = read_declaration(task.options)
+    with task.open_session() as http:
+        calls = run_calls(http, declared, Callbacks(task.warn), check_mode=task.check_mode)
+    return build_result(declared.call, calls, check_mode=task.check_mode, is_tolerant=False)
 
 
 def run_fleet(task: Task) -> dict[str, Any]:
@@ -154,6 +167,10 @@ Scenario = Callable[[Run], None]
 
 def gather(run: Run) -> None:
     run("device_info", products=[PRODUCT_SLUG])
+
+
+def call_led(run: Run) -> None:
+    run("device_call", products=[PRODUCT_SLUG], function="led", argument="on")
 
 
 def gather_facts(run: Run) -> None:
@@ -355,6 +372,7 @@ FLEET = (
     declare_field_that_the_list_lacks,
 )
 SCENARIOS: Mapping[str, Sequence[Scenario]] = {
+    "device_call": (call_led,),
     "device_facts": (gather_facts,),
     "device_group": (manage_group,),
     "device_info": (gather, gather_details, gather_network, export_during_rollout),
