@@ -133,6 +133,17 @@ options:
       - Requires O(product), and Device OS 6.4 or newer. Older devices never get variables, so the module warns about
         them.
     type: dict
+  from_product:
+    description:
+      - Id or slug of another product of the account, from which the device is moved if it is there. A device that is
+        in neither product is imported, and a device that is already in O(product) is left there.
+      - The device keeps its name, its notes, and those of its groups that O(product) has, unless these options
+        are set. A member of a network requires O(mesh).
+      - A device can be in one product only, so it leaves the other product before it is imported. If the run is
+        interrupted between the two, the next run imports the device, but no longer knows its groups.
+      - The other product is read only if a device is not in O(product) yet.
+      - Requires O(product).
+    type: str
   claimed:
     description:
       - Whether the account should have a claim to the device. V(true) claims the device, and V(false) gives up the
@@ -340,6 +351,12 @@ EXAMPLES = r"""
       POLL_S: 30
       DEBUG_HOST:
         state: absent
+
+- name: Move a device out of another product of the account
+  meshfleet.particle.device:
+    product: field-logger
+    serial_number: P046AB123456789
+    from_product: lab-loggers
 
 - name: Make a device the gateway of a network
   meshfleet.particle.device:
@@ -601,6 +618,7 @@ SPEC = build_argument_spec(
     **build_option_specs(),
     groups={"type": "list", "elements": "str"},
     environment={"type": "dict"},
+    from_product={"type": "str"},
     groups_mode={"type": "str", "choices": ["add", "exact"], "default": "add"},
     claimed={"type": "bool"},
     mesh={"type": "dict"},

@@ -162,6 +162,17 @@ options:
           - Requires O(product), and Device OS 6.4 or newer. Older devices never get variables, so the module warns
             about them.
         type: dict
+      from_product:
+        description:
+          - Id or slug of another product of the account, from which the device is moved if it is there. A device that
+            is in neither product is imported, and a device that is already in O(product) is left there.
+          - The device keeps its name, its notes, and those of its groups that O(product) has, unless these keys are
+            declared. A member of a network must declare O(devices[].mesh).
+          - A device can be in one product only, so it leaves the other product before it is imported. If the run is
+            interrupted between the two, the next run imports the device, but no longer knows its groups.
+          - The other product is read only if a device is not in O(product) yet.
+          - Requires O(product).
+        type: str
       claimed:
         description:
           - Whether the account should have a claim to the device. V(true) claims the device, and V(false) gives up the
@@ -665,6 +676,14 @@ EXAMPLES = r"""
     product: field-logger
     state: absent
     confirm: [removals]
+
+- name: Move a device out of another product of the account, and give it another name
+  meshfleet.particle.fleet:
+    product: field-logger
+    devices:
+      - id: e00fce68aabbccddeeff0024
+        from_product: lab-loggers
+        name: barn-spare
 
 - name: Remove one device from the product, and keep the others
   meshfleet.particle.fleet:

@@ -57,7 +57,7 @@ AREAS = {
             "_api/* _budget/* _documents/* _manifest/* _fleet/apply _fleet/declared_state_property _fleet/environment "
             "_fleet/fault_storm _fleet/batches _fleet/checks/firmware_versions _fleet/checks/other_products "
             "_fleet/checks/rollout_locks _fleet/checks/shared_names _fleet/checks/undeclared_result "
-            "_fleet/list_cost _fleet/undeclared _fleet/lifecycle _fleet/lost_creates _fleet/paced_fleet "
+            "_fleet/list_cost _fleet/moves _fleet/undeclared _fleet/lifecycle _fleet/lost_creates _fleet/paced_fleet "
             "_fleet/plan _fleet/progress _fleet/reconcile _fleet/removed_sims"
         ),
         integration=(

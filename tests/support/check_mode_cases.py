@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from support.firmware import make_binary
-from support.simulator import PASSWORD
+from support.simulator import PASSWORD, PRODUCT_SLUG
 
 Task = dict[str, Any]
 
@@ -481,6 +481,16 @@ FLEET_CASES = (
         "removed fleet",
         lambda tenant: [fleet_task(manifest=build_barn(tenant), state="absent", confirm=True)],
         before=apply_whole_fleet,
+    ),
+    Case(
+        "devices that are moved between products",
+        lambda tenant: [
+            fleet_task(product=tenant.product, devices=[{"id": id, "from_product": PRODUCT_SLUG} for id in tenant.ids])
+        ],
+        before=lambda tenant: [
+            fleet_task(product=PRODUCT_SLUG, devices=[{"id": id, "name": id[-4:], "groups": ["north"]}])
+            for id in tenant.ids[:3]
+        ],
     ),
     Case(
         "devices of a fleet that are removed",

@@ -63,7 +63,11 @@ VARIABLE: Schema = {
 
 GROUP: Schema = {"type": "string", "pattern": f"^(?!{RESERVED_GROUPS}){translate_form(GROUP_NAME)[1:]}"}
 
+PRODUCT: Schema = {"type": ["string", "integer"], "pattern": r"\S"}
+"""The schema of the id or slug of a product."""
+
 DEVICE_FORMS: Mapping[str, Schema] = {
+    "from_product": PRODUCT,
     "id": ID,
     **{
         name: {"type": "string", "pattern": translate_form(form, loose=True)}
@@ -115,7 +119,7 @@ def _build_top(name: str, options: Mapping[str, Any]) -> Schema:
     others = [backend for backend in BACKENDS if backend != LEDGER.name]
     has_other_backend = {"required": ["backend"], "properties": {"backend": {"enum": others}}}
     forms: Mapping[str, Schema] = {
-        "product": {"type": ["string", "integer"], "pattern": r"\S"},
+        "product": PRODUCT,
         "networks": {
             "type": ["object", "null"],
             "patternProperties": {LEDGER_NETWORK: network},

@@ -60,6 +60,7 @@ PURE = (
     ("module_utils", "_firmware", "limits"),
     ("module_utils", "_fleet", "plan"),
     ("module_utils", "_fleet", "environment", "plan"),
+    ("module_utils", "_fleet", "moves", "plan"),
     *(("module_utils", "_resource", name) for name in ("comparison", "declarations", "display", "plan", "secrets")),
     *(("module_utils", "_rollout", name) for name in ("begin", "brake", "decision", "ending", "health")),
     *(("module_utils", "_rollout", name) for name in ("model", "plan", "view", "waves")),

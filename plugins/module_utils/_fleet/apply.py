@@ -75,6 +75,7 @@ def apply_plan(
     """
     writes = _Writes(target, mesh, max_failures, report)
     changing = writes.set_up(plan)
+    writes.leave_other_products(changing)
     writes.import_into_product([device for device in changing if device.imports and not device.claims], None)
     writes.import_into_product([device for device in changing if device.claims], plan.claim_user)
     writes.keep_undeclared_devices(changing)
@@ -148,6 +149,16 @@ class _Writes:
                     member for member in shared.members if self.state.is_in(member, WriteState.DONE)
                 )
 
+    def leave_other_products(self, devices: Sequence[DevicePlan]) -> None:
+        """Remove the devices that are moved from their other products."""
+
+        def leave(device: DevicePlan) -> None:
+            if device.leaves is not None:
+                product = device.leaves.id
+                self._try_write([device.id], lambda: remove_product_device(self._http, product, device.id))
+
+        map_in_parallel(leave, [device for device in devices if device.leaves is not None], self._http.workers)
+
     def import_into_product(self, devices: Sequence[DevicePlan], claim_user: str | None) -> None:
         """Import devices into the product.
 
@@ -157,7 +168,7 @@ class _Writes:
         """
         if self._target.product is None:
             return
-        keys_of = {device.id: device.key for device in devices}
+        keys_of = {device.id: device.key for device in self._list_remaining(devices)}
         called = {key.lower(): device for device, key in keys_of.items()}
 
         def send(chunk: Sequence[str]) -> bool:

@@ -25,6 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 
 if TYPE_CHECKING:
     from ansible_collections.meshfleet.particle.plugins.module_utils._api.environment import Level
+    from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,18 @@ class ObservedDevice:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where a device is moved from.
+
+    :param product: the product that the device leaves.
+    :param device: the device in this product.
+    """
+
+    product: Product
+    device: ObservedDevice
+
+
+@dataclass(frozen=True)
 class Observed:
     """The observed state of a fleet.
 
@@ -62,6 +75,7 @@ class Observed:
     :param unapproved_labels: the labels of the devices in ``unapproved``, as in :class:`ObservedDevice`.
     :param unread: the number of further devices that the manifest does not declare.
     :param is_whole: whether all devices of the product or account were read.
+    :param sources: the other products from which devices must be moved, keyed by device id.
     :param undeclared: the names of the devices of the product or account that the manifest does not declare, keyed by
         device id. Of a long list, only some devices were read.
     """
@@ -75,6 +89,7 @@ class Observed:
     unapproved_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     unread: int = 0
     is_whole: bool = True
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
 
 Change = tuple[Any, Any]
@@ -88,6 +103,7 @@ class DevicePlan:
     :param id: the device id. While the device id is unknown, this is the identifier that declares the device.
     :param changes: the changes, keyed by field name, as shown to the user.
     :param removes: whether the device leaves the product.
+    :param leaves: the other product that the device leaves before it is imported; ``None`` if it leaves no product.
     :param denies: whether the product must stop accepting the device.
     :param mesh: the writes for the network of the device, as the mesh backends have planned them.
     :param edits: the edits of environment variables that the device needs before they are rolled out; empty if only the
@@ -106,6 +122,7 @@ class DevicePlan:
     unclaims: bool = False
     removes: bool = False
     denies: bool = False
+    leaves: Product | None = None
     add_groups: frozenset[str] = frozenset()
     remove_groups: frozenset[str] = frozenset()
     fields: Mapping[str, Value] = field(default_factory=dict)

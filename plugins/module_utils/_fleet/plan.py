@@ -26,6 +26,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
     ObservedDevice,
     Plan,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.moves.plan import find_move_obstacle, plan_move
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     APPROVED,
     DENIED,
@@ -65,7 +66,7 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
         elif record.fields.get("approval") == DENIED:
             plans.append(_plan_denial(record, device, observed))
         else:
-            plan = _plan_device(record, device, manifest, member)
+            plan = plan_move(_plan_device(record, device, manifest, member), observed.sources.get(record.id))
             plans.append(_plan_approval(plan, observed.unapproved.get(record.id)))
     needed = {group for plan in plans for group in plan.add_groups}
     return Plan(
@@ -98,6 +99,8 @@ def _find_obstacle(
     if approval is not None and not is_removed and "approval" not in record.fields:
         return _build_quarantine_error(record, approval, manifest)
     if error := _find_claim_obstacle(record, device, manifest, observed):
+        return error
+    if error := find_move_obstacle(record, observed.sources.get(record.id)):
         return error
     variables = device.variables if device is not None else None
     if variables and (error := find_environment_obstacle(record.key, record.environment, variables)):
@@ -300,7 +303,12 @@ def keep_only_import(device: DevicePlan) -> DevicePlan:
     After the import, the list of the product shows the device id.
     """
     return DevicePlan(
-        device.id, device.changes, imports=device.imports, claims=device.claims, declared_by=device.declared_by
+        device.id,
+        device.changes,
+        imports=device.imports,
+        claims=device.claims,
+        declared_by=device.declared_by,
+        leaves=device.leaves,
     )
 
 

@@ -30,6 +30,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.u
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.environment.observe import observe_variables
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.labels import resolve_ids
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Observed, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.moves.observe import observe_sources
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.moves.plan import keep_values
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import observe_fleet
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import (
     NO_MESH,
@@ -60,7 +62,8 @@ def plan_fleet(run: Run) -> Plan:
     :raises ParticleError: when the declared state is impossible, or when the user must first confirm the plan.
     """
     run.observed = observe_fleet(run.target, run.manifest)
-    run.manifest = resolve_ids(run.manifest, run.observed.ids)
+    run.observed = observe_sources(run.target, run.manifest, run.observed)
+    run.manifest = keep_values(resolve_ids(run.manifest, run.observed.ids), run.observed)
     if not run.labels_known:  # otherwise the run has imported devices, which an earlier plan did not know
         _add_undeclared_devices(run)
     _add_members_of_absent_networks(run)
@@ -92,7 +95,8 @@ def plan_again(run: Run, devices: Set[str]) -> Plan:
     records = tuple(record for record in run.manifest.devices if record.id in devices)
     manifest = replace(run.manifest, devices=records, undeclared=IGNORE)
     looked_at = run.manifest if any(record.has_mesh_declaration for record in run.manifest.devices) else manifest
-    observed = observe_variables(run.target, manifest, observe_fleet(run.target, looked_at), {})
+    observed = observe_sources(run.target, manifest, observe_fleet(run.target, looked_at))
+    observed = observe_variables(run.target, manifest, observed, {})
     plan = respect_rollout_locks(run, make_plan(manifest, observed, _plan_mesh(run, looked_at, observed)))
     _refuse_many_removals(run, plan)
     return plan

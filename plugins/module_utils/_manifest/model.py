@@ -51,6 +51,7 @@ class DeviceRecord:
         backends.
     :param labels: the other declared identifiers of the device, each with its place in the manifest for messages. The
         cloud must show the same values for the device.
+    :param from_product: the id or slug of the product from which the device may be moved; ``None`` when not declared.
     :param is_undeclared: whether the manifest does not declare the device. The run must then remove the device, or take
         it out of a network that is removed.
     :param is_removed: whether the run must remove the device, although it removes not all devices: the manifest
@@ -72,6 +73,7 @@ class DeviceRecord:
     is_outside_cloud: bool = False
     labels: Mapping[Identifier, str] = field(default_factory=dict, compare=False)
     environment: Edits = field(default_factory=dict)
+    from_product: str | None = None
     is_undeclared: bool = False
     is_removed: bool = False
     place: str = field(default="", compare=False)

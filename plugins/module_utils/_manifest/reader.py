@@ -94,7 +94,7 @@ def _list_product_keys() -> tuple[str, ...]:
     The key ``mesh`` is not in the result, because the backend of the network decides whether ``mesh`` requires a
     product.
     """
-    return ("groups", *(field.name for field in list_fields(product_only=True)), "environment")
+    return ("groups", *(field.name for field in list_fields(product_only=True)), "environment", "from_product")
 
 
 def read_manifest(
@@ -137,7 +137,14 @@ def _keep_removal(record: DeviceRecord, claimed: bool | None, identities: Mappin
     fields = {name: value for name, value in record.fields.items() if name == "name"}
     claimed = False if claimed is False else None
     return replace(
-        record, fields=fields, environment={}, claimed=claimed, leaves_mesh=True, identities=identities, mesh=None
+        record,
+        fields=fields,
+        environment={},
+        claimed=claimed,
+        leaves_mesh=True,
+        identities=identities,
+        mesh=None,
+        from_product=None,
     )
 
 
@@ -163,7 +170,7 @@ class _Reader(ValueReader):
             self.add_mistake((), "is empty; declare devices")
             data = {"devices": []}
         top = self.read_mapping(data, (), MANIFEST_KEYS)
-        product = self._read_product(top["product"]) if "product" in top else None
+        product = self._read_product(top["product"], ("product",)) if "product" in top else None
         mode = self.read_choice(top.get("groups_mode", "add"), ("groups_mode",), ("add", "exact"))
         unique = self.read_boolean(top.get("unique_names", True), ("unique_names",))
         undeclared = self._read_undeclared(top)
@@ -216,14 +223,14 @@ class _Reader(ValueReader):
         phrase = f"{name} is deprecated as the name of {self._former_names[name]}"
         return f"{self.describe(places[0])}{others}: {phrase}; rename the key."
 
-    def _read_product(self, value: Any) -> str | None:
+    def _read_product(self, value: Any, place: Place) -> str | None:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if not isinstance(value, str) or not value.strip():
             phrase = f"must be the id or slug of a product, got {describe_type(value)}{advise_quotes(value)}"
-            self.add_mistake(("product",), phrase)
+            self.add_mistake(place, phrase)
             return None
-        return self.read_line(value.strip(), ("product",))
+        return self.read_line(value.strip(), place)
 
     def _read_device(
         self, value: Any, place: Place, networks: Mapping[str, Network], memberships: MembershipReader
@@ -247,6 +254,9 @@ class _Reader(ValueReader):
         environment = (
             read_environment(self, device["environment"], (*place, "environment")) if "environment" in device else {}
         )
+        from_product = None
+        if "from_product" in device:
+            from_product = self._read_product(device["from_product"], (*place, "from_product"))
         mesh, leaves = None, False
         if "mesh" in device:
             mesh, leaves = memberships.read(device["mesh"], (*place, "mesh"), is_staying=not is_removed)
@@ -270,6 +280,7 @@ class _Reader(ValueReader):
             is_outside_cloud=is_outside_cloud,
             labels=identity.labels,
             environment=environment,
+            from_product=from_product,
             is_removed=is_removed,
         )
         if len(self.found) > before:
@@ -382,6 +393,7 @@ class _Reader(ValueReader):
             others += ["groups"] if record.groups is not None else []
             others += ["environment"] if record.environment else []
             others += ["claimed"] if record.claimed is not None else []
+            others += ["from_product"] if record.from_product is not None else []
             others += ["mesh"] if record.has_mesh_declaration else []
             if record.fields.get("approval") == DENIED and others:
                 phrase = (

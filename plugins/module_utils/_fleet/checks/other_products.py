@@ -78,6 +78,8 @@ def _record_uncertain_devices(run: Run, plan: Plan, unlisted: set[str]) -> None:
 
 def _is_new(device: DevicePlan) -> bool:
     """Return whether a device is imported into the product, or claimed for the account, for the first time."""
+    if device.leaves is not None:
+        return False
     return "approval" not in device.changes and (device.imports or (device.claims and "product" not in device.changes))
 
 

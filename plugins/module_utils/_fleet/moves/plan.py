@@ -1,0 +1,103 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan how devices are moved out of other products of the account. Private to this collection.
+
+A device can be in one product only, so it leaves its product before it is imported. Between the two, the device is in
+no product, and a run that was interrupted there imports the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
+    Change,
+    DevicePlan,
+    Observed,
+    ObservedDevice,
+    Source,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
+    is_different,
+    list_put_fields,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
+    DeviceRecord,
+    Manifest,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
+
+KEPT_FIELDS = ("name", "notes")
+"""The fields that a moved device keeps if they are not declared."""
+
+
+def keep_values(manifest: Manifest, observed: Observed) -> Manifest:
+    """Return the manifest, in which devices to move declare the values that they keep.
+
+    A device keeps its name, its notes, and those of its groups that the product of the run has.
+    """
+    if not observed.sources:
+        return manifest
+    records = tuple(
+        _keep_values(record, source.device, observed.groups) if (source := observed.sources.get(record.id)) else record
+        for record in manifest.devices
+    )
+    return replace(manifest, devices=records)
+
+
+def _keep_values(record: DeviceRecord, device: ObservedDevice, groups: Iterable[str]) -> DeviceRecord:
+    fields = {name: value for name in KEPT_FIELDS if (value := device.fields.get(name))}
+    known = frozenset(groups) & _list_own_groups(device)
+    own = (known or None) if record.groups is None else record.groups
+    return replace(record, fields={**fields, **record.fields}, groups=own)
+
+
+def find_move_obstacle(record: DeviceRecord, source: Source | None) -> ParticleError | None:
+    """Return the error of a device that must not be moved, because it is a member of a network in its product.
+
+    The instructions of a member belong to the account, so they would remain, and the device would try to stay in the
+    network.
+    """
+    if source is None or record.has_mesh_declaration or _list_own_groups(source.device) == source.device.groups:
+        return None
+    message = f"Device {record.key} is a member of a network in product {source.product.slug}, so it was not moved."
+    hint = "Declare mesh for the device: the network that it joins, or state: absent."
+    return ParticleError("conflict", message, hint=hint)
+
+
+def plan_move(plan: DevicePlan, source: Source | None) -> DevicePlan:
+    """Return the plan of an import, in which the device first leaves its other product.
+
+    The changes are shown from the values in the other product. All values are written nevertheless.
+
+    :param source: the other product and the device there; ``None`` if the device is not moved.
+    """
+    if source is None:
+        return plan
+    device = source.device
+    changes: dict[str, Change] = {"product": (source.product.slug, plan.changes["product"][1])}
+    put_fields = {field.name for field in list_put_fields()}
+    for name, (before, after) in plan.changes.items():
+        if name in put_fields:
+            if is_different(after, device.fields.get(name)):
+                changes[name] = (device.fields.get(name), after)
+        elif name == "groups":
+            continue
+        elif name != "product" and not (name == "claimed" and after and device.owner is not None):
+            changes[name] = (before, after)
+    before_groups = sorted(_list_own_groups(device))
+    after_groups = plan.changes["groups"][1] if "groups" in plan.changes else []
+    if before_groups != after_groups:
+        changes["groups"] = (before_groups, after_groups)
+    return replace(plan, changes=changes, leaves=source.product, name=_find_name(device, plan))
+
+
+def _find_name(device: ObservedDevice, plan: DevicePlan) -> str | None:
+    name = device.fields.get("name")
+    return plan.name if name is None else str(name)
+
+
+def _list_own_groups(device: ObservedDevice) -> frozenset[str]:
+    return frozenset(group for group in device.groups if not group.startswith(RESERVED_GROUPS))
