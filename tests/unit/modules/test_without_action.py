@@ -17,6 +17,7 @@ MODULES = (Path(__file__).parents[3] / "plugins" / "modules").glob("[a-z]*.py")
 BY_ACTION = sorted(path.stem for path in MODULES if "run_by_action" in path.read_text(encoding="utf-8"))
 REQUIRED_OPTIONS: dict[str, dict[str, object]] = {
     "api_user": {"product": "field-logger", "name": "nightly-report"},
+    "device_call": {"function": "led"},
     "fleet_outcome": {"fleet": {}},
     "product": {"product": "field-logger", "definition": {}},
 }
