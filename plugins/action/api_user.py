@@ -4,21 +4,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.common.parameters import remove_values
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import list_token_files
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import read_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.api_users import API_USERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.module_result import reconcile_resource
 from ansible_collections.meshfleet.particle.plugins.modules.api_user import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._user_token_file import refuse_own_token_file
 
 
 class ActionModule(ParticleAction):
@@ -42,7 +40,7 @@ def manage_api_user(task: Task) -> dict[str, Any]:
 
     :raises ParticleError: ``invalid_option`` when the options are not valid.
     """
-    _check_file(task)
+    refuse_own_token_file(task, [task.options["user_token_file"]])
     declared = read_declared(API_USERS, task.options)
     with task.open_session() as http:
         target = Target(http, get_product(http, task.options["product"]), task.warn)
@@ -53,18 +51,3 @@ def manage_api_user(task: Task) -> dict[str, Any]:
         # Every change creates an API user, whose username the cloud generates.
         user["username"] = None if task.check_mode and result["changed"] else username
     return {**result, **task.show_diff(diff)}
-
-
-def _check_file(task: Task) -> None:
-    """Refuse a file for the token of the API user from which tasks of this user take their credentials.
-
-    :raises ParticleError: ``invalid_option`` when ``user_token_file`` is also given as ``token_file``.
-    """
-    given = task.options["user_token_file"]
-    if given is not None and Path(given).expanduser() in list_token_files(task.options, task.environment):
-        message = "user_token_file and token_file name the same file."
-        hint = (
-            "Name another user_token_file. Otherwise, tasks with this token_file would use the token of the API user, "
-            "which never expires, instead of your own."
-        )
-        raise ParticleError("invalid_option", message, hint=hint)

@@ -24,6 +24,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._product.reconc
     reconcile_product,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.api_users import API_USERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.firmware import FIRMWARE
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.registry import KINDS, order_kinds
 from ansible_collections.meshfleet.particle.plugins.modules.product import SPEC
@@ -34,6 +35,7 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._user_files imp
     read_document,
     read_user_file,
 )
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._user_token_file import refuse_own_token_file
 
 CONFIRMATIONS = (REMOVALS, *(kind.removal_confirmation for kind in KINDS.values() if kind.removal_confirmation))
 """The words that the option ``confirm`` may contain."""
@@ -54,6 +56,8 @@ class ActionModule(ParticleAction):
             raise ParticleError("invalid_option", message, hint="Correct max_removals.")
         check_prune(options["prune"], KINDS)
         definition = self._find_files(self._read_definition(options["definition"]).fill(options["secrets"]))
+        users = definition.resources.get(API_USERS.name, ())
+        refuse_own_token_file(task, [user.values.get(API_USERS.secret_file) for user in users])
         settings = Settings(
             options["prune"],
             options["update_secrets"],

@@ -261,6 +261,16 @@ def test_missing_firmware_file_is_named(cloud: Simulator) -> None:
     assert "nowhere.bin" in refused["msg"]
 
 
+def test_token_of_an_api_user_is_not_stored_among_the_own_tokens(cloud: Simulator, tmp_path: Path) -> None:
+    file = str(tmp_path / "tokens.json")
+    users = {"nightly": {"scopes_for": ["report"], "user_token_file": file}}
+    options = {"product": PRODUCT_SLUG, "definition": {"api_users": users}}
+    environment = {**cloud_environment(cloud.url), "PARTICLE_TOKEN_FILE": file}
+    refused = run_task("product", options, environment).result(TASK)
+    assert refused["error"]["code"] == "invalid_option"
+    assert "user_token_file and token_file name the same file." in refused["msg"]
+
+
 def test_kind_that_must_not_be_pruned_is_refused_in_words(cloud: Simulator) -> None:
     options = {"product": PRODUCT_SLUG, "definition": {}, "prune": ["firmware"]}
     refused = run_task("product", options, cloud_environment(cloud.url)).result(TASK)
