@@ -98,7 +98,7 @@ options:
     description:
       - Maximum number of resources that the task may remove without O(confirm=true). If the task would remove more, it
         fails before the first write.
-      - The default is a tenth of the resources of the kinds that the task reads, but at least 1.
+      - The default is a tenth of the existing resources that the task declares or prunes, but at least 1.
     type: int
   confirm:
     description:

@@ -34,7 +34,7 @@ class Settings:
     :param prune: the names of kinds whose undeclared resources are removed.
     :param update_secrets: when to write secrets that the cloud does not show.
     :param max_removals: the maximum number of resources that are removed without confirmation; ``None`` for the larger
-        of 1 and a tenth of the resources that the run reads.
+        of 1 and a tenth of the existing resources that the run declares or prunes.
     :param confirmed: the words with which the user confirms changes: ``removals`` for any number of removals, and the
         words of the kinds, see ``Kind.removal_confirmation``.
     :param force: whether to remove resources that are in use.

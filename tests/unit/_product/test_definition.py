@@ -148,6 +148,7 @@ class TestMistakes:
             ({"integrations": {"a": {"json": {}, "body": "b", "form": {"c": "d"}}}}, "integrations.a: form and body"),
             ({"integrations": {"a": {"method": "PATCH"}}}, "integrations.a.method: must be one of DELETE, GET"),
             ({"firmware": {"x": None}}, "firmware.x: 'x' is not a version: use 1 to 65534"),
+            ({"firmware": {"07": None}}, "firmware.07: '07' is not a version: use 1 to 65534"),
             ({"firmware": {7: {"release": {"groups": "a"}}}}, "firmware.7.release.groups: must be a list"),
         ],
     )

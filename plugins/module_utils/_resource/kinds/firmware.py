@@ -8,6 +8,7 @@ is not repeated blindly.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,7 +61,7 @@ def _normalise_release(value: Any) -> Any:
 
 def _check_version(declared: Declared) -> list[str]:
     """Return the mistakes in a declaration."""
-    is_version = declared.key.isdecimal() and MIN_VERSION <= int(declared.key) <= MAX_VERSION
+    is_version = re.fullmatch("[1-9][0-9]{0,4}", declared.key) and MIN_VERSION <= int(declared.key) <= MAX_VERSION
     mistakes = [] if is_version else [f"{declared.key!r} is not a version: use {MIN_VERSION} to {MAX_VERSION}"]
     if declared.values.get("title") == "":
         mistakes.append("title must not be empty")
