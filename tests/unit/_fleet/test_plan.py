@@ -551,3 +551,32 @@ def test_devices_of_group_changes_are_in_the_order_of_their_mesh_stages() -> Non
         for device, stage in ((ONE, 2), (TWO, 0))
     ]
     assert batch_group_changes(plans, 1) == [("add", "mesh-barn", (TWO,)), ("add", "mesh-barn", (ONE,))]
+
+
+@pytest.mark.parametrize("approval", ["quarantined", "denied"])
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {},
+        {"name": "a"},
+        {"groups": ["north"], "claimed": True},
+        {"environment": {"A": "1"}},
+        {"from_product": "pump-watch"},
+        {"state": "absent"},
+        {"approval": "denied"},
+        {"approval": "approved"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("absent", [False, True])
+def test_unapproved_device_is_imported_only_if_approval_is_declared(
+    declared: dict[str, Any], approval: str, *, absent: bool
+) -> None:
+    device = "e00fce68aabbccddeeff0022"
+    manifest = read_manifest({"product": "field-logger", "devices": [{"id": device, **declared}]}, absent=absent)
+    plan = make_plan(manifest, Observed({}, unapproved={device: approval}))
+    imported = [found.id for found in plan.devices if found.imports or found.claims]
+    expects_import = declared.get("approval") == "approved" and not absent
+    assert imported == ([device] if expects_import else [])
+    is_refused = not absent and "approval" not in declared and "state" not in declared
+    assert list(plan.refusals) == ([device] if is_refused else [])
