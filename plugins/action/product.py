@@ -27,10 +27,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.chang
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.api_users import API_USERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.firmware import FIRMWARE
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.registry import KINDS, order_kinds
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.secrets import MIN_PASSWORD
 from ansible_collections.meshfleet.particle.plugins.modules.product import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._user_files import (
-    FILE_HINT,
     build_missing_file_error,
     read_document,
     read_user_file,
@@ -55,7 +55,12 @@ class ActionModule(ParticleAction):
             message = f"max_removals must be 0 or more, got {options['max_removals']}."
             raise ParticleError("invalid_option", message, hint="Correct max_removals.")
         check_prune(options["prune"], KINDS)
-        definition = self._find_files(self._read_definition(options["definition"]).fill(options["secrets"]))
+        # A given secret stays secret, wherever the definition uses it.
+        task.redact.add_secrets(text for text in map(str, options["secrets"].values()) if len(text) >= MIN_PASSWORD)
+        named = self._read_definition(options["definition"])
+        if unknown := named.find_unknown_secrets(options["secrets"]):
+            task.warn(f"secrets contains values that the definition does not name: {', '.join(unknown)}.")
+        definition = self._find_files(named.fill(options["secrets"]))
         users = definition.resources.get(API_USERS.name, ())
         refuse_own_token_file(task, [user.values.get(API_USERS.secret_file) for user in users])
         settings = Settings(
@@ -106,9 +111,10 @@ class ActionModule(ParticleAction):
                 try:
                     values["file"] = self._find_file(values["file"])
                 except AnsibleFileNotFound:
-                    missing.append(str(values["file"]))
+                    missing.append(f"{values['file']} of version {declared.key}")
             found.append(replace(declared, values=values))
         if missing:
             message = f"These firmware files do not exist: {list_names(missing)}."
-            raise ParticleError("wrong_binary", message, hint=FILE_HINT)
+            hint = "Correct the paths. They are searched beside the definition, in files and beside the playbook."
+            raise ParticleError("wrong_binary", message, hint=hint)
         return Definition({**definition.resources, FIRMWARE.name: tuple(found)}) if found else definition

@@ -261,7 +261,11 @@ def product_info(task: Task) -> dict[str, Any]:
         },
         "resources": {name: [describe_row(KINDS[name], row) for row in rows] for name, rows in found.items()},
     }
-    return {**result, **(_export(found, task.redact.secrets) if task.options["as_definition"] else {})}
+    if not task.options["as_definition"]:
+        return result
+    exported = _export(found, task.redact.secrets)
+    unread = [f"The account cannot read {name}, so {name} are not exported." for name in listed if name not in found]
+    return {**result, **exported, "not_exported": [*unread, *exported["not_exported"]]}
 
 
 def _select_kinds(names: list[str] | None) -> list[Kind]:

@@ -13,18 +13,12 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import DOCUMENTED_LIMITS
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import SECRET_NAME, Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import Response
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-
-_SECRET_KEY = re.compile(
-    r"pass(?:word|wd|phrase|code)|secret|token|credential|authorization|(?:^|_)otp(?:_|$)"
-    r"|(?:api|private|access|shared|signing)[-_]?key",
-    re.IGNORECASE,
-)
 
 _FORBIDDEN_CHARACTERS = re.compile("[/\\\\%?#\x00-\x1f\x7f\ufffd\ud800-\udfff]")
 
@@ -203,7 +197,7 @@ def _find_values(data: Any, *, is_wanted: bool) -> Iterator[str]:
     """
     if isinstance(data, Mapping):
         for key, value in data.items():
-            yield from _find_values(value, is_wanted=is_wanted or bool(_SECRET_KEY.search(str(key))))
+            yield from _find_values(value, is_wanted=is_wanted or bool(SECRET_NAME.search(str(key))))
     elif isinstance(data, (list, tuple)):
         for value in data:
             yield from _find_values(value, is_wanted=is_wanted)

@@ -59,11 +59,13 @@ class Diff:
 
     :param created: the names of created resources, keyed by kind, such as ``groups``.
     :param removed: the names of removed resources, keyed by kind.
+    :param noun: the word for an item, to count items.
     """
 
     items: tuple[ChangedItem, ...] = ()
     created: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     removed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    noun: str = "device"
 
 
 def describe_diff(
@@ -87,12 +89,12 @@ def describe_diff(
     ]
     last = []
     if uncertain:
-        last.append(f"uncertain for {_count(uncertain)}: {_list_names(uncertain, mask)}")
+        last.append(f"uncertain for {format_count(len(uncertain), diff.noun)}: {_list_names(uncertain, mask)}")
     room = MAX_LINES - len(resources) - len(last) if max_size is None else max_size
     shown: list[str] = []
     folds = [*removals, *others]
     for fold in folds:
-        line = _describe_fold(fold, mask)
+        line = _describe_fold(fold, mask, diff.noun)
         room -= 1 if max_size is None else len(json.dumps(line))
         is_last = len(shown) + 1 == len(folds)
         if room < 0 or (room == 0 and not is_last):  # there must be room for the line that counts the others
@@ -100,7 +102,7 @@ def describe_diff(
         shown.append(line)
     if len(shown) < len(folds):
         hidden = [item for fold in folds[len(shown) :] for item in fold]
-        last.insert(0, _count_hidden(hidden, can_show_more=max_size is None))
+        last.insert(0, _count_hidden(hidden, diff.noun, can_show_more=max_size is None))
     before = min(len(shown), len(removals))
     return "".join(f"{line}\n" for line in [*shown[:before], *resources, *shown[before:], *last])
 
@@ -116,12 +118,13 @@ def _fold_items(items: Iterable[list[ChangedItem]]) -> list[list[ChangedItem]]:
     return sorted(folds, key=len, reverse=True)
 
 
-def _describe_fold(fold: Sequence[ChangedItem], mask: Callable[[Any], Any]) -> str:
+def _describe_fold(fold: Sequence[ChangedItem], mask: Callable[[Any], Any], noun: str) -> str:
     changes = "; ".join(_describe_change(name, *mask(change)) for name, change in fold[0].changes.items())
     changes = changes or ("removed" if fold[0].is_removal else "")
     changes += f" ({fold[0].note})" if fold[0].note else ""
     if len(fold) > 1:
-        return f"{changes} on {_count(fold)}: {_list_names([item.name or item.key for item in fold], mask)}"
+        names = _list_names([item.name or item.key for item in fold], mask)
+        return f"{changes} on {format_count(len(fold), noun)}: {names}"
     key, name = (None if text is None else show_text(mask(text)) for text in (fold[0].key, fold[0].name))
     title = f"{name} ({key})" if name else str(key)
     return f"{title}: {changes}" if changes else title
@@ -139,19 +142,15 @@ def _describe_change(name: str, before: Any, after: Any) -> str:
     return f"{name} {_shorten(old, start)} -> {_shorten(new, start)}"
 
 
-def _count_hidden(hidden: Sequence[ChangedItem], *, can_show_more: bool) -> str:
+def _count_hidden(hidden: Sequence[ChangedItem], noun: str, *, can_show_more: bool) -> str:
     """Return the line that counts the items without a line, and the fields that change on these items."""
     fields = Counter(name for item in hidden for name in item.changes)
     removals = sum(item.is_removal for item in hidden)
     counts = [f"{format_count(removals, 'removal')}"] if removals else []
     counts += [f"{name} on {number:,}" for name, number in fields.items()]
-    more = format_count(len(hidden), "more device")
+    more = format_count(len(hidden), f"more {noun}")
     hint = "run with -v for all" if can_show_more else "the result has no room for them"
     return f"and {more} ({', '.join(counts)}); {hint}"
-
-
-def _count(items: Sequence[Any]) -> str:
-    return format_count(len(items), "device")
 
 
 def _list_names(names: Sequence[str], mask: Callable[[Any], Any]) -> str:

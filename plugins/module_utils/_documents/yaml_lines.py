@@ -47,12 +47,14 @@ _FOREIGN_TAG = "tags are not supported; put a value that begins with ! in quotes
 _SECOND_DOCUMENT = (
     "a second document begins here; write one mapping, for example {devices: [...]} around all lines of JSON Lines"
 )
+_NO_TOKEN = "no value begins with this character; use spaces, not tabs, and put a value that begins with @ in quotes"
 _NO_ANCHOR = "this alias has no anchor; put a value that begins with * in quotes"
 _REPLACED_PROBLEMS = {
     "could not determine a constructor": _FOREIGN_TAG,
     "found undefined tag handle": _FOREIGN_TAG,
     "found undefined alias": _NO_ANCHOR,
     "did not find expected <document start>": _SECOND_DOCUMENT,
+    "found character that cannot start any token": _NO_TOKEN,
     "but found another document": _SECOND_DOCUMENT,
 }
 """Messages to show instead of messages of PyYAML, keyed by the beginning of the PyYAML message. The PyYAML messages
@@ -75,6 +77,7 @@ def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where
     :raises ParticleError: ``invalid_manifest`` when ``text`` is not valid YAML, has a duplicate key or is too large.
         The message contains the line.
     """
+    hint = f"Correct the {kind} and run again; no request was sent."
     check_size(text, name, kind)
     loader: Any = None
     try:
@@ -88,11 +91,12 @@ def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where
         mark = error.problem_mark or error.context_mark
         line = f"{name}:{mark.line + 1}" if mark else name
         message = f"The {kind} is not valid YAML:\n  {line} {_translate_problem(str(error.problem))}"
-        raise ParticleError("invalid_manifest", message) from None
+        raise ParticleError("invalid_manifest", message, hint=hint) from None
     except yaml.YAMLError as error:
-        raise ParticleError("invalid_manifest", f"The {kind} is not valid YAML:\n  {name} {error}") from None
+        message = f"The {kind} is not valid YAML:\n  {name} {error}"
+        raise ParticleError("invalid_manifest", message, hint=hint) from None
     except RecursionError:
-        raise ParticleError("invalid_manifest", f"The {kind} {name} is nested too deeply.") from None
+        raise ParticleError("invalid_manifest", f"The {kind} {name} is nested too deeply.", hint=hint) from None
     finally:
         if loader is not None:
             loader.dispose()

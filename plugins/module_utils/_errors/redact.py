@@ -11,6 +11,14 @@ import urllib.parse
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+SECRET_NAME = re.compile(
+    r"passw|passphrase|passcode|secret|token|credential|authorization|signature"
+    r"|(?:api|private|access|account|policy|shared|signing)[-_]?key"
+    r"|(?:^|[-_])(?:pass|pwd|pin|otp|key|auth|sig)(?:$|[-_])",
+    re.IGNORECASE,
+)
+"""The names of parameters, headers and keys whose values are secret, however short they are."""
+
 MASK = "********"
 
 

@@ -9,7 +9,7 @@ from the names of resources to their settings. This module sends no requests.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,18 +49,17 @@ class Definition:
         found = (_find_names(each.values) for declared in self.resources.values() for each in declared)
         return sorted({name for names in found for name in names})
 
+    def find_unknown_secrets(self, secrets: Collection[str]) -> list[str]:
+        """Return the names in ``secrets`` that the definition does not contain, each with the most similar name."""
+        named = self.list_secrets()
+        return [f"{name}{suggest_similar(name, named)}" for name in secrets if name not in named]
+
     def fill(self, secrets: Mapping[str, str]) -> Definition:
         """Return the definition with the values of secrets in place of their names.
 
         :param secrets: the values, keyed by name. Other secrets remain names.
-        :raises ParticleError: ``invalid_option`` when the definition does not name one of ``secrets``, or when a value
-            is not a string or is empty.
+        :raises ParticleError: ``invalid_option`` when a value is not a string or is empty.
         """
-        named = self.list_secrets()
-        if unknown := [name for name in secrets if name not in named]:
-            wrong = ", ".join(f"{name}{suggest_similar(name, named)}" for name in unknown)
-            message = f"secrets contains values that the definition does not name: {wrong}."
-            raise ParticleError("invalid_option", message, hint="Correct the names in secrets.")
         if wrong_values := [name for name, value in secrets.items() if not isinstance(value, str) or not value]:
             message = (
                 f"secrets must contain strings that are not empty; these values are not: {list_names(wrong_values)}."

@@ -120,7 +120,8 @@ class ProductOutcome:
                 for run in self.runs
                 for change in run.outcome.changes
                 if change.action is not Action.NONE
-            )
+            ),
+            noun="resource",
         )
 
 
@@ -130,5 +131,7 @@ def _order_errors(run: KindRun) -> Sequence[ParticleError]:
 
 def _pair_shown(change: Change) -> dict[str, tuple[Any, Any]]:
     """Return what a diff shows of a change. A new resource may have no settings at all."""
+    if change.action is Action.DELETE:
+        return {"state": ("present", "absent")}
     created = {"state": ("absent", "present")} if change.action is Action.CREATE else {}
     return {**created, **pair_values(change)}

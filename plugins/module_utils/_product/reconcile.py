@@ -55,7 +55,7 @@ def check_prune(prune: Collection[str], kinds: Mapping[str, Kind]) -> None:
     refused = [f"{name}: {kinds[name].not_prunable}" for name in prune if kinds[name].not_prunable]
     if refused:
         message = f"prune cannot contain these kinds. {' '.join(refused)}"
-        raise ParticleError("invalid_option", message, hint="Leave them out, or declare resources with state absent.")
+        raise ParticleError("invalid_option", message, hint="Leave them out of prune.")
 
 
 def reconcile_product(
@@ -75,7 +75,7 @@ def reconcile_product(
             prune=kind.name in settings.prune,
         )
         for kind in kinds
-        if kind.name in definition.resources or kind.name in settings.prune
+        if definition.resources.get(kind.name) or kind.name in settings.prune
     ]
     _plan(runs, settings)
     _refuse_many_removals(runs, settings)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import SECRET_NAME
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import (
     Declared,
     Placeholder,
@@ -40,8 +41,6 @@ MIN_LITERAL = 12
 """A word in a string that may contain a secret is masked in all output if the word has at least this length. Tokens are
 longer than ordinary words."""
 
-_SECRET_PART = re.compile(r"(?i)auth|credential|key|pass|pin\b|secret|signature|token")
-"""The names of parts of a mapping that hold secrets in most cases, such as ``X-Api-Key``."""
 _ANY_VARIABLE = re.compile(r"\{\{\{[^{}]+\}\}\}|\{\{[^{}]+\}\}")
 
 
@@ -137,13 +136,16 @@ def _is_named_secret(each: Field, path: str, leaf: Any) -> bool:
     part = path.rpartition(".")[2]
     if part in each.open_parts or not isinstance(leaf, str) or not leaf or VARIABLE.fullmatch(leaf):
         return False
-    return _get_min_length(each, path) == MIN_PASSWORD or _SECRET_PART.search(part) is not None
+    return _get_min_length(each, path) == MIN_PASSWORD or SECRET_NAME.search(part) is not None
 
 
 def _get_min_length(each: Field, path: str) -> int:
     """Return the length from which the value at ``path`` is masked in all output."""
     suboptions = each.spec.get("options") or {}
-    spec = suboptions.get(path.rpartition(".")[2], {}) if suboptions else each.spec
+    name = path.rpartition(".")[2]
+    spec = suboptions.get(name, {}) if suboptions else each.spec
+    if SECRET_NAME.search(name):
+        return MIN_PASSWORD
     if not spec.get("no_log"):
         return MIN_LITERAL
     return MIN_VALUE if spec["type"] == "dict" else MIN_PASSWORD

@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import MASK
+
+_KEY_IN_PATH = re.compile(r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[\w.~:=+-]{16,}")
+"""A part of the path of a URL that may be a key: a long part with letters and digits."""
 
 
 def parse_template(value: Any) -> Any:
@@ -68,14 +72,18 @@ def normalise_url(value: str) -> str:
 
 
 def show_url(value: str) -> str:
-    """Return a URL with masks in place of the login and the values of the query."""
+    """Return a URL with masks in place of the login, the values of the query, and parts of the path that may be keys.
+
+    The whole address of some receivers of webhooks is a key, for example that of a chat.
+    """
     try:
         parts, login, host = _split_url(value)
     except ValueError:
         return MASK
     names = [name for name, _unused in urllib.parse.parse_qsl(parts.query, keep_blank_values=True)]
     query = "&".join(f"{name}={MASK}" for name in names)
-    return parts._replace(netloc=(f"{MASK}@" if login else "") + host, query=query).geturl()
+    path = "/".join(MASK if _KEY_IN_PATH.fullmatch(part) else part for part in parts.path.split("/"))
+    return parts._replace(netloc=(f"{MASK}@" if login else "") + host, path=path, query=query).geturl()
 
 
 def to_switch(value: Any) -> Any:

@@ -108,10 +108,8 @@ class TestSecrets:
         assert declared.values["headers"] == {"Authorization": "t0ken", "X-Site": "barn"}
         assert declared.values["auth"]["password"] == Placeholder("PASSWORD")
 
-    def test_value_without_a_name_in_the_definition_is_refused(self) -> None:
-        with pytest.raises(ParticleError, match=r"does not name: TOKENS \(did you mean TOKEN\?\)") as caught:
-            read(self.DATA).fill({"TOKENS": "t0ken"})
-        assert caught.value.code == "invalid_option"
+    def test_value_without_a_name_in_the_definition_is_found(self) -> None:
+        assert read(self.DATA).find_unknown_secrets(["TOKENS", "PASSWORD"]) == ["TOKENS (did you mean TOKEN?)"]
 
     @pytest.mark.parametrize("value", [5, True, None, "", ["t0ken"]])
     def test_value_that_is_not_a_text_or_empty_is_refused(self, value: Any) -> None:
@@ -146,6 +144,10 @@ class TestMistakes:
             ({"integrations": {"a": {"auth": {"username": "u"}}}}, "integrations.a.auth: needs username and password"),
             ({"integrations": {"a": {"no_defaults": "yes"}}}, "integrations.a.no_defaults: must be true or false"),
             ({"integrations": {"a": {"json": {}, "body": "b", "form": {"c": "d"}}}}, "integrations.a: form and body"),
+            (
+                {"integrations": {"a": {"headers": {"Authorization": {"secert": "TOKEN"}}}}},
+                "integrations.a: headers.Authorization must be a text, got a mapping",
+            ),
             ({"integrations": {"a": {"method": "PATCH"}}}, "integrations.a.method: must be one of DELETE, GET"),
             ({"firmware": {"x": None}}, "firmware.x: 'x' is not a version: use 1 to 65534"),
             ({"firmware": {"07": None}}, "firmware.07: '07' is not a version: use 1 to 65534"),

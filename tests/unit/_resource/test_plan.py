@@ -495,3 +495,21 @@ class TestSettingsOfAnotherNature:
         assert lines[0] == "2 resources cannot reach the declared state:"
         assert "Key one exists" in lines[1]
         assert "no key two yet" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://hooks.example.net/services/T02A/B03/x9Kq2mPz7LwV4nRt", f"services/T02A/B03/{MASK}"),
+        ("https://api.example.org/bot123456:AAHkq2mPz7LwV4n/send", f"/{MASK}/send"),
+        ("https://hooks.example.net/v1/readings", "https://hooks.example.net/v1/readings"),
+    ],
+)
+def test_keys_in_the_path_of_a_url_are_masked(url: str, shown: str) -> None:
+    assert show_resource(INTEGRATIONS, {"url": url})["url"].endswith(shown)
+
+
+@pytest.mark.parametrize("name", ["password", "x-pin", "api_key", "pwd", "token", "client-secret", "x-signature"])
+def test_short_values_with_the_name_of_a_secret_are_masked(name: str) -> None:
+    assert "wxyz" in set(find_secrets(INTEGRATIONS, {"json": {name: "wxyz"}}))
+    assert "wxyz" not in set(find_secrets(INTEGRATIONS, {"json": {"keyboard": "wxyz", "pinned": "wxyz"}}))

@@ -17,8 +17,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.integratio
     get_integration,
     list_integrations,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import describe_type
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import MASK
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Change
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Change, Declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.spellings import (
     normalise_auth,
@@ -49,6 +50,18 @@ def _get_id(change: Change) -> str:
 def _normalise_type(value: str) -> str:
     """Convert the name of a type in the cloud to the choice of the option. A type that is not known is not changed."""
     return {name: choice for choice, name in TYPES.items()}.get(value, value)
+
+
+def _check_integration(declared: Declared) -> list[str]:
+    """Return the mistakes in a declaration."""
+    values = {name: declared.values.get(name) for name in ("headers", "query")}
+    return [
+        f"{name}.{part} must be a text, got {describe_type(value)}"
+        for name, parts in values.items()
+        if isinstance(parts, Mapping)
+        for part, value in parts.items()
+        if isinstance(value, (Mapping, list))
+    ]
 
 
 _TEXT: Mapping[str, Any] = {"type": "str"}
@@ -134,6 +147,7 @@ INTEGRATIONS = Kind(
         target.http, target.required_product.id, _get_id(change), change.body
     ),
     delete_row=lambda target, change: delete_integration(target.http, target.required_product.id, _get_id(change)),
+    check=_check_integration,
     replaces=True,
     constants={_TYPE.cloud: TYPES[WEBHOOK]},
     variant=_TYPE,
