@@ -67,6 +67,7 @@ options:
     elements: str
     choices:
       - device
+      - device_call
       - device_facts
       - device_group
       - device_info

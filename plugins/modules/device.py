@@ -356,7 +356,7 @@ EXAMPLES = r"""
   meshfleet.particle.device:
     product: field-logger
     serial_number: P046AB123456789
-    from_product: lab-loggers
+    from_product: field-logger-staging
 
 - name: Make a device the gateway of a network
   meshfleet.particle.device:

@@ -682,7 +682,7 @@ EXAMPLES = r"""
     product: field-logger
     devices:
       - id: e00fce68aabbccddeeff0024
-        from_product: lab-loggers
+        from_product: field-logger-staging
         name: barn-spare
 
 - name: Remove one device from the product, and keep the others
@@ -691,7 +691,7 @@ EXAMPLES = r"""
     devices:
       - id: e00fce68aabbccddeeff0022
         name: barn-gateway
-      - id: e00fce68aabbccddeeff0023
+      - id: e00fce68aabbccddeeff0029
         state: absent
 
 - name: Claim and name a device of the account
