@@ -9,6 +9,7 @@ from the names of resources to their settings. This module sends no requests.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -127,6 +128,9 @@ class _Reader(ValueReader):
             advice = f"write the {kind.key.name} of each {kind.noun} as a key, with its settings below it"
             self.add_mistake((kind.name,), f"must be a mapping, got {describe_type(section)}; {advice}")
             return ()
+        counts = Counter(map(str, section))
+        for text in (text for text, number in counts.items() if number > 1):
+            self.add_mistake((kind.name, text), "is declared as a text and as a number; keep one of them")
         return tuple(self._read_entry(kind, key, entry) for key, entry in section.items())
 
     def _read_entry(self, kind: Kind, key: Any, entry: Any) -> Declared:

@@ -149,6 +149,7 @@ class TestMistakes:
                 "integrations.a: headers.Authorization must be a text, got a mapping",
             ),
             ({"integrations": {"a": {"method": "PATCH"}}}, "integrations.a.method: must be one of DELETE, GET"),
+            ({"firmware": {7: None, "7": None}}, "firmware.7: is declared as a text and as a number; keep one of them"),
             ({"firmware": {"x": None}}, "firmware.x: 'x' is not a version: use 1 to 65534"),
             ({"firmware": {"07": None}}, "firmware.07: '07' is not a version: use 1 to 65534"),
             ({"firmware": {7: {"release": {"groups": "a"}}}}, "firmware.7.release.groups: must be a list"),
