@@ -71,7 +71,7 @@ records = st.builds(
     locks=st.dictionaries(st.integers(1, 65_534), st.frozensets(ids), max_size=4),
     failed=st.dictionaries(ids, st.sampled_from(State)),
     restarts=st.dictionaries(ids, st.builds(Restart, moments, st.integers(1, 9))),
-    settings=st.dictionaries(st.text(), st.integers()),
+    settings=st.dictionaries(st.text(), st.integers(-(2**53), 2**53)),  # floating-point numbers hold these exactly
 )
 
 
