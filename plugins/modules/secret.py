@@ -125,17 +125,17 @@ secret:
       description: Time at which the secret was created. V(null) if check mode would create it.
       type: str
       returned: always
-      sample: 2026-03-02T09:30:00.000Z
+      sample: "2026-03-02T09:30:00.000Z"
     updated_at:
       description: Time at which the value was last written.
       type: str
       returned: always
-      sample: 2026-03-02T09:30:00.000Z
+      sample: "2026-03-02T09:30:00.000Z"
     last_accessed_at:
       description: Time at which an integration or a Logic function last used the value. V(null) if none has used it.
       type: str
       returned: always
-      sample: 2026-03-05T12:00:00.000Z
+      sample: "2026-03-05T12:00:00.000Z"
     integrations:
       description:
         - Names of the integrations that use the secret, in all products of the owner. V(null) if check mode would

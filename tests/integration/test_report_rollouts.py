@@ -153,7 +153,7 @@ class TestRunningRollout:
         assert first.startswith("Wave 1 complete 4 of 5 updated, 1 failed began ")
         assert re.match(rf"Wave 2 updating \d+ of {SECOND} updated, \d+ updating, 5 pending began ", second)
         assert third == f"Wave 3 waiting 0 of {SIZE // 2} updated, {SIZE // 2} waiting"
-        assert [[kind for kind, _unused in bar] for bar in shown["bars"]] == [
+        assert [[kind for kind, _unused in parts] for parts in shown["bars"]] == [
             ["updated", "failed"],
             ["updated", "updating", "pending"],
             ["waiting"],

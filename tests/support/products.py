@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +188,7 @@ BODY = st.sampled_from(["json", "form", "body"])
 
 
 @st.composite
-def webhooks(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Data:
+def webhooks(draw: st.DrawFn) -> Data:
     """Make a webhook with any of its settings."""
     hook: Data = draw(
         optional(
@@ -223,7 +223,7 @@ def others() -> st.SearchStrategy[Data]:
 
 
 @st.composite
-def integrations(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Data:
+def integrations(draw: st.DrawFn) -> Data:
     """Make integrations. Names tell their types, because the cloud cannot change the type of an integration."""
     hooks = draw(st.dictionaries(NAMES, webhooks(), max_size=3))
     return {**hooks, **{f"{each['type']}-1": each for each in draw(st.lists(others(), max_size=2))}}

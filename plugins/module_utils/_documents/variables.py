@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
-Edits = Mapping[str, str | None]
+Edits: TypeAlias = "Mapping[str, str | None]"
 """New values of variables, keyed by name. The value ``None`` removes a variable."""
 
 MAX_VARIABLES = 100

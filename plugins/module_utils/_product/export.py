@@ -96,7 +96,9 @@ def list_masked_places(definition: Mapping[str, Any], secrets: Collection[str]) 
     """
     leaves = [leaf for name, section in definition.items() for leaf in pair_leaves(section, {}, name)]
     texts = {
-        place: json.dumps(leaf, ensure_ascii=False) for place, leaf, _ in leaves if not place.endswith(f".{SECRET}")
+        place: json.dumps(leaf, ensure_ascii=False)
+        for place, leaf, _unused in leaves
+        if not place.endswith(f".{SECRET}")
     }
     return [place for place, text in texts.items() if any(secret in text for secret in secrets)]
 

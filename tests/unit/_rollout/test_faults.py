@@ -187,7 +187,7 @@ def test_controllers_that_take_locks_back_notice_each_other(driver: FaultDriver,
     driver.refused = frozenset()
     other = FaultDriver(product)
     with pytest.raises(ParticleError, match="Another run has"):
-        driver.run(clock=TurningClock(product, lambda: other.run()))
+        driver.run(clock=TurningClock(product, other.run))
     assert count_requests(product, WRITE_DEVICE) == 2 * SIZE  # each lock is written once and taken back once
     assert driver.run()["state"] == "done"
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,7 +68,7 @@ moments = st.integers(0, 9_000).map(lambda before: T - before)
 
 
 @st.composite
-def wave_records(draw: Any) -> WaveRecord:
+def wave_records(draw: st.DrawFn) -> WaveRecord:
     targeted = draw(moments)
     through = draw(st.none() | st.sampled_from(IDS).map(compute_rank))
     groups = tuple(draw(st.lists(st.sampled_from(GROUPS), min_size=1, unique=True))) if through is None else ()
@@ -117,7 +116,7 @@ rollouts = st.builds(
 
 
 @st.composite
-def situations(draw: Any) -> Situation:
+def situations(draw: st.DrawFn) -> Situation:
     found = draw(st.lists(devices, min_size=len(IDS), max_size=len(IDS)))
     default = draw(st.sampled_from([None, OLD, NEW]))
     release = Release(default == NEW, (), intelligent=False)
