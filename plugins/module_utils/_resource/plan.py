@@ -188,7 +188,7 @@ def _fill_placeholders(kind: Kind, row: Row | None, declared: Declared) -> dict[
         names = ", ".join(dict.fromkeys(missing))  # all of them: users collect what they must give
         verb = "does not exist yet" if row is None else "does not have them yet"
         message = f"{kind.title} {declared.key} needs secrets that are not given: {names}. It {verb}."
-        raise ParticleError("conflict", message, hint="Give each of these secrets by its name, and run again.")
+        raise ParticleError("conflict", message, hint="Set each of them in the option secrets, and run again.")
     return values
 
 
