@@ -122,7 +122,6 @@ SITUATIONS = [
     Situation("a stdout callback from the configuration", config=f"{QUICK}stdout_callback = oneline\n"),
     Situation("colours", env={"ANSIBLE_NOCOLOR": "", "ANSIBLE_FORCE_COLOR": "1", "ANSIBLE_COLOR_CHANGED": "purple"}),
     Situation("a log in another time zone", env={"ANSIBLE_LOG_PATH": "run.log", "TZ": "Asia/Kathmandu"}),
-    Situation("a collection beside the playbook", files={"play.yml": COLLECTION_PLAY, BESIDE: ACTION}),
     Situation("plugins beside the playbook", files={"play.yml": ACTION_PLAY, "action_plugins/own_action.py": ACTION}),
     Situation("a broken playbook", files={"play.yml": "- hosts: all\n  tasks: [{debug: {msg: 'x'}, name: [}]\n"}),
     Situation("no collection", ("meshfleet.particle.provision",), env={"ANSIBLE_COLLECTIONS_PATH": "nowhere"}),
@@ -130,6 +129,7 @@ SITUATIONS = [
               program="ansible-inventory"),
 ]  # fmt: skip
 SIMILAR_SITUATIONS = [
+    Situation("a collection beside the playbook", files={"play.yml": COLLECTION_PLAY, BESIDE: ACTION}),
     Situation("very verbose", ("-vvv", *PLAIN)),
     Situation("a start at a task", ("--start-at-task", "Repeat", *PLAIN)),
     Situation("a result format", env={"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}),
