@@ -60,6 +60,7 @@ def test_facts_have_endpoints_sections_and_error_bodies() -> None:
     assert {"device_update", "token_refresh"} <= set(facts.endpoints)
     assert {"devices", "device_owned", "paging_styles", "client_basic", "scope_errors"} <= facts.names
     assert {"1", "4.2"} <= facts.sections["firmware-and-events.md"]
+    assert {"1.1", "4.2", "12"} <= facts.sections["otbr-rest.md"]
     assert facts.bodies == {f"E{number}" for number in range(1, 15)}
 
 
@@ -72,6 +73,7 @@ def test_facts_have_endpoints_sections_and_error_bodies() -> None:
         "(endpoints.yml: paging_styles)",
         "(endpoints.yml: group_create, errors)",
         "(firmware-and-events.md, section 4.2)",
+        "(otbr-rest.md, section 4.2)",
         "(errors-and-limits.md, section 1, E1 to E14)",
         '"""errors-and-limits.md, section 5: why this is so."""',
         "[the endpoints](facts/endpoints.yml) and [the mesh](docs/facts/mesh.md)",
@@ -95,6 +97,7 @@ def test_citation_of_an_entry_passes(text: str) -> None:
         "as in endpoints.yml",
         "(errors-and-limits.md, section 77)",
         "(firmware-and-events.md, section 4.20)",
+        "(otbr-rest.md, section 4.20)",
         "(errors-and-limits.md, section 1, E1 to E15)",
         "(errors-and-limits.md, section 7, E1)",
         "(mesh.md)",
