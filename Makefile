@@ -20,7 +20,7 @@ FILE_BY_FILE := --dist loadfile --no-loadscope-reorder
 SITE   := .cache/docs
 IMPORTER := .cache/importer
 PACKAGE := .cache/simulator_package
-AREAS := auth devices facts fleet mesh product rollout simulator world
+AREAS := auth devices events facts fleet mesh product rollout simulator world
 PROOFS_NEED := setup packages $(REAL)/.installed $(CLIENT)/.installed $(BROWSER)/.installed $(PACKAGE)/.installed
 
 export PATH := $(VENV)/bin:$(PATH)

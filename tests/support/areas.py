@@ -45,6 +45,10 @@ AREAS = {
         unit="_calls/* _fleet/devices_by_label",
         integration="api_request device device_call publish_event",
     ),
+    "events": Area(
+        unit="events/*",
+        integration="",
+    ),
     "facts": Area(
         unit="_facts/* plugin_utils/*",
         integration=(
