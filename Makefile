@@ -20,7 +20,7 @@ FILE_BY_FILE := --dist loadfile --no-loadscope-reorder
 SITE   := .cache/docs
 IMPORTER := .cache/importer
 PACKAGE := .cache/simulator_package
-AREAS := auth devices events facts fleet mesh product rollout simulator world
+AREAS := auth devices events facts fleet mesh product rollout simulator thread world
 PROOFS_NEED := setup packages $(REAL)/.installed $(CLIENT)/.installed $(BROWSER)/.installed $(PACKAGE)/.installed
 
 export PATH := $(VENV)/bin:$(PATH)
@@ -198,7 +198,7 @@ $(IMPORTER)/.installed: .venv/bin/uv
 	@touch $@
 
 # The simulator as those have it who install it by pip, apart from all that the tests need.
-$(PACKAGE)/.installed: .venv/bin/uv simulator/pyproject.toml $(shell find simulator/particle_simulator -name '*.py')
+$(PACKAGE)/.installed: .venv/bin/uv simulator/pyproject.toml $(shell find simulator -name '*.py')
 	python -m venv --clear --without-pip $(@D)
 	UV_SYSTEM_CERTS=1 uv pip install --quiet --python $(@D)/bin/python ./simulator
 	@touch $@

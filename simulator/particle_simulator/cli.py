@@ -11,13 +11,13 @@ import re
 import ssl
 import sys
 
-from particle_simulator.clock import CLOCKS
 from particle_simulator.routes import build_table, build_whole_table
 from particle_simulator.routes_table import render_routes_table
 from particle_simulator.routing import DuplicateRoute
 from particle_simulator.server import ServerOptions, serve
 from particle_simulator.settings import Settings, SettingsError, read_accounts, read_fleet
 from particle_simulator.simulation import Simulation
+from simulator_base.clock import CLOCKS
 
 ORG_SLUG = re.compile(r"[a-z0-9-]+")
 

@@ -13,11 +13,11 @@ from random import Random
 
 from aiohttp import web
 
-from particle_simulator.clock import StillClock
 from particle_simulator.events import Stream
 from particle_simulator.power import get_seconds_until_change, run_due_changes
 from particle_simulator.simulation import Simulation
 from particle_simulator.world import World
+from simulator_base.clock import StillClock
 
 KEEP_ALIVE_SECONDS = (9.0, 12.0)
 """The shortest and the longest time between two keep-alives, in real seconds.

@@ -7,8 +7,6 @@ from __future__ import annotations
 from random import Random
 
 from particle_simulator.accounts import Accounts
-from particle_simulator.agenda import Agenda
-from particle_simulator.clock import CLOCKS
 from particle_simulator.devices import Devices
 from particle_simulator.downloads import Downloads
 from particle_simulator.events import Events
@@ -18,6 +16,8 @@ from particle_simulator.organizations import Organizations
 from particle_simulator.products import Products
 from particle_simulator.settings import Settings
 from particle_simulator.sim_cards import SimCards
+from simulator_base.agenda import Agenda
+from simulator_base.clock import CLOCKS
 
 
 class World:

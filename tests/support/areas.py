@@ -86,6 +86,10 @@ AREAS = {
         unit="simulator/* support/simulator",
         integration="binary_reader official_client simulator_package",
     ),
+    "thread": Area(
+        unit="otbr_simulator/*",
+        integration="",
+    ),
     "world": Area(
         unit=(
             "facts_citations role_options structure support/ansible_test_tool support/areas support/branches_tool "

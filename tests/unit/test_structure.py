@@ -100,6 +100,19 @@ def test_the_simulator_imports_nothing_of_the_collection() -> None:
     assert found == []
 
 
+@pytest.mark.parametrize("package", ["otbr_simulator", "particle_simulator", "simulator_base"])
+def test_simulators_share_only_their_common_base(package: str) -> None:
+    allowed = {package, "simulator_base"}
+    simulators = {path.name for path in SIMULATOR.iterdir() if (path / "__init__.py").exists()}
+    found = [
+        f"{to_relative(path)}:{found.line}"
+        for path in sorted((SIMULATOR / package).rglob("*.py"))
+        for found in find_imports(path)
+        if found.dotted[0] in simulators - allowed
+    ]
+    assert found == []
+
+
 def test_plugins_do_not_mention_the_simulator() -> None:
     files = sorted(PLUGINS.rglob("*.py"))
     assert files, "the collection has no plugins"

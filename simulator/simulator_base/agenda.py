@@ -8,7 +8,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 
-from particle_simulator.clock import Clock
+from simulator_base.clock import Clock
 
 
 class Agenda:
