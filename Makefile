@@ -77,7 +77,7 @@ lint: setup ## style and documentation
 	yamllint --strict .
 	antsibull-changelog lint
 	ansible-lint
-	python tests/tools/language.py .ci plugins roles playbooks simulator tests/bench tests/support
+	python tests/tools/language.py .ci extensions plugins roles playbooks simulator tests/bench tests/support
 	python tests/tools/return_blocks.py --check plugins/modules
 	python tests/tools/schemas.py --check docs
 	@# antsibull-docs keeps a log in the home folder, wherever that is.
@@ -99,6 +99,7 @@ messages: setup ## every error message of the plugins with its place, code and h
 types: setup ## static types
 	mypy -p ansible_collections.meshfleet.particle.plugins
 	mypy simulator tests/support tests/tools tests/conftest.py .ci/release.py
+	mypy extensions/eda/plugins/event_source extensions/eda/plugins/event_filter
 
 .PHONY: unit
 unit: setup packages ## tests of the parts
