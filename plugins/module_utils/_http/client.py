@@ -285,16 +285,17 @@ class Http:
     def _open_response(self, request: Request, auth: Any) -> requests.Response:
         """Send one HTTP request, and return the response, whose body has not been read yet."""
         connection = self.connection
-        body = None if request.file is None else MultipartBody(request.form or {}, request.file)
+        multipart = None if request.file is None else MultipartBody(request.form or {}, request.file)
         headers = {"Accept": "*/*"} if request.binary else {}
-        if body is not None:
-            headers["Content-Type"] = body.content_type
+        if multipart is not None:
+            headers["Content-Type"] = multipart.content_type
+        headers.update(request.headers)
         return self._session.request(
             request.method,
             connection.api_url + request.path,
             params=request.query,
             json=request.json,
-            data=request.form if body is None else body,
+            data=multipart or request.body or request.form,
             headers=headers,
             auth=auth,
             timeout=connection.timeout,

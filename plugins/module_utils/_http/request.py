@@ -45,6 +45,8 @@ class Request:
     :param masked: texts that an error response may quote, and that are masked in its text. Texts of fewer than
         :data:`MIN_MASKED_LENGTH` characters are not masked, because they are parts of words.
     :param binary: whether a successful response contains bytes instead of JSON.
+    :param headers: headers that replace the headers of the client, such as ``Accept``.
+    :param body: the bytes of a body in another form than ``json`` and ``form``. ``headers`` names its Content-Type.
     :raises ParticleError: ``not_found`` when a value in ``path_params`` is not valid.
     """
 
@@ -62,6 +64,8 @@ class Request:
     private: bool = False
     masked: tuple[str, ...] = field(default=(), repr=False)
     binary: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         # Check the values now, before the request takes a place in the budget.

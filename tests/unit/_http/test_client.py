@@ -98,6 +98,17 @@ def read_usage(http: Http) -> tuple[int, int, int]:
     return http.usage.requests, http.usage.writes, http.usage.retries
 
 
+# Headers and bodies
+
+
+def test_request_can_replace_headers_and_send_any_body(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    scripted_cloud.answer("PUT", PATH, json={"ok": True})
+    send(http, "PUT", headers={"Accept": "text/plain", "Content-Type": "application/vnd.api+json"}, body=b"[1]")
+    (seen,) = scripted_cloud.seen("PUT", PATH)
+    assert (seen.headers["Accept"], seen.headers["Content-Type"]) == ("text/plain", "application/vnd.api+json")
+    assert seen.body == b"[1]"
+
+
 # Requests that are repeated
 
 
