@@ -35,8 +35,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reade
     list_device_keys,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import BACKENDS, list_identity_keys
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS, ROLES
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import LEDGER, NETWORK_NAME
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    NETWORK_NAME,
+    RESERVED_GROUPS,
+    ROLES,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import LEDGER
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import REGISTRY
 from support.schema_parts import (
     Schema,

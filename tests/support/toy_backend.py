@@ -32,6 +32,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     RECONCILE,
     WRONG_NETWORK,
     Hardware,
+    MemberPending,
     MemberPlan,
     Membership,
     MeshPlan,
@@ -130,6 +131,9 @@ class _Seen:
 class HubBackend:
     """The part of the backend that sends requests to the hub."""
 
+    silent_tags: ClassVar[set[str]] = set()
+    """The tags that do not join when they are enrolled."""
+
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._url, self._key = options.get("hub_url"), options.get("hub_key")
         self._session: requests.Session | None = None
@@ -174,6 +178,8 @@ class HubBackend:
 
     def apply_write(self, target: Target, write: Enrol | Release) -> None:
         body = write.body if isinstance(write, Enrol) else None
+        if write.tag in self.silent_tags:
+            raise MemberPending("device_offline", f"Tag {write.tag} was not heard.", hint="Wake the tag.")
         self._call("PUT", f"/tags/{write.tag}", json=body)
 
     def verify(

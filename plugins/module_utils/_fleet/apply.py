@@ -54,6 +54,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel 
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import build_put_body
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     RESERVED_GROUPS,
+    MemberPending,
     Writer,
 )
 
@@ -331,6 +332,11 @@ class _Writes:
             return False
         try:
             write()
+        except MemberPending as error:
+            with self._lock:
+                for device in devices:
+                    self.state.mark_device(device, WriteState.WAITING, error)
+            return False
         except ParticleError as error:
             self._fail_devices(devices, error)
             return False

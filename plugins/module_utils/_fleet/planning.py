@@ -48,7 +48,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
     Identifier,
     Manifest,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Hardware, MeshPlan
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import get_rules
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Hardware, MeshPlan, Network
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import raise_refusals
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.confirm import REMOVALS
 
@@ -171,11 +172,16 @@ def _build_leaving_record(device: str, identity: str | None) -> DeviceRecord:
     )
 
 
+def _concerns_no_device(network: Network) -> bool:
+    """Return whether a network must be planned even if no device is declared as its member."""
+    return network.absent or get_rules(network.backend).forms_networks
+
+
 def _plan_mesh(run: Run, manifest: Manifest, observed: Observed) -> MeshPlan:
     wanted = {record.id: record.mesh for record in manifest.devices if record.has_mesh_declaration}
     if manifest.absent:
         wanted = {record.id: None for record in manifest.devices}
-    if not wanted and not any(network.absent for network in manifest.networks.values()):
+    if not wanted and not any(map(_concerns_no_device, manifest.networks.values())):
         return NO_MESH
     networks = manifest.networks
     if run.labels_known:

@@ -57,8 +57,9 @@ def verify_run(run: Run, plan: Plan, verification: Verification, *, check_mode: 
     except ParticleError as error:
         run.state.stopped = error
     if verification.strict:
+        known = run.state.find_errors(WriteState.WAITING)
         for device, reason in _find_unjoined(states, run.manifest).items():
-            run.state.mark_device(device, WriteState.FAILED, reason)
+            run.state.mark_device(device, WriteState.FAILED, known.get(device, reason))
     return states if asks_members else None
 
 
@@ -79,7 +80,8 @@ def wait_until_joined(
 ) -> dict[str, str]:
     """Read the states of members repeatedly until all members have joined or the timeout has passed.
 
-    Members in state :attr:`WriteState.FAILED` or :attr:`WriteState.HELD_BACK` are left out.
+    Members in state :attr:`WriteState.FAILED` or :attr:`WriteState.HELD_BACK` are left out. The wait is not for members
+    in state :attr:`WriteState.WAITING`: their backend has already waited.
 
     :returns: the last state of each member, keyed by device. The mapping is empty if the manifest removes devices.
     """
@@ -91,11 +93,12 @@ def wait_until_joined(
     }
     if not wanted or run.manifest.absent:
         return {}
+    waiting = run.state.find_devices(WriteState.WAITING)
     end = clock() + timeout
     while True:
         states = run.mesh.verify(run.target, run.manifest.networks, wanted)
         left = end - clock()
-        if left <= 0 or all(state == JOINED for state in states.values()):
+        if left <= 0 or all(state == JOINED or device in waiting for device, state in states.items()):
             return states
         sleep(min(_POLL_SECONDS, left))
 

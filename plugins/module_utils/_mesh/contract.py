@@ -9,12 +9,14 @@ parts of every mesh backend.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 if TYPE_CHECKING:  # the manifest reader imports this file, and must not import the HTTP client
     from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
@@ -25,6 +27,9 @@ RESERVED_GROUPS = "mesh-"
 GATEWAY = "gateway"
 NODE = "node"
 ROLES = (GATEWAY, NODE)
+
+NETWORK_NAME = re.compile(r"[a-z0-9_-]{1,32}\Z")
+"""Form of the name of a network, unless its backend allows other names."""
 
 JOINED = "joined"
 PENDING = "pending"
@@ -164,11 +169,18 @@ class MeshPlan:
     free_places: Mapping[str, int] = field(default_factory=dict)
 
 
+class MemberPending(ParticleError):
+    """The reason why a device has not joined its network yet. The device counts as pending, and not as failed."""
+
+
 class Writer(Protocol):
     """An object that carries out the writes of a plan."""
 
     def apply_write(self, target: Target, write: Any) -> None:
-        """Carry out one write of a plan."""
+        """Carry out one write of a plan.
+
+        :raises MemberPending: when the write concerns one device, and the device has not joined its network yet.
+        """
 
 
 class Backend(Writer, Protocol):
@@ -253,6 +265,7 @@ class Rules:
     :cvar needs_product: whether members must be devices of a product.
     :cvar needs_login: whether the backend needs a login to the Particle cloud.
     :cvar needs_gateway: whether a network with nodes must have a gateway.
+    :cvar forms_networks: whether a network is formed even if no declared device is a member.
     :cvar options: the options that the backend adds to modules, by name.
     :cvar identities: the keys with which a manifest identifies a member of this backend. A declared device that has no
         other identifier is unknown to the Particle cloud. The declared values are passed to the backend in
@@ -270,6 +283,7 @@ class Rules:
     needs_product: ClassVar[bool] = True
     needs_login: ClassVar[bool] = True
     needs_gateway: ClassVar[bool] = True
+    forms_networks: ClassVar[bool] = False
     options: ClassVar[Mapping[str, Option]] = {}
     identities: ClassVar[tuple[str, ...]] = ()
     network_keys: ClassVar[tuple[str, ...]] = ()

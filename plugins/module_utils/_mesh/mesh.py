@@ -108,10 +108,9 @@ class Mesh:
                     mine[device] = membership
                 elif _may_have_to_leave(rules, target.product, groups, hardware):
                     mine[device] = None
-            if not mine and not any(network.absent for network in own.values()):
+            looked_at = _select_networks(rules, own, mine)
+            if not mine and not looked_at:
                 continue
-            used = {to.network for to in mine.values() if to is not None}
-            looked_at = {network.name: network for network in own.values() if network.absent or network.name in used}
             try:
                 of_mine = {device: hardware_of.get(device, Hardware()) for device in mine}
                 seen = backend.observe(target, looked_at, of_mine)
@@ -169,6 +168,18 @@ class Mesh:
         :returns: one row for each member, with the same keys as in the device lists of the cloud.
         """
         return [row for backend in self._backends.values() for row in backend.list_members()]
+
+
+def _select_networks(
+    rules: Rules, own: Mapping[str, Network], wanted: Mapping[str, Membership | None]
+) -> dict[str, Network]:
+    """Return the networks of a backend that must be observed and planned.
+
+    :param own: the declared networks of the backend.
+    :param wanted: the declared memberships of the devices that concern the backend.
+    """
+    used = {to.network for to in wanted.values() if to is not None}
+    return {name: network for name, network in own.items() if network.absent or name in used or rules.forms_networks}
 
 
 def _may_have_to_leave(rules: Rules, product: Product | None, groups: frozenset[str], hardware: Hardware) -> bool:

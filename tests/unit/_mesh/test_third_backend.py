@@ -18,14 +18,19 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather i
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import BACKENDS, list_options
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import LISTING, RECONCILE, STATES
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    LISTING,
+    RECONCILE,
+    STATES,
+    MeshPlan,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out_work
 from ansible_collections.meshfleet.particle.plugins.modules import device_info as info
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import reconcile_task
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import build_rows, format_csv
 from support.scripted import ScriptedCloud
 from support.simulator import PASSWORD, USERNAME, Simulator
-from support.toy_backend import NAME, ROW, Hub, running_hub
+from support.toy_backend import NAME, ROW, Hub, HubBackend, HubRules, running_hub
 
 PIN = "hush-pin"
 ONE, TWO, THREE = "T-0001", "T-0002", "T-0003"
@@ -72,8 +77,8 @@ class TaskRunner:
     def run_fleet(self, data: Mapping[str, Any], *, absent: bool = False, **options: Any) -> dict[str, Any]:
         """Return the result of reconciling a manifest."""
         manifest = read_manifest(data, absent=absent)
-        verification = {"verify": "online", "verify_timeout": 0, "verify_strict": False}
-        result = carry_out_work(self.build_task(**verification, **options), lambda task: reconcile_task(task, manifest))
+        options = {"verify": "online", "verify_timeout": 0, "verify_strict": False, **options}
+        result = carry_out_work(self.build_task(**options), lambda task: reconcile_task(task, manifest))
         self.assert_no_secrets(result)
         return result
 
@@ -226,6 +231,29 @@ class TestFleet:
         result = runner.run_fleet({**YARD, "devices": [declare_device(ONE), declare_device(TWO)]})
         assert [device["status"] for device in result["devices"]] == ["failed", "changed"]
         assert "'pin': '********'" in result["devices"][0]["error"]["message"]
+
+    @pytest.mark.parametrize("strict", [False, True])
+    def test_silent_member_is_pending_unless_strict(
+        self, runner: TaskRunner, monkeypatch: pytest.MonkeyPatch, strict: bool
+    ) -> None:
+        monkeypatch.setattr(HubBackend, "silent_tags", {ONE})
+        data = {**YARD, "devices": [declare_device(ONE), declare_device(TWO)]}
+        result = runner.run_fleet(data, verify_strict=strict, verify_timeout=3600)
+        (silent, heard) = result["devices"]
+        assert (silent["status"], heard["status"]) == ("failed" if strict else "pending", "changed")
+        assert silent["error"]["message"] == "Tag T-0001 was not heard."
+        assert bool(result.get("failed")) is strict
+
+    def test_network_without_members_is_planned_only_if_the_rules_ask_for_it(
+        self, runner: TaskRunner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        planned: list[set[str]] = []
+        monkeypatch.setattr(HubBackend, "observe", lambda self, target, networks, devices: planned.append({*networks}))
+        monkeypatch.setattr(HubBackend, "plan", lambda *arguments: MeshPlan())
+        for forms_networks in (False, True):
+            monkeypatch.setattr(HubRules, "forms_networks", forms_networks)
+            runner.run_fleet({**YARD, "devices": []})
+        assert planned == [{"yard"}]
 
     def test_refused_hub_key_is_not_shown(self, runner: TaskRunner) -> None:
         wrong = "hush-wrong-key"

@@ -17,6 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.chec
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    NETWORK_NAME,
     RECONCILE,
     RESERVED_GROUPS,
     ROLES,
@@ -29,8 +30,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 
 LEDGER_NAME = re.compile(r"[a-z0-9-]{1,32}\Z")
 """Form of the name of a ledger (endpoints.yml: ledgers)."""
-
-NETWORK_NAME = re.compile(r"[a-z0-9_-]{1,32}\Z")
 
 
 def check_ledger_name(name: str) -> str:
