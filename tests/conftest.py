@@ -16,12 +16,14 @@ from hypothesis import HealthCheck, settings
 sys.path.extend([str(Path(__file__).parent), str(Path(__file__).parents[1] / "simulator")])
 
 from support.counts import FULL, FULL_EXAMPLES, QUICK_EXAMPLES
+from support.otbr import BorderRouters, running_border_routers
 from support.paths import ROOT
 from support.real_server import RealServer, running_real_server
 from support.scripted import ScriptedCloud, scripted_cloud
 from support.simulator import Simulator, running_simulator
 
 FLEET = 20
+NODES = 6
 LONGEST = frozenset(
     "test_auth_doctor test_check_mode test_examples test_report test_secrets test_tokens "
     "test_declared_state_property test_fault_storm test_faults test_mesh_moments test_mesh_runs test_reconcile "
@@ -88,6 +90,19 @@ def simulator(_simulator_process: Simulator) -> Simulator:
     """The simulator with a fleet of 20 devices, reset to its initial state."""
     _simulator_process.reset()
     return _simulator_process
+
+
+@pytest.fixture(scope="session")
+def _otbr_process() -> Iterator[BorderRouters]:
+    with running_border_routers("--routers=2", f"--nodes={NODES}") as routers:
+        yield routers
+
+
+@pytest.fixture
+def otbr(_otbr_process: BorderRouters) -> BorderRouters:
+    """Two border routers without a network and six nodes that try to join, in their start state. The clock is still."""
+    _otbr_process.reset()
+    return _otbr_process
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from particle_simulator.resources import MAX_VERSION, MIN_VERSION, Firmware, is_
 from particle_simulator.stream_faults import READERS, read_stream_faults
 from particle_simulator.update_scripts import ENDINGS
 from particle_simulator.world import World
+from simulator_base.errors import InvalidInput
 
 if TYPE_CHECKING:
     from particle_simulator.simulation import Simulation
@@ -39,6 +40,8 @@ def answer_request(simulation: Simulation, method: str, name: str, content: Any)
         return json_reply(handler(simulation, target, content))
     except Refusal as refusal:
         return refusal_reply(refusal)
+    except InvalidInput as error:
+        return refusal_reply(bad_request(str(error)))
 
 
 def _get_state(simulation: Simulation, target: str, content: Any) -> Any:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+from simulator_base.faults import HTML
 
 SHAPES: dict[str, tuple[int, Any]] = {
     "E1": (503, {"error": "server_error", "error_description": "Something went wrong"}),

@@ -16,6 +16,7 @@ from particle_simulator.digits import parse_number
 from particle_simulator.errors import Refusal, bad_request
 from particle_simulator.events import Stream
 from particle_simulator.model import Account, Token
+from simulator_base.messages import Reply as BaseReply
 
 FORM = "application/x-www-form-urlencoded"
 SCHEMA = "application/schema+json"
@@ -72,13 +73,9 @@ class Call:
 
 
 @dataclass(slots=True)
-class Reply:
-    """An HTTP response."""
+class Reply(BaseReply):
+    """An HTTP response, or an event stream."""
 
-    status: int = 200
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-    content_type: str | None = "application/json"
     stream: Stream | None = None
     """The event stream to send instead of a body, or None."""
 

@@ -5,14 +5,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
 import ssl
-import struct
 from dataclasses import dataclass
 from email.utils import formatdate
-from pathlib import Path
 from random import Random
 
 import orjson
@@ -20,7 +16,6 @@ from aiohttp import web
 
 from particle_simulator.errors import Refusal
 from particle_simulator.events import Stream
-from particle_simulator.faults import BEFORE, Fault
 from particle_simulator.messages import (
     Call,
     Reply,
@@ -31,11 +26,9 @@ from particle_simulator.messages import (
 )
 from particle_simulator.simulation import ADMIN_PREFIX, Simulation
 from particle_simulator.streaming import DueTimer, open_stream, send_stream
-
-HOST = "127.0.0.1"
-SHUTDOWN_SECONDS = 0.5
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-"""The value of SO_LINGER with a time of zero. With this value, closing the socket sends RST instead of FIN."""
+from simulator_base.connections import HOST, SHUTDOWN_SECONDS, reset_connection, write_port
+from simulator_base.faults import BEFORE, Fault
+from simulator_base.messages import Reply as BaseReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +122,10 @@ class CloudHandler:
         if fault is None or fault.effect == "delay":
             return await self._send_stream(request, reply.stream) if reply.stream else self._build_response(reply)
         if fault.effect == "reset_after":
-            return _reset_connection(request)
+            return reset_connection(request)
         return self._build_response(fault.damage_reply(reply))
 
-    def _build_response(self, reply: Reply) -> web.Response:
+    def _build_response(self, reply: BaseReply) -> web.Response:
         if reply.content_type:
             reply.headers.setdefault("Content-Type", f"{reply.content_type}; charset=utf-8")
         return web.Response(body=reply.body, status=reply.status, headers=reply.headers | self._build_date_header())
@@ -174,7 +167,7 @@ class CloudHandler:
 
     async def _send_fault(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
         if fault.effect == "reset_before":
-            return _reset_connection(request)
+            return reset_connection(request)
         if fault.effect == "silence":
             while request.transport is not None and not request.transport.is_closing():
                 await asyncio.sleep(0.02)
@@ -183,25 +176,6 @@ class CloudHandler:
         # Count the response without the route, because a fault must not count as a granted or refused token.
         self._simulation.stats.count_answer(None, reply.status)
         return self._build_response(reply)
-
-
-def _reset_connection(request: web.BaseRequest) -> web.Response:
-    """Reset the connection without sending a response. Return a response only because aiohttp requires it."""
-    transport = request.transport
-    if transport is not None:
-        tcp_socket = transport.get_extra_info("socket")
-        if tcp_socket is not None:
-            tcp_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-        transport.abort()
-    return web.Response()
-
-
-def _write_port(port_file: str, port: int) -> None:
-    """Write the port to a file in one step. A program that waits for the file must never read an incomplete number."""
-    target = Path(port_file)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    draft.write_text(f"{port}\n", encoding="ascii")
-    draft.replace(target)
 
 
 async def serve(simulation: Simulation, options: ServerOptions) -> None:
@@ -222,7 +196,7 @@ async def serve(simulation: Simulation, options: ServerOptions) -> None:
         port = runner.addresses[0][1]
         print(f"{'https' if options.tls else 'http'}://{HOST}:{port}", flush=True)
         if options.port_file:
-            _write_port(options.port_file, port)
+            write_port(options.port_file, port)
         await stop.wait()
     finally:
         simulation.world.events.close()

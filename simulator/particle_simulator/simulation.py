@@ -10,8 +10,8 @@ from typing import Any
 
 from particle_simulator import admin
 from particle_simulator.bearer import check_bearer
+from particle_simulator.error_shapes import SHAPES
 from particle_simulator.errors import Refusal
-from particle_simulator.faults import Faults
 from particle_simulator.limits import TOKEN_ROUTE, Limits
 from particle_simulator.messages import Call, Reply, refusal_reply
 from particle_simulator.power import run_due_changes
@@ -21,6 +21,7 @@ from particle_simulator.scopes import check_scope
 from particle_simulator.settings import Settings
 from particle_simulator.start_state import build_world
 from particle_simulator.stats import Stats
+from simulator_base.faults import Faults
 
 ADMIN_PREFIX = "/_simulator/"
 
@@ -51,7 +52,7 @@ class Simulation:
     def _build_start_state(self, settings: Settings) -> None:
         self.world = build_world(settings)
         self.stats = Stats()
-        self.faults = Faults(settings.seed)
+        self.faults = Faults(settings.seed, SHAPES)
         self.limits = Limits(documented=settings.limits)
         self.writes: deque[tuple[Route, Call, Reply]] = deque(maxlen=MAX_WRITES)
         """The latest writes that the cloud accepted, oldest first."""

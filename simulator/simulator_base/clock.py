@@ -14,13 +14,16 @@ MICROSECOND = 1e-6
 class Clock:
     """A clock that shows the time of the machine plus `turned`.
 
-    `turned` is the number of seconds by which tests have moved the clock forward.
+    `turned` is the number of seconds by which tests have moved the clock forward. With a `speed` other than 1, the
+    clock runs that many times as fast as the machine's, from its creation on.
     """
 
-    __slots__ = ("_last", "_set_to", "turned")
+    __slots__ = ("_last", "_set_to", "_started", "speed", "turned")
 
-    def __init__(self) -> None:
+    def __init__(self, speed: float = 1.0) -> None:
         self.turned = 0.0
+        self.speed = speed
+        self._started = time.time()
         self._last = 0.0
         self._set_to: float | None = None
 
@@ -29,7 +32,9 @@ class Clock:
         return self._read() if self._set_to is None else self._set_to
 
     def _read(self) -> float:
-        return time.time() + self.turned
+        # At normal speed, the clock follows corrections of the machine's clock exactly.
+        present = time.time()
+        return (present if self.speed == 1 else self._started + (present - self._started) * self.speed) + self.turned
 
     @property
     def lag(self) -> float:
@@ -64,7 +69,7 @@ class Clock:
     @property
     def is_machine_time(self) -> bool:
         """Whether this clock shows the same time as the machine."""
-        return not self.turned
+        return not self.turned and self.speed == 1
 
 
 class StillClock(Clock):
@@ -74,11 +79,7 @@ class StillClock(Clock):
     of a test does not depend on the speed of the machine.
     """
 
-    __slots__ = ("_started",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._started = time.time()
+    __slots__ = ()
 
     def _read(self) -> float:
         return self._started + self.turned

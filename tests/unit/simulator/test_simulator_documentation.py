@@ -11,11 +11,11 @@ from simulator_client import run
 
 from particle_simulator.admin import HANDLERS
 from particle_simulator.error_shapes import SHAPES
-from particle_simulator.faults import AFTER, BEFORE, KEYS
 from particle_simulator.routes import build_whole_table
 from particle_simulator.routes_table import render_routes_table
 from particle_simulator.settings import FLEET_KEYS
 from particle_simulator.stream_faults import READERS
+from simulator_base.faults import AFTER, BEFORE, KEYS
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
 

@@ -9,15 +9,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 import orjson
 
-from particle_simulator.error_shapes import HTML, SHAPES
-from particle_simulator.errors import bad_request
-from particle_simulator.messages import Reply
+from simulator_base.errors import InvalidInput
+from simulator_base.messages import Reply
+
+HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+Shapes = Mapping[str, tuple[int, Any]]
+"""Examples of error bodies with their statuses, keyed by the name that the key `shape` of a fault can have."""
 
 BEFORE = frozenset({"status", "html", "reset_before", "silence"})
 AFTER = frozenset({"empty", "truncated", "reset_after", "delay"})
@@ -93,8 +97,9 @@ class Faults:
     `probability` fires only on some requests, by chance. On all other requests, the next fault is checked.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, shapes: Shapes) -> None:
         self._seed = seed
+        self._shapes = shapes
         self.clear()
 
     def clear(self) -> None:
@@ -107,10 +112,10 @@ class Faults:
         self._random = Random(f"faults {self._seed}")
 
     def add(self, entries: Any, routes: set[str]) -> None:
-        """Add a list of faults. If one fault is invalid, raise a `Refusal` and add no fault."""
+        """Add a list of faults. If one fault is invalid, raise `InvalidInput` and add no fault."""
         if not isinstance(entries, list):
-            raise bad_request("the faults must be a JSON list")
-        faults = [_read_fault(entry, routes) for entry in entries]
+            raise InvalidInput("the faults must be a JSON list")
+        faults = [_read_fault(entry, routes, self._shapes) for entry in entries]
         self._schedule += faults
         self._active += faults
 
@@ -129,17 +134,17 @@ class Faults:
         return [fault.describe() for fault in self._schedule]
 
 
-def _read_fault(entry: Any, routes: set[str]) -> Fault:
+def _read_fault(entry: Any, routes: set[str], shapes: Shapes) -> Fault:
     if not isinstance(entry, dict) or set(entry) - KEYS:
-        raise bad_request(f"a fault must be a JSON object with some of the keys {', '.join(sorted(KEYS))}")
+        raise InvalidInput(f"a fault must be a JSON object with some of the keys {', '.join(sorted(KEYS))}")
     effect = entry.get("effect", "status" if "shape" in entry else None)
     if not isinstance(effect, str) or effect not in BEFORE | AFTER:
-        raise bad_request(f"effect must be one of {', '.join(sorted(BEFORE | AFTER))}")
+        raise InvalidInput(f"effect must be one of {', '.join(sorted(BEFORE | AFTER))}")
     headers = entry.get("headers", {})
     if not isinstance(headers, dict):
-        raise bad_request("headers must be an object")
-    status, body = _read_answer(entry)
-    if entry.get("shape") == "E14" and effect == "status":
+        raise InvalidInput("headers must be an object")
+    status, body = _read_answer(entry, shapes)
+    if effect == "status" and "shape" in entry and shapes[entry["shape"]][1] == HTML:
         effect = "html"
     return Fault(
         route=_read_route(entry.get("route"), routes),
@@ -156,7 +161,7 @@ def _read_fault(entry: Any, routes: set[str]) -> Fault:
 def _read_route(route: Any, routes: set[str]) -> str:
     known = routes | {ALL_ROUTES} | {f"{key.partition(' ')[0]} {ALL_ROUTES}" for key in routes}
     if not isinstance(route, str) or route not in known:
-        raise bad_request(f"{route!r} is not a route; use a method and a path template, or *")
+        raise InvalidInput(f"{route!r} is not a route; use a method and a path template, or *")
     return route
 
 
@@ -169,18 +174,18 @@ def _read_times(entry: dict[str, Any]) -> int | None:
     if times is None and "times" not in entry:
         return None
     if not isinstance(times, int) or isinstance(times, bool) or times < 1:
-        raise bad_request("times must be a positive number")
+        raise InvalidInput("times must be a positive number")
     return times
 
 
 def _read_number(entry: dict[str, Any], name: str, default: float, *, least: float, most: float) -> float:
     value = entry.get(name, default)
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not least <= value <= most:
-        raise bad_request(f"{name} must be a number from {least} to {most}")
+        raise InvalidInput(f"{name} must be a number from {least} to {most}")
     return value
 
 
-def _read_answer(entry: dict[str, Any]) -> tuple[int | None, Any]:
+def _read_answer(entry: dict[str, Any], shapes: Shapes) -> tuple[int | None, Any]:
     """Return the status and the body of the response to a request on which the fault fires.
 
     If the status or the body is missing, use the status or the body of the example that `shape` names.
@@ -188,9 +193,9 @@ def _read_answer(entry: dict[str, Any]) -> tuple[int | None, Any]:
     status, body = entry.get("status"), entry.get("body")
     shape = entry.get("shape")
     if shape is not None:
-        if not isinstance(shape, str) or shape not in SHAPES:
-            raise bad_request(f"shape must be one of {', '.join(SHAPES)}")
-        status, body = status or SHAPES[shape][0], SHAPES[shape][1] if body is None else body
+        if not isinstance(shape, str) or shape not in shapes:
+            raise InvalidInput(f"shape must be one of {', '.join(shapes)}")
+        status, body = status or shapes[shape][0], shapes[shape][1] if body is None else body
     if status is not None and not (isinstance(status, int) and 200 <= status <= 599):
-        raise bad_request("status must be an HTTP status")
+        raise InvalidInput("status must be an HTTP status")
     return status, body
