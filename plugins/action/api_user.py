@@ -8,8 +8,6 @@ from typing import Any
 
 from ansible.module_utils.common.parameters import remove_values
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import read_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.api_users import API_USERS
@@ -42,12 +40,11 @@ def manage_api_user(task: Task) -> dict[str, Any]:
     """
     refuse_own_token_file(task, [task.options["user_token_file"]])
     declared = read_declared(API_USERS, task.options)
-    with task.open_session() as http:
-        target = Target(http, get_product(http, task.options["product"]), task.warn)
+    with task.open_product() as target:
         result = reconcile_resource(target, API_USERS, declared, check_mode=task.check_mode)
-    diff, user = result.pop("diff"), result["api_user"]
+    user = result["api_user"]
     if user is not None:
         username = user.pop("id")
         # Every change creates an API user, whose username the cloud generates.
         user["username"] = None if task.check_mode and result["changed"] else username
-    return {**result, **task.show_diff(diff)}
+    return task.show_diff(result)

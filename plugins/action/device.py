@@ -39,8 +39,8 @@ class ActionModule(ParticleAction):
         manifest = read_manifest(data, _name_option, absent=given["state"] == "absent")
         result = reconcile_task(task, manifest, Bounds(confirmed=confirmed))
         outcome, *_unused = result.pop("devices")  # the others are members of networks that are removed
-        done = {"changed": result["changed"], "device": outcome, "managed": result["managed"]}
-        done.update(task.show_diff(result["diff"], uncertain=list_uncertain_devices([outcome])))
+        done = {"changed": result["changed"], "device": outcome, "managed": result["managed"], "diff": result["diff"]}
+        done = task.show_diff(done, uncertain=list_uncertain_devices([outcome]))
         if result.get("failed"):
             error = outcome["error"] or result["error"]
             done.update(failed=True, msg=f"{error['message']} {error['hint']}".strip(), error=error)

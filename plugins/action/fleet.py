@@ -99,8 +99,9 @@ class ActionModule(ParticleAction):
         if options["fail_on_drift"] and task.check_mode and not result.get("failed"):
             drift = find_drift(result)
             result.update(drift.as_failure() if drift else {})
-        diff, uncertain = result.pop("diff"), list_uncertain_devices(result["devices"])
-        result.update(task.show_diff(diff, uncertain=uncertain, max_size=min(MAX_TEXT_SIZE, measure_room(result) // 2)))
+        room = measure_room({name: value for name, value in result.items() if name != "diff"})
+        uncertain = list_uncertain_devices(result["devices"])
+        result = task.show_diff(result, uncertain=uncertain, max_size=min(MAX_TEXT_SIZE, room // 2))
         result["outcomes_path"] = self._write_outcomes(task, result)
         reduced = reduce_result(result, options["result"])
         if is_run_by_controller() and measure_size(reduced) > MAX_STORED_SIZE:

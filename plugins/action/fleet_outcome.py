@@ -38,7 +38,7 @@ class ActionModule(ParticleAction):
         changes = {name: (change["before"], change["after"]) for name, change in outcome["changes"].items()}
         result["changed"] = outcome["status"] == "changed"
         device = ChangedItem(outcome["identifier"], changes, outcome["name"])
-        result.update(task.show_diff(Diff((device,) if changes else ())))
+        result = task.show_diff({**result, "diff": Diff((device,) if changes else ())})
         error = outcome["error"] if outcome["status"] == "failed" else outcome.get("run_error")
         if error is not None:
             result.update(failed=True, msg=f"{error['message']} {error['hint']}", error=error)

@@ -11,8 +11,6 @@ from typing import Any
 from ansible.errors import AnsibleFileNotFound
 from ansible.module_utils.common.parameters import remove_values
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
@@ -70,12 +68,9 @@ class ActionModule(ParticleAction):
             confirmed=read_confirm(options["confirm"], CONFIRMATIONS),
             force=options["force"],
         )
-        with task.open_session() as http:
-            target = Target(http, get_product(http, options["product"]), task.warn)
+        with task.open_product() as target:
             outcome = reconcile_product(target, order_kinds(), definition, settings, check_mode=task.check_mode)
-            result = outcome.as_result()
-        diff = result.pop("diff")
-        masked: dict[str, Any] = remove_values({**result, **task.show_diff(diff)}, task.redact.secrets)
+        masked: dict[str, Any] = remove_values(task.show_diff(outcome.as_result()), task.redact.secrets)
         return masked
 
     def _read_definition(self, given: Any) -> Definition:

@@ -12,13 +12,15 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.cleanup import OrphanSearch
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import DEFAULT_CLIENT
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
@@ -36,7 +38,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_fil
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import (
     MAX_TEXT_SIZE,
-    Diff,
     describe_diff,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -188,25 +189,36 @@ class Task:
         login = settings.require_login()
         return Session(self.connect(settings), login, self.open_sessions, self.warn)
 
+    @contextmanager
+    def open_product(self) -> Iterator[Target]:
+        """Open a session for a ``with`` statement, and return the product that the option ``product`` names.
+
+        :raises ParticleError: when the session cannot be opened, or when there is no such product.
+        """
+        with self.open_session() as http:
+            yield Target(http, get_product(http, self.options["product"]), self.warn)
+
     def open_client(self, *, needs_login: bool) -> AbstractContextManager[Http]:
         """Return an HTTP client for a ``with`` statement. If ``needs_login`` is true, the client is logged in."""
         return self.open_session() if needs_login else nullcontext(self.connect(self.read_settings(credentials=())))
 
     def show_diff(
-        self, diff: Diff, *, uncertain: Sequence[str] = (), max_size: int = MAX_TEXT_SIZE
-    ) -> dict[str, dict[str, str]]:
-        """Return the return value ``diff`` with the changes of the task. Without diff mode, return nothing.
+        self, result: Mapping[str, Any], *, uncertain: Sequence[str] = (), max_size: int = MAX_TEXT_SIZE
+    ) -> dict[str, Any]:
+        """Return a result with its ``diff`` as text. Without diff mode, return the result without ``diff``.
 
         The text is short unless Ansible runs with ``-v``.
 
+        :param result: the result of a module, whose ``diff`` is the changes of the task.
         :param uncertain: the identifiers of the devices of which check mode cannot tell what the task would do.
         :param max_size: the maximum size of the text with ``-v``.
         """
+        shown = {name: value for name, value in result.items() if name != "diff"}
         if not self.diff_mode:
-            return {}
+            return shown
         limit = max_size if self.is_verbose else None
-        text = describe_diff(diff, self.redact.mask_values, uncertain=uncertain, max_size=limit)
-        return {"diff": {"prepared": text}}
+        text = describe_diff(result["diff"], self.redact.mask_values, uncertain=uncertain, max_size=limit)
+        return {**shown, "diff": {"prepared": text}}
 
 
 Work = Callable[[Task], dict[str, Any]]

@@ -218,8 +218,6 @@ error:
 
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import read_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.groups import GROUPS
@@ -236,11 +234,9 @@ SPEC = build_argument_spec(
 def device_group(task: Task) -> dict[str, Any]:
     """Bring the device group to the state that the options declare."""
     declared, force = read_declared(GROUPS, task.options), task.options["force"]
-    with task.open_session() as http:
-        target = Target(http, get_product(http, task.options["product"]), task.warn)
+    with task.open_product() as target:
         result = reconcile_resource(target, GROUPS, declared, check_mode=task.check_mode, force=force)
-    diff = result.pop("diff")
-    return {**result, **task.show_diff(diff)}
+    return task.show_diff(result)
 
 
 def main() -> None:

@@ -443,8 +443,6 @@ error:
 from functools import partial
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.checks import (
     choose_version,
@@ -492,17 +490,14 @@ def firmware(task: Task) -> dict[str, Any]:
         {name: options[name] for name in SETTINGS if options[name] is not None},
         {name: value for name, value in (options["release"] or {}).items() if value is not None},
     )
-    with task.open_session() as http:
-        target = Target(http, get_product(http, options["product"]), task.warn)
+    with task.open_product() as target:
         if options["state"] == "absent":
             check = partial(refuse_version_of_rollout, target, version)
             outcome = remove_version(target, version, check, check_mode=task.check_mode)
         else:
             outcome = reconcile_version(target, declared, file, task.say, check_mode=task.check_mode)
-    result = outcome.as_result()
-    diff = result.pop("diff")
     read = {} if file is None else {"file": file.as_result()}
-    return {**result, **read, **task.show_diff(diff)}
+    return task.show_diff({**outcome.as_result(), **read})
 
 
 def main() -> None:

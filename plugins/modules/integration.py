@@ -567,8 +567,6 @@ error:
 
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import read_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.integrations import INTEGRATIONS
@@ -586,14 +584,12 @@ SPEC = build_argument_spec(
 def integration(task: Task) -> dict[str, Any]:
     """Bring the integration to the state that the options declare."""
     declared = read_declared(INTEGRATIONS, task.options)
-    with task.open_session() as http:
-        target = Target(http, get_product(http, task.options["product"]), task.warn)
+    with task.open_product() as target:
         update_secrets = task.options["update_secrets"]
         result = reconcile_resource(
             target, INTEGRATIONS, declared, check_mode=task.check_mode, update_secrets=update_secrets
         )
-    diff = result.pop("diff")
-    return {**result, **task.show_diff(diff)}
+    return task.show_diff(result)
 
 
 def main() -> None:

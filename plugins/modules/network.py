@@ -332,8 +332,7 @@ def network(task: Task) -> dict[str, Any]:
         )
     with task.open_session() as http:
         result = reconcile_network(http, wanted, check_mode=task.check_mode, warn=task.warn)
-    diff = result.pop("diff")
-    return {**result, **task.show_diff(diff)}
+    return task.show_diff(result)
 
 
 def main() -> None:

@@ -252,8 +252,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.environment import CONNECT, IMMEDIATE, Level
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.variables import find_mistakes
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
@@ -280,8 +278,7 @@ def product_environment(task: Task) -> dict[str, Any]:
     """Bring the environment variables of the product to the state that the options declare."""
     declared, exact = read_variables(task.options), task.options["state"] == "exact"
     rollout, levels = _ROLLOUTS[task.options["rollout"]], list[Level]()
-    with task.open_session() as http:
-        target = Target(http, get_product(http, task.options["product"]), task.warn)
+    with task.open_product() as target:
         if task.options["publish_staged"] and rollout is not None and not exact:
             declared = declare_staged(declared, read_product_level(target))
         kind = build_environment(rollout, levels.append)
@@ -291,13 +288,14 @@ def product_environment(task: Task) -> dict[str, Any]:
         edited = level.edit(collect_edits(changes))
         level = Level(edited, level.rolled_out if rollout is None else edited, level.rolled_out_at)
     pairs = {each.key: (each.before.get("value"), each.after.get("value")) for each in changes}
-    return {
+    result = {
         "changed": bool(changes if task.check_mode else outcome.written),
         "environment": {"variables": level.edited, "staged": level.staged, "rolled_out_at": level.rolled_out_at},
         "changes": {name: {"before": before, "after": after} for name, (before, after) in pairs.items()},
-        **task.show_diff(outcome.diff),
+        "diff": outcome.diff,
         **(outcome.error.as_failure() if outcome.error else {}),
     }
+    return task.show_diff(result)
 
 
 def read_variables(options: Mapping[str, Any]) -> list[Declared]:

@@ -217,7 +217,6 @@ error:
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import NOT_READABLE
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -246,8 +245,7 @@ SPEC = build_argument_spec(
 def product_info(task: Task) -> dict[str, Any]:
     """Return the resources of a product, and the definition that declares them."""
     kinds = _select_kinds(task.options["kinds"])
-    with task.open_session() as http:
-        target = Target(http, get_product(http, task.options["product"]), task.warn)
+    with task.open_product() as target:
         listed = {kind.name: _list_rows(target, kind, is_named=task.options["kinds"] is not None) for kind in kinds}
         found = _read_rows(target, {name: rows for name, rows in listed.items() if rows is not None})
     product = target.required_product

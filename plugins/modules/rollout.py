@@ -781,8 +781,7 @@ def rollout(
         )
         outcome = run_rollout(run)
     result = reduce_failed_result(outcome.as_result())
-    diff = result.pop("diff")
-    return {**result, **task.show_diff(diff)}
+    return task.show_diff(result)
 
 
 def _lock_runs(task: Task, target: Target) -> AbstractContextManager[None]:

@@ -362,8 +362,6 @@ error:
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.info import read_rollout_state
@@ -375,8 +373,7 @@ SPEC = build_argument_spec(product={"type": "str", "required": True}, state_file
 
 def rollout_info(task: Task) -> dict[str, Any]:
     """Return the state of the rollout of a product."""
-    with task.open_session() as http:
-        target = Target(http, get_product(http, task.options["product"]), task.warn)
+    with task.open_product() as target:
         path = None if task.options["state_file"] is None else Path(task.options["state_file"])
         store = Store(open_memory(target, path), SYSTEM_CLOCK)
         return {"changed": False, **read_rollout_state(target, store, SYSTEM_CLOCK)}

@@ -273,8 +273,6 @@ error:
 
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import read_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.secrets import SECRETS
@@ -292,13 +290,11 @@ SPEC = build_argument_spec(
 def secret(task: Task) -> dict[str, Any]:
     """Bring the cloud secret to the state that the options declare."""
     declared, update_secrets = read_declared(SECRETS, task.options), task.options["update_secrets"]
-    with task.open_session() as http:
-        target = Target(http, get_product(http, task.options["product"]), task.warn)
+    with task.open_product() as target:
         result = reconcile_resource(
             target, SECRETS, declared, check_mode=task.check_mode, update_secrets=update_secrets
         )
-    diff = result.pop("diff")
-    return {**result, **task.show_diff(diff)}
+    return task.show_diff(result)
 
 
 def main() -> None:

@@ -258,7 +258,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.sims import list_sims
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import Diff
@@ -333,15 +332,13 @@ def sim(task: Task) -> dict[str, Any]:
     options, device = task.options, _read_device(task.options)
     confirmed = read_confirm(options["confirm"], [SIM_RELEASE])
     declared = read_declared(SIMS, options) if device is None else None
-    with task.open_session() as http:
-        target = Target(http, get_product(http, options["product"]), task.warn)
+    with task.open_product() as target:
         if device is not None:
             declared = _declare_by_device(target, options, device)
         if declared is None:
-            return {"changed": False, "sim": None, "changes": {}, **task.show_diff(Diff())}
+            return task.show_diff({"changed": False, "sim": None, "changes": {}, "diff": Diff()})
         result = _reconcile_sim(target, declared, confirmed, task)
-    diff = result.pop("diff")
-    return {**result, **task.show_diff(diff)}
+    return task.show_diff(result)
 
 
 def main() -> None:

@@ -331,7 +331,7 @@ class TestDiff:
     def show(self, **modes: bool) -> dict[str, dict[str, str]]:
         task = Task({}, False, print, print, **modes)
         task.redact.add_secret("canary-1")
-        return task.show_diff(self.DIFF)
+        return task.show_diff({"diff": self.DIFF})
 
     def test_it_is_returned_only_in_diff_mode(self) -> None:
         assert self.show() == self.show(is_verbose=True) == {}
