@@ -61,7 +61,7 @@ test-all: lint types ## the proofs of all areas, and docs, matrix, importer and 
 setup: .venv/.installed $(LINK) ## the environment in .venv and the link tree in .collections
 
 .PHONY: packages
-packages: ## what the tests need of the system: redis-server, gpg, and ip of iproute2 (by apt-get where they are missing)
+packages: ## what the tests need of the system: redis-server, gpg, ip of iproute2, and java (by apt-get where they are missing)
 	@redis=; ip=; gpg=; command -v redis-server >/dev/null || redis=redis-server; \
 	command -v ip >/dev/null || ip=iproute2; command -v gpg >/dev/null || gpg=gnupg; \
 	test -z "$$redis$$ip$$gpg" || { \
@@ -69,6 +69,12 @@ packages: ## what the tests need of the system: redis-server, gpg, and ip of ipr
 	  command -v apt-get >/dev/null && test "$$(id -u)" = 0 && \
 	    apt-get update --quiet=2 && apt-get install --yes --no-install-recommends $$redis $$ip $$gpg >/dev/null; \
 	} || { echo "Install what is missing with the package manager of this system, as root, and run make again."; exit 1; }
+	@# Only the rule engine of Event-Driven Ansible is written in Java. Without it, its tests are skipped.
+	@command -v java >/dev/null || { \
+	  echo "Missing: default-jre-headless"; \
+	  command -v apt-get >/dev/null && test "$$(id -u)" = 0 && \
+	    apt-get update --quiet=2 && apt-get install --yes --no-install-recommends default-jre-headless >/dev/null; \
+	} || echo "Java 17 or newer could not be installed, so the tests of rulebooks are skipped."
 
 .PHONY: lint
 lint: setup ## style and documentation

@@ -47,7 +47,7 @@ AREAS = {
     ),
     "events": Area(
         unit="events/*",
-        integration="",
+        integration="rulebooks",
     ),
     "facts": Area(
         unit="_facts/* plugin_utils/*",
