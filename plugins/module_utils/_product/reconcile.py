@@ -3,7 +3,8 @@
 """Bring the resources of a product to the state that a definition declares. Private to this collection.
 
 The steps are: read and plan all kinds, refuse what cannot be done, create and change the resources kind by kind, remove
-resources in the reverse order, and check every kind after its writes.
+resources in the reverse order, and check every kind after its writes. Changes that are published together, such as
+those of environment variables, are written with their removals in one step.
 """
 
 from __future__ import annotations
@@ -21,10 +22,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._product.outcom
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Action
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Kind
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import ON_CREATE, join_errors
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import KindRun
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import CHANGING, KindRun
 
 ADDING = frozenset({Action.CREATE, Action.UPDATE})
-REMOVING = frozenset({Action.DELETE})
 
 
 @dataclass(frozen=True)
@@ -131,25 +131,31 @@ def _refuse_many_removals(runs: Sequence[KindRun], settings: Settings) -> None:
 
 
 def _apply(runs: Sequence[KindRun]) -> None:
-    """Write all kinds. Resources whose requirements have failed are left alone, and so are all removals then."""
+    """Write all kinds. Resources whose requirements have failed are left alone, and so are the last removals then."""
     failed = dict[str, str]()
     for run in runs:
         blocking = [failed[name] for name in run.kind.after if name in failed]
         if blocking:
-            _leave_out(run, ADDING, blocking[0])
+            _leave_out(run, _list_first(run.kind), blocking[0])
         else:
-            _write(run, ADDING)
+            _write(run, _list_first(run.kind))
         _note_failure(run, failed)
         if run.outcome.stopped is not None:
             return
     for run in reversed(runs):
+        last = CHANGING - _list_first(run.kind)
         if failed:
-            _leave_out(run, REMOVING, next(iter(failed.values())))
+            _leave_out(run, last, next(iter(failed.values())))
             continue
-        _write(run, REMOVING)
+        _write(run, last)
         _note_failure(run, failed)
         if run.outcome.stopped is not None:
             return
+
+
+def _list_first(kind: Kind) -> frozenset[Action]:
+    """Return the actions that come before the removals. Changes that are published together include removals."""
+    return ADDING if kind.publish is None else CHANGING
 
 
 def _write(run: KindRun, actions: Collection[Action]) -> None:

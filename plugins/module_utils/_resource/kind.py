@@ -109,7 +109,9 @@ class Kind:
     :param update_row: function that changes one resource.
     :param delete_row: function that removes one resource.
     :param write_rows: function that carries out changes of several resources together, in place of the three functions
-        above; ``None`` if each resource is written by its own requests.
+        above, and returns the keys of the resources that needed a write; ``None`` if each resource is written by its
+        own requests.
+    :param publish: function that makes the changes of ``write_rows`` take effect; ``None`` if they take effect at once.
     :param find_batch: function that returns the batch of a change: ``write_rows`` carries out all changes of a batch
         together. ``None`` for a change that is written by its own request.
     :param replaces: whether an update replaces the whole resource. If true, the request contains all fields.
@@ -159,7 +161,8 @@ class Kind:
     create_row: Callable[[Target, Change], Once | None] = refuse_single_write
     update_row: Callable[[Target, Change], Once | None] = refuse_single_write
     delete_row: Callable[[Target, Change], None] = refuse_single_write
-    write_rows: Callable[[Target, Sequence[Change]], None] | None = None
+    write_rows: Callable[[Target, Sequence[Change]], Collection[str]] | None = None
+    publish: Callable[[Target], None] | None = None
     find_batch: Callable[[Change], Hashable | None] = lambda change: ""
     read_row: Callable[[Target, Row], Row] | None = None
     replaces: bool = False

@@ -213,7 +213,9 @@ class KindRun:
         if self.kind.write_rows is None or self.outcome.stopped is not None:
             return
         try:
-            self.kind.write_rows(self._target, changes)
+            self.outcome.written |= set(self.kind.write_rows(self._target, changes))
+            if self.kind.publish is not None:
+                self.kind.publish(self._target)
             self.outcome.written |= {change.key for change in changes}
         except ParticleError as error:
             for change in changes:

@@ -45,3 +45,11 @@ def test_second_run_costs_the_same_reads_and_no_write(products: Products) -> Non
     stored_tokens = len(DECLARED["api_users"])  # one request proves that a stored token still works
     assert products.count_requests() - before <= len(DECLARED) + 50 + FIXED_COST + stored_tokens
     assert products.count_writes() == writes
+
+
+def test_variables_are_removed_and_changed_by_one_rollout(products: Products) -> None:
+    few = {"environment": dict(list(LARGE["environment"].items())[1:]) | {"VARIABLE_1": "changed"}}
+    writes = products.count_writes()
+    assert products.apply(products.first, few, prune=["environment"]).error is None
+    assert products.count_writes() - writes == 2
+    assert len(products.read(products.first)["environment"]) == len(few["environment"])

@@ -72,9 +72,10 @@ class Store:
     def delete_row(self, target: Target, change: Change) -> None:
         self._call("delete", lambda: self.rows.pop(self._find(change)["id"]))
 
-    def write_rows(self, target: Target, changes: Sequence[Change]) -> None:
+    def write_rows(self, target: Target, changes: Sequence[Change]) -> list[str]:
         """Carry out several changes in one call."""
         self._call("together", lambda: [self._write(change) for change in changes])
+        return [change.key for change in changes]
 
     def _write(self, change: Change) -> None:
         if change.row is None:
@@ -568,10 +569,11 @@ class TestBatches:
     def test_changes_of_one_batch_are_written_together(self, target: Target) -> None:
         store, batches = Store(RED), list[list[str]]()
 
-        def write(where: Target, changes: Sequence[Change]) -> None:
+        def write(where: Target, changes: Sequence[Change]) -> list[str]:
             batches.append([change.key for change in changes])
             for change in changes:
                 store.create_row(where, change)
+            return batches[-1]
 
         def find_batch(change: Change) -> str | None:
             return None if change.row else change.body["color"]
@@ -586,7 +588,7 @@ class TestBatches:
     def test_failed_batch_fails_only_its_own_changes(self, target: Target) -> None:
         store = Store(RED)
 
-        def refuse(where: Target, changes: Sequence[Change]) -> None:
+        def refuse(where: Target, changes: Sequence[Change]) -> list[str]:
             raise REFUSED
 
         kind = replace(store.kind, write_rows=refuse, find_batch=lambda change: None if change.row else "new")

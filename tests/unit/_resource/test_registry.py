@@ -80,7 +80,7 @@ def test_missing_parts_of_a_kind_are_found() -> None:
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 def test_module_has_every_field_of_its_kind_as_an_option(kind: Kind) -> None:
     spec = import_plugin(PLUGINS / "modules" / f"{kind.module}.py").SPEC
-    if kind.create_row is not refuse_single_write:  # otherwise the module has one option for several resources
+    if kind.update_row is not refuse_single_write:  # otherwise the module has one option for several resources
         fields = {each.name: dict(each.spec) for each in kind.fields}
         # The state of a SIM is a field. Every module has a default for `state`.
         state = {key: value for key, value in spec["state"].items() if key != "default"}

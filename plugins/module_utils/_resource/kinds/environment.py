@@ -8,7 +8,7 @@ which is the one that devices get. A variable is as declared only when both are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.environment import (
     CONNECT,
@@ -92,12 +92,15 @@ def build_environment(rollout: str | None = CONNECT, note: Callable[[Level], Non
         staged = {name: Staged(level.edited.get(name), level.rolled_out.get(name)) for name in names}
         return [{"name": name, "value": value} for name, value in {**level.edited, **staged}.items()]
 
-    def write_variables(target: Target, changes: Sequence[Change]) -> None:
-        scope = build_product_scope(target.required_product.id)
-        if edits := collect_edits(changes):
-            edit_variables(target.http, scope, edits)
+    def write_variables(target: Target, changes: Sequence[Change]) -> Collection[str]:
+        edits = collect_edits(changes)
+        if edits:
+            edit_variables(target.http, build_product_scope(target.required_product.id), edits)
+        return edits
+
+    def publish_variables(target: Target) -> None:
         if rollout is not None:
-            start_rollout(target.http, scope, rollout)
+            start_rollout(target.http, build_product_scope(target.required_product.id), rollout)
 
     return Kind(
         name="environment",
@@ -107,6 +110,7 @@ def build_environment(rollout: str | None = CONNECT, note: Callable[[Level], Non
         fields=(_VALUE,),
         list_rows=list_variables,
         write_rows=write_variables,
+        publish=publish_variables,
         check=lambda declared: find_mistakes({declared.key: declared.values.get("value", "")}),
         refuse_changes=_refuse_changes,
         short="value",

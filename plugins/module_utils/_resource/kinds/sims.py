@@ -109,9 +109,10 @@ def _activates(change: Change) -> bool:
     return change.after.get("state") == ACTIVE and change.action is not Action.DELETE
 
 
-def _import_sims(target: Target, changes: Sequence[Change]) -> None:
+def _import_sims(target: Target, changes: Sequence[Change]) -> list[str]:
     country = _get_country(changes[0])
     import_sims(target.http, target.required_product.id, [_get_iccid(change) for change in changes], country)
+    return [change.key for change in changes]
 
 
 def _change_sim(target: Target, change: Change) -> None:
@@ -195,7 +196,6 @@ SIMS = Kind(
         Field("country", "country", _TEXT, local=True),
     ),
     list_rows=lambda target: list_sims(target.http, target.required_product.id),
-    create_row=lambda target, change: _import_sims(target, [change]),
     update_row=_change_sim,
     delete_row=lambda target, change: release_sim(target.http, target.required_product.id, _get_iccid(change)),
     write_rows=_import_sims,

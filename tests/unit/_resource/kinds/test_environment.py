@@ -171,7 +171,10 @@ class TestWriting:
         cloud = EnvironmentCloud({})
         cloud.faults = {ROLLOUT: [False, False]}
         failed = reconcile(cloud, {"A": "1"})
-        assert failed.error is LOST[ROLLOUT]
+        assert (failed.error, failed.written) == (LOST[ROLLOUT], {"A"})
+        again = EnvironmentCloud({"A": "1"}, {})
+        again.faults = {ROLLOUT: [False, False]}
+        assert reconcile(again, {"A": "1"}).written == set()
         cloud.writes.clear()
         assert (reconcile(cloud, {"A": "1"}).error, cloud.writes, cloud.rolled_out) == (None, [ROLLOUT], {"A": "1"})
 
