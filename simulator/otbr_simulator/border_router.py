@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A simulated border router: its state machine, its datasets, and its restarts (otbr-rest.md, section 2; otbr-rest.md, section 7)."""
+"""A simulated border router: its states, its datasets and its restarts (otbr-rest.md, section 2)."""
 
 from __future__ import annotations
 

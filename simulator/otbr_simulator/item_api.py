@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The JSON:API family of the REST API: discovery, tasks, devices, diagnostics (otbr-rest.md, section 4; otbr-rest.md, section 5)."""
+"""The JSON:API family of the REST API: discovery, tasks, devices and diagnostics (otbr-rest.md, section 4)."""
 
 from __future__ import annotations
 
@@ -118,8 +118,11 @@ def delete_task(call: Call) -> Reply:
 
 
 def get_own_item(call: Call) -> Reply:
-    """Return the cached item of the border router itself."""
-    return _reply_item(call, call.router.devices.find_own())
+    """Return the cached item of the border router itself. Here the header `Accept` may be missing."""
+    item = call.router.devices.find_own()
+    if call.headers.get("Accept") == rules.JSON:
+        return json_reply(item["attributes"])
+    return _with_type(json_reply({"data": item}))
 
 
 def get_devices(call: Call) -> Reply:

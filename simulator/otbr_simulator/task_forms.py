@@ -43,7 +43,7 @@ def _read_number(attributes: dict[str, Any], name: str, default: int | None = No
     value = attributes.get(name, default)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 2**31:
         raise Refusal(422)
-    return max(0, int(value))
+    return int(value)
 
 
 def _read_join(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def has_commissioner_tasks(router: BorderRouter) -> bool:
 def _start_join(world: World, router: BorderRouter, task: Task) -> None:
     """Put a device on the joiner list, if it has room. Nothing tells the client if it has not."""
     attributes = task.attributes
-    if attributes["timeout"] == 0 and task.deadline == task.created:
+    if attributes["timeout"] == 0:
         router.tasks.end(task, FAILED)
         return
     if "joinerId" in attributes or _is_repeated(router, task):
@@ -152,7 +152,7 @@ def _start_scan(world: World, router: BorderRouter, task: Task) -> None:
         world,
         router,
         task,
-        SCAN_SECONDS + len(channels) * count * SCAN_SECONDS,
+        SCAN_SECONDS + len(channels) * max(0, count) * SCAN_SECONDS,
         lambda: router.diagnostics.add(
             world.make_uuid(), "energyScanReport", build_scan_report(router, channels, count), world.now()
         ),
