@@ -47,7 +47,7 @@ AREAS = {
     ),
     "events": Area(
         unit="events/*",
-        integration="rulebooks",
+        integration="credential_types rulebooks",
     ),
     "facts": Area(
         unit="_facts/* plugin_utils/*",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from support.examples import list_examples
 from support.paths import ROOT
 from support.rulebooks import FOLDER
 
@@ -75,6 +76,18 @@ def test_guide_prints_the_rulebook(path: Path) -> None:
     guide = (ROOT / "docs" / "guide_events.md").read_text(encoding="utf-8")
     text = path.read_text(encoding="utf-8")
     assert f"```yaml\n{text[text.index('- name: ') :]}```" in guide
+
+
+def test_webhooks_of_the_guide_send_what_the_rulebook_reads() -> None:
+    read = set(re.findall(r"event\.payload\.(\w+)", (FOLDER / "rollout_push.yml").read_text(encoding="utf-8")))
+    recipes = [
+        re.findall(r"^      (\w+): !unsafe", example.text, re.MULTILINE)
+        for example in list_examples()
+        if example.source == "docs/guide_events.md" and "particle.integration:" in example.text
+    ]
+    assert len(recipes) == 2
+    for keys in recipes:
+        assert read <= set(keys)
 
 
 @pytest.mark.parametrize("path", CREDENTIAL_TYPES, ids=lambda path: path.name)
