@@ -7,7 +7,11 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, format_place
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import CONFIRMATIONS, Bounds
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import (
+    CONFIRMATIONS,
+    CONFIRMED_BY_TRUE,
+    Bounds,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import read_options
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import IGNORE
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import (
@@ -30,7 +34,7 @@ class ActionModule(ParticleAction):
 
     def work(self, task: Task) -> dict[str, Any]:
         """Build a manifest of one device from the options, and bring the device to the declared state."""
-        confirmed = read_confirm(task.options["confirm"], CONFIRMATIONS, CONFIRMATIONS)
+        confirmed = read_confirm(task.options["confirm"], CONFIRMATIONS, CONFIRMED_BY_TRUE)
         given = {name: value for name, value in task.options.items() if value is not None}
         keys = [name for name in list_device_keys() if name != "state"]  # the state of the task
         record = {name: given[name] for name in keys if name in given} | read_options(given)

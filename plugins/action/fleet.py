@@ -15,7 +15,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import find_drift
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, ignore_progress
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import CONFIRMATIONS, Bounds
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import (
+    CONFIRMATIONS,
+    CONFIRMED_BY_TRUE,
+    Bounds,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import ensure_folder
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.run_lock import hold_run_lock
@@ -86,7 +90,7 @@ class ActionModule(ParticleAction):
                 Bounds(
                     0 if options["on_error"] == "stop" else options["max_failures"],
                     options["max_removals"],
-                    read_confirm(options["confirm"], CONFIRMATIONS, CONFIRMATIONS),
+                    read_confirm(options["confirm"], CONFIRMATIONS, CONFIRMED_BY_TRUE),
                 ),
                 lock=lambda http, product: self._lock_run(task, http, product),
                 report=report,

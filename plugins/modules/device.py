@@ -144,6 +144,26 @@ options:
       - The other product is read only if a device is not in O(product) yet.
       - Requires O(product).
     type: str
+  replaces:
+    description:
+      - Id, label or name of the device of the product whose place this device takes. A name is looked up among the
+        other devices only, so this device can have the same name.
+      - This device gets the name, notes, device groups, firmware lock and membership of the replaced device, unless
+        these options are set. Then the replaced device leaves its network, and finally the product. The result names
+        its SIM, which is not released.
+      - A mapping with the key C(device) has the same meaning as its value. With C(environment=true), the mapping also
+        keeps the environment variables of the replaced device itself, with their values of the last rollout. Variables
+        in O(environment) take precedence.
+      - A replaced device that is not in the product counts as replaced. If the run is interrupted, the next run
+        continues the replacement. Until then, the name of the replaced device can end with the id of the new device, as
+        in C(barn-gateway (replaced by e00fce68aabbccddeeff0033)).
+      - If the replaced device answers a ping, the task fails before the first write, unless O(confirm) contains
+        V(replace_online).
+      - A membership is kept only in a network of O(networks) with O(networks.<name>.backend=ledger). For other
+        networks, set O(mesh). A firmware lock that belongs to a rollout is not kept.
+      - The replaced device does not count as a removal, because another device takes its place.
+      - Requires O(product).
+    type: raw
   claimed:
     description:
       - Whether the account should have a claim to the device. V(true) claims the device, and V(false) gives up the
@@ -256,6 +276,7 @@ options:
       - V(mesh_locks) allows the task to lock a device of a Particle Mesh network to a firmware version that can require
         a Device OS newer than 1.5.x, which does not support Particle Mesh. No confirmation is required if a device of
         the product already runs this firmware version with Device OS 1.5.x or older.
+      - V(replace_online) allows the task to replace a device that answers a ping, see O(replaces).
       - V(rollout_locks) allows the task to remove a lock that a rollout has left, see O(firmware_lock). Without it, the
         lock is left alone with a warning, because the device may get another version when it is unlocked.
       - V(removals) allows any number of removals. One device never needs it, but a network with C(state=absent) in
@@ -357,6 +378,12 @@ EXAMPLES = r"""
     product: field-logger
     serial_number: P046AB123456789
     from_product: field-logger-staging
+
+- name: Replace a broken device, whose name, notes, groups and lock the new device keeps
+  meshfleet.particle.device:
+    product: field-logger
+    serial_number: P046AB123456789
+    replaces: pump-house
 
 - name: Make a device the gateway of a network
   meshfleet.particle.device:
@@ -479,6 +506,15 @@ device:
       type: str
       returned: if the device leaves the product, and the cloud shows its SIM
       sample: "8934076500002589174"
+    replaces:
+      description:
+        - The device whose place this device takes, with its C(id), and C(sim), the ICCID of its SIM. C(sim) is V(null)
+          if the cloud shows no SIM.
+      type: dict
+      returned: if the device replaces a device that is still in the product
+      sample:
+        id: e00fce68aabbccddeeff0029
+        sim: "8934076500002589174"
     mesh:
       description:
         - State of the device in its network. V(null) if the state was not read. The state is read only with

@@ -173,6 +173,26 @@ options:
           - The other product is read only if a device is not in O(product) yet.
           - Requires O(product).
         type: str
+      replaces:
+        description:
+          - Id, label or name of the device of the product whose place this device takes. A name is looked up among the
+            other devices only, so this device can have the same name.
+          - This device gets the name, notes, device groups, firmware lock and membership of the replaced device, unless
+            these keys are declared. Then the replaced device leaves its network, and finally the product. The result
+            names its SIM, which is not released.
+          - A mapping with the key C(device) has the same meaning as its value. With C(environment=true), the mapping
+            also keeps the environment variables of the replaced device itself, with their values of the last rollout.
+            Variables in O(devices[].environment) take precedence.
+          - A replaced device that is not in the product counts as replaced. If the run is interrupted, the next run
+            continues the replacement. Until then, the name of the replaced device can end with the id of the new
+            device, as in C(barn-gateway (replaced by e00fce68aabbccddeeff0033)).
+          - If the replaced device answers a ping, the task fails before the first write, unless O(confirm) contains
+            V(replace_online).
+          - A membership is kept only in a network of O(networks) with O(networks.<name>.backend=ledger). For other
+            networks, set O(devices[].mesh). A firmware lock that belongs to a rollout is not kept.
+          - The replaced device does not count as a removal for O(max_removals), because another device takes its place.
+          - Requires O(product).
+        type: raw
       claimed:
         description:
           - Whether the account should have a claim to the device. V(true) claims the device, and V(false) gives up the
@@ -353,7 +373,7 @@ options:
     description:
       - Maximum number of removals without a confirmation. A device counts as a removal if it would be removed from the
         product, if its claim would be given up, or if its product would no longer accept it. If there are more
-        removals, the task fails before the first write.
+        removals, the task fails before the first write. Devices in O(devices[].replaces) are not counted.
       - The default is a tenth of the declared devices, but at least V(1).
     type: int
   confirm:
@@ -364,6 +384,7 @@ options:
       - V(mesh_locks) allows the task to lock a device of a Particle Mesh network to a firmware version that can require
         a Device OS newer than 1.5.x, which does not support Particle Mesh. No confirmation is required if a device of
         the product already runs this firmware version with Device OS 1.5.x or older.
+      - V(replace_online) allows the task to replace devices that answer a ping, see O(devices[].replaces).
       - V(rollout_locks) allows the task to remove locks that a rollout has left, see O(devices[].firmware_lock).
         Without it, they are left alone with a warning, because the devices may get another version when they are
         unlocked.
@@ -685,6 +706,15 @@ EXAMPLES = r"""
         from_product: field-logger-staging
         name: barn-spare
 
+- name: Replace a broken device, and keep its variables
+  meshfleet.particle.fleet:
+    product: field-logger
+    devices:
+      - id: e00fce68aabbccddeeff0022
+        replaces:
+          device: barn-logger
+          environment: true
+
 - name: Remove one device from the product, and keep the others
   meshfleet.particle.fleet:
     product: field-logger
@@ -755,7 +785,8 @@ summary:
           lost: 0
 devices:
   description:
-    - Outcomes of devices, in the order of the manifest. Undeclared members of dissolved networks come last. O(result)
+    - Outcomes of devices, in the order of the manifest. Undeclared members of dissolved networks and replaced devices
+      come last. O(result)
       determines which devices are contained.
   returned: unless the task fails before the first write
   type: list
@@ -818,6 +849,20 @@ devices:
       type: str
       returned: if the device leaves the product, and the cloud shows its SIM
       sample: "8934076500002589174"
+    replaces:
+      description:
+        - The device whose place this device takes, with its C(id), and C(sim), the ICCID of its SIM. C(sim) is V(null)
+          if the cloud shows no SIM.
+      type: dict
+      returned: if the device replaces a device that is still in the product
+      sample:
+        id: e00fce68aabbccddeeff0029
+        sim: "8934076500002589174"
+    replaced_by:
+      description: Identifier of the device that takes the place of this device.
+      type: str
+      returned: if the device is replaced and still in the product
+      sample: P046AB123456789
     mesh:
       description:
         - State of the device in its network. V(null) if the state was not read. The state is read only with

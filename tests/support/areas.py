@@ -42,7 +42,7 @@ AREAS = {
         ),
     ),
     "devices": Area(
-        unit="_calls/* _fleet/devices_by_label",
+        unit="_calls/* _fleet/devices_by_label _fleet/replacements",
         integration="api_request device device_call publish_event",
     ),
     "events": Area(

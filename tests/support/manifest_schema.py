@@ -70,8 +70,14 @@ GROUP: Schema = {"type": "string", "pattern": f"^(?!{RESERVED_GROUPS}){translate
 PRODUCT: Schema = {"type": ["string", "integer"], "pattern": r"\S"}
 """The schema of the id or slug of a product."""
 
+NAMED: Schema = {"type": "string", "pattern": r"\S"}
+"""The schema of the id, label or name of another device."""
+
 DEVICE_FORMS: Mapping[str, Schema] = {
     "from_product": PRODUCT,
+    "replaces": {
+        "anyOf": [NAMED, build_object({"device": NAMED, "environment": {"type": "boolean"}}, required=["device"])]
+    },
     "id": ID,
     **{
         name: {"type": "string", "pattern": translate_form(form, loose=True)}

@@ -19,6 +19,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcil
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import (
     CONFIRMATIONS,
+    CONFIRMED_BY_TRUE,
     Bounds,
     RunState,
     WriteState,
@@ -130,7 +131,7 @@ def run(
     **bounds: Any,
 ) -> dict[str, Any]:
     """Run a manifest as the module does, and return the result. `bounds` are more parameters of `Bounds`."""
-    confirmed = read_confirm(confirm, CONFIRMATIONS, CONFIRMATIONS)
+    confirmed = read_confirm(confirm, CONFIRMATIONS, CONFIRMED_BY_TRUE)
     return reconcile(
         http,
         read_manifest(data, absent=absent),

@@ -55,6 +55,16 @@ def get_device(http: Http, device: str) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
+def ping_device(http: Http, product: str, device: str) -> bool:
+    """Ask a device of a product for a sign of life, which costs no data operation (endpoints.yml: device_ping).
+
+    :returns: whether the device has answered.
+    """
+    action = f"ping device {device}"
+    data = http.send(Request("PUT /v1/products/:p/devices/:id/ping", action, {"p": product, "id": device})).data
+    return isinstance(data, dict) and data.get("online") is True
+
+
 def claim_device(http: Http, device: str) -> None:
     """Claim a device for the account. The device must be online (endpoints.yml: device_claim)."""
     send_create(http, Request("POST /v1/devices", f"claim device {device}", json={"id": device}))

@@ -19,6 +19,26 @@ _JOINERS = ("\u200c", "\u200d")
 _JOINED = re.compile("(?<=[^\\x00-\\x7f])[" + "".join(_JOINERS) + "](?=[^\\x00-\\x7f])")
 
 
+_REPLACED = re.compile(r" \(replaced by ([0-9a-f]{24})\)\Z")
+
+
+def mark_as_replaced(name: str, device: str) -> str:
+    """Return the name of a device that is being replaced, which gives up ``name`` to the device that replaces it.
+
+    :param device: the id of the device that replaces it.
+    """
+    return f"{name} (replaced by {device})"
+
+
+def split_replaced_name(name: str) -> tuple[str, str | None]:
+    """Return the original name of a device, and the id of the device that replaces it.
+
+    :returns: ``name`` and ``None`` if the name has no mark of :func:`mark_as_replaced`.
+    """
+    match = _REPLACED.search(name)
+    return (name[: match.start()], match.group(1)) if match else (name, None)
+
+
 def normalize_text(text: str) -> str:
     """Return ``text`` in Unicode form NFC and without blank space at its ends, to compare it with another text."""
     return unicodedata.normalize("NFC", text).strip()

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.creates import may_exist_already
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import (
@@ -42,13 +43,27 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.batches 
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import describe_kept_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.environment.apply import roll_out_variables
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import Failures, build_import_error
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import (
+    Failures,
+    build_import_error,
+    is_in_doubt,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     DevicePlan,
     Plan,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import batch_group_changes, find_stage
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, ignore_progress
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.replacements.steps import (
+    FIELDS,
+    GROUPS,
+    IMPORT,
+    LEAVING,
+    MEMBERSHIP,
+    REMOVAL,
+    RENAMING,
+    VARIABLES,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import RunState, WriteState
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import build_put_body
@@ -80,9 +95,11 @@ def apply_plan(
     writes.import_into_product([device for device in changing if device.imports and not device.claims], None)
     writes.import_into_product([device for device in changing if device.claims], plan.claim_user)
     writes.keep_undeclared_devices(changing)
+    writes.keep_replaced_devices(changing)
     writes.create_groups(plan.create_groups, changing)
     writes.change_groups(changing)
     writes.write_devices(changing)
+    writes.remove_replaced_devices(changing, {device.key for device in plan.devices if not device.is_changed})
     writes.tear_down(plan)
     return writes.state
 
@@ -100,6 +117,8 @@ class _Writes:
         self._report = report
         self._total = 0
         self._lock = threading.Lock()
+        self._of_replacements: set[str] = set()
+        """Devices that replace another device, or that are replaced. Their steps are recorded."""
         self._dropped: set[str] = set()
         """Devices for which no further write is sent."""
         self.state = RunState()
@@ -112,6 +131,7 @@ class _Writes:
         :returns: the plans of the devices that change. The plan of a failed member contains no writes for its network.
         """
         changing = [device for device in plan.devices if device.is_changed]
+        self._of_replacements = {device.id for device in changing if device.replaces or device.replaced_by}
         self._total = len(changing)
         self._report_progress()
         without = self._set_up_mesh(plan)
@@ -176,6 +196,7 @@ class _Writes:
             # An import accepts either device ids or identifiers on labels.
             keys = [keys_of[device] for device in chunk]
             left_out = import_devices(self._http, self._target.required_product.id, keys, claim_user)
+            self._note_step([device for device in chunk if keys_of[device] not in left_out], IMPORT)
             for key, reason in left_out.items():
                 self._fail_devices(
                     [called.get(key.lower(), key)], build_import_error(key, reason, self._target.required_product)
@@ -228,6 +249,7 @@ class _Writes:
 
     def _send_groups(self, change: str, group: str, devices: Sequence[str]) -> bool:
         change_group_of_devices(self._http, self._target.required_product.id, group, change, devices)
+        self._note_step(devices, GROUPS)
         return True
 
     def _find_lost(self, devices: Iterable[str], plans: Mapping[str, DevicePlan]) -> set[str]:
@@ -258,11 +280,46 @@ class _Writes:
         Undeclared devices of an account come last, because failed claims decide whether these devices are kept.
         """
         if self._target.product is not None:
-            self._write_in_stages(devices)
+            staying = [device for device in devices if device.replaced_by is None]
+            freeing = [replace(device, removes=False, unclaims=False) for device in devices if _frees_place(device)]
+            self._write_in_stages([*staying, *freeing])
             return
         self._write_in_stages([device for device in devices if not device.is_undeclared])
         self.keep_undeclared_devices(devices)
         self._write_in_stages([device for device in devices if device.is_undeclared])
+
+    def keep_replaced_devices(self, devices: Sequence[DevicePlan]) -> None:
+        """Do not remove replaced devices if the devices that replace them could not be imported."""
+        failed = self.state.find_errors()
+        refused = {
+            device.key for device in devices if (error := failed.get(device.id)) is not None and not is_in_doubt(error)
+        }
+        kept = {device.id for device in devices if device.replaced_by in refused}
+        self._dropped |= kept
+        self.state.kept |= kept
+
+    def remove_replaced_devices(self, devices: Sequence[DevicePlan], unchanged: Set[str]) -> None:
+        """Remove each replaced device from its network and the product, after another device has taken its place.
+
+        :param unchanged: the keys of the devices that need no writes.
+        """
+        done = {device.key for device in devices if self.state.is_in(device.id, WriteState.DONE)}
+        planned = {device.key for device in devices} | unchanged
+        removals = []
+        for device in self._list_remaining(device for device in devices if device.replaced_by is not None):
+            if _frees_place(device):
+                has_left = self.state.is_in(device.id, WriteState.DONE)
+                self.state.forget_device(device.id)
+                device = replace(device, mesh=None if has_left else device.mesh)
+            if self.state.stopped is not None:
+                continue
+            if device.replaced_by in done | unchanged:
+                removals.append(device)
+            elif device.replaced_by in planned:
+                self.state.mark_device(device.id, WriteState.HELD_BACK)
+            else:  # the product refuses the device that replaces it
+                self.state.kept.add(device.id)
+        self._write_in_stages(removals)
 
     def _write_in_stages(self, devices: Sequence[DevicePlan]) -> None:
         """Send the writes of single devices. The devices of one stage are written in parallel."""
@@ -288,37 +345,63 @@ class _Writes:
     def _write_device(self, device: DevicePlan) -> None:
         needs = device.mesh.needs if device.mesh else ()
         held = any(not any(self.state.is_in(other, WriteState.DONE) for other in need) for need in needs)
+        if held and device.replaced_by is not None:
+            with self._lock:
+                self.state.mark_device(device.id, WriteState.HELD_BACK)
+            return
         writes = self._list_writes(_drop_mesh_writes(device) if held else device)
-        written = all(self._try_write([device.id], write) for write in writes)
+        written = all(self._try_step(device, step, write) for step, write in writes)
         if written and not self.state.stopped and not self.state.is_in(device.id, WriteState.FAILED):
             with self._lock:
                 self.state.mark_device(device.id, WriteState.HELD_BACK if held else WriteState.DONE)
                 self._report_progress()
 
-    def _list_writes(self, device: DevicePlan) -> Iterator[Callable[[], None]]:
-        """Yield the writes of a device in order. The caller must stop when a write fails."""
+    def _try_step(self, device: DevicePlan, step: str, write: Callable[[], None]) -> bool:
+        """Send a write of one device, and record its step if it succeeded. Return whether the write succeeded."""
+        written = self._try_write([device.id], write)
+        if written:
+            self._note_step([device.id], step)
+        return written
+
+    def _note_step(self, devices: Iterable[str], step: str) -> None:
+        """Record a step of replacements that is done. Other devices are ignored."""
+        for device in self._of_replacements.intersection(devices):
+            self.state.done_steps.setdefault(device, set()).add(step)
+
+    def _list_writes(self, device: DevicePlan) -> Iterator[tuple[str, Callable[[], None]]]:
+        """Yield the writes of a device in order, each with the name of its step in a replacement.
+
+        The caller must stop when a write fails.
+        """
         at_home = self._target.product is None
         if device.claims and at_home:
-            yield lambda: claim_device(self._http, device.id)
+            yield "", lambda: claim_device(self._http, device.id)
         body = build_put_body(device.fields)
+        if device.replaces is not None and device.replaces.new_name is not None:
+            renamed = {"name": device.replaces.new_name}
+            yield RENAMING, functools.partial(self._update_device, device.replaces.id, renamed)
         if body and not at_home:
-            yield lambda: update_product_device(self._http, self._target.required_product.id, device.id, body)
+            yield FIELDS, functools.partial(self._update_device, device.id, body)
         for name, value in body.items() if at_home else ():
-            yield functools.partial(update_account_device, self._http, device.id, name, value)
+            yield FIELDS, functools.partial(update_account_device, self._http, device.id, name, value)
         for mesh_write in device.mesh.writes if device.mesh is not None else ():
-            yield functools.partial(self._mesh.apply_write, self._target, mesh_write)
+            step = LEAVING if device.replaced_by is not None else MEMBERSHIP
+            yield step, functools.partial(self._mesh.apply_write, self._target, mesh_write)
         if device.edits:
-            yield functools.partial(edit_variables, self._http, build_device_scope(device.id), device.edits)
+            yield "", functools.partial(edit_variables, self._http, build_device_scope(device.id), device.edits)
         if device.edits is not None:
-            yield functools.partial(roll_out_variables, self._http, device.id)
+            yield VARIABLES, functools.partial(roll_out_variables, self._http, device.id)
         if device.unclaims and at_home:
-            yield lambda: unclaim_device(self._http, device.id)
+            yield "", lambda: unclaim_device(self._http, device.id)
         elif device.unclaims:
-            yield lambda: unclaim_product_device(self._http, self._target.required_product.id, device.id)
+            yield "", lambda: unclaim_product_device(self._http, self._target.required_product.id, device.id)
         if device.denies:
-            yield lambda: deny_product_device(self._http, self._target.required_product.id, device.id)
+            yield "", lambda: deny_product_device(self._http, self._target.required_product.id, device.id)
         if device.removes:
-            yield lambda: remove_product_device(self._http, self._target.required_product.id, device.id)
+            yield REMOVAL, lambda: remove_product_device(self._http, self._target.required_product.id, device.id)
+
+    def _update_device(self, device: str, body: Mapping[str, Any]) -> None:
+        update_product_device(self._http, self._target.required_product.id, device, body)
 
     def _list_remaining(self, devices: Iterable[DevicePlan]) -> list[DevicePlan]:
         return [device for device in devices if device.id not in self._dropped]
@@ -361,6 +444,11 @@ class _Writes:
 
     def _report_progress(self) -> None:
         self._report(self.state.count_devices(WriteState.DONE), self._failures.count, self._total)
+
+
+def _frees_place(device: DevicePlan) -> bool:
+    """Return whether a replaced device must leave its network before the other device can join."""
+    return device.replaced_by is not None and device.mesh is not None and device.mesh.frees_place
 
 
 def _drop_mesh_writes(device: DevicePlan) -> DevicePlan:

@@ -170,14 +170,15 @@ def _build_quota_error(moment: float) -> ParticleError:
 def learn_ids(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
     """Learn the device ids that the writes of a plan need.
 
-    Devices of a product are imported by their labels. For the account's own devices, serial numbers are looked up.
-    A device whose id stays unknown fails, or waits for the rate limit.
+    Devices of a product are imported by their labels. Devices that keep the variables of a replaced device are imported
+    first, too, because the replaced device must not be removed before its variables are written. For the account's own
+    devices, serial numbers are looked up. A device whose id stays unknown fails, or waits for the rate limit.
 
     :param plan_fleet: observes all devices and plans their writes.
     :returns: the plan of the remaining writes, with the learned device ids. If the run has ended early, ``plan`` is
         returned unchanged.
     """
-    if all(device.is_identified or not (device.imports or device.claims) for device in plan.devices):
+    if not any(_must_be_read_again(device) for device in plan.devices):
         return plan
     run.labels_known = True
     keys = {device.key for device in plan.devices}
@@ -205,6 +206,11 @@ def learn_ids(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
             state.mark_device(device.id, WriteState.FAILED, _build_unlisted_error(device))
     left = state.find_devices(WriteState.FAILED) | state.find_devices(WriteState.WAITING)
     return replace(found, devices=tuple(device for device in planned if device.id not in left))
+
+
+def _must_be_read_again(device: DevicePlan) -> bool:
+    """Return whether the writes of a device can be planned only after its import or after a look-up."""
+    return device.inherits_variables or (not device.is_identified and (device.imports or device.claims))
 
 
 def _import_by_labels(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan | None:

@@ -78,6 +78,8 @@ class Observed:
     :param sources: the other products from which devices must be moved, keyed by device id.
     :param undeclared: the names of the devices of the product or account that the manifest does not declare, keyed by
         device id. Of a long list, only some devices were read.
+    :param replaced: the ids of the devices that are replaced and still in the product, keyed by
+        :attr:`DeviceRecord.key` of the record that replaces the device. These devices are in ``devices``.
     """
 
     devices: Mapping[str, ObservedDevice]
@@ -90,10 +92,32 @@ class Observed:
     unread: int = 0
     is_whole: bool = True
     sources: Mapping[str, Source] = field(default_factory=dict)
+    replaced: Mapping[str, str] = field(default_factory=dict)
+
+    def get_replaced(self, key: str) -> ObservedDevice | None:
+        """Return the device that a record replaces; ``None`` if there is none, or if it has left the product.
+
+        :param key: :attr:`DeviceRecord.key` of the record.
+        """
+        return self.devices.get(self.replaced.get(key, ""))
 
 
 Change = tuple[Any, Any]
 """The values before and after a write, as shown to the user."""
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """The device whose place another device takes.
+
+    :param id: the device id.
+    :param sim: the ICCID of its SIM; ``None`` if the cloud shows no SIM.
+    :param new_name: the name that it must get before the other device gets its name; ``None`` if it keeps its name.
+    """
+
+    id: str
+    sim: str | None = None
+    new_name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +134,11 @@ class DevicePlan:
         rollout is missing, and ``None`` if the device needs no rollout.
     :param declared_by: the identifier that declares the device; ``None`` if the manifest declares the device by its id.
     :param is_undeclared: whether the device is removed because the manifest does not declare it.
+    :param replaces: the device whose place this device takes; ``None`` if there is none, or if it has left the product.
+    :param replaced_by: the :attr:`key` of the plan that takes the place of this device. This device is removed after
+        that plan has been carried out. ``None`` for any other device.
+    :param inherits_variables: whether the device keeps the environment variables of the device that it replaces, but
+        its own variables are not known before its import.
     :param is_too_old: whether the device declares environment variables, but its Device OS is too old for them.
     :param name: the name of the device in the cloud, or else its declared name; ``None`` if it has neither.
     :param sim: the ICCID of the SIM in a device that leaves the product; ``None`` if the cloud shows no SIM.
@@ -132,6 +161,9 @@ class DevicePlan:
     name: str | None = None
     is_undeclared: bool = False
     sim: str | None = None
+    replaces: Replaced | None = None
+    replaced_by: str | None = None
+    inherits_variables: bool = False
     is_too_old: bool = False
 
     @property

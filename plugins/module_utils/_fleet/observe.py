@@ -24,6 +24,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.labels import find_ids
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, ObservedDevice
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.product_list import read_product_list
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.replacements.find import (
+    add_replaced_devices,
+    find_replaced_devices,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
@@ -48,7 +52,7 @@ _HARDWARE_KEYS = ("platform_id", "system_firmware_version")
 
 def _list_row_keys() -> frozenset[str]:
     """Return the names of the fields that planning a fleet needs from each row of a device list."""
-    fields = (field.cloud_name for field in list_fields())
+    fields = (field.cloud_name for field in list_fields() if field.cloud_name)
     return frozenset(
         {"groups", "owner", "cellular", "quarantined", *IDENTIFIERS, *fields, *_HARDWARE_KEYS, *list_row_keys()}
     )
@@ -97,6 +101,8 @@ def observe_product(target: Target, manifest: Manifest) -> Observed:
     listing = read_product_list(target, manifest, _list_row_keys())
     rows = listing.rows
     ids = _find_ids_in_product(target, rows, manifest.devices)
+    replaced = find_replaced_devices(rows, manifest, ids)
+    manifest = add_replaced_devices(manifest, replaced.values())
     declared = {
         ids.get(record.declared_by, record.id) if record.declared_by else record.id: record
         for record in manifest.devices
@@ -118,6 +124,7 @@ def observe_product(target: Target, manifest: Manifest) -> Observed:
         {device: _read_labels(row) for device, row in unapproved.items()},
         listing.unread,
         listing.is_whole,
+        replaced=replaced,
     )
 
 

@@ -18,8 +18,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.u
     build_undeclared_result,
     describe_undeclared,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Change, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Change, DevicePlan, Plan, Replaced
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import add_later_changes, build_diff
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.replacements.steps import (
+    IMPORT,
+    explain_failure,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, WriteState
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import REPORT, DeviceRecord, Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, JOINED, LOST
@@ -47,6 +51,8 @@ class Outcome:
     :param is_uncertain: whether check mode cannot tell if the cloud would accept the device.
     :param sim: the ICCID of the SIM in a device that leaves the product; ``None`` for any other device.
     :param restarts: whether the device restarts to apply its environment variables.
+    :param replaces: the device whose place the device takes; ``None`` if there is none.
+    :param replaced_by: the identifier of the device that takes the place of this device; ``None`` if there is none.
     """
 
     id: str | None
@@ -60,6 +66,8 @@ class Outcome:
     is_uncertain: bool = False
     sim: str | None = None
     restarts: bool = False
+    replaces: Replaced | None = None
+    replaced_by: str | None = None
 
     @property
     def identifiers(self) -> tuple[str, ...]:
@@ -106,6 +114,8 @@ class Outcome:
             **({"uncertain": True} if self.is_uncertain else {}),
             **({"sim": self.sim} if self.sim else {}),
             **({"restarts": True} if self.restarts else {}),
+            **({"replaces": {"id": self.replaces.id, "sim": self.replaces.sim}} if self.replaces else {}),
+            **({"replaced_by": self.replaced_by} if self.replaced_by else {}),
             "error": self.error.as_result() if self.error else None,
         }
 
@@ -167,15 +177,35 @@ def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mo
             status, error = PENDING, waiting.get(record.id)
         else:
             status = CHANGED if changes else OK
+        if error is not None and status == FAILED:
+            error = _explain_replacement(run, plans, record, error)
         outcome = Outcome.from_record(record, status, changes, error, states.get(record.id))
         outcome = replace(
             outcome,
             is_uncertain=record.key in run.uncertain,
             sim=device.sim if device else None,
             restarts=status == CHANGED and device is not None and device.restarts,
+            replaces=device.replaces if device else None,
+            replaced_by=record.replaced_by,
         )
         outcomes.append(outcome)
     return outcomes
+
+
+def _explain_replacement(
+    run: Run, plans: Mapping[str, DevicePlan], record: DeviceRecord, error: ParticleError
+) -> ParticleError:
+    """Return the error of a device. If the device belongs to a replacement, the error tells which steps are left."""
+    replaced_by = {plan.replaced_by: plan for plan in plans.values() if plan.replaced_by is not None}
+    new = plans.get(record.replaced_by or record.key)
+    if new is None or new.replaces is None or run.state.stopped is not None:
+        return error
+    old = replaced_by.get(new.key)
+    ids = {one.key: one.id for one in run.manifest.devices}
+    done = {IMPORT} if ids.get(new.key) in run.observed.devices else set()
+    for plan in (new, old):
+        done |= run.state.done_steps.get(ids.get(plan.key, plan.id), set()) if plan is not None else set()
+    return explain_failure(error, new, old, done)
 
 
 def _describe_restarts(number: int, *, check_mode: bool) -> str | None:

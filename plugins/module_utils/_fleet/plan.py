@@ -27,6 +27,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
     Plan,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.moves.plan import find_move_obstacle, plan_move
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.replacements.plan import plan_replacement
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     APPROVED,
     DENIED,
@@ -54,6 +55,7 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
     :param mesh: the plan that the mesh backends have made for ``manifest``.
     """
     refused = find_refusals(manifest, observed)
+    refused_keys = {record.key for record in manifest.devices if record.id in refused}
     plans: list[DevicePlan] = []
     for record in _sort_records(manifest):
         device, member = observed.devices.get(record.id), mesh.members.get(record.id)
@@ -61,12 +63,15 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
             plans.append(_plan_outside_cloud(record, member))
         elif record.id in refused:
             continue
+        elif record.replaced_by in refused_keys:
+            plans.append(DevicePlan(record.id, {}, declared_by=record.declared_by, name=_find_name(record, device)))
         elif record.is_removed or (manifest.absent and not record.is_undeclared):
             plans.append(_plan_removal(record, device, manifest, member))
         elif record.fields.get("approval") == DENIED:
             plans.append(_plan_denial(record, device, observed))
         else:
             plan = plan_move(_plan_device(record, device, manifest, member), observed.sources.get(record.id))
+            plan = plan_replacement(plan, record, observed.get_replaced(record.key))
             plans.append(_plan_approval(plan, observed.unapproved.get(record.id)))
     needed = {group for plan in plans for group in plan.add_groups}
     return Plan(
@@ -245,7 +250,8 @@ def _plan_removal(
 ) -> DevicePlan:
     """Plan the removal of a device from its mesh, its device groups and the product.
 
-    The device is unclaimed only if the manifest declares ``claimed: false``.
+    The device is unclaimed only if the manifest declares ``claimed: false``. A device that is replaced keeps its groups
+    until it leaves the product, so that an interrupted run does not forget them.
     """
     in_product = manifest.product is not None
     changes: dict[str, Change] = {}
@@ -265,12 +271,13 @@ def _plan_removal(
         changes=changes,
         unclaims=unclaims,
         removes=device is not None and in_product,
-        remove_groups=has,
+        remove_groups=has if record.replaced_by is None else frozenset(),
         mesh=member,
         declared_by=record.declared_by,
         name=_find_name(record, device),
         is_undeclared=record.is_undeclared,
         sim=device.labels.get("iccid") if device is not None and in_product else None,
+        replaced_by=record.replaced_by,
     )
 
 
@@ -313,8 +320,11 @@ def keep_only_import(device: DevicePlan) -> DevicePlan:
 
 
 def list_removals(plan: Plan) -> tuple[DevicePlan, ...]:
-    """Return the plans of the devices that leave the product, are unclaimed, or lose their approval."""
-    return tuple(device for device in plan.devices if device.is_removal)
+    """Return the plans of the devices that leave the product, are unclaimed, or lose their approval.
+
+    Devices that are replaced are left out: their place is taken by another device.
+    """
+    return tuple(device for device in plan.devices if device.is_removal and device.replaced_by is None)
 
 
 def batch_group_changes(plans: Iterable[DevicePlan], size: int) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -350,6 +360,14 @@ def find_stage(change: str, group: str) -> int:
     return {_NODES: 3, _GATEWAYS: 5}.get(group, 4)
 
 
+def _describe_consequence(device: DevicePlan) -> str:
+    """Return what else becomes of a device, in a few words; empty if there is nothing to say."""
+    notes = [f"replaces {device.replaces.id}"] if device.replaces is not None else []
+    notes += [f"replaced by {device.replaced_by}"] if device.replaced_by is not None else []
+    notes += ["restarts"] if device.restarts else []
+    return ", ".join(notes)
+
+
 def build_diff(plan: Plan) -> Diff:
     """Return what a plan changes: the created and removed resources, and the changes of each device."""
     created = {"groups": plan.create_groups, **plan.created_names}
@@ -360,7 +378,7 @@ def build_diff(plan: Plan) -> Diff:
                 device.changes,
                 device.name,
                 device.is_removal,
-                note="restarts" if device.restarts else "",
+                note=_describe_consequence(device),
             )
             for device in plan.devices
             if device.is_changed

@@ -39,6 +39,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan imp
     list_removals,
     make_plan,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.replacements.observe import (
+    observe_inheritance,
+    refuse_online_devices,
+    warn_of_missing_devices,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.replacements.plan import keep_replaced_values
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import MESH_LOCKS, Run
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
     FAIL,
@@ -65,6 +71,7 @@ def plan_fleet(run: Run) -> Plan:
     run.observed = observe_fleet(run.target, run.manifest)
     run.observed = observe_sources(run.target, run.manifest, run.observed)
     run.manifest = keep_values(resolve_ids(run.manifest, run.observed.ids), run.observed)
+    _add_replaced_devices(run)
     if not run.labels_known:  # otherwise the run has imported devices, which an earlier plan did not know
         _add_undeclared_devices(run)
     _add_members_of_absent_networks(run)
@@ -72,6 +79,7 @@ def plan_fleet(run: Run) -> Plan:
     mesh = _plan_mesh(run, run.manifest, run.observed)
     raise_refusals(mesh)
     plan = respect_rollout_locks(run, make_plan(run.manifest, run.observed, mesh))
+    run.state.kept |= _find_kept_devices(run.manifest, plan)
     if not run.labels_known:  # otherwise an earlier plan has warned already
         warn_of_shared_names(run, plan)
         warn_of_old_device_os(run.target, plan)
@@ -93,7 +101,9 @@ def plan_again(run: Run, devices: Set[str]) -> Plan:
     :raises ParticleError: ``too_many_removals`` when more devices would be removed than the run allows; ``conflict``
         when the plan would change locks of a rollout that is not over.
     """
-    records = tuple(record for record in run.manifest.devices if record.id in devices)
+    # A replaced device is removed only if the plan shows that the other device has taken its place.
+    keys = {record.replaced_by for record in run.manifest.devices if record.id in devices}
+    records = tuple(record for record in run.manifest.devices if record.id in devices or record.key in keys)
     manifest = replace(run.manifest, devices=records, undeclared=IGNORE)
     looked_at = run.manifest if any(record.has_mesh_declaration for record in run.manifest.devices) else manifest
     observed = observe_sources(run.target, manifest, observe_fleet(run.target, looked_at))
@@ -121,7 +131,18 @@ def _add_members_of_absent_networks(run: Run) -> None:
     more = tuple(_build_leaving_record(device, leaving[device]) for device in sorted(leaving.keys() - known))
     run.manifest = replace(run.manifest, devices=records + more)
     if more:
-        run.observed = observe_fleet(run.target, run.manifest)
+        run.observed = replace(observe_fleet(run.target, run.manifest), sources=run.observed.sources)
+
+
+def _add_replaced_devices(run: Run) -> None:
+    """Let the devices of the manifest take the place of other devices, which are then removed, as declared."""
+    if not run.labels_known:
+        warn_of_missing_devices(run)
+    if not run.observed.replaced:
+        return
+    if not run.labels_known:  # otherwise an earlier plan has asked already
+        refuse_online_devices(run)
+    run.manifest = keep_replaced_values(run.manifest, run.observed, observe_inheritance(run))
 
 
 def _add_undeclared_devices(run: Run) -> None:
@@ -144,7 +165,7 @@ def _add_undeclared_devices(run: Run) -> None:
         for device in sorted(undeclared)
     )
     run.manifest = replace(run.manifest, devices=run.manifest.devices + records)
-    run.observed = observe_fleet(run.target, run.manifest)
+    run.observed = replace(observe_fleet(run.target, run.manifest), sources=run.observed.sources)
 
 
 def _find_doubtful_devices(run: Run) -> list[str]:
@@ -155,6 +176,12 @@ def _find_doubtful_devices(run: Run) -> list[str]:
     refused = find_refusals(run.manifest, run.observed)
     staying = (record for record in run.manifest.cloud_part.devices if not record.is_removed)
     return [record.key for record in staying if not record.is_identified or record.id in refused]
+
+
+def _find_kept_devices(manifest: Manifest, plan: Plan) -> set[str]:
+    """Return the replaced devices that are not removed, because the product refuses the devices that replace them."""
+    refused = {record.key for record in manifest.devices if record.id in plan.refusals}
+    return {record.id for record in manifest.devices if record.replaced_by in refused}
 
 
 def _build_leaving_record(device: str, identity: str | None) -> DeviceRecord:

@@ -18,6 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.devic
     QUARANTINED,
     observe_approval,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.identifiers import has_identifier_form
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
     FAIL,
     IGNORE,
@@ -128,7 +129,22 @@ def _build_filters(manifest: Manifest) -> list[dict[str, str]] | None:
         return None
     found = [{"deviceId": gateway} for gateway in sorted(gateways)]
     found += [build_device_filter(record) for record in manifest.devices]
+    if not manifest.absent:
+        found += [query for record in manifest.devices if record.replaces for query in _build_filters_by_any(record)]
     return found if all(found) else None
+
+
+def _build_filters_by_any(record: DeviceRecord) -> list[dict[str, str]]:
+    """Return the filters that together find the device that a record replaces, which may be named in several ways.
+
+    :returns: a list with an empty filter if the cloud may have no filter for the identifier.
+    """
+    named = record.replaces.device if record.replaces is not None else ""
+    if DEVICE_ID.match(named.lower()):
+        return [{"deviceId": named.lower()}]
+    if has_identifier_form(named):
+        return [{}]
+    return [{"deviceName": named}, {"serialNumber": named.upper()}]
 
 
 def build_device_filter(device: DeviceRecord | DevicePlan) -> dict[str, str]:

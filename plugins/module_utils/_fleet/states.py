@@ -23,7 +23,13 @@ MESH_LOCKS = "mesh_locks"
 ROLLOUT_LOCKS = "rollout_locks"
 """The word that confirms the removal of firmware locks that a rollout has left."""
 
-CONFIRMATIONS = (REMOVALS, MESH_LOCKS, ROLLOUT_LOCKS)
+REPLACE_ONLINE = "replace_online"
+"""The word that confirms the replacement of devices that are online."""
+
+CONFIRMED_BY_TRUE = (REMOVALS, MESH_LOCKS, ROLLOUT_LOCKS)
+"""The words that ``confirm: true`` stands for."""
+
+CONFIRMATIONS = (*CONFIRMED_BY_TRUE, REPLACE_ONLINE)
 """The words with which users confirm changes of a fleet."""
 
 
@@ -44,7 +50,9 @@ class RunState:
 
     :ivar other_errors: the errors of writes that belong to no device.
     :ivar wrote: whether any write succeeded. A write also counts if its device failed later.
-    :ivar kept: the undeclared devices that are not removed, because a declared device could not be imported or claimed.
+    :ivar kept: the undeclared devices that are not removed, because a declared device could not be imported or claimed,
+        and the replaced devices that are not removed, because the product refuses the devices that replace them.
+    :ivar done_steps: the steps of replacements that are done, keyed by the id of the replacing or replaced device.
     :ivar stopped: the error that ended the run early; ``None`` if the run did not end early.
     """
 
@@ -54,6 +62,7 @@ class RunState:
         self.other_errors: list[ParticleError] = []
         self.wrote = False
         self.kept: set[str] = set()
+        self.done_steps: dict[str, set[str]] = {}
         self.stopped: ParticleError | None = None
 
     def __iter__(self) -> Iterator[str]:
@@ -112,6 +121,8 @@ class RunState:
         self.other_errors += later.other_errors
         self.wrote |= later.wrote
         self.kept |= later.kept
+        for device, steps in later.done_steps.items():
+            self.done_steps.setdefault(device, set()).update(steps)
         self.stopped = self.stopped or later.stopped
 
 

@@ -26,7 +26,20 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.name
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 
-Value: TypeAlias = "str | bool | int"
+
+@dataclass(frozen=True)
+class Replacement:
+    """The declaration of ``replaces``.
+
+    :param device: the id, a label or the name of the device whose place is taken.
+    :param environment: whether the environment variables of that device are kept, too.
+    """
+
+    device: str
+    environment: bool = False
+
+
+Value: TypeAlias = "str | bool | int | Replacement"
 """A field value in the form in which a manifest declares the field."""
 
 UNLOCKED = "unlocked"
@@ -212,8 +225,30 @@ class Approval(ValueKind):
         return reader.read_choice(value, place, (APPROVED, DENIED))
 
 
+class ReplacedDevice(ValueKind):
+    """The device whose place a device takes: its id, label or name, or a mapping that contains it as ``device``."""
+
+    option: ClassVar[Mapping[str, Any]] = {"type": "raw"}
+
+    def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
+        """Return a :class:`Replacement`. Report a mistake if ``value`` names no device."""
+        environment = False
+        if isinstance(value, Mapping):
+            declared = reader.read_mapping(value, place, ("device", "environment"))
+            if "device" not in declared:
+                reader.add_mistake(place, "has no device; declare the id, a label or the name of the replaced device")
+                return Replacement("")
+            if "environment" in declared:
+                environment = reader.read_boolean(declared["environment"], (*place, "environment"))
+            value, place = declared["device"], (*place, "device")
+        text = reader.read_line(value, place).strip()
+        if isinstance(value, str) and not text:
+            reader.add_mistake(place, "is empty; declare the id, a label or the name of the replaced device")
+        return Replacement(text, environment)
+
+
 TEXT, NAME = Text(), Text(may_be_blank=False, is_one_line=True)
-FLAG, FIRMWARE_LOCK, APPROVAL = Flag(), FirmwareLock(), Approval()
+FLAG, FIRMWARE_LOCK, APPROVAL, REPLACED_DEVICE = Flag(), FirmwareLock(), Approval(), ReplacedDevice()
 
 
 @dataclass(frozen=True)
@@ -221,7 +256,8 @@ class DeviceField:
     """A field of a device.
 
     :param name: the key in a manifest, the column of a table and the option of module ``device``.
-    :param cloud_name: the key in the rows of the cloud's lists and in the body of the PUT request.
+    :param cloud_name: the key in the rows of the cloud's lists and in the body of the PUT request; empty if the cloud
+        does not have the field.
     :param kind: the kind of the field's values.
     :param product_only: whether only devices of a product have the field.
     :param former_name: a deprecated name of the field, which is still valid in a manifest and for module ``device``.
@@ -257,6 +293,7 @@ DEVICE_FIELDS: tuple[DeviceField, ...] = (
         former_name="firmware_version",  # the name of the version that a device runs, which is not the lock
     ),
     DeviceField("approval", "denied", APPROVAL, product_only=True),
+    DeviceField("replaces", "", REPLACED_DEVICE, product_only=True),
 )
 
 

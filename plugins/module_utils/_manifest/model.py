@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.variables import Edits
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import Value
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import Replacement, Value
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     Membership,
     Network,
@@ -52,6 +52,9 @@ class DeviceRecord:
     :param labels: the other declared identifiers of the device, each with its place in the manifest for messages. The
         cloud must show the same values for the device.
     :param from_product: the id or slug of the product from which the device may be moved; ``None`` when not declared.
+    :param replaces: the device whose place this device takes; ``None`` when not declared.
+    :param replaced_by: the :attr:`key` of the record that replaces this device. The device is then removed after that
+        record has taken its place; ``None`` for any other device.
     :param is_undeclared: whether the manifest does not declare the device. The run must then remove the device, or take
         it out of a network that is removed.
     :param is_removed: whether the run must remove the device, although it removes not all devices: the manifest
@@ -74,6 +77,8 @@ class DeviceRecord:
     labels: Mapping[Identifier, str] = field(default_factory=dict, compare=False)
     environment: Edits = field(default_factory=dict)
     from_product: str | None = None
+    replaces: Replacement | None = None
+    replaced_by: str | None = None
     is_undeclared: bool = False
     is_removed: bool = False
     place: str = field(default="", compare=False)

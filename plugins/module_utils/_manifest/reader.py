@@ -31,6 +31,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, join_words
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     DENIED,
+    Replacement,
     check_fields,
     list_fields,
     list_former_names,
@@ -145,6 +146,7 @@ def _keep_removal(record: DeviceRecord, claimed: bool | None, identities: Mappin
         identities=identities,
         mesh=None,
         from_product=None,
+        replaces=None,
     )
 
 
@@ -193,6 +195,7 @@ class _Reader(ValueReader):
             if (found := self._read_device(item, ("devices", index), raw_networks, memberships)) is not None
         ]
         self._refuse_same_devices(devices)
+        self._check_replacements(devices)
         if product is None:
             self._check_claims(devices)
         if not self._absent:
@@ -249,6 +252,7 @@ class _Reader(ValueReader):
             else read_identifier(self, device, place)
         )
         fields = check_fields(self, device, place)
+        replaces = fields.pop("replaces", None)
         groups = self._read_groups(device["groups"], (*place, "groups")) if "groups" in device else None
         claimed = self.read_boolean(device["claimed"], (*place, "claimed")) if "claimed" in device else None
         environment = (
@@ -281,6 +285,7 @@ class _Reader(ValueReader):
             labels=identity.labels,
             environment=environment,
             from_product=from_product,
+            replaces=replaces if isinstance(replaces, Replacement) else None,
             is_removed=is_removed,
         )
         if len(self.found) > before:
@@ -317,6 +322,19 @@ class _Reader(ValueReader):
                     known = first.setdefault(strip_check_digit(kind, value), value)
                     found.append((place, known if is_same_label(kind, known, value) else value))
             self.refuse_duplicates(found, kind)
+
+    def _check_replacements(self, devices: Devices) -> None:
+        """Report devices that replace themselves, and devices that several devices replace."""
+        replaced: list[tuple[Place, str]] = []
+        for place, record in devices:
+            if record.replaces is None:
+                continue
+            named = record.replaces.device
+            if named.lower() in [identifier.lower() for identifier in list_identifiers(record).values()]:
+                self.add_mistake((*place, "replaces"), "is the device itself; name the device whose place it takes")
+            elif named:
+                replaced.append((place, normalize_text(named)))
+        self.refuse_duplicates(replaced, "replaces")
 
     def _name_devices(self, devices: Devices, template: Any, product: str | None) -> Devices:
         """Return the devices, and give each device without a declared name a name from ``template``.
@@ -394,6 +412,7 @@ class _Reader(ValueReader):
             others += ["environment"] if record.environment else []
             others += ["claimed"] if record.claimed is not None else []
             others += ["from_product"] if record.from_product is not None else []
+            others += ["replaces"] if record.replaces is not None else []
             others += ["mesh"] if record.has_mesh_declaration else []
             if record.fields.get("approval") == DENIED and others:
                 phrase = (

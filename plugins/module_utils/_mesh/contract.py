@@ -75,12 +75,18 @@ class Membership:
     :param parameters: the parameters of this member only, which may hold join keys. Each key overrides the same key in
         the parameters of the network.
     :param extra: the declared values of :attr:`Rules.member_keys` and :attr:`Rules.identities`, which may hold secrets.
+    :param replaces: the id of the device whose place in the network the member takes; ``None`` if there is none. The
+        member gets the parameters of that device where the manifest declares none.
+    :param keeps_parameters: whether the manifest does not declare the membership, so that the member keeps all
+        parameters of the device that it replaces.
     """
 
     network: str
     role: str
     parameters: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    replaces: str | None = field(default=None, compare=False)
+    keeps_parameters: bool = field(default=False, compare=False)
 
     def as_result(self) -> dict[str, str]:
         """Return network and role for the result of a module, without secrets."""
@@ -116,6 +122,8 @@ class MemberPlan:
     :param before: the observed membership; ``None`` when the device is in no network.
     :param stage: the stage in which the device is changed. Lower stages come first.
     :param needs: sets of other devices. At least one device of each set must be changed before this device.
+    :param frees_place: whether the device leaves a network with a limited number of members, so that the device that
+        replaces it can only join afterwards.
     """
 
     add_groups: frozenset[str] = frozenset()
@@ -125,6 +133,7 @@ class MemberPlan:
     before: Membership | None = None
     stage: int = 0
     needs: tuple[frozenset[str], ...] = ()
+    frees_place: bool = False
 
 
 @dataclass(frozen=True)
@@ -275,6 +284,8 @@ class Rules:
     :cvar member_keys: the keys that only this backend adds to ``mesh`` in the declaration of a device.
     :cvar row_keys: the keys to read in each row of the cloud's device lists. The values of these keys show the
         membership of the device.
+    :cvar shows_members_until_removal: whether the lists of the cloud show the membership of a device until the device
+        leaves the product, even if it has already left its network.
     :cvar hides_members: whether a device of a product can be a member although no list of the cloud shows the
         membership.
     """
@@ -289,6 +300,7 @@ class Rules:
     network_keys: ClassVar[tuple[str, ...]] = ()
     member_keys: ClassVar[tuple[str, ...]] = ()
     row_keys: ClassVar[tuple[str, ...]] = ()
+    shows_members_until_removal: ClassVar[bool] = False
     hides_members: ClassVar[bool] = False
 
     # --- the manifest: each method reports mistakes to `reader`, and never puts a secret into a message ---

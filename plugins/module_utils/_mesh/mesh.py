@@ -260,7 +260,7 @@ def _merge_names(listed: Iterable[Mapping[str, tuple[str, ...]]]) -> dict[str, t
 
 
 def _order_plan(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]) -> MeshPlan:
-    """Return a copy of the plan in which ``stage`` and ``needs`` of each member are set.
+    """Return a copy of the plan in which ``stage``, ``needs`` and ``frees_place`` of each member are set.
 
     If gateways can never move because they wait for each other, a refusal is added.
 
@@ -275,19 +275,27 @@ def _order_plan(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str,
         for network, count in part.staying_gateways.items()
         if count
     }
+    one_gateway = frozenset(f"{name} {network}" for name, part in plans.items() for network in part.one_gateway)
+    free_places = {
+        f"{name} {network}": more for name, part in plans.items() for network, more in part.free_places.items()
+    }
+    limited = one_gateway | free_places.keys()
     order = order_moves(
         moves,
         staying,
-        one_gateway=frozenset(f"{name} {network}" for name, part in plans.items() for network in part.one_gateway),
-        free_places={
-            f"{name} {network}": more for name, part in plans.items() for network, more in part.free_places.items()
-        },
+        one_gateway=one_gateway,
+        free_places=free_places,
         updated={
             device for device, (before, after) in moves.items() if before == after and whole.members[device].writes
         },
     )
     members = {
-        device: replace(member, stage=order.stages.get(device, 0), needs=order.needs[device])
+        device: replace(
+            member,
+            stage=order.stages.get(device, 0),
+            needs=order.needs[device],
+            frees_place=member.before is not None and member.before.network in limited,
+        )
         for device, member in whole.members.items()
     }
     refusals = whole.refusals

@@ -672,7 +672,7 @@ devices:
 """
         assert self.mistakes(text) == [
             "fleet.yml:5 devices[1].colour: unknown key; valid keys are id, serial_number, iccid, imei, name, "
-            "notes, groups, development, firmware_lock, approval, environment, from_product, "
+            "notes, groups, development, firmware_lock, approval, replaces, environment, from_product, "
             "claimed, mesh, state",
             "fleet.yml:4 devices[1]: has no identifier; declare id, serial_number, iccid or imei",
             "fleet.yml:6 devices[2].id: 123456789012345678901234 is read as a number: put the device id in quotes, or "

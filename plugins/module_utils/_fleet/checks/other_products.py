@@ -50,6 +50,8 @@ def predict_imports(run: Run, plan: Plan) -> Plan:
     refusals = {coming[key].id: _build_refusal(coming[key], holder, slug) for key, holder in holders.items() if holder}
     if refusals:
         _keep_undeclared_devices(run, plan, [key for key, holder in holders.items() if holder])
+        refused = {key for key, holder in holders.items() if holder}
+        run.state.kept |= {device.id for device in plan.devices if device.replaced_by in refused}
     _record_uncertain_devices(run, plan, coming.keys() - holders.keys())
     kept = tuple(device for device in plan.devices if device.id not in refusals)
     needed = {group for device in kept for group in device.add_groups}
@@ -62,9 +64,10 @@ def _keep_undeclared_devices(run: Run, plan: Plan, refused: list[str]) -> None:
 
     :param refused: the keys of these devices.
     """
-    run.state.kept = {device.id for device in plan.devices if device.is_undeclared}
-    if run.state.kept:
-        run.target.warn(describe_kept_devices(run.state.kept, refused))
+    kept = {device.id for device in plan.devices if device.is_undeclared}
+    run.state.kept |= kept
+    if kept:
+        run.target.warn(describe_kept_devices(kept, refused))
 
 
 def _record_uncertain_devices(run: Run, plan: Plan, unlisted: set[str]) -> None:
@@ -72,8 +75,10 @@ def _record_uncertain_devices(run: Run, plan: Plan, unlisted: set[str]) -> None:
 
     :param unlisted: the keys of the devices that no list shows.
     """
-    removals = {device.key for device in plan.devices if device.is_undeclared and device.id not in run.state.kept}
-    run.uncertain = frozenset(unlisted | removals if unlisted else ())
+    staying = [device for device in plan.devices if device.id not in run.state.kept]
+    removals = {device.key for device in staying if device.is_undeclared}
+    replaced = {device.key for device in staying if device.replaced_by in unlisted}
+    run.uncertain = frozenset(unlisted | removals | replaced if unlisted else ())
 
 
 def _is_new(device: DevicePlan) -> bool:

@@ -48,11 +48,14 @@ def merge_parameters(membership: Membership, network: Network, before: Instructi
 
     :param network: the network that :func:`complete_parameters` has returned. If the network has no parameters, a
         member that is already in the network keeps its current parameters.
-    :param before: the current instructions of the member; ``None`` if the member has no instructions.
+    :param before: the current instructions of the member, or of the device that it replaces; ``None`` if there are no
+        instructions.
     """
+    has = before.get("parameters") if before is not None and _is_in_network(network, before) else None
+    if membership.keeps_parameters and isinstance(has, dict):
+        return dict(has)
     of_all = network.parameters
     if of_all is None:
-        has = before.get("parameters") if before is not None and _is_in_network(network, before) else None
         of_all = has if isinstance(has, dict) else {}
     return {**of_all, **membership.parameters}
 

@@ -178,7 +178,7 @@ def _find_refusals(
     for device, membership in wanted.items():
         if membership is None or not members[device].changes:
             continue
-        network, before = networks[membership.network], observed.instructions.get(device)
+        network, before = networks[membership.network], _find_earlier_instructions(device, membership, observed)
         yield from check_platform(device, membership, observed.hardware_of.get(device, Hardware()))
         by_itself = membership.parameters or network.parameters is None
         if by_itself and not too_large[network.name]:
@@ -225,6 +225,17 @@ def _build_instructions(network: Network, membership: Membership, before: Mappin
     }
 
 
+def _find_earlier_instructions(device: str, membership: Membership, observed: Observed) -> Mapping[str, Any] | None:
+    """Return the instructions from which a member keeps parameters: its own, or those of the device that it replaces.
+
+    An interrupted run may have deleted the instructions of the replaced device already. The member then has them.
+    """
+    own, replaced = (observed.instructions.get(one or "") for one in (device, membership.replaces))
+    order = (replaced, own) if membership.keeps_parameters else (own, replaced)
+    in_network = (found for found in order if found is not None and found.get("network") == membership.network)
+    return next(in_network, own)
+
+
 def _plan_member(
     device: str,
     membership: Membership | None,
@@ -240,7 +251,8 @@ def _plan_member(
         gone: dict[str, tuple[Any, Any]] = {"mesh": (_show_membership(has, instructions), None)} if has or left else {}
         return MemberPlan(frozenset(), has, left, gone, before)
     needs = frozenset({RESERVED_GROUPS + membership.network, RESERVED_GROUPS + membership.role})
-    data = _build_instructions(networks[membership.network], membership, instructions)
+    earlier = _find_earlier_instructions(device, membership, observed)
+    data = _build_instructions(networks[membership.network], membership, earlier)
     changes: dict[str, tuple[Any, Any]] = {}
     if has != needs or instructions is None or any(instructions.get(key) != data[key] for key in ("network", "role")):
         changes["mesh"] = (_show_membership(has, instructions), membership.as_result())

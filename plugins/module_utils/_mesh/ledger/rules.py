@@ -87,6 +87,7 @@ class LedgerRules(Rules):
             {"type": "str", "default": DEFAULT_LEDGERS.reports}, frozenset({RECONCILE, STATES})
         ),
     }
+    shows_members_until_removal = True
     hides_members = True
 
     def check_name(self, reader: ValueReader, name: Any, place: Place) -> None:

@@ -1,0 +1,195 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan how devices take the place of other devices of the product. Private to this collection.
+
+Until it is removed, the replaced device is the memory of a replacement: it keeps its notes, its lock, its groups and
+its variables. Only its name changes, so that no two devices have the same name: it gets a mark with the id of the
+device that replaces it. A run that was interrupted at any moment is therefore completed by the next run. The replaced
+device leaves its network after the other device has joined, and the product last.
+
+The functions of this file send no requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.names import (
+    mark_as_replaced,
+    normalize_text,
+    split_replaced_name,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
+    DevicePlan,
+    Observed,
+    ObservedDevice,
+    Replaced,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.replacements.find import KEPT_FIELDS
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
+    UNLOCKED,
+    Value,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord, Manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_membership
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    GATEWAY,
+    RESERVED_GROUPS,
+    Membership,
+    Network,
+)
+
+
+@dataclass(frozen=True)
+class Inheritance:
+    """The properties of replaced devices that no list of the cloud shows. The keys are keys of the replacing records.
+
+    :param without_lock: the records that do not keep the firmware lock, because it belongs to a rollout.
+    :param variables: the environment variables to keep.
+    """
+
+    without_lock: frozenset[str] = frozenset()
+    variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def keep_replaced_values(manifest: Manifest, observed: Observed, inheritance: Inheritance) -> Manifest:
+    """Return the manifest, in which each replacing record declares what it keeps, and replaced devices are removed.
+
+    Declared values of a record take precedence over kept values.
+
+    :raises ParticleError: ``invalid_manifest`` when a replacement contradicts another declaration.
+    """
+    mistakes: list[str] = []
+    records: list[DeviceRecord] = []
+    for record in manifest.devices:
+        replaced = observed.get_replaced(record.key)
+        if replaced is None:
+            records.append(record)
+            continue
+        mistakes += _find_contradictions(record, replaced, manifest)
+        kept = _keep_membership(_keep_values(record, replaced, observed, inheritance), replaced)
+        if kept.mesh is not None and record.mesh is None:
+            mistakes += _find_network_mistakes(record, replaced, kept.mesh, manifest)
+        records.append(kept)
+    if mistakes:
+        message = "The manifest contains replacements that are impossible:\n  " + "\n  ".join(mistakes)
+        raise ParticleError("invalid_manifest", message, hint="Correct these records, then run again.")
+    removed = {replaced.id: key for key in observed.replaced if (replaced := observed.get_replaced(key)) is not None}
+    records = [
+        replace(record, replaced_by=removed.get(record.id)) if record.id in removed else record for record in records
+    ]
+    known = {record.id for record in records}
+    records += [
+        DeviceRecord(device, leaves_mesh=True, is_removed=True, replaced_by=key)
+        for device, key in removed.items()
+        if device not in known
+    ]
+    return replace(manifest, devices=tuple(records), networks=_complete_gateways(manifest.networks, records))
+
+
+def _keep_values(
+    record: DeviceRecord, replaced: ObservedDevice, observed: Observed, inheritance: Inheritance
+) -> DeviceRecord:
+    fields: dict[str, Value] = {
+        name: value
+        for name in KEPT_FIELDS
+        if (value := replaced.fields.get(name)) not in (None, "", UNLOCKED)
+        and not (name == "firmware_lock" and record.key in inheritance.without_lock)
+    }
+    if "name" in fields:
+        fields["name"] = split_replaced_name(str(fields["name"]))[0]
+    groups = record.groups
+    if groups is None and (kept := _list_own_groups(replaced)):
+        present = observed.devices.get(record.id)
+        groups = kept | (_list_own_groups(present) if present is not None else frozenset())
+    variables = inheritance.variables.get(record.key, {})
+    return replace(
+        record, fields={**fields, **record.fields}, groups=groups, environment={**variables, **record.environment}
+    )
+
+
+def _keep_membership(record: DeviceRecord, replaced: ObservedDevice) -> DeviceRecord:
+    """Return the record with the membership of the replaced device, unless the record declares ``mesh``."""
+    if record.mesh is not None:
+        return replace(record, mesh=replace(record.mesh, replaces=replaced.id))
+    found = find_membership({"groups": sorted(replaced.groups), **replaced.hardware.row})
+    if record.leaves_mesh or found is None:
+        return record
+    membership = found[1]
+    return replace(
+        record, mesh=Membership(membership.network, membership.role, replaces=replaced.id, keeps_parameters=True)
+    )
+
+
+def _find_contradictions(record: DeviceRecord, replaced: ObservedDevice, manifest: Manifest) -> list[str]:
+    """Return a sentence for each declaration that contradicts the removal of the replaced device."""
+    others = [other for other in manifest.devices if other.id == replaced.id and not other.is_removed]
+    found = [
+        f"{record.key} replaces {replaced.id}, which {other.place or 'the manifest'} declares as a device to keep; "
+        "remove that record, or declare state: absent for it"
+        for other in others
+        if other.id != record.id
+    ]
+    found += [
+        f"{record.key} replaces {replaced.id}, which network {network.name} names as a gateway; remove it from gateways"
+        for network in manifest.networks.values()
+        if replaced.id in network.gateways and not others
+    ]
+    return found
+
+
+def _find_network_mistakes(
+    record: DeviceRecord, replaced: ObservedDevice, membership: Membership, manifest: Manifest
+) -> list[str]:
+    """Return a sentence if the record cannot keep the membership of the replaced device."""
+    found = find_membership({"groups": sorted(replaced.groups), **replaced.hardware.row})
+    network = manifest.networks.get(membership.network)
+    who = f"{record.key} replaces {replaced.id}, which is {membership.role} of network {membership.network}"
+    if found is None:
+        return []
+    rules = found[0]
+    if network is None or network.absent or network.backend != rules.name:
+        return [f"{who}; declare this network with its gateways under networks, or declare mesh for the device"]
+    if not rules.shows_members_until_removal:
+        return [f"{who} of backend {rules.name}, which does not show members that have left; declare mesh"]
+    if membership.role != GATEWAY and rules.needs_gateway and not network.gateways:
+        return [f"{who}, but no gateway of this network is declared; declare its gateways under networks"]
+    return []
+
+
+def _complete_gateways(networks: Mapping[str, Network], records: list[DeviceRecord]) -> dict[str, Network]:
+    """Return the networks, in which the devices that replace a gateway are gateways."""
+    kept: dict[str, set[str]] = {name: set(network.gateways) for name, network in networks.items()}
+    for record in records:
+        if record.mesh is not None and record.mesh.keeps_parameters and record.mesh.role == GATEWAY:
+            kept[record.mesh.network].add(record.id)
+    return {name: replace(network, gateways=tuple(sorted(kept[name]))) for name, network in networks.items()}
+
+
+def plan_replacement(plan: DevicePlan, record: DeviceRecord, replaced: ObservedDevice | None) -> DevicePlan:
+    """Return the plan of a device that takes the place of another device.
+
+    The name of the replaced device is changed first, if the device gets this name.
+
+    :param replaced: the replaced device; ``None`` if the device replaces no device of the product.
+    """
+    if replaced is None or record.replaces is None:
+        return plan
+    name = replaced.fields.get("name")
+    wanted = plan.fields.get("name")
+    takes_name = name is not None and wanted is not None and normalize_text(str(name)) == normalize_text(str(wanted))
+    return replace(
+        plan,
+        replaces=Replaced(
+            replaced.id,
+            replaced.labels.get("iccid"),
+            mark_as_replaced(str(name), plan.id) if takes_name else None,
+        ),
+        inherits_variables=record.replaces.environment and plan.imports,
+    )
+
+
+def _list_own_groups(device: ObservedDevice) -> frozenset[str]:
+    return frozenset(group for group in device.groups if not group.startswith(RESERVED_GROUPS))

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Devices take the place of other devices of the product, also if the run is interrupted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fleet_cloud import PRODUCT, RecordingHttp, device_id, errors, run, statuses, user
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+from support.simulator import PRODUCT_ID, Simulator, running_simulator
+
+COUNT = 12
+OLD, NEW, OTHER, SPARE = (device_id(number) for number in (1, 2, 3, 4))
+SERIAL_NUMBERS = {device_id(number): f"P046AB{number:09}" for number in range(COUNT)}
+
+UPDATE, REMOVE, PING, IMPORT = (
+    "PUT /v1/products/:p/devices/:id",
+    "DELETE /v1/products/:p/devices/:id",
+    "PUT /v1/products/:p/devices/:id/ping",
+    "POST /v1/products/:p/devices",
+)
+SET_INSTRUCTIONS = "PUT /v1/ledgers/:name/instances/:scopeValue"
+DELETE_INSTRUCTIONS = "DELETE /v1/ledgers/:name/instances/:scopeValue"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    file = tmp_path_factory.mktemp("cloud") / "fleet.json"
+    rows = [{"id": device, "serial_number": serial, "online": False} for device, serial in SERIAL_NUMBERS.items()]
+    file.write_text(json.dumps(rows))
+    with running_simulator("--fleet", str(file)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def cloud(server: Simulator) -> Simulator:
+    server.reset()
+    server.add_firmware(7)
+    return server
+
+
+@pytest.fixture
+def http(cloud: Simulator) -> Iterator[RecordingHttp]:
+    with user(cloud) as http:
+        yield http
+
+
+def declare(*devices: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"product": PRODUCT, "devices": list(devices), **more}
+
+
+def fill(http: RecordingHttp, *devices: dict[str, Any], **more: Any) -> None:
+    """Bring devices into the product before the test."""
+    run(http, declare(*devices, **more))
+    http.sent.clear()
+
+
+OLD_RECORD = {"id": OLD, "name": "pump", "notes": "east", "groups": ["north", "pumps"], "firmware_lock": 7}
+
+
+def barn(gateway: str, *nodes: str, **networks: Any) -> dict[str, Any]:
+    """Declare a network with a gateway and nodes."""
+    devices = [{"id": gateway, "name": "barn-0", "mesh": {"network": "barn", "role": "gateway"}}]
+    devices += [{"id": node, "mesh": {"network": "barn"}} for node in nodes]
+    return declare(*devices, networks={"barn": {"parameters": {"channel": 15}, **networks}})
+
+
+def list_members(cloud: Simulator) -> dict[str, dict[str, Any]]:
+    return {str(row["id"]): row for row in cloud.state()["devices"] if row["product"] == PRODUCT_ID}
+
+
+def read_instructions(http: RecordingHttp) -> dict[str, Any]:
+    rows = http.send(Request("GET /v1/ledgers/:name/instances", "look", {"name": "mesh"})).data["instances"]
+    return {row["scope"]["value"]: row["data"] for row in rows}
+
+
+@pytest.mark.parametrize("named", ["pump", OLD, OLD.upper(), SERIAL_NUMBERS[OLD]])
+@pytest.mark.parametrize("identifier", ["id", "serial_number"])
+def test_device_takes_the_place_of_a_named_device(
+    cloud: Simulator, http: RecordingHttp, named: str, identifier: str
+) -> None:
+    fill(http, OLD_RECORD)
+    data = declare({identifier: NEW if identifier == "id" else SERIAL_NUMBERS[NEW], "replaces": named})
+    predicted = run(http, data, check_mode=True)
+    assert set(http.writes) == {PING}
+    result = run(http, data)
+    assert list(statuses(result).values()) == ["changed", "changed"]
+    members = list_members(cloud)
+    assert members.keys() == {NEW}
+    shown = members[NEW]
+    assert (shown["name"], shown["notes"], sorted(shown["groups"]), shown["desired_firmware_version"]) == (
+        "pump", "east", ["north", "pumps"], 7,
+    )  # fmt: skip
+    assert result["diff"] == predicted["diff"]
+    # No list shows a device that is in no product, so that check mode cannot tell whether the cloud accepts it.
+    assert [device.pop("uncertain") for device in predicted["devices"]] == [True, True]
+    if identifier == "id":
+        assert result["devices"] == predicted["devices"]
+    http.sent.clear()
+    assert run(http, data)["changed"] is False
+    assert http.writes == []
+
+
+def test_replaced_device_is_shown_with_its_sim(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, OLD_RECORD)
+    sim = cloud.device(OLD)["iccid"]
+    result = run(http, declare({"id": NEW, "replaces": "pump"}))
+    new, old = result["devices"]
+    assert new["replaces"] == {"id": OLD, "sim": sim}
+    assert (old["replaced_by"], old["sim"]) == (NEW, sim)
+    assert sim in result["msg"]
+
+
+def test_declared_values_take_precedence(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, OLD_RECORD)
+    record = {"id": NEW, "replaces": OLD, "name": "well", "notes": "", "groups": ["wells"], "firmware_lock": "unlocked"}
+    assert run(http, declare(record))["summary"]["changed"] == 2
+    shown = list_members(cloud)[NEW]
+    assert (shown["name"], shown["notes"], shown["groups"], shown["desired_firmware_version"]) == (
+        "well", None, ["wells"], None,
+    )  # fmt: skip
+
+
+def test_replaced_device_gives_up_its_name_first(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, OLD_RECORD)
+    run(http, declare({"id": NEW, "replaces": OLD}))
+    writes = [(request.route, dict(request.path_params).get("id")) for request in http.sent if request.method != "GET"]
+    assert writes[-3:] == [(UPDATE, OLD), (UPDATE, NEW), (REMOVE, OLD)]
+
+
+def test_variables_are_kept_only_if_asked_for(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, {**OLD_RECORD, "environment": {"A": "1", "B": "2"}})
+    data = declare({"id": NEW, "environment": {"B": "3"}, "replaces": {"device": "pump", "environment": True}})
+    assert run(http, data)["summary"]["changed"] == 2
+    latest = http.send(Request("GET /v1/env/:deviceId", "look", {"deviceId": NEW})).data["last_snapshot"]["own"]
+    assert {name: item["value"] for name, item in latest.items()} == {"A": "1", "B": "3"}
+    http.sent.clear()
+    assert run(http, data)["changed"] is False
+    assert http.writes == []
+
+
+def test_online_device_is_replaced_only_with_a_confirmation(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, OLD_RECORD)
+    cloud.change_device(OLD, online=True)
+    data = declare({"id": NEW, "replaces": "pump"})
+    for confirm in (False, True, ["removals"]):
+        for check_mode in (False, True):
+            with pytest.raises(ParticleError, match="1 device is online and would be replaced"):
+                run(http, data, confirm=confirm, check_mode=check_mode)
+    assert set(http.writes) == {PING}
+    http.sent.clear()
+    assert run(http, data, confirm=["replace_online"])["summary"]["changed"] == 2
+    assert PING not in http.writes
+
+
+def test_device_that_is_not_in_the_product_counts_as_replaced(cloud: Simulator, http: RecordingHttp) -> None:
+    warnings: list[str] = []
+    assert run(http, declare({"id": NEW, "replaces": "pomp"}), warnings=warnings)["summary"]["changed"] == 1
+    assert "pomp" in warnings[0]
+    warnings.clear()
+    assert run(http, declare({"id": NEW, "replaces": "pomp"}), warnings=warnings)["changed"] is False
+    assert warnings == []
+
+
+def test_replacement_does_not_count_as_a_removal(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, OLD_RECORD)
+    assert run(http, declare({"id": NEW, "replaces": OLD}), max_removals=0)["summary"]["changed"] == 2
+
+
+@pytest.mark.parametrize("is_declared", [False, True])
+def test_replaced_node_leaves_its_membership(cloud: Simulator, http: RecordingHttp, is_declared: bool) -> None:
+    data = barn(OTHER, OLD)
+    data["devices"][1]["mesh"]["parameters"] = {"power": 8}
+    run(http, data)
+    before = read_instructions(http)
+    data["devices"][1] = {"id": NEW, "replaces": OLD}
+    if is_declared:
+        data["devices"][1]["mesh"] = {"network": "barn", "parameters": {"power": 8}}
+    assert run(http, data)["summary"]["failed"] == 0
+    assert read_instructions(http) == {OTHER: before[OTHER], NEW: before[OLD]}
+    assert sorted(list_members(cloud)[NEW]["groups"]) == ["mesh-barn", "mesh-node"]
+    http.sent.clear()
+    assert run(http, data)["changed"] is False
+    assert http.writes == []
+
+
+def test_gateway_is_replaced_without_a_gap(cloud: Simulator, http: RecordingHttp) -> None:
+    run(http, barn(OLD, OTHER))
+    data = barn(NEW, OTHER)
+    data["devices"][0]["replaces"] = "barn-0"
+    http.sent.clear()
+    run(http, data)
+    members = [
+        (request.route, request.path_params["scopeValue"])
+        for request in http.sent
+        if request.route in (SET_INSTRUCTIONS, DELETE_INSTRUCTIONS)
+    ]
+    assert members == [(SET_INSTRUCTIONS, NEW), (SET_INSTRUCTIONS, OTHER), (DELETE_INSTRUCTIONS, OLD)]
+    assert http.writes[-1] == REMOVE
+    assert read_instructions(http)[OTHER]["gateways"] == [NEW]
+
+
+@pytest.mark.parametrize("more", [{}, {"networks": {"shed": {}}}])
+def test_kept_membership_needs_a_declared_network(cloud: Simulator, http: RecordingHttp, more: dict[str, Any]) -> None:
+    run(http, barn(OTHER, OLD))
+    http.sent.clear()
+    with pytest.raises(ParticleError, match="declare this network with its gateways") as caught:
+        run(http, declare({"id": NEW, "replaces": OLD}, **more))
+    assert caught.value.code == "invalid_manifest"
+    assert set(http.writes) <= {PING}
+
+
+@pytest.mark.parametrize("route", [IMPORT, UPDATE, REMOVE])
+def test_lost_answer_of_a_replacement_is_settled(cloud: Simulator, http: RecordingHttp, route: str) -> None:
+    fill(http, OLD_RECORD)
+    cloud.set_faults([{"route": route, "effect": "reset_after", "times": 1}])
+    assert set(statuses(run(http, declare({"id": NEW, "replaces": "pump"}))).values()) == {"changed"}
+    assert list_members(cloud).keys() == {NEW}
+
+
+def test_failure_tells_what_is_done_and_what_is_left(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, OLD_RECORD)
+    refusal = {"error": "Permission Denied"}
+    cloud.set_faults([{"route": REMOVE, "effect": "status", "status": 403, "body": refusal, "times": 9}])
+    result = run(http, declare({"id": NEW, "replaces": "pump"}))
+    assert errors(result) == {OLD: "forbidden"}
+    message = result["devices"][1]["error"]["message"]
+    assert f"The replacement of device {OLD} is not complete. Done: import, device groups" in message
+    assert "Left: removal of the replaced device from the product." in message
+    cloud.clear_faults()
+    data = declare({"id": NEW, "replaces": "pump"})
+    assert run(http, data)["summary"]["changed"] == 1
+    assert list_members(cloud).keys() == {NEW}
+
+
+def test_old_device_stays_if_the_new_one_is_refused(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, OLD_RECORD)
+    missing = device_id(0xFFFF)
+    data = declare({"id": missing, "replaces": "pump"})
+    result = run(http, data)
+    assert statuses(result) == {missing: "failed", OLD: "pending"}
+    assert list_members(cloud)[OLD]["name"] == "pump"
+    assert list_members(cloud)[OLD]["groups"] == ["north", "pumps"]
+
+
+def test_contradictions_are_refused_before_the_first_write(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, OLD_RECORD, {"id": OTHER, "name": "well"})
+    http.sent.clear()
+    for devices in ([{"id": OLD}, {"id": NEW, "replaces": "pump"}], [{"id": OTHER}, {"id": NEW, "replaces": "well"}]):
+        with pytest.raises(ParticleError, match="declares as a device to keep") as caught:
+            run(http, declare(*devices))
+        assert caught.value.code == "invalid_manifest"
+    assert set(http.writes) == {PING}
+
+
+def test_record_of_the_old_device_may_say_absent(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, OLD_RECORD)
+    data = declare({"id": OLD, "state": "absent"}, {"id": NEW, "replaces": "pump"})
+    assert set(statuses(run(http, data)).values()) == {"changed"}
+    assert list_members(cloud)[NEW]["name"] == "pump"
+    assert run(http, data)["changed"] is False
+
+
+def test_several_devices_of_the_name_are_refused(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, {"id": OLD, "name": "pump"}, {"id": OTHER, "name": "pump"}, unique_names=False)
+    with pytest.raises(ParticleError, match=f"pump: {OLD} and {OTHER}"):
+        run(http, declare({"id": NEW, "replaces": "pump"}))
+    assert run(http, declare({"id": NEW, "replaces": OLD}))["summary"]["changed"] == 2
