@@ -188,8 +188,9 @@ options:
             device, as in C(barn-gateway (replaced by e00fce68aabbccddeeff0033)).
           - If the replaced device answers a ping, the task fails before the first write, unless O(confirm) contains
             V(replace_online).
-          - A membership is kept only in a network of O(networks) with O(networks.<name>.backend=ledger). For other
-            networks, set O(devices[].mesh). A firmware lock that belongs to a rollout is not kept.
+          - The membership of a node is kept in a network of O(networks) with O(networks.<name>.backend=ledger). For a
+            gateway, and for other networks, declare O(devices[].mesh). A firmware lock that belongs to a rollout is not
+            kept.
           - The replaced device does not count as a removal for O(max_removals), because another device takes its place.
           - Requires O(product).
         type: raw

@@ -42,7 +42,7 @@ AREAS = {
         ),
     ),
     "devices": Area(
-        unit="_calls/* _fleet/devices_by_label _fleet/replacements",
+        unit="_calls/* _fleet/devices_by_label _fleet/interrupted_replacements _fleet/replacements",
         integration="api_request device device_call publish_event",
     ),
     "events": Area(

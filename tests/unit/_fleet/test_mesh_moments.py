@@ -15,14 +15,13 @@ from hypothesis import strategies as st
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.counts import count
+from support.mesh_observer import Membership, MeshObserver
 from support.simulator import Simulator, running_simulator
 
 DEVICES = 8
 NETWORKS = ("barn", "shed", "mill")
 EXAMPLES = count(quick=10, full=500)
 
-Membership = tuple[str, str] | None
-"""Network and role of a device."""
 Topology = tuple[Membership, ...]
 
 MEMBERSHIPS: st.SearchStrategy[Membership] = st.none() | st.tuples(
@@ -90,90 +89,6 @@ def build_manifest(
     return {"product": PRODUCT, "networks": networks, "devices": devices}
 
 
-class MeshObserver:
-    """An observer of the writes of a cloud that tracks the network and role of each device."""
-
-    def __init__(self, cloud: Simulator) -> None:
-        state = cloud.state()
-        self.names = {network["id"]: network["name"] for network in state["networks"]}
-        self.registry = {
-            device["id"]: (network["name"], device["role"])
-            for network in state["networks"]
-            for device in network["devices"]
-        }
-        instances = [
-            entry for ledger in state["ledgers"] for entry in (ledger["instances"] if ledger["name"] == "mesh" else ())
-        ]
-        self.instructions: dict[str, Any] = {}
-        self.listed_gateways: dict[str, set[str]] = {}
-        for entry in instances:
-            self._set_instructions(entry["scope_value"], entry["data"])
-        self.groups = {device["id"]: set(device["groups"]) for device in state["devices"]}
-        self.declared_memberships: Mapping[str, Membership] = {}
-        """The declared memberships. A device that moves follows its old instructions until they are replaced."""
-
-    def _set_instructions(self, device: str, data: Mapping[str, Any]) -> None:
-        self.instructions[device] = (data["network"], data["role"])
-        self.listed_gateways[device] = set(data["gateways"])
-
-    def apply_write(self, write: Mapping[str, Any]) -> None:
-        path, fields = write["path"], write["fields"]
-        match write["route"]:
-            case "POST /v1/networks":
-                self.names[write["answer"]["network"]["id"]] = fields["name"]
-                self.registry[fields["device_id"]] = (fields["name"], "gateway")
-            case "PUT /v1/networks/:idOrName":
-                role = "gateway" if fields["action"] == "gateway-enable" else "node"
-                self.registry[fields["device_id"]] = (self.names[path["idOrName"]], role)
-            case "DELETE /v1/networks/:idOrName":
-                deleted = self.names[path["idOrName"]]
-                self.registry = {
-                    device: membership for device, membership in self.registry.items() if membership[0] != deleted
-                }
-            case "DELETE /v1/devices/:id/network":
-                self.registry.pop(path["id"], None)
-            case "PUT /v1/ledgers/:name/instances/:scopeValue":
-                self._set_instructions(path["scopeValue"], fields["instance"]["data"])
-            case "DELETE /v1/ledgers/:name/instances/:scopeValue":
-                self.instructions.pop(path["scopeValue"], None)
-            case "PUT /v1/products/:p/devices":
-                for device in fields["devices"]:
-                    self.groups[device] |= set(fields["metadata"].get("add", ()))
-                    self.groups[device] -= set(fields["metadata"].get("remove", ()))
-            case "DELETE /v1/products/:p/groups/:name":
-                for groups in self.groups.values():
-                    groups.discard(path["name"])
-
-    def find_networks_without_gateway(self) -> set[tuple[str, str]]:
-        """Find the networks that have nodes but no gateway, each with the place that shows it."""
-        views = {
-            "registry": set(self.registry.values()),
-            "instructions": set(self.instructions.values()),
-            "groups": {
-                (network, role)
-                for groups in self.groups.values()
-                for network in NETWORKS
-                for role in ("gateway", "node")
-                if {f"mesh-{network}", f"mesh-{role}"} <= groups
-            },
-        }
-        missing = {
-            (view, network)
-            for view, memberships in views.items()
-            for network, role in memberships
-            if role == "node" and (network, "gateway") not in memberships
-        }
-        # A node connects to the gateways that its instructions list.
-        gateways = {device for device, (_unused, role) in self.instructions.items() if role == "gateway"}
-        return missing | {
-            ("listed gateways", network)
-            for device, (network, role) in self.instructions.items()
-            if self.declared_memberships.get(device) == (network, role)
-            and role == "node"
-            and not any(self.instructions[other][0] == network for other in self.listed_gateways[device] & gateways)
-        }
-
-
 def assert_gateways_stay(observer: MeshObserver, writes: Iterable[Mapping[str, Any]], declared: Set[str]) -> None:
     """Assert that no network of `declared` has nodes but no gateway after any of `writes`."""
     for write in writes:
@@ -221,7 +136,7 @@ def test_declared_network_with_nodes_always_has_a_gateway(
     declared_flags = tuple(
         is_declared or membership is not None for membership, is_declared in zip(second, declared_flags, strict=True)
     )
-    observer = MeshObserver(cloud)
+    observer = MeshObserver(cloud, NETWORKS)
     observer.declared_memberships = dict(zip(ids, first, strict=True))
     with user(cloud) as http:
         run(http, build_manifest(ids, first, backend, parameters=TWO_GATEWAYS_ALLOWED[backend]))
@@ -299,7 +214,7 @@ def test_nodes_keep_a_gateway_when_writes_fail_and_runs_are_repeated(
     data = build_manifest(ids, second, backend, parameters=parameters)
     with user(cloud) as http:
         run(http, build_manifest(ids, first, backend, parameters=parameters))
-        observer = MeshObserver(cloud)
+        observer = MeshObserver(cloud, NETWORKS)
         observer.declared_memberships = dict(zip(ids, second, strict=True))
         for refusals in (*faults, []):
             before = len(cloud.writes())
@@ -325,7 +240,7 @@ def test_small_network_lacks_a_gateway_only_while_it_is_replaced(
     ids = ids_of(cloud)
     with user(cloud) as http:
         run(http, build_manifest(ids, first, "networks"))
-        observer, before = MeshObserver(cloud), len(cloud.writes())
+        observer, before = MeshObserver(cloud, NETWORKS), len(cloud.writes())
         result = try_run(http, build_manifest(ids, second, "networks"))
     if is_exchange_refused(result):
         return

@@ -38,7 +38,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     GATEWAY,
     RESERVED_GROUPS,
     Membership,
-    Network,
 )
 
 
@@ -86,7 +85,7 @@ def keep_replaced_values(manifest: Manifest, observed: Observed, inheritance: In
         for device, key in removed.items()
         if device not in known
     ]
-    return replace(manifest, devices=tuple(records), networks=_complete_gateways(manifest.networks, records))
+    return replace(manifest, devices=tuple(records))
 
 
 def _keep_values(
@@ -154,18 +153,12 @@ def _find_network_mistakes(
         return [f"{who}; declare this network with its gateways under networks, or declare mesh for the device"]
     if not rules.shows_members_until_removal:
         return [f"{who} of backend {rules.name}, which does not show members that have left; declare mesh"]
-    if membership.role != GATEWAY and rules.needs_gateway and not network.gateways:
+    if membership.role == GATEWAY and record.id not in network.gateways:
+        # Otherwise the next run would take the new gateway off the instructions of the nodes.
+        return [f"{who}; declare mesh with this network and role for the device"]
+    if rules.needs_gateway and not network.gateways:
         return [f"{who}, but no gateway of this network is declared; declare its gateways under networks"]
     return []
-
-
-def _complete_gateways(networks: Mapping[str, Network], records: list[DeviceRecord]) -> dict[str, Network]:
-    """Return the networks, in which the devices that replace a gateway are gateways."""
-    kept: dict[str, set[str]] = {name: set(network.gateways) for name, network in networks.items()}
-    for record in records:
-        if record.mesh is not None and record.mesh.keeps_parameters and record.mesh.role == GATEWAY:
-            kept[record.mesh.network].add(record.id)
-    return {name: replace(network, gateways=tuple(sorted(kept[name]))) for name, network in networks.items()}
 
 
 def plan_replacement(plan: DevicePlan, record: DeviceRecord, replaced: ObservedDevice | None) -> DevicePlan:
