@@ -68,6 +68,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import build_put_body
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    GATEWAY,
     RESERVED_GROUPS,
     MemberPending,
     Writer,
@@ -319,7 +320,9 @@ class _Writes:
                 self.state.mark_device(device.id, WriteState.HELD_BACK)
             else:  # the product refuses the device that replaces it
                 self.state.kept.add(device.id)
-        self._write_in_stages(removals)
+        # A replaced node may know only a gateway that is replaced, too.
+        self._write_in_stages([device for device in removals if not _is_gateway(device)])
+        self._write_in_stages([device for device in removals if _is_gateway(device)])
 
     def _write_in_stages(self, devices: Sequence[DevicePlan]) -> None:
         """Send the writes of single devices. The devices of one stage are written in parallel."""
@@ -449,6 +452,12 @@ class _Writes:
 def _frees_place(device: DevicePlan) -> bool:
     """Return whether a replaced device must leave its network before the other device can join."""
     return device.replaced_by is not None and device.mesh is not None and device.mesh.frees_place
+
+
+def _is_gateway(device: DevicePlan) -> bool:
+    """Return whether a device leaves a network in which it is a gateway."""
+    before = device.mesh.before if device.mesh is not None else None
+    return before is not None and before.role == GATEWAY
 
 
 def _drop_mesh_writes(device: DevicePlan) -> DevicePlan:
