@@ -82,6 +82,7 @@ lint: setup ## style and documentation
 	ruff format --check .
 	yamllint --strict .
 	antsibull-changelog lint
+	reuse lint --quiet || { reuse lint --lines; exit 1; }
 	ansible-lint
 	python tests/tools/language.py .ci extensions plugins roles playbooks simulator tests/bench tests/support
 	python tests/tools/return_blocks.py --check plugins/modules

@@ -23,7 +23,9 @@ from support.structure import (
 )
 
 PLUGINS = ROOT / "plugins"
+# REUSE-IgnoreStart
 SPDX = "# SPDX-License-Identifier: GPL-3.0-or-later"
+# REUSE-IgnoreEnd
 OURS = "ansible_collections.meshfleet.particle.plugins"
 
 MAX_FILES = 16
