@@ -87,7 +87,7 @@ AREAS = {
         integration="binary_reader official_client simulator_package",
     ),
     "thread": Area(
-        unit="otbr_simulator/*",
+        unit="_mesh/thread/* otbr_simulator/*",
         integration="",
     ),
     "world": Area(

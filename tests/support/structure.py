@@ -55,6 +55,7 @@ ALSO_ALLOWED = {(("action",), ("modules",))}
 # Files that must not reach input or output, so that their tests are fast.
 PURE = (
     ("module_utils", "_mesh", "ledger", "plan"),
+    *(("module_utils", "_mesh", "thread", name) for name in ("dataset", "forms", "plan", "rules")),
     ("module_utils", "_firmware", "plan"),
     ("module_utils", "_firmware", "binary"),
     ("module_utils", "_firmware", "limits"),
@@ -93,7 +94,7 @@ LATE_AFTER_ALL = frozenset({("module_utils", "_mesh", "backends")})
 # `backends.py`, and files that are about one backend.
 BACKENDS = ("ledger", "registry")
 KNOWS_BACKENDS = (
-    *(f"module_utils/_mesh/{backend}/" for backend in BACKENDS),
+    *(f"module_utils/_mesh/{backend}/" for backend in (*BACKENDS, "thread")),
     "module_utils/_mesh/backends.py",
     "module_utils/_mesh/audit.py",
     "module_utils/_fleet/checks/firmware_guard.py",

@@ -52,6 +52,7 @@ HINTS: Mapping[str, str] = {
     "unsafe_file": "Make the file or folder accessible to your user only, or name another one, and run again.",
     "wrong_binary": "Correct file or version and run again; nothing was uploaded.",
     "braked": "Read why the devices are bad. Then accept them, roll them back, or roll out a corrected version.",
+    "joiner_refused": "Compare mesh.joiner with the key on the device, correct it, and run again.",
     "internal": "This is a bug in the collection: please report it with the text above.",
 }
 """The hints for the user, keyed by error code. Every error code of the collection is a key."""

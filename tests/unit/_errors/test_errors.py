@@ -31,7 +31,7 @@ CLOSED_LIST = set(
     "token_expired not_a_token missing_scope listing_refused listing_retired forbidden not_found device_offline "
     "device_not_yours conflict twins invalid_manifest unsupported rate_limited budget_exhausted "
     "cloud_error bad_response ambiguous_write too_many_removals run_in_progress invalid_option "
-    "unsafe_file quarantined wrong_binary braked internal".split()
+    "unsafe_file quarantined wrong_binary braked joiner_refused internal".split()
 )
 
 

@@ -1,0 +1,155 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find the members of a Thread network. Private to this collection.
+
+The list of devices at a border router is a cache that nothing empties, so it is emptied and filled before it is read
+(otbr-rest.md, section 5). This changes nothing in the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.address_map import AddressMap
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.client import ATTACHED, BorderRouter
+
+MAX_MEMBERS = 190
+"""The maximum number of members that one border router can prove. Its lists have room for 200 (section 7)."""
+
+_SMALL_NETWORK = 10
+_SHORT_REFRESH, _LONG_REFRESH = 15, 30
+_REFRESHES = 5
+"""How often the list is filled at most if the border router does not complete it."""
+_MARGIN_SECONDS = 15
+"""How long a task may take beyond its timeout, because the border router looks at its tasks only now and then."""
+_ATTACH_SECONDS = 120
+_QUESTIONS_AT_ONCE = 20
+_ANSWER_SECONDS = 10
+
+_IDENTITY = ("eui", "extAddress", "rloc16")
+_CHILDREN = ("extAddress", "rloc16", "children")
+
+
+@dataclass(frozen=True)
+class Members:
+    """The members of a network at one moment.
+
+    :param addresses: the extended address of each member, keyed by EUI-64.
+    :param asleep: the EUI-64s of the members that did not answer, but that their parent knows.
+    :param unnamed: the number of members whose EUI-64 is unknown.
+    """
+
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    asleep: frozenset[str] = frozenset()
+    unnamed: int = 0
+
+
+def find_members(router: BorderRouter, known: AddressMap, expected: Collection[str]) -> Members:
+    """Find the members of the network of a border router.
+
+    :param known: the addresses of earlier runs. New addresses are added.
+    :param expected: the EUI-64s of the declared devices. Only for these, parents are asked about sleeping members.
+    :raises ParticleError: ``device_offline`` when the border router does not complete the list.
+    """
+    devices = _refresh_devices(router, max(len(known.known), len(expected)))
+    addresses = [_read_address(row) for row in devices if row.get("type") != "threadBorderRouter"]
+    found = ask_eui64s(router, [address for address in addresses if known.find_eui64(address) is None])
+    known.add(found)
+    named = {eui64: address for address in addresses if (eui64 := known.find_eui64(address)) is not None}
+    unnamed = sum(1 for address in addresses if known.find_eui64(address) is None)
+    missing = {address: eui64 for eui64 in expected if eui64 not in named for address in known.list_addresses(eui64)}
+    asleep = _find_sleeping(router, devices, missing) if missing else {}
+    return Members({**asleep, **named}, frozenset(asleep), unnamed)
+
+
+def _read_address(row: Mapping[str, Any]) -> str:
+    return str(row.get("extAddress") or row.get("id") or "").lower()
+
+
+def _refresh_devices(router: BorderRouter, size: int) -> list[Mapping[str, Any]]:
+    """Empty and fill the list of devices, and return it.
+
+    :param size: the number of members that are likely to answer.
+    """
+    seconds = _SHORT_REFRESH if size <= _SMALL_NETWORK else _LONG_REFRESH
+    for _unused in range(_REFRESHES):
+        if not router.wait_until(lambda: router.read_state() in ATTACHED, _ATTACH_SECONDS):
+            break  # the border router has restarted, and has not found its network again
+        router.clear_device_list()
+        attributes = {"maxAge": 30, "maxRetries": 3, "deviceCount": 200, "timeout": seconds}
+        (task,) = router.post_tasks("updateDeviceCollectionTask", [attributes], "update the list of devices")
+        ended = _wait_for_tasks(router, [task.id], seconds)
+        router.delete_task(task.id)
+        if ended.get(task.id) == "completed":
+            return router.list_devices()
+        seconds = _LONG_REFRESH
+    message = f"Border router {router.url} did not complete its list of devices."
+    raise ParticleError("device_offline", message, hint="Check whether the network works, and run again.")
+
+
+def _wait_for_tasks(router: BorderRouter, ids: Sequence[str], seconds: float) -> dict[str, str]:
+    """Wait until tasks have ended, and return their states. A task that does not exist any more has no key."""
+    states: dict[str, str] = {}
+
+    def has_ended() -> bool:
+        tasks = router.list_tasks()
+        states.clear()
+        states.update({task: tasks[task].status for task in ids if task in tasks})
+        return all(tasks[task].has_ended for task in ids if task in tasks)
+
+    router.wait_until(has_ended, seconds + _MARGIN_SECONDS)
+    return states
+
+
+def ask_eui64s(router: BorderRouter, addresses: Sequence[str]) -> dict[str, str]:
+    """Ask devices for their EUI-64, and return the answers, keyed by extended address."""
+    found = {}
+    for address, answer in _ask(router, addresses, _IDENTITY).items():
+        eui64 = str(answer.get("eui") or "").lower()
+        if eui64:
+            found[address] = eui64
+    return found
+
+
+def _find_sleeping(
+    router: BorderRouter, devices: Sequence[Mapping[str, Any]], missing: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the addresses of missing members that a parent knows as its children, keyed by EUI-64.
+
+    :param missing: the EUI-64s of the missing members, keyed by extended address.
+    """
+    parents = [_read_address(row) for row in devices if row.get("role") != "child"]
+    found = {}
+    for answer in _ask(router, parents, _CHILDREN).values():
+        for child in answer.get("children") or []:
+            address = str(child.get("extAddress", "")).lower()
+            if address in missing:
+                found[missing[address]] = address
+    return found
+
+
+def _ask(router: BorderRouter, addresses: Sequence[str], types: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """Ask devices diagnostic questions, and return the answers, keyed by extended address.
+
+    A device that does not answer has no key. The tasks and their results are deleted.
+    """
+    answers: dict[str, Mapping[str, Any]] = {}
+    for start in range(0, len(addresses), _QUESTIONS_AT_ONCE):
+        asked = addresses[start : start + _QUESTIONS_AT_ONCE]
+        attributes = [{"destination": address, "types": list(types), "timeout": _ANSWER_SECONDS} for address in asked]
+        tasks = router.post_tasks("getNetworkDiagnosticTask", attributes, "ask devices for their identity")
+        _wait_for_tasks(router, [task.id for task in tasks], _ANSWER_SECONDS)
+        ended = router.list_tasks()
+        for address, task in zip(asked, tasks, strict=True):
+            result = ended[task.id].result if task.id in ended else None
+            answer = router.read_diagnostic(result) if result is not None else {}
+            # An address that is cut or answered by another device proves nothing.
+            if str(answer.get("extAddress", address)).lower() == address:
+                answers[address] = answer
+            router.delete_task(task.id)
+            if result is not None:
+                router.delete_diagnostic(result)
+    return {address: answer for address, answer in answers.items() if answer}

@@ -1,0 +1,134 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Check the networks and members of backend ``thread``. Private to this collection.
+
+This module sends no requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader, describe_type
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    NETWORK_NAME,
+    NODE,
+    Membership,
+    Network,
+    Rules,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.forms import (
+    MIN_CHANGE_DELAY,
+    read_channel,
+    read_eui64,
+    read_hex,
+    read_joiner,
+    read_network_name,
+    read_number,
+    read_pan_id,
+    read_url,
+)
+
+_PARAMETERS: Mapping[str, Callable[[ValueReader, Any, Place], object]] = {
+    "channel": read_channel,
+    "pan_id": read_pan_id,
+    "network_name": read_network_name,
+    "extended_pan_id": lambda reader, value, place: read_hex(reader, value, place, 16),
+    "network_key": lambda reader, value, place: read_hex(reader, value, place, 32),
+}
+_ROUTER_KEYS = ("url", "ca_path", "username", "password")
+_DAY = 86_400
+_SECONDS = {"joiner_timeout": (10, 3600), "commissioning_timeout": (10, _DAY), "change_delay": (MIN_CHANGE_DELAY, _DAY)}
+"""The network keys that hold a number of seconds, with the smallest and the largest valid number."""
+
+
+class ThreadRules(Rules):
+    """The rules of backend ``thread``. A member is identified by its EUI-64, which is printed on the board."""
+
+    name = "thread"
+    needs_product = False
+    needs_login = False
+    needs_gateway = False
+    forms_networks = True
+    identities = ("eui64",)
+    network_keys = ("border_routers", *_SECONDS)
+    member_keys = ("joiner",)
+
+    def check_name(self, reader: ValueReader, name: Any, place: Place) -> None:
+        """Report a mistake if the name of a network is not valid. The radio network can have another name."""
+        text = reader.read_text(name, place)
+        if isinstance(name, str) and not NETWORK_NAME.match(text):
+            reader.add_mistake(place, "is not a valid network name: use 1 to 32 characters from a-z, 0-9, _ and -")
+
+    def check_parameters(self, reader: ValueReader, parameters: Mapping[str, Any], place: Place) -> None:
+        """Report mistakes in the values of the radio network. A mistake never shows a key."""
+        known = reader.read_mapping(parameters, place, tuple(_PARAMETERS))
+        for key, value in known.items():
+            if key in _PARAMETERS:
+                _PARAMETERS[key](reader, value, (*place, key))
+
+    def read_network(self, reader: ValueReader, network: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+        """Return the border routers and the times of a network."""
+        extra: dict[str, Any] = {}
+        for key, bounds in _SECONDS.items():
+            if key in network:
+                extra[key] = read_number(reader, network[key], (*place, key), bounds, "a number of seconds")
+        if not network.get("border_routers"):
+            reader.add_mistake(place, "has no border_routers; declare the url of at least one border router")
+        extra["border_routers"] = self._read_routers(reader, network.get("border_routers", []), place)
+        return extra
+
+    def _read_routers(self, reader: ValueReader, value: Any, place: Place) -> tuple[Mapping[str, Any], ...]:
+        place = (*place, "border_routers")
+        found: list[tuple[Place, str]] = []
+        routers = []
+        items = reader.read_list(value, place)
+        for index, item in enumerate(items):
+            router = reader.read_mapping(item, (*place, index), _ROUTER_KEYS)
+            if "url" not in router and isinstance(item, Mapping):
+                reader.add_mistake((*place, index), "has no url")
+            url = read_url(reader, router["url"], (*place, index, "url")) if "url" in router else None
+            for key in _ROUTER_KEYS[1:]:
+                if key in router:
+                    reader.read_text(router[key], (*place, index, key))
+            if ("username" in router) is not ("password" in router):
+                reader.add_mistake((*place, index), "must have both username and password, or neither of them")
+            if url is not None:
+                found.append(((*place, index), url))
+                routers.append({**router, "url": url})
+        reader.refuse_duplicates(found, "url")
+        return tuple(routers)
+
+    def read_member(self, reader: ValueReader, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+        """Return the joiner key of a member. The role gateway and parameters are mistakes."""
+        if mesh.get("role", NODE) != NODE:
+            phrase = "cannot be gateway: the gateways of a Thread network are its border_routers"
+            reader.add_mistake((*place, "role"), phrase)
+        if "parameters" in mesh:
+            phrase = "cannot be declared for a member of backend thread, which receives them from the border router"
+            reader.add_mistake((*place, "parameters"), phrase)
+        if "joiner" not in mesh:
+            return {}
+        return {"joiner": read_joiner(reader, mesh["joiner"], (*place, "joiner"))}
+
+    def read_identity(self, reader: ValueReader, key: str, value: Any, place: Place) -> str | None:
+        """Return the EUI-64 of a member as 16 lower-case digits."""
+        return read_eui64(reader, value, place)
+
+    def read_gateway(self, reader: ValueReader, value: Any, place: Place) -> str | None:
+        """Report a mistake, because border routers are not declared as devices."""
+        given = repr(value) if isinstance(value, str) else describe_type(value)
+        reader.add_mistake(place, f"cannot be declared, got {given}: declare border_routers instead")
+        return None
+
+    def find_secrets(self, network: Network, members: Iterable[Membership]) -> Iterable[str]:
+        """Return the network key, the passwords of proxies and the joiner keys."""
+        key = str((network.parameters or {}).get("network_key") or "")
+        yield from (key, key.lower(), key.upper())
+        yield from (str(router.get("password") or "") for router in network.extra.get("border_routers", ()))
+        yield from (str(member.extra.get("joiner") or "") for member in members)
+
+
+THREAD = ThreadRules()
