@@ -43,7 +43,7 @@ AREAS = {
     ),
     "devices": Area(
         unit="_calls/* _fleet/devices_by_label _fleet/interrupted_replacements _fleet/replacements",
-        integration="api_request device device_call publish_event",
+        integration="api_request device device_call publish_event replaced_devices",
     ),
     "events": Area(
         unit="events/*",

@@ -493,6 +493,28 @@ FLEET_CASES = (
         ],
     ),
     Case(
+        "devices that take the place of others",
+        lambda tenant: [
+            fleet_task(
+                product=tenant.product,
+                devices=[
+                    {"id": tenant.ids[2], "replaces": {"device": "unit-0", "environment": True}},
+                    {"serial_number": tenant.devices[3]["serial_number"], "replaces": tenant.ids[1]},
+                ],
+                confirm=["replace_online"],
+            )
+        ],
+        before=lambda tenant: [
+            fleet_task(
+                product=tenant.product,
+                devices=[
+                    {"id": id, "name": f"unit-{n}", "groups": ["north"], "environment": {"SITE": n}}
+                    for n, id in enumerate(tenant.ids[:2])
+                ],
+            )
+        ],
+    ),
+    Case(
         "devices of a fleet that are removed",
         lambda tenant: [fleet_task(**remove_devices(tenant, *tenant.ids[2:]), confirm=["removals"])],
         before=apply_whole_fleet,

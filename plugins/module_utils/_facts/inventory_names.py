@@ -19,6 +19,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.names import split_replaced_name
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import is_silent, was_never_heard
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
@@ -55,11 +56,7 @@ def build_host_names(
     for attribute in preference:
         if attribute == "id":
             break
-        candidates = {
-            device: _build_host_name(str(facts.get(attribute) or ""))
-            for device, facts in devices.items()
-            if device not in names
-        }
+        candidates = _list_candidates(devices, attribute, names)
         counts = Counter(candidates.values())
         given = kept | set(names.values())
         for device, name in candidates.items():
@@ -67,6 +64,21 @@ def build_host_names(
             if name and counts[name] == 1 and is_free:
                 names[device] = name
     return {device: names.get(device, last[device]) for device in devices}
+
+
+def _list_candidates(devices: Mapping[str, Facts], attribute: str, names: Mapping[str, str]) -> dict[str, str]:
+    """Return the host name that a fact would give to each device that has no name yet, keyed by device id.
+
+    A device that gives up its name to another device keeps its host name until the other device has the name.
+    """
+    texts = {device: str(facts.get(attribute) or "") for device, facts in devices.items() if device not in names}
+    candidates = {device: _build_host_name(text) for device, text in texts.items()}
+    if attribute != "name":
+        return candidates
+    originals = {device: split_replaced_name(text) for device, text in texts.items()}
+    marked = {device: _build_host_name(name) for device, (name, successor) in originals.items() if successor}
+    taken = {name for device, name in candidates.items() if device not in marked}
+    return {**candidates, **{device: "" if name in taken else name for device, name in marked.items()}}
 
 
 def find_names_of_groups(

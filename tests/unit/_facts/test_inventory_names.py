@@ -65,6 +65,17 @@ class TestHostNames:
     def test_host_gets_the_device_id_when_the_name_is_unusable(self, name: str | None) -> None:
         assert name_hosts(name, "other") == [ONE, "other"]
 
+    @pytest.mark.parametrize(
+        ("names", "hosts"),
+        [
+            ([f"pump (replaced by {TWO})", None], ["pump", TWO]),
+            ([f"pump (replaced by {TWO})", "pump"], [ONE, "pump"]),
+            ([f"pump (replaced by {TWO})", "spare", "pump"], [ONE, "spare", "pump"]),
+        ],
+    )
+    def test_name_of_a_host_stays_while_its_device_is_replaced(self, names: list[str | None], hosts: list[str]) -> None:
+        assert name_hosts(*names) == hosts
+
     def test_hosts_with_the_same_name_all_get_their_ids(self) -> None:
         assert name_hosts("unit", "unit", "other") == [ONE, TWO, "other"]
         assert name_hosts("a b", "a_b", "a:b") == [ONE, TWO, THREE]
