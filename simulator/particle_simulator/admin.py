@@ -12,6 +12,7 @@ import orjson
 
 from particle_simulator import power
 from particle_simulator.describe import describe_world
+from particle_simulator.device_ledgers import read_device_ledger, write_device_ledger
 from particle_simulator.errors import Refusal, bad_request, plain_error
 from particle_simulator.firmware_files import build_firmware_file, read_firmware_file
 from particle_simulator.firmware_updates import set_update_ending
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from particle_simulator.simulation import Simulation
 
 ALL_DEVICES = "*"
+MESH_FIRMWARE = ("simulated", "external")
 MAX_ADVANCE_SECONDS = 100 * 365 * 86400.0
 
 
@@ -200,13 +202,36 @@ def _make_update_change(world: World, value: Any) -> Callable[[Device], None]:
     return lambda device: set_update_ending(world, device, value)
 
 
+def _make_mesh_firmware_change(world: World, value: Any) -> Callable[[Device], None]:
+    """Build the function that applies the value of the key `mesh_firmware`.
+
+    The mesh firmware of a device is simulated, or a program outside the simulator.
+    """
+    if value not in MESH_FIRMWARE:
+        raise bad_request(f"mesh_firmware must be one of {', '.join(MESH_FIRMWARE)}")
+    return lambda device: setattr(device, "has_external_mesh_firmware", value == "external")
+
+
 _DEVICE_CHANGES: dict[str, Callable[[World, Any], Callable[[Device], None]]] = {
     "powered": _make_power_change,
     "online": _make_session_change,
     "offline_face": _make_offline_face_change,
     "firmware_product_id": _make_firmware_change,
     "update": _make_update_change,
+    "mesh_firmware": _make_mesh_firmware_change,
 }
+
+
+def _read_device_ledger(simulation: Simulation, target: str, content: Any) -> Any:
+    """Return what a device downloads from a ledger. The target is `ID/ledgers/NAME`."""
+    power.run_due_changes(simulation.world)
+    return read_device_ledger(simulation.world, target)
+
+
+def _write_device_ledger(simulation: Simulation, target: str, content: Any) -> Any:
+    """Store what a device uploads to a ledger. The target is `ID/ledgers/NAME`."""
+    power.run_due_changes(simulation.world)
+    return write_device_ledger(simulation.world, target, _check_object(content, {"data"})["data"])
 
 
 def _change_product(simulation: Simulation, target: str, content: Any) -> Any:
@@ -286,5 +311,7 @@ HANDLERS: dict[tuple[str, str, bool], Handler] = {
     ("GET", "clock", False): _get_clock,
     ("POST", "clock", False): _advance_clock,
     ("POST", "devices", True): _change_device,
+    ("GET", "devices", True): _read_device_ledger,
+    ("PUT", "devices", True): _write_device_ledger,
     ("POST", "products", True): _change_product,
 }

@@ -2,9 +2,11 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """Mesh firmware of virtual devices: devices read the ledger `mesh` and report in the ledger `mesh-status`.
 
-Reports are not stored. When a client reads a report, the simulator computes the report from the instances of the ledger
-`mesh`, the power of the devices and the clock. A report is therefore never out of date. A report disappears when the
-instance of the device in the ledger `mesh` is deleted.
+Reports of simulated members are not stored. When a client reads a report, the simulator computes the report from the
+instances of the ledger `mesh`, the power of the devices and the clock. A report is therefore never out of date. A
+report disappears when the instance of the device in the ledger `mesh` is deleted.
+
+A device with external mesh firmware is not simulated here: a program reports for it (see `device_ledgers`).
 """
 
 from __future__ import annotations
@@ -54,13 +56,13 @@ def _find_device(world: World, owner: Owner, device_id: str) -> Device | None:
     return device if device is not None and device.product is not None and device.product.top_owner is owner else None
 
 
-def _find_reachable_device(world: World, owner: Owner, device_id: str) -> Device | None:
-    """Return the device with this id if the device is in a product of the owner and can sync its ledgers now.
+def _find_simulated_member(world: World, owner: Owner, device_id: str) -> Device | None:
+    """Return the device with this id if the simulator reports for it, and if it can sync its ledgers now.
 
-    A device can sync its ledgers while it has power and a connection.
+    A device can sync its ledgers while it is in a product of the owner, and has power and a connection.
     """
     device = _find_device(world, owner, device_id)
-    return device if device is not None and device.reachable else None
+    return device if device is not None and device.reachable and not device.has_external_mesh_firmware else None
 
 
 def _read_role(data: dict[str, Any]) -> str | None:
@@ -83,7 +85,7 @@ def list_reporting_devices(world: World, owner: Owner, status: Ledger) -> list[s
         ids = [
             device_id
             for device_id, instance in mesh.instances.items()
-            if _read_role(instance.data) is not None and _find_reachable_device(world, owner, device_id) is not None
+            if _read_role(instance.data) is not None and _find_simulated_member(world, owner, device_id) is not None
         ]
         cached = world.mesh.reporting[key] = (world.revision, ids)
     return cached[1]
@@ -93,7 +95,7 @@ def build_report(world: World, owner: Owner, status: Ledger, device_id: str) -> 
     """Build the ledger instance that a device reports. Return None if the device does not report."""
     mesh = _find_mesh_ledger(owner, status)
     own = mesh.instances.get(device_id) if mesh else None
-    if mesh is None or own is None or _find_reachable_device(world, owner, device_id) is None:
+    if mesh is None or own is None or _find_simulated_member(world, owner, device_id) is None:
         return None
     role, network = _read_role(own.data), own.data.get("network")
     if role is None:

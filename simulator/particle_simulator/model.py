@@ -106,6 +106,8 @@ class Device:
     """
     network: Network | None = None
     gateway: bool = False
+    has_external_mesh_firmware: bool = False
+    """Whether a program outside the simulator reports for the device in the ledger `mesh-status`."""
 
     @property
     def reachable(self) -> bool:

@@ -118,15 +118,24 @@ def set_instance(world: World, call: Call) -> Reply:
     old = ledger.instances.get(value)
     if mode == "Merge" and old is not None:
         data = old.data | data
+    instance = store_instance(world, ledger, value, data)
+    return json_reply({"instance": build_instance_row(world, ledger, instance)}, 201)
+
+
+def store_instance(world: World, ledger: Ledger, value: str, data: dict[str, Any]) -> Instance:
+    """Replace the data of a ledger instance, keep the old data as a version, and return the new instance.
+
+    :raises Refusal: with status 400, when the data is too large.
+    """
     size = len(orjson.dumps(data))
     if size > (MAX_CLOUD_ONLY_BYTES if ledger.direction is None else MAX_SYNCED_BYTES):
         raise bad_request("The data of the ledger instance is too large")
     now = world.now()
-    instance = Instance(value, data, size, old.created_at if old else now, now)
+    old = ledger.instances.get(value)
     if old is not None:
         store_version(ledger, old, now)
-    ledger.instances[value] = instance
-    return json_reply({"instance": build_instance_row(world, ledger, instance)}, 201)
+    instance = ledger.instances[value] = Instance(value, data, size, old.created_at if old else now, now)
+    return instance
 
 
 def delete_instance(world: World, call: Call) -> Reply:
