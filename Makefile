@@ -61,7 +61,7 @@ test-all: lint types ## the proofs of all areas, and docs, matrix, importer and 
 setup: .venv/.installed $(LINK) ## the environment in .venv and the link tree in .collections
 
 .PHONY: packages
-packages: ## what the tests need of the system: redis-server, gpg, ip of iproute2, and java (by apt-get where they are missing)
+packages: ## what the tests need of the system: redis-server, gpg, ip of iproute2, java, g++ and doctest (by apt-get where they are missing)
 	@redis=; ip=; gpg=; command -v redis-server >/dev/null || redis=redis-server; \
 	command -v ip >/dev/null || ip=iproute2; command -v gpg >/dev/null || gpg=gnupg; \
 	test -z "$$redis$$ip$$gpg" || { \
@@ -75,6 +75,12 @@ packages: ## what the tests need of the system: redis-server, gpg, ip of iproute
 	  command -v apt-get >/dev/null && test "$$(id -u)" = 0 && \
 	    apt-get update --quiet=2 && apt-get install --yes --no-install-recommends default-jre-headless >/dev/null; \
 	} || echo "Java 17 or newer could not be installed, so the tests of rulebooks are skipped."
+	@# Only the firmware library is written in C++. Without a compiler, its tests are skipped.
+	@echo '#include <doctest/doctest.h>' | g++ -fsyntax-only -x c++ - 2>/dev/null || { \
+	  echo "Missing: g++ or doctest-dev"; \
+	  command -v apt-get >/dev/null && test "$$(id -u)" = 0 && \
+	    apt-get update --quiet=2 && apt-get install --yes --no-install-recommends g++ doctest-dev >/dev/null; \
+	} || echo "g++ and doctest could not be installed, so the tests of the firmware library are skipped."
 
 .PHONY: lint
 lint: setup ## style and documentation
@@ -116,6 +122,13 @@ unit: setup packages ## tests of the parts
 integration: $(PROOFS_NEED) ## tests of the whole, with a compatible cloud, the official client and a browser
 	python -m pytest -n 4 $(FILE_BY_FILE) tests/integration
 
+.PHONY: firmware
+firmware: packages ## the firmware library: tests, a million inputs for its decoder, and its size; installs the cross compiler as root
+	@command -v arm-none-eabi-g++ >/dev/null || { \
+	  command -v apt-get >/dev/null && test "$$(id -u)" = 0 && apt-get install --yes --no-install-recommends \
+	    gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib >/dev/null; } || true
+	$(MAKE) --no-print-directory -C firmware/mesh-contract BUILD=$(CURDIR)/.cache/firmware all
+
 .PHONY: picture
 picture: setup ## draw the network of docs/guide_mesh.md anew, from a run of the demo
 	python tests/demo.py docs/images/mesh.svg
@@ -125,7 +138,7 @@ docs: setup ## the documentation as a site in dist/docs; a warning is an error
 	rm -rf $(SITE) dist/docs
 	mkdir -p $(SITE)/source/reference dist/docs
 	chmod go-w $(SITE)/source/reference
-	git ls-files -co --exclude-standard -- '*.md' ':!simulator' ':!tests' docs/facts docs/images LICENSE | tar -cf - -T - | tar -xf - -C $(SITE)/source
+	git ls-files -co --exclude-standard -- '*.md' ':!firmware' ':!simulator' ':!tests' docs/facts docs/images LICENSE | tar -cf - -T - | tar -xf - -C $(SITE)/source
 	mv $(SITE)/source/docs/site/index.md $(SITE)/source
 	HOME=$(CURDIR)/$(SITE) antsibull-docs collection --use-current --squash-hierarchy --fail-on-error \
 		--dest-dir $(SITE)/source/reference meshfleet.particle

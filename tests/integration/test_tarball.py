@@ -20,7 +20,7 @@ def test_readme_examples_work_with_an_installed_tarball(tmp_path: Path) -> None:
     # Build the collection, and install it into an empty folder.
     place = Installed(tmp_path)
     place.install(place.build())
-    assert not {"Makefile", "tests", ".git", ".ci"} & {path.name for path in place.collection.iterdir()}
+    assert not {"Makefile", "firmware", "tests", ".git", ".ci"} & {path.name for path in place.collection.iterdir()}
 
     # Write the example files of its README.
     place.write_examples()

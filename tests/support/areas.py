@@ -72,7 +72,7 @@ AREAS = {
     ),
     "mesh": Area(
         unit="_mesh/* _fleet/checks/firmware_guard _fleet/mesh_moments _fleet/mesh_runs _fleet/registry_network",
-        integration="demo_picture mesh mesh_audit network",
+        integration="demo_picture mesh mesh_audit mesh_firmware network",
     ),
     "product": Area(
         unit="_firmware/* _product/* _resource/* _resource/kinds/*",
