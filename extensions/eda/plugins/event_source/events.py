@@ -1032,6 +1032,7 @@ class Login(Tokens):
         self._token: str | None = None
         self._retired: list[str] = []
         self._used_period = -1
+        self._due_at = math.inf
         self._grant: asyncio.Task[str] | None = None
 
     async def get(self) -> str:
@@ -1046,8 +1047,9 @@ class Login(Tokens):
         return await self.get()
 
     async def renew(self) -> None:
-        """Log in again. The earlier access token is revoked by ``retire``."""
-        await self._obtain()
+        """Log in again, unless the current access token is still a new one. ``retire`` revokes the earlier one."""
+        if self._clock.monotonic() >= self._due_at:
+            await self._obtain()
 
     async def _obtain(self) -> str:
         """Log in, and return the new access token.
@@ -1060,7 +1062,6 @@ class Login(Tokens):
 
     async def _log_in(self) -> str:
         """Request an access token once, without retries (endpoints.yml: token_mfa_otp)."""
-        self.renew_at = math.inf
         action = f"obtain an access token for {self._username}"
         form = {"grant_type": "password", "username": self._username, "password": self._password}
         answer = await self._request_grant({**form, "expires_in": str(GRANT_SECONDS)})
@@ -1097,8 +1098,8 @@ class Login(Tokens):
         except ValueError:
             seconds = 0.0
         # Zero means that the token never expires. NaN and negative numbers are not lifetimes.
-        if 0 < seconds < math.inf:
-            self.renew_at = self._clock.monotonic() + max(seconds - RENEW_BEFORE, seconds / 2)
+        life = max(seconds - RENEW_BEFORE, seconds / 2) if 0 < seconds < math.inf else math.inf
+        self.renew_at = self._due_at = self._clock.monotonic() + life
 
     async def _request_grant(self, form: Mapping[str, str]) -> Answer:
         # Any existing client can be used to log in to an account (endpoints.yml: client_basic).
@@ -1542,7 +1543,6 @@ class Source:
                 raise
             response = await self._cloud.open_stream(other)
         LOG.info("The event stream of %s is open.", self._settings.subject)
-        await self._tokens.retire()
         return Stream(response, self._outbox, self._clock, prefix=self._settings.prefix, hold=hold)
 
     async def _follow(self) -> None:
@@ -1589,6 +1589,8 @@ class Source:
         if old.heard_at < new.opened:
             self._report_gap(Loss(old.last_byte_at, old.heard_at, "the stream had ended unnoticed"), new)
         new.release()
+        # A cloud may end the streams of a revoked access token, so revoke it only now.
+        await self._tokens.retire()
 
     def _report_gap(self, loss: Loss, stream: Stream) -> None:
         """Add an event of kind ``gap``, with the device list if it is wanted."""
