@@ -653,15 +653,13 @@ HINTS: Mapping[str, str] = {
 REFUSED_TOKEN = ("token_invalid", "token_expired")
 HEALED_BY_TIME = ("rate_limited", "cloud_error", "not_a_cloud")
 
-TOO_LARGE, TIMEOUT, TOO_MANY, OVERLOADED, SERVER_ERROR = 413, 408, 429, 529, 500
+TIMEOUT, TOO_MANY, OVERLOADED, SERVER_ERROR = 408, 429, 529, 500
 OK, REDIRECT, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 300, 400, 401, 403, 404
 
 
 def classify_refusal(status: int, refusal: Refusal, *, is_login: bool) -> str:
     """Return the error code for an error response to a request for a stream, a list or an access token."""
     text = refusal.text.lower()
-    if status == TOO_LARGE:
-        return "cloud_error"
     if refusal.form == "html" and status < SERVER_ERROR and status not in (TIMEOUT, TOO_MANY):
         # Express answers an unknown route with a web page that contains "Cannot" and the route.
         return "unsupported" if status == NOT_FOUND and "cannot " in text and not is_login else "not_a_cloud"
@@ -1042,9 +1040,7 @@ class Login(Tokens):
     async def replace(self, refused: str) -> str | None:
         """Log in again after the cloud has refused the current access token."""
         LOG.warning("The cloud no longer accepts the access token of the event source; logging in again.")
-        if refused == self._token:
-            self._token = None
-        return await self.get()
+        return await self._obtain()
 
     async def renew(self) -> None:
         """Log in again, unless the current access token is still a new one. ``retire`` revokes the earlier one."""
@@ -1672,9 +1668,13 @@ async def main(queue: asyncio.Queue[Event], args: dict[str, Any], clock: Clock |
     """
     settings = read_settings(args)
     clock = clock or Clock()
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None)
     async with aiohttp.ClientSession(
-        timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None),
+        # On a connection that it has used before, aiohttp sends a lost request again, which might exceed the limit of
+        # streams.
+        connector=aiohttp.TCPConnector(force_close=True),
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
         cloud = Cloud(settings, session, clock)
         tokens = build_tokens(settings, cloud, clock)
