@@ -103,7 +103,11 @@ class TurnedClock:
 
     async def wait_for_bound(self, seconds: float) -> None:
         """Wait until the source has begun something that it ends after a number of seconds."""
-        await wait_until(lambda: any(abs(until - self.time - seconds) < 1e-6 for until in self._sleepers.values()))
+        await wait_until(lambda: self.is_bounded(seconds))
+
+    def is_bounded(self, seconds: float) -> bool:
+        """Return whether the source does something that it ends after a number of seconds."""
+        return any(abs(until - self.time - seconds) < 1e-6 for until in self._sleepers.values())
 
     async def turn_to_end_of_pause(self) -> float:
         """Wait until the source pauses, turn the clock to the end of the pause, and return the seconds."""

@@ -1212,7 +1212,9 @@ def build_event(name: str, text: str) -> Event:
 
     :param text: the line after ``data:``, which is a JSON object.
     """
-    fields = parse_json(text)
+    fields = None
+    with contextlib.suppress(ValueError, RecursionError):
+        fields = json.loads(text)
     fields = fields if isinstance(fields, dict) else {"data": text}
     raw = fields.get("data")
     raw = raw if raw is None or isinstance(raw, str) else json.dumps(raw)
