@@ -169,7 +169,8 @@ options:
           - The device keeps its name, its notes, and those of its groups that O(product) has, unless these keys are
             declared. A member of a network must declare O(devices[].mesh).
           - A device can be in one product only, so it leaves the other product before it is imported. If the run is
-            interrupted between the two, the next run imports the device, but no longer knows its groups.
+            interrupted between the two, the next run imports the device. A device that keeps groups therefore gets a
+            line in its notes that names them, until it is in these groups again.
           - The other product is read only if a device is not in O(product) yet.
           - Requires O(product).
         type: str

@@ -94,6 +94,31 @@ class RecordingHttp(Http):
         return [read_imported(request) for request in self.sent if request.route == "POST /v1/products/:p/devices"]
 
 
+class Killed(BaseException):
+    """The end of the process, in place of a request or of its response."""
+
+
+class MortalHttp(RecordingHttp):
+    """A client whose process ends after a number of requests.
+
+    :ivar left: how many requests are left.
+    :ivar is_sent: whether the last request still reaches the cloud.
+    """
+
+    left = 10**9
+    is_sent = False
+
+    def send(self, request: Request) -> Response:
+        self.left -= 1
+        if self.left < 0:
+            raise Killed
+        if self.left == 0:
+            if self.is_sent:
+                super().send(request)
+            raise Killed
+        return super().send(request)
+
+
 @contextmanager
 def client(url: str, *, workers: int = 16, timeout: float = 10) -> Iterator[RecordingHttp]:
     """Open a client that is not logged in and never sleeps."""

@@ -175,8 +175,13 @@ class _Writes:
         """Remove the devices that are moved from their other products."""
 
         def leave(device: DevicePlan) -> None:
-            if device.leaves is not None:
-                product = device.leaves.id
+            if device.leaves is None:
+                return
+            product, notes = device.leaves.id, device.marked_notes
+            is_marked = notes is None or self._try_write(
+                [device.id], lambda: update_product_device(self._http, product, device.id, {"notes": notes})
+            )
+            if is_marked:
                 self._try_write([device.id], lambda: remove_product_device(self._http, product, device.id))
 
         map_in_parallel(leave, [device for device in devices if device.leaves is not None], self._http.workers)

@@ -170,9 +170,9 @@ def _build_quota_error(moment: float) -> ParticleError:
 def learn_ids(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
     """Learn the device ids that the writes of a plan need.
 
-    Devices of a product are imported by their labels. Devices that keep the variables of a replaced device are imported
-    first, too, because the replaced device must not be removed before its variables are written. For the account's own
-    devices, serial numbers are looked up. A device whose id stays unknown fails, or waits for the rate limit.
+    Devices of a product are imported by their labels. Devices whose changes depend on what the cloud shows only after
+    the import are imported first, too. For the account's own devices, serial numbers are looked up. A device whose id
+    stays unknown fails, or waits for the rate limit.
 
     :param plan_fleet: observes all devices and plans their writes.
     :returns: the plan of the remaining writes, with the learned device ids. If the run has ended early, ``plan`` is
@@ -210,7 +210,7 @@ def learn_ids(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
 
 def _must_be_read_again(device: DevicePlan) -> bool:
     """Return whether the writes of a device can be planned only after its import or after a look-up."""
-    return device.inherits_variables or (not device.is_identified and (device.imports or device.claims))
+    return device.is_read_after_import or (not device.is_identified and (device.imports or device.claims))
 
 
 def _import_by_labels(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan | None:

@@ -54,11 +54,13 @@ class Source:
     """Where a device is moved from.
 
     :param product: the product that the device leaves.
-    :param device: the device in this product.
+    :param device: the device in this product, without a mark in its notes.
+    :param is_marked: whether an interrupted run has left a mark in its notes.
     """
 
     product: Product
     device: ObservedDevice
+    is_marked: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,10 @@ class DevicePlan:
     :param replaces: the device whose place this device takes; ``None`` if there is none, or if it has left the product.
     :param replaced_by: the :attr:`key` of the plan that takes the place of this device. This device is removed after
         that plan has been carried out. ``None`` for any other device.
-    :param inherits_variables: whether the device keeps the environment variables of the device that it replaces, but
-        its own variables are not known before its import.
+    :param marked_notes: the notes that the device gets before it leaves its other product, to note which groups it
+        keeps; ``None`` if the notes are not changed.
+    :param is_read_after_import: whether other changes of the device are not known before its import, because they
+        depend on its notes or its environment variables.
     :param is_too_old: whether the device declares environment variables, but its Device OS is too old for them.
     :param name: the name of the device in the cloud, or else its declared name; ``None`` if it has neither.
     :param sim: the ICCID of the SIM in a device that leaves the product; ``None`` if the cloud shows no SIM.
@@ -163,7 +167,8 @@ class DevicePlan:
     sim: str | None = None
     replaces: Replaced | None = None
     replaced_by: str | None = None
-    inherits_variables: bool = False
+    marked_notes: str | None = None
+    is_read_after_import: bool = False
     is_too_old: bool = False
 
     @property

@@ -49,10 +49,11 @@ NO_MESH = MeshPlan()
 _GATEWAYS, _NODES = RESERVED_GROUPS + GATEWAY, RESERVED_GROUPS + NODE
 
 
-def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) -> Plan:
+def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH, *, product: str | None = None) -> Plan:
     """Return the writes that bring a fleet from the ``observed`` state to the state that ``manifest`` declares.
 
     :param mesh: the plan that the mesh backends have made for ``manifest``.
+    :param product: the id of the product, which the manifest may name by its slug.
     """
     refused = find_refusals(manifest, observed)
     refused_keys = {record.key for record in manifest.devices if record.id in refused}
@@ -70,7 +71,8 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
         elif record.fields.get("approval") == DENIED:
             plans.append(_plan_denial(record, device, observed))
         else:
-            plan = plan_move(_plan_device(record, device, manifest, member), observed.sources.get(record.id))
+            plan = _plan_device(record, device, manifest, member)
+            plan = plan_move(plan, record, observed.sources.get(record.id), product)
             plan = plan_replacement(plan, record, observed.get_replaced(record.key))
             plans.append(_plan_approval(plan, observed.unapproved.get(record.id)))
     needed = {group for plan in plans for group in plan.add_groups}
@@ -316,6 +318,7 @@ def keep_only_import(device: DevicePlan) -> DevicePlan:
         claims=device.claims,
         declared_by=device.declared_by,
         leaves=device.leaves,
+        marked_notes=device.marked_notes,
     )
 
 

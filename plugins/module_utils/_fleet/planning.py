@@ -70,7 +70,7 @@ def plan_fleet(run: Run) -> Plan:
     """
     run.observed = observe_fleet(run.target, run.manifest)
     run.observed = observe_sources(run.target, run.manifest, run.observed)
-    run.manifest = keep_values(resolve_ids(run.manifest, run.observed.ids), run.observed)
+    run.manifest = keep_values(resolve_ids(run.manifest, run.observed.ids), run.observed, _get_product_id(run))
     _add_replaced_devices(run)
     if not run.labels_known:  # otherwise the run has imported devices, which an earlier plan did not know
         _add_undeclared_devices(run)
@@ -78,7 +78,7 @@ def plan_fleet(run: Run) -> Plan:
     run.observed = observe_variables(run.target, run.manifest, run.observed, run.known_variables)
     mesh = _plan_mesh(run, run.manifest, run.observed)
     raise_refusals(mesh)
-    plan = respect_rollout_locks(run, make_plan(run.manifest, run.observed, mesh))
+    plan = respect_rollout_locks(run, make_plan(run.manifest, run.observed, mesh, product=_get_product_id(run)))
     run.state.kept |= _find_kept_devices(run.manifest, plan)
     if not run.labels_known:  # otherwise an earlier plan has warned already
         warn_of_shared_names(run, plan)
@@ -108,9 +108,14 @@ def plan_again(run: Run, devices: Set[str]) -> Plan:
     looked_at = run.manifest if any(record.has_mesh_declaration for record in run.manifest.devices) else manifest
     observed = observe_sources(run.target, manifest, observe_fleet(run.target, looked_at))
     observed = observe_variables(run.target, manifest, observed, {})
-    plan = respect_rollout_locks(run, make_plan(manifest, observed, _plan_mesh(run, looked_at, observed)))
+    mesh = _plan_mesh(run, looked_at, observed)
+    plan = respect_rollout_locks(run, make_plan(manifest, observed, mesh, product=_get_product_id(run)))
     _refuse_many_removals(run, plan)
     return plan
+
+
+def _get_product_id(run: Run) -> str | None:
+    return run.target.product.id if run.target.product is not None else None
 
 
 def _add_members_of_absent_networks(run: Run) -> None:

@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fleet_cloud import RecordingHttp, device_id, log_in, run
+from fleet_cloud import Killed, MortalHttp, device_id, log_in, run
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.response import Response
 from support.counts import count
 from support.replaced_fleet import OldDevice, ReplacedFleet, check_replaced, check_writes
 from support.simulator import Simulator, running_simulator
@@ -25,31 +24,6 @@ SIZE = 7
 EXAMPLES = count(quick=20, full=400)
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 NETWORKS = ("barn", "shed")
-
-
-class Killed(BaseException):
-    """The end of the process, in place of a request or of its response."""
-
-
-class MortalHttp(RecordingHttp):
-    """A client whose process ends after a number of requests.
-
-    :ivar left: how many requests are left.
-    :ivar is_sent: whether the last request still reaches the cloud.
-    """
-
-    left = 10**9
-    is_sent = False
-
-    def send(self, request: Request) -> Response:
-        self.left -= 1
-        if self.left < 0:
-            raise Killed
-        if self.left == 0:
-            if self.is_sent:
-                super().send(request)
-            raise Killed
-        return super().send(request)
 
 
 def build_row(number: int) -> dict[str, Any]:

@@ -6,18 +6,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
+from random import Random
 from typing import Any
 
 import pytest
-from fleet_cloud import PRODUCT, RecordingHttp, barn, device_id, errors, run, statuses, user
+from fleet_cloud import (
+    PRODUCT,
+    Killed,
+    MortalHttp,
+    RecordingHttp,
+    barn,
+    device_id,
+    errors,
+    log_in,
+    run,
+    statuses,
+    user,
+)
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+from support.counts import count
 from support.simulator import PRODUCT_ID, Simulator, running_simulator
 
 OTHER = "pump-watch"
 THIRD = "barn-watch"
 COUNT = 100
+SPARE = f"e00fce68{COUNT - 1:016x}"
 LEAVE, IMPORT, LIST = (
     "DELETE /v1/products/:p/devices/:id",
     "POST /v1/products/:p/devices",
@@ -66,7 +84,7 @@ def list_members(cloud: Simulator) -> set[str]:
     return {str(row["id"]) for row in cloud.state()["devices"] if row["product"] == PRODUCT_ID}
 
 
-def count(http: RecordingHttp, route: str) -> int:
+def count_requests(http: RecordingHttp, route: str) -> int:
     return sum(request.route == route for request in http.sent)
 
 
@@ -102,8 +120,8 @@ def test_whole_product_is_moved_with_one_list_and_one_import(cloud: Simulator, h
     result = run(http, move(*({"id": device} for device in ids)), verify="none")
     assert result["summary"]["changed"] == COUNT
     assert list_members(cloud) == set(ids)
-    assert (count(http, LEAVE), count(http, IMPORT)) == (COUNT, 1)
-    assert count(http, LIST) <= 2
+    assert (count_requests(http, LEAVE), count_requests(http, IMPORT)) == (COUNT, 1)
+    assert count_requests(http, LIST) <= 2
     assert len(http.sent) <= 2 * COUNT + 10
 
 
@@ -119,7 +137,48 @@ def test_interrupted_move_is_completed_by_the_next_run(cloud: Simulator, http: R
     assert [cloud.device(device)["name"] for device in ids] == [f"pump-{n}" for n in range(COUNT)]
     http.sent.clear()
     assert run(http, data)["changed"] is False
-    assert (http.writes, count(http, "GET /v1/products/:p")) == ([], 1)
+    assert (http.writes, count_requests(http, "GET /v1/products/:p")) == ([], 1)
+
+
+@pytest.mark.parametrize("kill", range(count(quick=4, full=40)))
+def test_killed_move_keeps_names_notes_and_known_groups(cloud: Simulator, kill: int) -> None:
+    random = Random(f"kill {kill}")
+    with user(cloud) as http:
+        http.send(Request("POST /v1/user/products", "set up", json={"product": {"name": OTHER, "platform_id": 13}}))
+        run(http, {"product": PRODUCT, "devices": [{"id": SPARE, "groups": ["north", "south"]}]})
+        ids = fill(http, COUNT - 1, groups=["north", "pumps"])
+    data = move(*({"id": device} for device in ids))
+    http = MortalHttp(Connection(cloud.url, timeout=10), workers=4, clock=Clock(sleep=lambda seconds: None))
+    http.use_token(log_in(http))
+    # A run without a kill marks 99 devices, takes them out, imports them, and names them.
+    for _run in range(random.randint(1, 3)):
+        http.left, http.is_sent = random.randint(1, 320), random.choice([False, True])
+        with suppress(Killed):
+            run(http, data)
+    http.left = 10**9
+    assert run(http, data)["summary"]["failed"] == 0
+    assert list_members(cloud) == {*ids, SPARE}
+    shown = [cloud.device(device) for device in ids]
+    assert [(row["name"], row["notes"]) for row in shown] == [(f"pump-{n}", "east") for n in range(COUNT - 1)]
+    assert {tuple(row["groups"]) for row in shown} == {("north",)}
+    assert run(http, data)["changed"] is False
+    http.close()
+
+
+@pytest.mark.parametrize("notes", [None, "east"])
+def test_mark_in_the_notes_is_removed_with_declared_groups(
+    cloud: Simulator, http: RecordingHttp, notes: str | None
+) -> None:
+    run(http, {"product": PRODUCT, "devices": [{"id": SPARE, "groups": ["north", "south"]}]})
+    device = device_id(0)
+    record = {"id": device, "groups": ["north"], **({"notes": notes} if notes else {})}
+    run(http, {"product": OTHER, "devices": [record]})
+    cloud.set_faults([{"route": LEAVE, "effect": "status", "status": 403, "body": {"error": "No."}, "times": 9}])
+    assert set(statuses(run(http, move({"id": device}))).values()) == {"failed"}
+    cloud.clear_faults()
+    assert "with groups north" in cloud.device(device)["notes"]
+    assert run(http, move({"id": device, "groups": ["south"]}))["summary"]["changed"] == 1
+    assert (cloud.device(device)["notes"] or None, cloud.device(device)["groups"]) == (notes, ["south"])
 
 
 @pytest.mark.parametrize("route", [LEAVE, IMPORT])
@@ -135,7 +194,7 @@ def test_lost_answer_of_a_move_is_settled(cloud: Simulator, http: RecordingHttp,
 def test_device_that_is_in_no_product_is_imported(cloud: Simulator, http: RecordingHttp) -> None:
     assert run(http, move({"id": device_id(7)}))["summary"]["changed"] == 1
     assert list_members(cloud) == {device_id(7)}
-    assert count(http, LEAVE) == 0
+    assert count_requests(http, LEAVE) == 0
 
 
 def test_device_in_a_third_product_is_refused(cloud: Simulator, http: RecordingHttp) -> None:

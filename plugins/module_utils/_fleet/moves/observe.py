@@ -11,7 +11,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product, get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, Source
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
+    Observed,
+    ObservedDevice,
+    Source,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.moves.marks import read_mark
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.moves.plan import KEPT_FIELDS
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import observe_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
@@ -48,13 +53,31 @@ def observe_sources(target: Target, manifest: Manifest, observed: Observed) -> O
             raise ParticleError("invalid_manifest", message, hint="Name another product, or remove from_product.")
         found = _observe_other_product(target, product, records)
         ids |= found.ids
-        sources |= {device: Source(product, shown) for device, shown in found.devices.items()}
-    if not sources:
-        return observed
+        sources |= {device: _build_source(target, product, shown) for device, shown in found.devices.items()}
     groups = observed.groups
-    if not groups and any(source.device.groups for source in sources.values()):
+    keeps_groups = any(source.device.groups for source in sources.values())
+    if not groups and (keeps_groups or _has_marked_devices(target, manifest, observed)):
         groups = list_groups(target.http, target.required_product.id)
     return replace(observed, groups=groups, ids={**observed.ids, **ids}, sources=sources)
+
+
+def _has_marked_devices(target: Target, manifest: Manifest, observed: Observed) -> bool:
+    """Return whether an interrupted run has brought a device into the product, but not yet into its groups."""
+    ids = (
+        observed.ids.get(record.declared_by, record.id) if record.declared_by else record.id
+        for record in manifest.devices
+        if record.from_product is not None
+    )
+    devices = (observed.devices[device] for device in ids if device in observed.devices)
+    return any(read_mark(device.fields.get("notes"), target.required_product.id).groups for device in devices)
+
+
+def _build_source(target: Target, product: Product, device: ObservedDevice) -> Source:
+    notes = device.fields.get("notes")
+    text = read_mark(notes, target.required_product.id).text
+    if text == (notes or ""):
+        return Source(product, device)
+    return Source(product, replace(device, fields={**device.fields, "notes": text}), is_marked=True)
 
 
 def _observe_other_product(target: Target, product: Product, records: Sequence[DeviceRecord]) -> Observed:

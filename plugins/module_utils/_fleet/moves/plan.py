@@ -3,7 +3,8 @@
 """Plan how devices are moved out of other products of the account. Private to this collection.
 
 A device can be in one product only, so it leaves its product before it is imported. Between the two, the device is in
-no product, and a run that was interrupted there imports the device.
+no product, and a run that was interrupted there imports the device. Its groups then stand in its notes, see
+:mod:`marks`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
     ObservedDevice,
     Source,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.moves.marks import add_mark, read_mark
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     is_different,
     list_put_fields,
@@ -33,18 +35,25 @@ KEPT_FIELDS = ("name", "notes")
 """The fields that a moved device keeps if they are not declared."""
 
 
-def keep_values(manifest: Manifest, observed: Observed) -> Manifest:
+def keep_values(manifest: Manifest, observed: Observed, product: str | None) -> Manifest:
     """Return the manifest, in which devices to move declare the values that they keep.
 
-    A device keeps its name, its notes, and those of its groups that the product of the run has.
+    A device keeps its name, its notes, and those of its groups that the product of the run has. If an earlier run was
+    interrupted, the device is in the product already, and its notes name the groups.
+
+    :param product: the id of the product; ``None`` for the devices of the account.
     """
-    if not observed.sources:
+    if product is None or manifest.absent:
         return manifest
-    records = tuple(
-        _keep_values(record, source.device, observed.groups) if (source := observed.sources.get(record.id)) else record
-        for record in manifest.devices
-    )
-    return replace(manifest, devices=records)
+    records = []
+    for record in manifest.devices:
+        source, present = observed.sources.get(record.id), observed.devices.get(record.id)
+        if source is not None:
+            record = _keep_values(record, source.device, observed.groups)
+        elif record.from_product is not None and present is not None:
+            record = _keep_marked_values(record, present, observed.groups, product)
+        records.append(record)
+    return replace(manifest, devices=tuple(records))
 
 
 def _keep_values(record: DeviceRecord, device: ObservedDevice, groups: Iterable[str]) -> DeviceRecord:
@@ -52,6 +61,17 @@ def _keep_values(record: DeviceRecord, device: ObservedDevice, groups: Iterable[
     known = frozenset(groups) & _list_own_groups(device)
     own = (known or None) if record.groups is None else record.groups
     return replace(record, fields={**fields, **record.fields}, groups=own)
+
+
+def _keep_marked_values(
+    record: DeviceRecord, device: ObservedDevice, groups: Iterable[str], product: str
+) -> DeviceRecord:
+    """Return the record with the values that the mark in the notes of the device names, if there is a mark."""
+    marked = read_mark(device.fields.get("notes"), product)
+    if not marked.groups:
+        return record
+    own = marked.groups & frozenset(groups) | _list_own_groups(device) if record.groups is None else record.groups
+    return replace(record, fields={"notes": marked.text, **record.fields}, groups=own or None)
 
 
 def find_move_obstacle(record: DeviceRecord, source: Source | None) -> ParticleError | None:
@@ -67,15 +87,18 @@ def find_move_obstacle(record: DeviceRecord, source: Source | None) -> ParticleE
     return ParticleError("conflict", message, hint=hint)
 
 
-def plan_move(plan: DevicePlan, source: Source | None) -> DevicePlan:
+def plan_move(plan: DevicePlan, record: DeviceRecord, source: Source | None, product: str | None) -> DevicePlan:
     """Return the plan of an import, in which the device first leaves its other product.
 
-    The changes are shown from the values in the other product. All values are written nevertheless.
+    The changes are shown from the values in the other product. All values are written nevertheless. Before the device
+    leaves, its notes get a mark that names the groups which it keeps, unless the manifest declares them.
 
-    :param source: the other product and the device there; ``None`` if the device is not moved.
+    :param source: the other product and the device there; ``None`` if the device is not there.
+    :param product: the id of the product of the run.
     """
     if source is None:
-        return plan
+        # An interrupted run may have left a mark in the notes, which the cloud shows only after the import.
+        return replace(plan, is_read_after_import=True) if record.from_product and plan.imports else plan
     device = source.device
     changes: dict[str, Change] = {"product": (source.product.slug, plan.changes["product"][1])}
     put_fields = {field.name for field in list_put_fields()}
@@ -91,7 +114,13 @@ def plan_move(plan: DevicePlan, source: Source | None) -> DevicePlan:
     after_groups = plan.changes["groups"][1] if "groups" in plan.changes else []
     if before_groups != after_groups:
         changes["groups"] = (before_groups, after_groups)
-    return replace(plan, changes=changes, leaves=source.product, name=_find_name(device, plan))
+    notes = str(device.fields.get("notes") or "")
+    kept = plan.add_groups & _list_own_groups(device)
+    mark = add_mark(notes, str(product), kept) if kept else None
+    fields = {"notes": notes, **plan.fields} if mark is not None or source.is_marked else plan.fields
+    return replace(
+        plan, changes=changes, fields=fields, leaves=source.product, marked_notes=mark, name=_find_name(device, plan)
+    )
 
 
 def _find_name(device: ObservedDevice, plan: DevicePlan) -> str | None:

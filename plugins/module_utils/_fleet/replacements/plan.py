@@ -180,7 +180,8 @@ def plan_replacement(plan: DevicePlan, record: DeviceRecord, replaced: ObservedD
             replaced.labels.get("iccid"),
             mark_as_replaced(str(name), plan.id) if takes_name else None,
         ),
-        inherits_variables=record.replaces.environment and plan.imports,
+        # The replaced device must not be removed before its variables are written.
+        is_read_after_import=plan.is_read_after_import or (record.replaces.environment and plan.imports),
     )
 
 

@@ -31,7 +31,7 @@ def list_steps(device: DevicePlan) -> Iterator[str]:
         yield FIELDS
     if device.mesh is not None and device.mesh.writes:
         yield LEAVING if device.replaced_by is not None else MEMBERSHIP
-    if device.edits is not None or device.inherits_variables:
+    if device.edits is not None or "environment" in device.changes:
         yield VARIABLES
     if device.removes:
         yield REMOVAL
