@@ -120,7 +120,7 @@ options:
     type: float
     default: 30
   max_backoff:
-    description: Maximum number of seconds between two attempts to open a connection. The minimum is 10.
+    description: Maximum number of seconds between two attempts to open a connection. The minimum is 15.
     type: float
     default: 60
   catch_up:
@@ -169,13 +169,13 @@ DEFAULT_API_URL = "https://api.particle.io"
 DEFAULT_SILENCE = 30.0
 MIN_SILENCE = 15.0
 DEFAULT_MAX_BACKOFF = 60.0
-MIN_MAX_BACKOFF = 10.0
+MIN_MAX_BACKOFF = 15.0
 
 FIRST_BACKOFF = 2.0
 STABLE_SECONDS = 60.0
 """How long a stream must have been open before the next wait is the shortest one again. With this rule and the minimum
-of `max_backoff`, the source opens at most 60 streams in 5 minutes. The cloud allows 100 (firmware-and-events.md,
-section 6)."""
+of `max_backoff`, the source makes at most 40 attempts in 5 minutes. aiohttp may send a request twice if the connection
+breaks, so this is less than half of the 100 streams that the cloud allows (firmware-and-events.md, section 6)."""
 RATE_LIMIT_SECONDS = 60.0
 MAX_RETRY_AFTER = 600.0
 
@@ -756,6 +756,7 @@ class Cloud:
         self._clock = clock
         self._host = urllib.parse.urlsplit(settings.api_url).netloc
         self._tls = build_tls(settings)
+        self._streams: list[aiohttp.ClientResponse] = []
         self.redact = Redactor()
         self.has_answered = False
 
@@ -775,8 +776,14 @@ class Cloud:
         """Return the response with the event stream, or the complete response if it is another one."""
         response = await self._send("GET", self._settings.stream_path, bearer(token), {"Accept": STREAM_TYPE})
         if response.status == OK and response.content_type == STREAM_TYPE:
+            self._streams = [stream for stream in self._streams if not stream.closed] + [response]
             return response
         return await self._read(response)
+
+    def close(self) -> None:
+        """Close all streams, also one that was opened while the source was cancelled."""
+        for stream in self._streams:
+            stream.close()
 
     async def send(self, method: str, path: str, authorization: str, form: Mapping[str, str] | None = None) -> Answer:
         """Send a request, and return the response whatever its status is.
@@ -1672,9 +1679,6 @@ async def main(queue: asyncio.Queue[Event], args: dict[str, Any], clock: Clock |
     clock = clock or Clock()
     async with aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None),
-        # On a connection that it has used before, aiohttp sends a lost request again, which might exceed the limit of
-        # streams.
-        connector=aiohttp.TCPConnector(force_close=True),
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
@@ -1691,6 +1695,7 @@ async def main(queue: asyncio.Queue[Event], args: dict[str, Any], clock: Clock |
         finally:
             await end_tasks(*tasks)
             await source.close()
+            cloud.close()
             await tokens.close()
 
 
