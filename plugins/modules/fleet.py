@@ -101,6 +101,13 @@ options:
           - IMEI of the modem of the device.
           - Without O(product), only devices that the account has already claimed are found by their IMEI.
         type: str
+      eui64:
+        description:
+          - EUI-64 of the radio of the device, 16 hexadecimal digits. It identifies a member of a network with
+            O(networks.<name>.backend=thread).
+          - A device that declares only this identifier is unknown to the Particle cloud. Its other keys are C(name) and
+            C(mesh).
+        type: str
       name:
         description: Name of the device.
         type: str
@@ -205,7 +212,8 @@ options:
       mesh:
         description:
           - Network to which the device belongs. A device can be in one network only.
-          - Requires O(product), unless the network has O(networks.<name>.backend=networks).
+          - Requires O(product), unless the network has O(networks.<name>.backend=networks) or
+            O(networks.<name>.backend=thread).
         type: dict
         suboptions:
           network:
@@ -221,6 +229,14 @@ options:
               - Parameters for this device only. They override O(networks.<name>.parameters) key by key.
               - Requires a network with O(networks.<name>.backend=ledger).
             type: dict
+          joiner:
+            description:
+              - Key with which the device joins (PSKd), 6 to 32 digits and upper-case letters except C(I), C(O), C(Q)
+                and C(Z).
+                It is a secret, and the task never shows it.
+              - Requires a network with O(networks.<name>.backend=thread). Without this key, the device must already be
+                a member.
+            type: str
           state:
             description:
               - Whether the device is in a network. V(absent) removes the device from any network, and cannot be
@@ -255,7 +271,8 @@ options:
           - Settings of one network. Replace C(<name>) by the name of the network. A network without settings is written
             as C({}).
           - With backend V(ledger), the name has 1 to 32 of the characters C(a-z), C(0-9), C(_) and C(-), and must not
-            be C(gateway) or C(node). With backend V(networks), it has 1 to 16 bytes.
+            be C(gateway) or C(node). With backend V(networks), it has 1 to 16 bytes. With backend V(thread), it has the
+            same characters as with V(ledger).
         type: dict
         suboptions:
           backend:
@@ -266,8 +283,11 @@ options:
               - V(networks) is the registry of Particle Mesh networks. Particle has retired this registry, so
                 V(networks) works only with a cloud that still offers the registry. Particle Mesh needs Device OS 1.5.x
                 or older.
+              - V(thread) is a Thread network of boards whose radio runs OpenThread. It is formed through an OpenThread
+                border router, and needs neither a product nor a login to the Particle cloud if all members are
+                identified by their EUI-64.
             type: str
-            choices: [ledger, networks]
+            choices: [ledger, networks, thread]
             default: ledger
           parameters:
             description:
@@ -276,9 +296,32 @@ options:
                 for example C(channel). If the parameters are left out, existing members keep their parameters, and new
                 members get the parameters of the existing members. If the parameters of the existing members differ, a
                 task that adds a member fails before the first write.
-              - With backend V(networks), only the following keys are valid.
+              - With backend V(networks), only C(type) and C(limit) are valid.
+              - With backend V(thread), only C(channel), C(pan_id), C(network_name), C(extended_pan_id) and
+                C(network_key) are valid. The border router generates the values of a new network that are left out.
             type: dict
             suboptions:
+              channel:
+                description: Radio channel, from 11 to 26, with backend V(thread).
+                type: int
+              pan_id:
+                description: PAN id in hexadecimal digits, with backend V(thread).
+                type: str
+              network_name:
+                description: Name of the radio network, 1 to 16 bytes, with backend V(thread).
+                type: str
+              extended_pan_id:
+                description:
+                  - Extended PAN id of a new network, 16 hexadecimal digits, with backend V(thread). That of a running
+                    network cannot
+                    be changed.
+                type: str
+              network_key:
+                description:
+                  - Key of a new network, 32 hexadecimal digits, with backend V(thread). It is a secret. That of a
+                    running network
+                    cannot be changed.
+                type: str
               type:
                 description:
                   - Type of a new network, with backend V(networks). The type of an existing network cannot be changed.
@@ -291,10 +334,48 @@ options:
                     V(networks). If more devices are declared, the task fails before the first write.
                 type: int
                 default: 100
+          border_routers:
+            description:
+              - OpenThread border routers of the network, at least one. Required with backend V(thread), and valid only
+                there.
+              - The first one forms the network and lets devices join. The others are added to the network.
+            type: list
+            elements: dict
+            suboptions:
+              url:
+                description: URL of the REST API of the border router, for example C(http://127.0.0.1:8081).
+                type: str
+                required: true
+              ca_path:
+                description: File with the certificate authorities to trust, for a URL that begins with C(https).
+                type: str
+              username:
+                description: Username for a proxy before the border router, which has no login itself.
+                type: str
+              password:
+                description: Password for this proxy.
+                type: str
+          joiner_timeout:
+            description: How long to wait for a device to join, in seconds. Valid only with backend V(thread).
+            type: int
+            default: 120
+          commissioning_timeout:
+            description:
+              - How long to wait for all devices of the network to join, in seconds. Valid only with backend V(thread).
+            type: int
+            default: 3600
+          change_delay:
+            description:
+              - After how many seconds a change of a running network takes effect, at least 30. Sleeping members must
+                hear of the
+                change within this time. Valid only with backend V(thread).
+            type: int
+            default: 300
           gateways:
             description:
               - Ids of gateways that are not among O(devices), for example because another manifest declares them.
-              - A network that has nodes must have a gateway, either here or among O(devices).
+              - Except with backend V(thread), a network that has nodes must have a gateway, either here or among
+                O(devices).
             type: list
             elements: str
             default: []

@@ -42,6 +42,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import LEDGER
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import REGISTRY
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.forms import MAX_CHANNEL, MIN_CHANNEL
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.rules import PARAMETERS, THREAD
 from support.schema_parts import (
     Schema,
     build_object,
@@ -85,6 +87,7 @@ DEVICE_FORMS: Mapping[str, Schema] = {
     },
     "name": {"type": "string", "pattern": r"^\S(.*\S)?$", "maxLength": MAX_NAME_LENGTH},
     "groups": {"type": "array", "items": GROUP},
+    "eui64": {"type": "string", "pattern": r"^\s*(0[xX])?([\s:.-]*[0-9a-fA-F]){16}[\s:.-]*$"},
     "environment": {
         "type": "object",
         "additionalProperties": False,
@@ -174,9 +177,16 @@ def _build_network(option: Mapping[str, Any]) -> Schema:
         name: {**describe(each), **build_value(each)} for name, each in options["parameters"]["suboptions"].items()
     }
     parameters["limit"]["minimum"] = 1
-    of_registry = {"required": ["backend"], "properties": {"backend": {"const": REGISTRY.name}}}
+    parameters["channel"] |= {"minimum": MIN_CHANNEL, "maximum": MAX_CHANNEL}
+    of_thread = {name: parameters.pop(name) for name in PARAMETERS}
+    is_registry, is_thread = (
+        {"required": ["backend"], "properties": {"backend": {"const": backend.name}}} for backend in (REGISTRY, THREAD)
+    )
+    keys["border_routers"]["minItems"] = 1
+    needs_routers = {"required": ["border_routers"], "properties": {"parameters": build_object(of_thread)}}
     conditions = [
         {"if": IS_ABSENT, "then": forbid(("parameters", "gateways"))},
-        {"if": of_registry, "then": {"properties": {"parameters": build_object(parameters)}}},
+        {"if": is_registry, "then": {"properties": {"parameters": build_object(parameters)}}},
+        {"if": is_thread, "then": needs_routers, "else": forbid(THREAD.network_keys)},
     ]
     return {**describe(option), **build_object(keys, type=["object", "null"], allOf=conditions)}

@@ -20,10 +20,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import LEDGER
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import REGISTRY
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.rules import THREAD
 
 if TYPE_CHECKING:
     from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.backend import LedgerBackend
     from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.backend import RegistryBackend
+    from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.backend import ThreadBackend
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ def _import_registry() -> type[RegistryBackend]:
     return RegistryBackend
 
 
+def _import_thread() -> type[ThreadBackend]:
+    from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.backend import ThreadBackend
+
+    return ThreadBackend
+
+
 def import_backends() -> None:
     """Import the code of the backends now, instead of when a task opens them.
 
@@ -59,11 +67,13 @@ def import_backends() -> None:
     """
     _import_ledger()
     _import_registry()
+    _import_thread()
 
 
 BACKENDS: dict[str, BackendRow] = {
     LEDGER.name: BackendRow(LEDGER, lambda options: _import_ledger().open(options)),
     REGISTRY.name: BackendRow(REGISTRY, lambda _options: _import_registry()()),
+    THREAD.name: BackendRow(THREAD, lambda options: _import_thread()(options)),
 }
 """All backends, keyed by the name that a network declares as ``backend``."""
 

@@ -31,24 +31,36 @@ def find_suboptions(*path: str) -> dict[str, Any]:
     return dict(found)
 
 
+def list_valid_keys(declared: dict[str, Any]) -> set[str]:
+    """Return the keys that are valid beside an unknown key."""
+    with pytest.raises(ParticleError) as caught:
+        read_manifest(declared)
+    known = re.search(r"no_such_key: unknown key; valid keys are (.*)", caught.value.message)
+    assert known is not None, caught.value.message
+    return set(known[1].split(", "))
+
+
 @pytest.mark.parametrize(
     ("path", "declared"),
     [
         (("devices",), {"devices": [{**DEVICE, **WRONG}]}),
         (("devices", "mesh"), {"devices": [{**DEVICE, "mesh": WRONG}]}),
-        (("networks", "<name>"), {"networks": {"barn": WRONG}, "devices": []}),
-        (
-            ("networks", "<name>", "parameters"),
-            {"networks": {"barn": {"backend": "networks", "parameters": WRONG}}, "devices": []},
-        ),
     ],
 )
 def test_documented_keys_match_the_keys_of_the_reader(path: tuple[str, ...], declared: dict[str, Any]) -> None:
-    with pytest.raises(ParticleError) as caught:
-        read_manifest(declared)
-    known = re.search(r"no_such_key: unknown key; valid keys are (.*)", caught.value.message)
-    assert known is not None, caught.value.message
-    assert sorted(find_suboptions(*path)) == sorted(known[1].split(", "))
+    assert set(find_suboptions(*path)) == list_valid_keys(declared)
+
+
+def test_documented_network_keys_are_those_of_all_backends() -> None:
+    declared = ({"networks": {"barn": {**WRONG, "backend": name}}, "devices": []} for name in BACKENDS)
+    assert set(find_suboptions("networks", "<name>")) == set().union(*map(list_valid_keys, declared))
+
+
+def test_documented_parameters_are_those_of_all_backends() -> None:
+    # With backend ledger, the firmware determines the parameters.
+    others = [name for name in BACKENDS if name != DEFAULT_BACKEND]
+    declared = ({"networks": {"barn": {"parameters": WRONG, "backend": name}}, "devices": []} for name in others)
+    assert set(find_suboptions("networks", "<name>", "parameters")) == set().union(*map(list_valid_keys, declared))
 
 
 @pytest.mark.parametrize(

@@ -227,10 +227,13 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("device", "mistake"),
         [
-            (None, r"devices\[0\]: must be a mapping, got nothing; valid keys are id, serial_number, .*, mesh, state"),
+            (
+                None,
+                r"devices\[0\]: must be a mapping, got nothing; valid keys are id, .*, mesh, eui64, state",
+            ),
             (ONE, r"devices\[0\]: must be a mapping, got a string; .*"),
-            ({"name": "a"}, r"devices\[0\]: has no identifier; declare id, serial_number, iccid or imei"),
-            ({"id": ONE, "colour": 4}, r"devices\[0\]\.colour: unknown key; valid keys are id, .*, mesh, state"),
+            ({"name": "a"}, r"devices\[0\]: has no identifier; declare id, serial_number, iccid, imei or eui64"),
+            ({"id": ONE, "colour": 4}, r"devices\[0\]\.colour: unknown key; valid keys are id, .*, mesh, eui64, state"),
             ({"id": ONE, "nmae": "a"}, r"devices\[0\]\.nmae: unknown key \(did you mean name\?\); valid keys .*"),
             ({"id": None}, r"devices\[0\]\.id: must be a device id \(24 hexadecimal digits\), got nothing"),
             ({"id": "e00f"}, r"devices\[0\]\.id: 'e00f' is not a device id \(24 hexadecimal digits\)"),
@@ -290,8 +293,8 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("mesh", "mistake"),
         [
-            (None, "must be a mapping, got nothing; valid keys are network, role, parameters, state"),
-            ("barn", "must be a mapping, got a string; valid keys are network, role, parameters, state"),
+            (None, "must be a mapping, got nothing; valid keys are network, role, parameters, state, joiner"),
+            ("barn", "must be a mapping, got a string; valid keys are network, role, parameters, state, joiner"),
             ({}, "has no network"),
             ({"role": "node"}, "has no network"),
             ({"network": "shed"}, "network: 'shed' is not declared under networks; declared are barn"),
@@ -351,7 +354,7 @@ class TestMistakes:
                 "networks.barn: must be a mapping, got a string; valid keys are backend, state, parameters, gateways",
             ),
             ({"chanel": 1}, "networks.barn.chanel: unknown key; valid keys are backend, state, parameters, gateways"),
-            ({"backend": "thread"}, "networks.barn.backend: must be one of ledger, networks, got 'thread'"),
+            ({"backend": "wired"}, "networks.barn.backend: must be one of ledger, networks, thread, got 'wired'"),
             ({"parameters": [15]}, "networks.barn.parameters: must be a mapping, got a list"),
             (
                 {"parameters": {15: 1}},
@@ -673,8 +676,8 @@ devices:
         assert self.mistakes(text) == [
             "fleet.yml:5 devices[1].colour: unknown key; valid keys are id, serial_number, iccid, imei, name, "
             "notes, groups, development, firmware_lock, approval, replaces, environment, from_product, "
-            "claimed, mesh, state",
-            "fleet.yml:4 devices[1]: has no identifier; declare id, serial_number, iccid or imei",
+            "claimed, mesh, eui64, state",
+            "fleet.yml:4 devices[1]: has no identifier; declare id, serial_number, iccid, imei or eui64",
             "fleet.yml:6 devices[2].id: 123456789012345678901234 is read as a number: put the device id in quotes, or "
             + STRING,
             "fleet.yml:9 devices[2].groups[1]: 'South' is not a valid group name: use only a-z, 0-9, _ and -",

@@ -243,7 +243,7 @@ def test_two_columns_for_one_key_are_refused() -> None:
 
 def test_table_without_a_column_for_identifiers_is_refused_once() -> None:
     assert mistakes("name,notes\na,b\nc,d\n") == [
-        "fleet.csv:1 the header: no column identifies the devices; add one of id, serial_number, iccid, imei"
+        "fleet.csv:1 the header: no column identifies the devices; add one of id, serial_number, iccid, imei, eui64"
     ]
 
 

@@ -118,7 +118,7 @@ class TestUnregisteredBackend:
 
     def test_manifest_error_names_the_registered_backends(self) -> None:
         found = read_mistakes({**YARD, "devices": [declare_device(ONE)]})
-        assert "networks.yard.backend: must be one of ledger, networks, got 'hub'" in found
+        assert "networks.yard.backend: must be one of ledger, networks, thread, got 'hub'" in found
         assert any(sentence.startswith("devices[0].tag: unknown key") for sentence in found)
 
     def test_options_are_not_listed(self) -> None:

@@ -33,6 +33,9 @@ from support.schema_checks import DEFINITION, MANIFEST, find_faults, load_valida
 from support.schema_parts import remove_markup
 
 TOOL = TESTS / "tools" / "schemas.py"
+THREAD = {"backend": "thread", "border_routers": [{"url": "http://127.0.0.1:8081"}]}
+"""The settings of a Thread network."""
+
 VALIDATORS = {"definition": load_validator(DEFINITION), "manifest": load_validator(MANIFEST)}
 DEVICE = "e00fce68aabbccddeeff0022"
 
@@ -387,6 +390,10 @@ class TestManifest:
             {"devices": [], "networks": {"barn": {"state": "absent", "parameters": {}}}},
             {"devices": [], "networks": {"barn": {"backend": "networks", "parameters": {"channel": 15}}}},
             {"devices": [], "networks": {"barn": {"backend": "networks", "parameters": {"limit": 0}}}},
+            {"devices": [], "networks": {"barn": {"backend": "thread"}}},
+            {"devices": [], "networks": {"barn": {"border_routers": [{"url": "http://127.0.0.1:8081"}]}}},
+            {"devices": [], "networks": {"barn": {**THREAD, "parameters": {"channel": 27}}}},
+            {"devices": [], "networks": {"barn": {**THREAD, "parameters": {"limit": 10}}}},
             declare(nmae="barn-door"),
             declare(name=""),
             declare(name=" barn-door"),

@@ -31,13 +31,15 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.fo
     read_url,
 )
 
-_PARAMETERS: Mapping[str, Callable[[ValueReader, Any, Place], object]] = {
+PARAMETERS: Mapping[str, Callable[[ValueReader, Any, Place], object]] = {
     "channel": read_channel,
     "pan_id": read_pan_id,
     "network_name": read_network_name,
     "extended_pan_id": lambda reader, value, place: read_hex(reader, value, place, 16),
     "network_key": lambda reader, value, place: read_hex(reader, value, place, 32),
 }
+"""The valid parameters of a network, each with the function that checks its value."""
+
 _ROUTER_KEYS = ("url", "ca_path", "username", "password")
 _DAY = 86_400
 _SECONDS = {"joiner_timeout": (10, 3600), "commissioning_timeout": (10, _DAY), "change_delay": (MIN_CHANGE_DELAY, _DAY)}
@@ -64,10 +66,10 @@ class ThreadRules(Rules):
 
     def check_parameters(self, reader: ValueReader, parameters: Mapping[str, Any], place: Place) -> None:
         """Report mistakes in the values of the radio network. A mistake never shows a key."""
-        known = reader.read_mapping(parameters, place, tuple(_PARAMETERS))
+        known = reader.read_mapping(parameters, place, tuple(PARAMETERS))
         for key, value in known.items():
-            if key in _PARAMETERS:
-                _PARAMETERS[key](reader, value, (*place, key))
+            if key in PARAMETERS:
+                PARAMETERS[key](reader, value, (*place, key))
 
     def read_network(self, reader: ValueReader, network: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
         """Return the border routers and the times of a network."""

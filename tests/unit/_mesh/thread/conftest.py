@@ -9,17 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import BACKENDS, BackendRow
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.backend import ThreadBackend
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import BACKENDS
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.rules import THREAD
 from support.otbr import BorderRouters
 from support.thread_networks import ThreadRunner
-
-
-@pytest.fixture
-def thread_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Register the backend."""
-    monkeypatch.setitem(BACKENDS, THREAD.name, BackendRow(THREAD, ThreadBackend))
 
 
 @pytest.fixture

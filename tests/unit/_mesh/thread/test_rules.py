@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import BACKENDS, find_declared_secrets
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_declared_secrets
 from support.thread_networks import EUI64, KEY, PSKD, ROUTER, build_manifest
 
 
@@ -23,7 +23,6 @@ def read_mistakes(data: Mapping[str, Any]) -> list[str]:
     return caught.value.message.split("\n  ")[1:]
 
 
-@pytest.mark.usefixtures("thread_row")
 class TestValidManifest:
     """A manifest of Thread networks needs no login and no product."""
 
@@ -52,7 +51,6 @@ class TestValidManifest:
         assert not any(secret in repr(manifest) for secret in (KEY, PSKD, "hush"))
 
 
-@pytest.mark.usefixtures("thread_row")
 class TestMistakes:
     """Each mistake is reported with its place, without secrets."""
 
@@ -110,7 +108,3 @@ class TestMistakes:
     def test_number_of_seconds_out_of_range_is_refused(self, key: str, value: Any) -> None:
         (mistake,) = read_mistakes(build_manifest({}, **{key: value}))
         assert f"networks.barn.{key}: must be a number of seconds from " in mistake
-
-
-def test_backend_is_unknown_until_it_is_registered() -> None:
-    assert "thread" not in BACKENDS

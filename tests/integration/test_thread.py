@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Playbooks form Thread networks: against simulated border routers, and against a real one if its address is given."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.otbr import running_border_routers
+from support.plays import TASK, run_task
+from support.thread_networks import KEY, build_manifest
+
+OTBR_URL, OTBR_NODES = "OTBR_URL", "OTBR_NODES"
+NO_ROUTER = (
+    f"set {OTBR_URL} to the URL of a border router without a network, and {OTBR_NODES} to a JSON file with a list of "
+    "nodes: objects with the keys eui64 and pskd"
+)
+WRONG = "WR0NGKEY"
+
+
+def write_manifest(folder: Path, data: dict[str, Any]) -> str:
+    """Write a manifest that only this user can read, and return its path."""
+    path = folder / "barn-thread.yml"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    path.chmod(0o600)
+    return str(path)
+
+
+def test_playbook_without_an_account_forms_a_network_and_shows_no_key(tmp_path: Path) -> None:
+    with running_border_routers("--routers=2", "--nodes=3", "--speed=50", clock="real") as otbr:
+        keys = {node["eui64"]: node["pskd"] for node in otbr.nodes()}
+        first, *_others = keys
+        network = {"parameters": {"channel": 15, "network_key": KEY}, "joiner_timeout": 60}
+        manifest = write_manifest(tmp_path, build_manifest({**keys, first: WRONG}, urls=otbr.urls, **network))
+        options = {"manifest": manifest, "verify": "online", "verify_timeout": 0}
+        runs = [run_task("fleet", options, {}, *args) for args in (["--check", "--diff"], ["-vvvv", "--diff"])]
+        check, done = (run.succeeded().result(TASK) for run in runs)
+        assert (check["changed"], done["summary"]["changed"], done["summary"]["pending"]) == (True, 2, 1)
+        assert done["devices"][0]["error"]["code"] == "joiner_refused"
+        assert done["cloud"]["requests"] == 0
+        assert [node["state"] for node in otbr.nodes()].count("in") == 2
+        secrets = [KEY, KEY.upper(), WRONG, *keys.values(), *(row["dataset"]["pskc"] for row in otbr.routers())]
+        assert [secret for secret in secrets for run in runs if secret in run.output or secret in repr(run)] == []
+
+
+@pytest.mark.skipif(not (os.environ.get(OTBR_URL) and os.environ.get(OTBR_NODES)), reason=NO_ROUTER)
+@pytest.mark.timeout(7200)
+def test_real_border_router_forms_a_network_of_real_nodes(tmp_path: Path) -> None:
+    nodes = json.loads(Path(os.environ[OTBR_NODES]).read_text(encoding="utf-8"))
+    keys = {node["eui64"].lower(): node["pskd"] for node in nodes}
+    data = build_manifest(keys, urls=[os.environ[OTBR_URL]], parameters={"network_name": "barn"}, joiner_timeout=300)
+    options = {"manifest": write_manifest(tmp_path, data), "verify": "online"}
+    result = run_task("fleet", options, {}).succeeded().result(TASK)
+    assert {device["identifier"]: device["mesh"] for device in result["devices"]} == dict.fromkeys(keys, "joined")
+    again = run_task("fleet", options, {}).succeeded().result(TASK)
+    assert again["changed"] is False
