@@ -47,7 +47,7 @@ AREAS = {
     ),
     "events": Area(
         unit="events/*",
-        integration="credential_types rulebooks",
+        integration="credential_types event_playbooks rulebooks",
     ),
     "facts": Area(
         unit="_facts/* plugin_utils/*",

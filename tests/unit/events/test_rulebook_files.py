@@ -18,6 +18,8 @@ from support.rulebooks import FOLDER
 RULEBOOKS = sorted(FOLDER.glob("*.yml"))
 CREDENTIAL_TYPES = sorted(path for path in (FOLDER.parent / "plugins/event_source/credential_types").iterdir())
 SOURCES = {"meshfleet.particle.events", "eda.builtin.generic", "eda.builtin.webhook"}
+CONSTANTS = {"event.meta.source.type", "event.offline_check"}
+"""Attributes with a few values. The rule engine stops if it collects many events, see docs/decisions/rulebooks.md."""
 _LITERAL_NAME = re.compile(r'event\.(?:particle\.name|payload\.event) == "([^"]+)"')
 _TEXT_OF_EVENT = re.compile(r"(?<!meshfleet\.)\b(?:particle|payload)\.\w+")
 
@@ -51,6 +53,14 @@ def test_rulebook_needs_no_other_collection(path: Path) -> None:
 def test_storm_of_events_starts_one_playbook(path: Path) -> None:
     for rule in list_playbook_rules(load(path)):
         assert "throttle" in rule or rule["condition"] == "event.timer is defined"
+
+
+@by_name
+def test_engine_collects_only_a_few_events_for_an_action(path: Path) -> None:
+    for rule in load(path)["rules"]:
+        throttle = rule.get("throttle", {})
+        if "once_within" not in throttle:
+            assert set(throttle.get("group_by_attributes", [])) <= CONSTANTS
 
 
 @by_name
