@@ -38,7 +38,7 @@ class Admin:
     def answer(self, method: str, name: str, content: Any) -> Reply:
         """Carry out an admin request and return the response."""
         resource, _unused, target = name.partition("/")
-        handler = _HANDLERS.get((method, resource, bool(target)))
+        handler = HANDLERS.get((method, resource, bool(target)))
         if handler is None:
             return refusal_reply(Refusal(404, f"{method} {name} is not an admin route"))
         self.simulation.world.run_due()
@@ -185,7 +185,7 @@ def _check_object(content: Any, keys: set[str]) -> dict[str, Any]:
     return content
 
 
-_HANDLERS: dict[tuple[str, str, bool], Callable[[Admin, str, Any], Any]] = {
+HANDLERS: dict[tuple[str, str, bool], Callable[[Admin, str, Any], Any]] = {
     ("GET", "state", False): Admin.get_state,
     ("GET", "stats", False): Admin.get_stats,
     ("GET", "writes", False): Admin.list_writes,

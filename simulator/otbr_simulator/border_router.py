@@ -60,16 +60,21 @@ class BorderRouter(Member):
     def enable(self) -> None:
         """Start Thread. Without a dataset, the border router stays detached for ever."""
         if self.role == DISABLED:
-            self._attach()
+            self.attach()
 
     def disable(self) -> None:
         """Stop Thread. The other members keep the network."""
         if self.role == LEADER and self.dataset is not None:
             self._led = get_credentials(self.dataset)
         self._world.take_off(self, DISABLED)
+
+    def detach(self, role: str) -> None:
+        """Leave the partition. Without a network, there is no commissioner either."""
+        super().detach(role)
         self.commissioner.stop()
 
-    def _attach(self, *, restarted: bool = False) -> None:
+    def attach(self, *, restarted: bool = False) -> None:
+        """Attach to the network of the dataset, or form it if no other member is there. Both take seconds."""
         self.role = DETACHED
         if self.dataset is None:
             return
@@ -102,7 +107,7 @@ class BorderRouter(Member):
         assert self.dataset is not None
         partition = self._world.find_partition(self.dataset)
         if partition is None or not partition.add_child(self):
-            self._attach()
+            self.attach()
         else:
             self._plan(ROUTER_SECONDS - CHILD_SECONDS, self._become_router)
 
@@ -131,7 +136,7 @@ class BorderRouter(Member):
             self.restarts += 1
             self.booted_at = self._world.now()
             if self.dataset is not None:
-                self._attach(restarted=True)
+                self.attach(restarted=True)
 
     def reset_to_factory(self) -> None:
         """Forget the network and the identity at once. The other members keep the network without this one."""

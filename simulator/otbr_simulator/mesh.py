@@ -67,6 +67,10 @@ class Member:
         """Whether the member is in a partition at present."""
         return self.role in ATTACHED
 
+    def attach(self) -> None:
+        """Attach to the network of the dataset."""
+        raise NotImplementedError
+
     def renew_address(self) -> None:
         """Give the member a new random extended address and a new interface identifier."""
         self.ext_address = self._random.randbytes(8).hex()

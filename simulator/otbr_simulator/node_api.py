@@ -179,14 +179,13 @@ def put_commissioner(call: Call) -> Reply:
 
 
 def get_joiners(call: Call) -> Reply:
-    """Return the joiner table. The PSKds are in clear."""
-    return reply_json(call, call.router.commissioner.show())
+    """Return the joiner table. The PSKds are in clear. The keys are the same in all generations of the API."""
+    return json_reply(call.router.commissioner.show())
 
 
 def post_joiner(call: Call) -> Reply:
     """Add a joiner. Here a full table is refused, with status 507."""
-    content = _parse_body(call)
-    eui, pskd, seconds = _read_joiner(content)
+    eui, pskd, seconds = _read_joiner(datasets.parse_json(call.body))
     commissioner = call.router.commissioner
     if commissioner.state != ACTIVE:
         raise Refusal(409)
@@ -244,12 +243,12 @@ def put_key_state(call: Call) -> Reply:
 
 def get_key(call: Call) -> Reply:
     """Return the state of the key and its port."""
-    return reply_json(call, call.router.ephemeral_key.show())
+    return json_reply(call.router.ephemeral_key.show())
 
 
 def post_key(call: Call) -> Reply:
     """Start a key."""
-    return reply_json(call, call.router.ephemeral_key.start(_parse_body(call) if call.body else {}))
+    return json_reply(call.router.ephemeral_key.start(datasets.parse_json(call.body) if call.body else {}))
 
 
 def delete_key(call: Call) -> Reply:

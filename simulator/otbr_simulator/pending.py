@@ -104,6 +104,7 @@ class PendingDataset:
             for member in list(partition.members):
                 if isinstance(member, Node):
                     _hand_over(self._world, member, active, delay)
+            self._world.merge_partitions(partition)
 
     # ------------------------------------------------------------------ what the API shows
 

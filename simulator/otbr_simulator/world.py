@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from otbr_simulator.mesh import LEADER_TIMEOUT_SECONDS, Member, Partition, get_credentials
+from otbr_simulator.mesh import DETACHED, LEADER_TIMEOUT_SECONDS, Member, Partition, get_credentials
 from otbr_simulator.settings import Settings
 from otbr_simulator.tlvs import Tlvs
 from simulator_base.agenda import Agenda
@@ -63,6 +63,16 @@ class World:
         partition = Partition(self.random, leader.dataset)
         self.partitions.append(partition)
         partition.add_leader(leader)
+
+    def merge_partitions(self, changed: Partition) -> None:
+        """Let the members of a changed partition attach to another one with the same credentials, if there is one."""
+        others = (each for each in self.partitions if each is not changed and each.members)
+        if any(get_credentials(each.dataset) == get_credentials(changed.dataset) for each in others):
+            members = list(changed.members)
+            for member in members:
+                member.detach(DETACHED)
+            for member in members:
+                member.attach()
 
     def take_off(self, member: Member, role: str) -> None:
         """Take a member out of its partition. If it was the leader, plan the election of another one."""

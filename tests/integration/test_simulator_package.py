@@ -46,6 +46,14 @@ def test_installed_simulator_grants_a_token(address: str) -> None:
     assert (answer.status_code, answer.json()["token_type"]) == (200, "bearer")
 
 
+@pytest.mark.parametrize("program", [["python", "-m", "otbr_simulator"], ["otbr-simulator"]], ids=["module", "command"])
+def test_installed_border_router_answers(tmp_path: Path, program: list[str]) -> None:
+    argv = [BIN / program[0], *program[1:], "--port-file", tmp_path / "port"]
+    with running(argv, cwd=tmp_path, env={"PATH": os.defpath, "HOME": str(tmp_path)}) as process:
+        url = f"http://127.0.0.1:{process.wait_for_port(tmp_path / 'port')}"
+        assert requests.get(f"{url}/node/state", timeout=SECONDS).json() == "disabled"
+
+
 def test_installed_package_has_the_version_of_the_collection() -> None:
     code = "from importlib.metadata import version; print(version('particle-simulator'))"
     argv = [BIN / "python", "-c", code]

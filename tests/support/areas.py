@@ -88,7 +88,7 @@ AREAS = {
     ),
     "thread": Area(
         unit="_mesh/thread/* otbr_simulator/*",
-        integration="thread",
+        integration="border_router thread",
     ),
     "world": Area(
         unit=(

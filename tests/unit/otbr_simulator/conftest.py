@@ -4,16 +4,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from otbr_client import Router
-
 from support.otbr import BorderRouters
+from support.otbr_client import Router
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from otbr_client import Router
 
 from otbr_simulator.datasets import read_active_fields, show_active
 from otbr_simulator.tlvs import decode_tlvs, encode_tlvs
+from support.otbr_client import Router
 
 KEY = "00112233445566778899aabbccddeeff"
 DISABLED_FLAGS = {"commercialCommissioning", "autonomousEnrollment", "networkKeyProvisioning", "nonCcmRouters"}

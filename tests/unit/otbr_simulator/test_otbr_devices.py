@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from otbr_client import NODES, Router
+from support.otbr_client import NODES, Router
 
 
 def get_address(router: Router, node: int) -> str:

@@ -8,9 +8,9 @@ import json
 from typing import Any
 
 import pytest
-from otbr_client import NODES, PSKDS, UNKNOWN_NODE, Router
 
 from support.otbr import running_border_routers
+from support.otbr_client import NODES, PSKDS, UNKNOWN_NODE, Router
 
 JOIN = "addThreadDeviceTask"
 DISCERNER = {"discerner": "0xabc/12", "pskd": "J01NME"}

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import pytest
-from otbr_client import Router
 
 from support.otbr import running_border_routers
+from support.otbr_client import Router
 
 
 def test_node_has_factory_values_before_any_network(router: Router) -> None:

@@ -8,7 +8,6 @@ import json
 from typing import Any
 
 import pytest
-from otbr_client import NODES, Router
 
 from otbr_simulator.tlvs import (
     ACTIVE_TIMESTAMP,
@@ -22,6 +21,7 @@ from otbr_simulator.tlvs import (
     encode_tlvs,
 )
 from support.otbr import running_border_routers
+from support.otbr_client import NODES, Router
 
 PATH = "/node/dataset/pending"
 KEPT = ("networkName", "networkKey", "panId", "extPanId", "meshLocalPrefix", "pskc")

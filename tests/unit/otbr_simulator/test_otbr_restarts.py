@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 import requests
-from otbr_client import NODES, UPDATE, Router
+
+from support.otbr_client import NODES, UPDATE, Router
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from otbr_client import JSON_API, NODES, UNKNOWN_NODE, UPDATE, Router
+
+from support.otbr_client import JSON_API, NODES, UNKNOWN_NODE, UPDATE, Router
 
 JOIN = "addThreadDeviceTask"
 UPDATING = "updateDeviceCollectionTask"

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from otbr_client import JSON_API, NODES, Router
+
+from support.otbr_client import JSON_API, NODES, Router
 
 COLLECTIONS = ("/api/actions", "/api/devices", "/api/diagnostics")
 EMPTY = '{"data":[]}'
