@@ -47,7 +47,7 @@ AREAS = {
     ),
     "events": Area(
         unit="events/*",
-        integration="credential_types event_playbooks rulebooks",
+        integration="credential_types event_hosts_map event_playbooks rulebooks",
     ),
     "facts": Area(
         unit="_facts/* plugin_utils/*",

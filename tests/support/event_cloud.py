@@ -92,3 +92,17 @@ async def running_cloud(simulator: Simulator, **args: Any) -> AsyncIterator[Clou
 def to_seconds(text: str) -> float:
     """Return a time of an event in seconds since 1970."""
     return datetime.datetime.fromisoformat(text).timestamp()
+
+
+def add_to_product(simulator: Simulator, number: int) -> list[str]:
+    """Move devices into the product, and return their ids."""
+    ids = [device["id"] for device in simulator.state()["devices"]][:number]
+    token = simulator.access_token()
+    answer = requests.post(
+        f"{simulator.url}/v1/products/{PRODUCT_ID}/devices",
+        json={"ids": ids},
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=60,
+    )
+    assert answer.ok, answer.text
+    return ids

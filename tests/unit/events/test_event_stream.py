@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-import requests
 
 from support.counts import count
-from support.event_cloud import SILENCE, running_cloud, to_seconds
+from support.event_cloud import SILENCE, add_to_product, running_cloud, to_seconds
 from support.event_source import run_async, wait_until
 from support.simulator import PRODUCT_ID, Simulator, running_simulator
 
@@ -24,22 +23,8 @@ def names(events: Sequence[dict[str, Any]]) -> list[str]:
     return [event["name"] for event in events]
 
 
-def product_devices(simulator: Simulator, number: int) -> list[str]:
-    """Move devices into the product, and return their ids."""
-    ids = [device["id"] for device in simulator.state()["devices"]][:number]
-    token = simulator.access_token()
-    answer = requests.post(
-        f"{simulator.url}/v1/products/{PRODUCT_ID}/devices",
-        json={"ids": ids},
-        headers={"Authorization": f"Bearer {token}"},
-        timeout=60,
-    )
-    assert answer.ok, answer.text
-    return ids
-
-
 def test_event_has_the_documented_keys(simulator: Simulator) -> None:
-    (device,) = product_devices(simulator, 1)
+    (device,) = add_to_product(simulator, 1)
 
     async def story() -> None:
         async with running_cloud(simulator) as cloud:
@@ -64,7 +49,7 @@ def test_event_has_the_documented_keys(simulator: Simulator) -> None:
 def test_many_events_arrive_once_and_in_order(simulator: Simulator, record_property: Any) -> None:
     # given events of several devices, published faster than the rules process them
     total = count(quick=500, full=10_000)
-    devices = product_devices(simulator, 5)
+    devices = add_to_product(simulator, 5)
 
     async def story() -> list[dict[str, Any]]:
         async with running_cloud(simulator) as cloud:
@@ -166,7 +151,7 @@ def test_reordered_events_are_not_lost(simulator: Simulator) -> None:
 
 
 def test_device_list_follows_a_gap_if_wanted(simulator: Simulator) -> None:
-    devices = product_devices(simulator, 3)
+    devices = add_to_product(simulator, 3)
 
     async def story() -> dict[str, Any]:
         async with running_cloud(simulator, catch_up=True) as cloud:

@@ -137,9 +137,14 @@ def read_hosts(path: Path, facts: os.stat_result) -> dict[str, list[str]]:
 def find_device_id(host: str, variables: dict[str, Any]) -> str | None:
     """Return the id of the device of a host, in lower case, or ``None`` if the host is not a device."""
     values = [variables.get(name) for name in DEVICE_VARIABLES]
-    ids = [value.get("id") for value in values if isinstance(value, dict)]
+    ids = [unwrap_unsafe(value.get("id")) for value in values if isinstance(value, dict)]
     found = [text for text in (*ids, host) if isinstance(text, str) and DEVICE_ID.match(text)]
     return found[0].lower() if found else None
+
+
+def unwrap_unsafe(value: object) -> object:
+    """Return the string in the mapping that ``ansible-inventory`` writes for a string from a cloud."""
+    return value.get("__ansible_unsafe") if isinstance(value, dict) else value
 
 
 def find_event_device(event: Event) -> str | None:
