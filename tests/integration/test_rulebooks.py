@@ -176,8 +176,10 @@ def test_rulebook_is_found_by_its_full_name(desk: Desk) -> None:
         run.wait_for_text("'data': 'hello'")
 
 
-def run_offline(desk: Desk, known: Path) -> AbstractContextManager[RulebookRun]:
+def run_offline(desk: Desk, known: Path, source: str = "events") -> AbstractContextManager[RulebookRun]:
+    """Run the rulebook `offline` with one of its sources."""
     rulebook = end_after(load_rulebook("offline"), "The devices had time to come back")
+    rulebook[0]["sources"] = [each for each in rulebook[0]["sources"] if each["name"] == source]
     return desk.run(rulebook, known_file=str(known))
 
 
@@ -218,6 +220,15 @@ def test_devices_that_went_offline_in_a_gap_are_named(desk: Desk, tmp_path: Path
         desk.cloud.advance(1000)
         run.wait_for_end()
     assert desk.messages() == [f"1 device of {PRODUCT_SLUG} stayed offline: {name_device(5)}"]
+
+
+@pytest.mark.only_full
+def test_devices_that_went_offline_before_the_start_are_named(desk: Desk, tmp_path: Path) -> None:
+    desk.cloud.change_device(device_id(6), online=False)
+    desk.cloud.advance(1000)
+    with run_offline(desk, tmp_path / "offline.json", "timer") as run:
+        run.wait_for_end()
+    assert desk.messages() == [f"1 device of {PRODUCT_SLUG} stayed offline: {name_device(6)}"]
 
 
 @pytest.mark.only_full
