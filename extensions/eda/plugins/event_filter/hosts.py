@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import os
 
 DOCUMENTATION = r"""
 ---

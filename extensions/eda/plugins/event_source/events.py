@@ -13,7 +13,7 @@ import asyncio
 import base64
 import binascii
 import contextlib
-import datetime
+import datetime as dt
 import hashlib
 import hmac
 import json
@@ -31,13 +31,15 @@ import urllib.parse
 import urllib.request
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 from yarl import URL
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 
 DOCUMENTATION = r"""
 ---
@@ -164,12 +166,14 @@ EXAMPLES = r"""
 """
 
 LOG = logging.getLogger("meshfleet.particle.events")
+RANDOM = random.SystemRandom()
 
 DEFAULT_API_URL = "https://api.particle.io"
 DEFAULT_SILENCE = 30.0
 MIN_SILENCE = 15.0
 DEFAULT_MAX_BACKOFF = 60.0
 MIN_MAX_BACKOFF = 15.0
+MAX_SECONDS = 86_400.0
 
 FIRST_BACKOFF = 2.0
 STABLE_SECONDS = 60.0
@@ -270,17 +274,17 @@ async def end_tasks(*tasks: asyncio.Future[Any]) -> None:
 
 def format_time(seconds: float) -> str:
     """Return a time of day in the form that the cloud uses, such as ``2026-03-01T10:20:30.456Z``."""
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse_time(value: object) -> float | None:
     """Return an ISO 8601 time in seconds since 1970, or ``None`` if ``value`` is not such a time."""
     try:
-        moment = datetime.datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+        moment = dt.datetime.fromisoformat(str(value))
     except ValueError:
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
 
 
 # ---------------------------------------------------------------------- arguments
@@ -469,8 +473,8 @@ def read_seconds(minimum: float) -> Callable[[object], float]:
             seconds = math.nan if isinstance(value, bool) else float(str(value))
         except ValueError:
             seconds = math.nan
-        if not minimum <= seconds <= 86_400:
-            message = f"must be a number of seconds from {minimum:g} to 86400, got {value!r}"
+        if not minimum <= seconds <= MAX_SECONDS:
+            message = f"must be a number of seconds from {minimum:g} to {MAX_SECONDS:g}, got {value!r}"
             raise ValueError(message)
         return seconds
 
@@ -931,8 +935,8 @@ class Tokens:
         """Return the current access token. Log in if there is none."""
         return self._given
 
-    async def replace(self, refused: str) -> str | None:
-        """Return an access token instead of one that the cloud does not accept, or ``None`` if there is no other."""
+    async def replace(self) -> str | None:
+        """Return an access token instead of the refused one, or ``None`` if there is no other."""
         return None
 
     async def renew(self) -> None:
@@ -973,19 +977,20 @@ class TokenFile(Tokens):
                 "meshfleet.particle.access_token and its option token_file."
             )
             raise EventsError(message)
-        token = max(found)[1]
-        self._redact.add_secret(token)
-        return token
+        self._given = max(found)[1]
+        self._redact.add_secret(self._given)
+        return self._given
 
-    async def replace(self, refused: str) -> str | None:
+    async def replace(self) -> str | None:
         """Return the access token of the file, if another program has replaced the refused one."""
+        refused = self._given
         token = await self.get()
         return None if token == refused else token
 
     def _read_entries(self) -> list[dict[str, Any]]:
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-            with open(descriptor, "rb") as file:
+            with os.fdopen(descriptor, "rb") as file:
                 facts = os.fstat(file.fileno())
                 if not stat.S_ISREG(facts.st_mode) or facts.st_size > MAX_FILE_BYTES:
                     message = f"{self._path} is not a file of tokens."
@@ -1044,7 +1049,7 @@ class Login(Tokens):
         """Return the current access token. Log in if there is none."""
         return self._token or await self._obtain()
 
-    async def replace(self, refused: str) -> str | None:
+    async def replace(self) -> str | None:
         """Log in again after the cloud has refused the current access token."""
         LOG.warning("The cloud no longer accepts the access token of the event source; logging in again.")
         return await self._obtain()
@@ -1495,6 +1500,7 @@ class Source:
         :raises EventsError: if the cloud refuses the stream or the login.
         """
         loss: Loss | None = None
+        pause = 0.0
         while True:
             begun = Loss(self._clock.now(), self._clock.monotonic(), "")
             try:
@@ -1535,7 +1541,7 @@ class Source:
         longest = min(self._backoff, self._settings.max_backoff)
         self._backoff = min(2 * longest, self._settings.max_backoff)
         # Sources that lose their streams at the same moment must not all return at the same moment.
-        return max(random.uniform(longest / 2, longest), error.pause)
+        return max(RANDOM.uniform(longest / 2, longest), error.pause)
 
     async def _open(self, *, hold: bool = False) -> Stream:
         """Open a stream. If the cloud refuses the access token, try another one once, if there is another one."""
@@ -1543,7 +1549,7 @@ class Source:
         try:
             response = await self._cloud.open_stream(token)
         except TokenRefusedError:
-            other = await self._tokens.replace(token)
+            other = await self._tokens.replace()
             if other is None:
                 raise
             response = await self._cloud.open_stream(other)
