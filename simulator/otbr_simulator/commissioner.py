@@ -22,10 +22,10 @@ HANDSHAKE_SECONDS = 2.0
 PETITION_SECONDS = 0.05
 RESTART_SECONDS = 1.5
 """The time until running tasks start a commissioner again that a client has switched off."""
-FIRST_KNOCK_SECONDS = (0.5, 8.0)
+FIRST_KNOCK_SECONDS = (5.0, 8.5)
 KNOCK_SECONDS = (5.5, 8.5)
 """The time between two attempts of a node: the scan, and the wait of 2 to 5 seconds."""
-BUSY_SECONDS = (6.0, 20.0)
+BUSY_SECONDS = (10.0, 30.0)
 """The time until a node that found the commissioner busy tries again: the long tail."""
 
 OFF, PETITIONING, ACTIVE = "disabled", "petitioning", "active"

@@ -133,12 +133,12 @@ class RequestHandler:
             content = orjson.loads(body) if body else None
         except orjson.JSONDecodeError:
             content = None
-        async with self._servers.lock:
-            reply = self._servers.admin.answer(method, name, content)
-            await self._servers.follow()
-            if (method, name) == ("POST", "routers") and reply.status == 200:
-                # The new border router has its port only now.
-                reply.body = orjson.dumps(self._servers.admin.list_routers("", None)[-1])
+        reply = self._servers.admin.answer(method, name, content)
+        # A request on the port of a border router can stop this border router, which cancels this handler.
+        await asyncio.shield(asyncio.create_task(self._servers.follow()))
+        if (method, name) == ("POST", "routers") and reply.status == 200:
+            # The new border router has its port only now.
+            reply.body = orjson.dumps(self._servers.admin.list_routers("", None)[-1])
         return _build_response(reply)
 
 
@@ -181,7 +181,7 @@ class Servers:
     def __init__(self, simulation: Simulation, first_port: int = 0) -> None:
         self.simulation = simulation
         self.admin = Admin(simulation, self.get_addresses)
-        self.lock = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._first_port = first_port
         self._admin_port: Port | None = None
         self._ports: dict[str, Port] = {}
@@ -204,6 +204,10 @@ class Servers:
 
     async def follow(self) -> None:
         """Open and close ports so that they match the border routers that run."""
+        async with self._lock:
+            await self._follow()
+
+    async def _follow(self) -> None:
         for number, (name, router) in enumerate(self.simulation.world.routers.items()):
             if name not in self._ports:
                 wanted = self._first_port + number if self._first_port else 0

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import requests
 
@@ -181,4 +183,6 @@ def test_large_network_is_not_listed_whole(leader: Router) -> None:
     leader.start("updateDeviceCollectionTask", {**UPDATE, "timeout": 30})
     leader.after(31)
     assert len(joined) > 205
+    parents = Counter(node["parent"] for node in leader.otbr.nodes() if node["parent"])
+    assert max(parents.values()) <= 64
     assert len(leader.devices()) == 200
