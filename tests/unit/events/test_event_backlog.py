@@ -120,7 +120,7 @@ def measure_memory() -> int:
 
 @pytest.mark.full
 def test_memory_does_not_grow_with_the_number_of_events(record_property: Any) -> None:
-    total = count(quick=20_000, full=1_000_000)
+    total = count(quick=12_000, full=1_000_000)
     warm = total // 4
 
     async def story() -> tuple[int, int]:
@@ -144,7 +144,7 @@ def test_memory_does_not_grow_with_the_number_of_events(record_property: Any) ->
 
 def test_stream_is_not_lost_while_the_rules_are_slow() -> None:
     # given more events than may wait, and rules that do nothing for a long time
-    total = 4 * SOURCE.MAX_WAITING
+    total = count(quick=15_000, full=40_000)
 
     async def story() -> None:
         async with (

@@ -13,9 +13,7 @@ import pytest
 from support.counts import count
 from support.event_cloud import SILENCE, add_to_product, running_cloud, to_seconds
 from support.event_source import run_async, wait_until
-from support.simulator import PRODUCT_ID, Simulator, running_simulator
-
-OVERLAP = 15.0
+from support.simulator import PRODUCT_ID, Simulator
 
 
 def names(events: Sequence[dict[str, Any]]) -> list[str]:
@@ -163,30 +161,3 @@ def test_device_list_follows_a_gap_if_wanted(simulator: Simulator) -> None:
     listed = run_async(story())["json"]["devices"]
     assert sorted(device["id"] for device in listed) == sorted(devices)
     assert all(device["online"] is True for device in listed)
-
-
-def test_token_of_an_open_stream_is_renewed_without_a_gap() -> None:
-    # given a cloud that ends a stream when its access token expires
-    with running_simulator("--fleet", "1", "--streams-at-token-end", "close") as simulator:
-
-        async def story() -> None:
-            async with running_cloud(simulator, silence=7200) as cloud:
-                received = []
-                for number in (1, 2):
-                    # when the access token is about to expire
-                    opens = cloud.opens
-                    cloud.turn(3300)
-                    await cloud.wait_for_opens(opens + 1)
-                    cloud.publish(f"during {number}")
-                    received += await cloud.source.take()
-                    await cloud.clock.wait_for_bound(OVERLAP)
-                    cloud.turn(OVERLAP)
-                    await wait_until(lambda: cloud.simulator.stats()["streams"] == 1)
-                    cloud.publish(f"after {number}")
-                    received += await cloud.source.take()
-                # then each event arrives once, and no gap is reported
-                assert names(received) == ["during 1", "after 1", "during 2", "after 2"]
-            stats = simulator.stats()
-            assert stats["grants"] - 1 == stats["revocations"] == 3
-
-        run_async(story())
