@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +80,28 @@ def test_selected_devices_are_called_and_the_rest_is_called_later(cloud: Simulat
     assert "No device is selected in product field-logger" in done.output
     assert count_calls(cloud) == 3
     assert {write["fields"]["arg"] for write in cloud.writes()} == {"on"}
+
+
+@pytest.mark.only_full
+def test_no_function_runs_twice_on_five_hundred_devices(tmp_path: Path) -> None:
+    size, offline, lost = 500, 25, 10
+    fleet = write_rollout_fleet(tmp_path, size)
+    with running_simulator("--fleet", fleet) as cloud:
+        for number in range(offline):
+            cloud.change_device(device_id(number), online=False)
+        # The calls take effect, and the cloud is silent afterwards. The faults are spread over the run.
+        cloud.set_faults([{"route": CALL, "effect": "reset_after", "probability": 0.05, "times": lost}])
+        result = run(cloud, {"expect": 1}).tasks[-1].result
+        runs = Counter(write["path"]["id"] for write in cloud.writes() if write["route"] == CALL)
+        assert cloud.faults()[0]["fired"] == lost
+        assert set(runs) == {device_id(number) for number in range(offline, size)}
+        assert set(runs.values()) == {1}
+        assert count_calls(cloud) == size - offline
+    summary = result["summary"]
+    assert (summary["ok"], summary["unknown"], summary["offline"]) == (size - offline - lost, lost, offline)
+    assert summary["total"] == size
+    assert len(result["devices"]) == offline + lost
+    assert sorted(result["not_run"]) == [device_id(number) for number in range(offline)]
 
 
 def test_check_mode_says_which_devices_would_be_called(cloud: Simulator) -> None:

@@ -562,6 +562,7 @@ def test_devices_of_group_changes_are_in_the_order_of_their_mesh_stages() -> Non
         {"groups": ["north"], "claimed": True},
         {"environment": {"A": "1"}},
         {"from_product": "pump-watch"},
+        {"replaces": "pump"},
         {"state": "absent"},
         {"approval": "denied"},
         {"approval": "approved"},
