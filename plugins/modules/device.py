@@ -164,8 +164,8 @@ options:
         keeps the environment variables of the replaced device itself, with their values of the last rollout. Variables
         in O(environment) take precedence.
       - A replaced device that is not in the product counts as replaced. If the run is interrupted, the next run
-        continues the replacement. Until then, the name of the replaced device can end with the id of the new device, as
-        in C(barn-gateway (replaced by e00fce68aabbccddeeff0033)).
+        continues the replacement. Until then, the words "replaced by" and the id of the new device can follow the name
+        of the replaced device.
       - If the replaced device answers a ping, the task fails before the first write, unless O(confirm) contains
         V(replace_online).
       - The membership of a node is kept in a network of O(networks) with O(networks.<name>.backend=ledger). For a

@@ -97,6 +97,7 @@ _SCOPES_BY_ROUTE: Mapping[str, str] = {
     "PUT /v1/ledgers/:name/instances/:scopeValue": "ledger.instances:set",
     "PUT /v1/products/:p/devices": "devices:update",
     "PUT /v1/products/:p/devices/:id": "devices:update",
+    "PUT /v1/products/:p/devices/:id/ping": "devices:ping",
     "PUT /v1/products/:p/firmware/:version": "firmware:update",
     "PUT /v1/products/:p/firmware/release": "firmware:release",
     "PUT /v1/products/:p/integrations/:id": "integrations:update",

@@ -16,7 +16,7 @@ _ROLLOUT_INFO = frozenset({*_LOOK, "firmware:list", "ledger.instances:get"})
 _FLEET = frozenset(
     {
         *_LOOK,
-        *("devices:get", "devices:import", "devices:remove", "devices:update", "firmware:list"),
+        *("devices:get", "devices:import", "devices:ping", "devices:remove", "devices:update", "firmware:list"),
         *("groups:create", "groups:list", "groups:remove", "ledger.definitions:create", "ledger.definitions:list"),
         *("ledger.instances:get", "ledger.instances:list", "ledger.instances:remove", "ledger.instances:set"),
     }

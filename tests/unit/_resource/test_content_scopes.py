@@ -25,7 +25,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.target imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._calls.options import read_declaration
 from ansible_collections.meshfleet.particle.plugins.module_utils._calls.outcome import build_result
 from ansible_collections.meshfleet.particle.plugins.module_utils._calls.run import Callbacks, run_calls
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import CONFIRMATIONS, Bounds
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import (
+    CONFIRMATIONS,
+    CONFIRMED_BY_TRUE,
+    Bounds,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out_work
@@ -148,7 +152,7 @@ def run_fleet(task: Task) -> dict[str, Any]:
         absent=task.options["state"] == "absent",
     )
     return reconcile_task(
-        task, manifest, Bounds(confirmed=read_confirm(task.options["confirm"], CONFIRMATIONS, CONFIRMATIONS))
+        task, manifest, Bounds(confirmed=read_confirm(task.options["confirm"], CONFIRMATIONS, CONFIRMED_BY_TRUE))
     )
 
 
@@ -298,6 +302,11 @@ def declare_field_that_the_list_lacks(run: Run) -> None:
     run("fleet", devices=[{"id": ONE, "notes": "north wall"}])
 
 
+def replace_device(run: Run) -> None:
+    run.cloud.change_device(ONE, online=False)
+    run("fleet", devices=[{"id": NEW, "replaces": ONE}])
+
+
 def provision_during_rollout(run: Run) -> None:
     begin_rollout(as_owner(run))
     run("fleet", devices=[{"id": ONE, "firmware_lock": 1}])
@@ -369,7 +378,7 @@ def list_resources(run: Run) -> None:
 
 FLEET = (
     *(provision_devices, remove_devices, form_network, leave_network, provision_during_rollout),
-    declare_field_that_the_list_lacks,
+    *(declare_field_that_the_list_lacks, replace_device),
 )
 SCENARIOS: Mapping[str, Sequence[Scenario]] = {
     "device_call": (call_led,),
