@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -90,7 +90,12 @@ class Mesh:
         if report["role"] == "gateway":
             return parent is None
         is_near = parent in self.devices.list_neighbours(device)
-        return is_near and reports[parent]["network"] == report["network"] and report["rssi"] < 0
+        return is_near and reports.get(parent, {}).get("network") == report["network"] and report["rssi"] < 0
+
+    def list_children(self, parents: Collection[str]) -> list[str]:
+        """Return the devices outside of `parents` that report that they have joined through one of `parents`."""
+        reports = self.read_reports()
+        return [device for device, report in reports.items() if report["parent"] in parents and device not in parents]
 
     def has_converged(self) -> bool:
         """Return whether each declared member has joined, according to itself and to its report, and no other has."""
@@ -102,11 +107,18 @@ class Mesh:
         """Write the order to leave for devices."""
         # The collection deletes the instance of a member that leaves, which a device does not reliably see. The
         # firmware already follows the order that replaces the deletion.
-        headers = {"Authorization": f"Bearer {self.cloud.access_token()}"}
         for device in devices:
-            url = f"{self.cloud.url}/v1/ledgers/mesh/instances/{device}"
-            body = {"instance": {"data": {"contract": 1, "network": None}}}
-            assert requests.put(url, json=body, headers=headers, timeout=HANG_SECONDS).status_code == 201
+            self._call("PUT", f"/mesh/instances/{device}", {"instance": {"data": {"contract": 1, "network": None}}})
+
+    def archive_instructions(self) -> None:
+        """Archive the ledger `mesh`."""
+        self._call("DELETE", "/mesh")
+
+    def _call(self, method: str, path: str, body: Any = None) -> None:
+        headers = {"Authorization": f"Bearer {self.cloud.access_token()}"}
+        url = f"{self.cloud.url}/v1/ledgers{path}"
+        answer = requests.request(method, url, json=body, headers=headers, timeout=HANG_SECONDS)
+        assert answer.ok, answer.text
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +157,8 @@ def test_core_takes_less_than_8_kb_of_flash_and_allocates_nothing() -> None:
 
 
 def test_formed_networks_have_all_their_members(mesh: Mesh) -> None:
-    assert mesh.list_joined() == mesh.wanted
+    # On a busy machine, a node may have lost its parent for a moment since the end of the run.
+    wait_until(mesh.has_converged)
 
 
 def test_nodes_are_lost_without_their_gateway_and_rejoin(mesh: Mesh) -> None:
@@ -165,6 +178,8 @@ def test_members_converge_after_random_kills(mesh: Mesh) -> None:
         victims = chance.sample(mesh.ids, k=min(chance.randint(1, 4), KILLS - killed))
         for device in victims:
             mesh.devices.kill(device)
+        # The others notice that the killed ones are gone: they find another parent, or are lost.
+        wait_until(lambda gone=victims: not mesh.list_children(gone))
         for device in victims:
             mesh.devices.start(device)
         killed += len(victims)
@@ -186,10 +201,18 @@ def test_changed_manifest_moves_replaces_and_dissolves(mesh: Mesh) -> None:
 
     # Then all members have joined as the manifest declares
     assert run.result(RECONCILE)["summary"]["pending"] == 0
-    joined = mesh.list_joined()
-    assert {device: joined.get(device) for device in mesh.wanted} == mesh.wanted
+    wait_until(lambda: mesh.wanted.items() <= mesh.list_joined().items())
 
     # And the devices that are told to leave report that they have left
     mesh.tell_to_leave(old_gateway, *dissolved)
     wait_until(lambda: all(mesh.read_reports()[device]["state"] == "left" for device in [old_gateway, *dissolved]))
+    wait_until(mesh.has_converged)
+
+
+def test_member_rejoins_although_the_ledger_is_archived(mesh: Mesh) -> None:
+    # This test is the last one, because the name of an archived ledger remains taken.
+    mesh.archive_instructions()
+    restarted = next(device for device, (_network, role) in mesh.wanted.items() if role == "node")
+    mesh.devices.kill(restarted)
+    mesh.devices.start(restarted)
     wait_until(mesh.has_converged)

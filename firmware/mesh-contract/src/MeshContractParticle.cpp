@@ -93,8 +93,10 @@ bool MeshContractParticle::writeReport(const Report& report) {
     if (!buildData(report, data)) {
         return false;
     }
-    // Device OS does not compare: it would send equal data again. As text, numbers of different types are equal.
-    if (reports_.get().toJSON() == data.toJSON()) {
+    // Device OS does not compare: it would send equal data again. As text, numbers of different types are equal. A
+    // report that has not arrived is written again, because Device OS drops it when the device changes its product.
+    const bool has_arrived = reports_.lastSynced() > 0 && reports_.lastSynced() >= reports_.lastUpdated();
+    if (has_arrived && reports_.get().toJSON() == data.toJSON()) {
         return true;
     }
     const int error = reports_.set(data);

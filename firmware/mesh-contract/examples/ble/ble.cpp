@@ -2,7 +2,7 @@
 // Copyright (c) 2026 meshfleet.particle contributors
 // EXAMPLE, not for production: a mesh of Bluetooth advertisements, which shows how a radio is written.
 //
-// It finds out which member hears which, and reports the parent and its signal strength. It carries no data of an
+// The radio finds out which member hears which, and reports the parent and its signal strength. It carries no data of an
 // application, and its announcements are neither encrypted nor signed. A scan blocks `loop()` for half a second.
 
 #include "Particle.h"

@@ -292,7 +292,7 @@ bool unescapeJson(std::string_view escaped, char* out, size_t capacity, size_t& 
             }
             count = encodeUtf8(point, bytes);
         }
-        if (written + count >= capacity) {
+        if (written + count > capacity) {
             return false;
         }
         std::memcpy(out + written, bytes, count);

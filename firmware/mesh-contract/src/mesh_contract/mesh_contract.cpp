@@ -11,7 +11,7 @@ namespace {
 
 constexpr uint8_t kRecordVersion = 1;
 
-// Compute a checksum of a record (the low byte of FNV-1a) that is never 0, so that a record of zeros is not valid.
+// Compute a checksum of a record (a byte of FNV-1a) that is never 0, so that a record of zeros is not valid.
 uint8_t computeChecksum(const Record& record) {
     uint32_t hash = 2166136261u;
     const auto add = [&hash](uint8_t byte) { hash = (hash ^ byte) * 16777619u; };
@@ -101,7 +101,7 @@ void MeshContract::adopt(uint32_t now) {
         state_ = State::kIdle;
     } else if (keeps_connection) {
         // Only the gateways have changed. The radio may keep its connection; `checkConnection` finds out.
-        join(now);
+        is_radio_instructed_ = false;
     } else {
         beginJoin(now);
     }
@@ -129,11 +129,10 @@ void MeshContract::run(uint32_t now) {
             break;
         case State::kJoining:
         case State::kLost:
-            if (radio_action_.isDue()) {
+        case State::kJoined:
+            if (radio_action_.isDue() && (state_ != State::kJoined || !is_radio_instructed_)) {
                 join(now);
             }
-            [[fallthrough]];
-        case State::kJoined:
             if (status_check_.isDue()) {
                 checkConnection(now);
             }
@@ -159,6 +158,7 @@ void MeshContract::beginJoin(uint32_t now) {
     const bool was_joined = isInNetwork() && record_.has_joined != 0;
     // A member that changes its role or its parameters joins anew. One that was connected before a restart is lost.
     state_ = was_joined && state_ == State::kIdle ? State::kLost : State::kJoining;
+    is_radio_instructed_ = false;
     remember(current_.network, was_joined);
     radio_backoff_.reset();
     radio_action_.set(now, 0);
@@ -166,11 +166,8 @@ void MeshContract::beginJoin(uint32_t now) {
 
 void MeshContract::join(uint32_t now) {
     const uint32_t delay = radio_backoff_.next(nextRandom());
-    const bool is_begun = radio_.join(current_);
-    radio_action_.set(now, is_begun && delay < settings_.join_timeout ? settings_.join_timeout : delay);
-    if (!is_begun && state_ == State::kJoined) {
-        state_ = State::kJoining;  // in which the call is repeated
-    }
+    is_radio_instructed_ = radio_.join(current_);
+    radio_action_.set(now, is_radio_instructed_ && delay < settings_.join_timeout ? settings_.join_timeout : delay);
     status_check_.set(now, 0);
 }
 
@@ -178,7 +175,8 @@ void MeshContract::checkConnection(uint32_t now) {
     status_check_.set(now, settings_.status_interval);
     status_ = radio_.status();
     if (status_.is_connected) {
-        if (state_ != State::kJoined) {
+        // A connection according to earlier instructions does not count as joined.
+        if (state_ != State::kJoined && is_radio_instructed_) {
             state_ = State::kJoined;
             radio_backoff_.reset();
             remember(current_.network, true);

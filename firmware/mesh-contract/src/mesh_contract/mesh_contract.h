@@ -28,13 +28,14 @@ const char* toText(State state);
 
 // All times are in milliseconds.
 struct Settings {
-    uint32_t poll_interval = 30'000;    // between two readings of the ledger, which also happen after `notify`
-    uint32_t status_interval = 1'000;   // between two calls of `Radio::status`
-    uint32_t join_timeout = 60'000;     // without a connection, `Radio::join` is called again after this time
-    uint32_t retry_initial = 1'000;     // the first delay after a failure
-    uint32_t retry_max = 300'000;       // the longest delay after a failure
-    uint8_t rssi_step = 10;             // a report whose signal strength alone differs is sent if it differs this much,
-    uint32_t rssi_interval = 900'000;   // and at most once in this time
+    uint32_t poll_interval = 30'000;   // between two readings of the ledger, which also happen after `notify`
+    uint32_t status_interval = 1'000;  // between two calls of `Radio::status`
+    uint32_t join_timeout = 60'000;    // without a connection, `Radio::join` is called again after this time
+    uint32_t retry_initial = 1'000;    // the first delay after a failure
+    uint32_t retry_max = 300'000;      // the longest delay after a failure
+    // A signal strength that changes alone is reported if it differs by this many dB, and once in this time.
+    uint8_t rssi_step = 10;
+    uint32_t rssi_interval = 900'000;
 };
 
 // A member of a network. The library allocates no memory and keeps no thread: call `start` once and `tick` often.
@@ -96,6 +97,7 @@ private:
 
     std::atomic<bool> is_notified_{true};
     bool is_radio_started_ = false;
+    bool is_radio_instructed_ = false;  // whether the radio has accepted the latest instructions
     bool is_record_saved_ = true;
     bool has_sent_ = false;
 

@@ -182,9 +182,13 @@ TEST_CASE("changed parameters and a changed role make a member join again") {
     CHECK(device.ledgers.last() == "barn node joining");
     device.connect();
     device.run(2);
+    device.disconnect();
     device.order("barn", "gateway", R"({"channel":20})");
-    device.run(3);
+    device.run(1);
     CHECK(device.radio.calls.back() == "join barn gateway");
+    CHECK(device.ledgers.last() == "barn gateway joining");
+    device.connect();
+    device.run(2);
     CHECK(device.ledgers.last() == "barn gateway joined");
     CHECK(countCalls(device, "leave") == 0);
 }
@@ -196,10 +200,23 @@ TEST_CASE("other gateways keep a member joined if its radio keeps the connection
     device.run(5);
     CHECK(device.radio.calls == std::vector<std::string>{"join barn node"});
     CHECK(device.ledgers.reports.size() == 2);
+    device.radio.calls.clear();
     device.radio.can_join = false;
     device.order("barn");
     device.run(10);
-    CHECK(countCalls(device, "join barn node") >= 2);
+    CHECK(countCalls(device, "join barn node") >= 3);
+}
+
+TEST_CASE("a connection with the old parameters does not count as joined") {
+    FakeDevice device;
+    joinedDevice(device);
+    device.radio.can_join = false;
+    device.order("barn", "node", R"({"channel":20})");
+    device.run(10);
+    CHECK(device.ledgers.last() == "barn node joining");
+    device.radio.can_join = true;
+    device.run(10);
+    CHECK(device.ledgers.last() == "barn node joined");
 }
 
 TEST_CASE("data that are no instructions leave the member as it is") {

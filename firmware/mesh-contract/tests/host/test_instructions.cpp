@@ -111,14 +111,14 @@ TEST_CASE("too many gateways and too large parameters are errors of their own") 
 }
 
 TEST_CASE("text that is not a JSON object is malformed") {
-    const std::string deep(JsonReader::kMaxDepth + 1, '[');
+    const std::string deep = std::string(JsonReader::kMaxDepth + 1, '[') + std::string(JsonReader::kMaxDepth + 1, ']');
     for (const std::string& json :
          {std::string(""), std::string("null"), std::string("[]"), std::string("{"), std::string("{}x"),
           std::string("{\"a\":1,}"), std::string("{\"a\" 1}"), std::string("{\"a\":01}"), std::string("{\"a\":1.}"),
           std::string("{\"a\":+1}"), std::string("{\"a\":1e}"), std::string("{\"a\":tru}"), std::string("{\"a\":[1,]}"),
           std::string("{\"a\":[,1]}"), std::string("{\"a\":\"\\x\"}"), std::string("{\"a\":\"\\u12g4\"}"),
           std::string("{\"a\":\"\n\"}"), std::string("{\"a\":\"x"), std::string("{\"a\":\"\\"), std::string("{'a':1}"),
-          std::string("{\"a\":") + deep, std::string("{\"a\":\0}", 7), joinWith("\"role\":\"node\"").substr(0, 60)}) {
+          "{\"a\":" + deep + "}", std::string("{\"a\":\0}", 7), joinWith("\"role\":\"node\"").substr(0, 60)}) {
         CAPTURE(json);
         CHECK(decode(json) == DecodeError::kMalformed);
     }

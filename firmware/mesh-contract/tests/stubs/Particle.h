@@ -3,10 +3,9 @@
 // Declarations for compile tests only: the part of the documented API of Device OS that the library and its examples
 // use.
 //
-// The source of each declaration is docs/facts/device-ledger-api.md of the collection, whose section stands beside it.
-// Facts of this page that name no parameters are completed from the reference of Device OS: docs.particle.io,
-// "Device OS API", chapters "String class", "Logging" and "Bluetooth LE (BLE)". This is not a copy of a header of
-// Device OS, and nothing here is implemented. Files are those of POSIX, as chapter "File system" says.
+// The source of each declaration stands beside it: "section" is a section of docs/facts/device-ledger-api.md of the
+// collection, "reference" a chapter of "Device OS API" at docs.particle.io. This is not a copy of a header of Device OS,
+// and nothing here is implemented. Files are those of POSIX (reference, File system).
 
 #pragma once
 
@@ -21,7 +20,7 @@
 // Section 6: 32 bits, wraps after 49.7 days.
 uint32_t millis();
 
-// Section 3: the type of keys and JSON texts. c_str, length and operator== are those of the class String of Wiring.
+// Section 3 names the class, as the type of keys and JSON texts. Its members: reference, String class.
 class String {
 public:
     String();
@@ -70,6 +69,8 @@ public:
     bool isValid() const;
     int set(const LedgerData& data, SetMode mode = REPLACE);
     LedgerData get() const;
+    int64_t lastUpdated() const;  // in milliseconds since 1970
+    int64_t lastSynced() const;   // in milliseconds since 1970; 0 = never
     const char* name() const;
     LedgerScope scope() const;
     int onSync(void (*callback)(Ledger ledger, void* arg), void* arg = nullptr);
@@ -92,7 +93,7 @@ public:
 };
 extern SystemClass System;
 
-// Section 6: a logger of a category.
+// Section 6 names the class and its categories. Its members: reference, Logging.
 class Logger {
 public:
     explicit Logger(const char* category);
@@ -101,27 +102,28 @@ public:
     void error(const char* format, ...) const;
 };
 
-// The rest is section 8.
-
+// Section 8.
 class BleAdvertisingData {
 public:
     size_t appendCustomData(const uint8_t* data, size_t size);
-    size_t customData(uint8_t* data, size_t size) const;
+    size_t customData(uint8_t* data, size_t size) const;  // reference, Bluetooth LE (BLE); the number of bytes
 };
 
+// Section 8.
 class BleScanResult {
 public:
     const BleAdvertisingData& advertisingData() const;
     int8_t rssi() const;
 };
 
+// Section 8.
 class BleLocalDevice {
 public:
-    int on();
+    int on();                                             // reference, Bluetooth LE (BLE)
     int setAdvertisingInterval(uint16_t interval) const;  // in units of 0.625 ms
     int advertise(BleAdvertisingData* data) const;
     int stopAdvertising() const;
-    int setScanTimeout(uint16_t timeout) const;  // in units of 10 ms
+    int setScanTimeout(uint16_t timeout) const;            // in units of 10 ms
     int scan(BleScanResult* results, size_t count) const;  // blocks; the number of results, or a negative code
 };
 extern BleLocalDevice BLE;
