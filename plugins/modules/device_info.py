@@ -68,6 +68,38 @@ options:
       - Your firmware must use the same name. The name consists of at most 32 lower-case letters, digits and hyphens.
     type: str
     default: mesh-status
+  thread_networks:
+    description:
+      - Thread networks whose members to add. The members come from the border routers of the networks, and need not be
+        devices of the Particle cloud. If nothing else is read, no login is needed.
+      - Each network is listed through its first border router that is in a network. This takes about half a minute.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the network, as a manifest declares it.
+        type: str
+        required: true
+      border_routers:
+        description: OpenThread border routers of the network.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          url:
+            description: URL of the REST API of the border router, for example C(http://127.0.0.1:8081).
+            type: str
+            required: true
+          ca_path:
+            description: File with the certificate authorities to trust, for a URL that begins with C(https).
+            type: str
+          username:
+            description: Username for a proxy before the border router, which has no login itself.
+            type: str
+          password:
+            description: Password for this proxy.
+            type: str
   include_limit:
     description:
       - Maximum number of devices from which vitals and variables are read.
@@ -319,6 +351,35 @@ devices:
           type: str
           returned: if O(include) contains V(mesh)
           sample: joined
+    eui64:
+      description: EUI-64 of a member of a Thread network. Its C(id) is V(null).
+      type: str
+      returned: for members of O(thread_networks)
+      sample: 18b4300000000001
+    thread:
+      description:
+        - Place of a member in its Thread network. The values describe the moment of the task.
+        - C(parent) is the EUI-64 of the parent of a child, or its address if its EUI-64 is unknown. C(link_quality) (0
+          to 3) and C(rssi) (in dBm) tell how the parent hears the child. They are V(null) for a router, which has no
+          parent.
+        - C(state) is V(joined), or V(lost) for a device that was found in an earlier run and does not answer now.
+      type: dict
+      returned: for members of O(thread_networks)
+      sample:
+        network: barn
+        network_name: barn
+        channel: 15
+        pan_id: 4F2A
+        extended_pan_id: aabb112233445566
+        border_routers: ["http://127.0.0.1:8081"]
+        address: 1a2b3c4d5e6f7081
+        rloc16: "0x5c01"
+        is_router: false
+        asleep: false
+        parent: 18b4300000000002
+        link_quality: 3
+        rssi: -52
+        state: joined
     vitals:
       description: Most recent vitals that the cloud has stored. V(null) if the device is offline or has no vitals.
       type: dict

@@ -76,6 +76,7 @@ ENTRY_POINTS = [
             **dict.fromkeys(("organization", "account_devices", "filters", "name", "members"), NOT_PART_OF_AUDIT),
             **dict.fromkeys(("include", "variables", "mac_variable", "include_limit"), NOT_PART_OF_AUDIT),
             **dict.fromkeys(("mesh_status_ledger", "as_manifest", "manifest_form"), NOT_PART_OF_AUDIT),
+            "thread_networks": NOT_PART_OF_AUDIT,
         },
     ),
     EntryPoint("rollout", "main", ("rollout",), {}, {"firmware": ("product", "version", "file", "title")}),

@@ -122,7 +122,7 @@ class TestUnregisteredBackend:
         assert any(sentence.startswith("devices[0].tag: unknown key") for sentence in found)
 
     def test_options_are_not_listed(self) -> None:
-        assert set(list_options(RECONCILE, STATES, LISTING)) == {"mesh_ledger", "mesh_status_ledger"}
+        assert set(list_options(RECONCILE, STATES, LISTING)) == {"mesh_ledger", "mesh_status_ledger", "thread_networks"}
 
     def test_members_are_not_listed(self, hub: Hub, scripted_cloud: ScriptedCloud, tmp_path: Path) -> None:
         result = TaskRunner(hub, scripted_cloud, tmp_path).run_device_info()

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK, Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     JOINED,
@@ -55,6 +57,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.mo
     Write,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.plan import find_identity, plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.rules import read_networks
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.topology import list_rows
 
 _FRESH_SECONDS = 30.0
 """How long a list of members may be used again in the same run, if nothing was written meanwhile."""
@@ -77,6 +81,8 @@ class ThreadBackend:
     def __init__(
         self, options: Mapping[str, Any], environment: Mapping[str, str] | None = None, clock: Clock = SYSTEM_CLOCK
     ) -> None:
+        self._options = options
+        self._redact = Redactor()
         self._environment = os.environ if environment is None else environment
         self._clock = clock
         self._routers: dict[str, BorderRouter] = {}
@@ -245,8 +251,25 @@ class ThreadBackend:
         return {}
 
     def list_members(self) -> Iterable[Mapping[str, Any]]:
-        """List the members that are unknown to the Particle cloud."""
-        return ()
+        """List the members of the networks in option ``thread_networks``, with their parents and links.
+
+        :raises ParticleError: ``invalid_option`` when the option is not valid.
+        """
+        return [row for network in read_networks(self._options) for row in self._list_network(network)]
+
+    def _list_network(self, network: Network) -> Iterable[Mapping[str, Any]]:
+        accesses = [_read_access(router) for router in network.extra["border_routers"]]
+        routers = [BorderRouter(access, self._redact, clock=self._clock) for access in accesses]
+        self._routers.update({router.url: router for router in routers})
+        nodes = {router.url: router.read_node() for router in routers if router.has_tasks()}
+        running = next((one for one in routers if one.url in nodes and nodes[one.url]["state"] in ATTACHED), None)
+        dataset = running.read_dataset() if running is not None else None
+        if running is None or dataset is None:
+            message = f"No border router of network {network.name} is in a network and can list its members."
+            raise ParticleError("not_found", message, hint="Form the network with module fleet first.")
+        known = AddressMap.open(self._environment, dataset.extended_pan_id)
+        addresses = {str(node.get("extAddress", "")).lower() for node in nodes.values()}
+        return list_rows(network.name, running, dataset, known, [router.url for router in routers], addresses)
 
     def close(self) -> None:
         """Close the sessions with the border routers."""

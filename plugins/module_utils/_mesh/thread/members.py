@@ -107,7 +107,7 @@ def _wait_for_tasks(router: BorderRouter, ids: Sequence[str], seconds: float) ->
 def ask_eui64s(router: BorderRouter, addresses: Sequence[str]) -> dict[str, str]:
     """Ask devices for their EUI-64, and return the answers, keyed by extended address."""
     found = {}
-    for address, answer in _ask(router, addresses, _IDENTITY).items():
+    for address, answer in ask_devices(router, addresses, _IDENTITY).items():
         eui64 = str(answer.get("eui") or "").lower()
         if eui64:
             found[address] = eui64
@@ -123,7 +123,7 @@ def _find_sleeping(
     """
     parents = [_read_address(row) for row in devices if row.get("role") != "child"]
     found = {}
-    for answer in _ask(router, parents, _CHILDREN).values():
+    for answer in ask_devices(router, parents, _CHILDREN).values():
         for child in answer.get("children") or []:
             address = str(child.get("extAddress", "")).lower()
             if address in missing:
@@ -131,7 +131,7 @@ def _find_sleeping(
     return found
 
 
-def _ask(router: BorderRouter, addresses: Sequence[str], types: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+def ask_devices(router: BorderRouter, addresses: Sequence[str], types: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     """Ask devices diagnostic questions, and return the answers, keyed by extended address.
 
     A device that does not answer has no key. The tasks and their results are deleted.

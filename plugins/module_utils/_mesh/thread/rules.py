@@ -7,16 +7,19 @@ This module sends no requests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader, describe_type
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, format_place
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    LISTING,
     NETWORK_NAME,
     NODE,
     Membership,
     Network,
+    Option,
     Rules,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.forms import (
@@ -40,10 +43,27 @@ PARAMETERS: Mapping[str, Callable[[ValueReader, Any, Place], object]] = {
 }
 """The valid parameters of a network, each with the function that checks its value."""
 
-_ROUTER_KEYS = ("url", "ca_path", "username", "password")
 _DAY = 86_400
 _SECONDS = {"joiner_timeout": (10, 3600), "commissioning_timeout": (10, _DAY), "change_delay": (MIN_CHANGE_DELAY, _DAY)}
 """The network keys that hold a number of seconds, with the smallest and the largest valid number."""
+
+
+_ROUTER_SPEC: Mapping[str, Any] = {
+    "url": {"type": "str", "required": True},
+    "ca_path": {"type": "str"},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+}
+_NETWORKS_SPEC: Mapping[str, Any] = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "options": {
+        "name": {"type": "str", "required": True},
+        "border_routers": {"type": "list", "elements": "dict", "required": True, "options": _ROUTER_SPEC},
+    },
+}
+"""The argument spec of the option that names the networks whose members are listed."""
 
 
 class ThreadRules(Rules):
@@ -54,6 +74,7 @@ class ThreadRules(Rules):
     needs_login = False
     needs_gateway = False
     forms_networks = True
+    options: ClassVar[Mapping[str, Option]] = {"thread_networks": Option(_NETWORKS_SPEC, frozenset({LISTING}))}
     identities = ("eui64",)
     network_keys = ("border_routers", *_SECONDS)
     member_keys = ("joiner",)
@@ -88,11 +109,11 @@ class ThreadRules(Rules):
         routers = []
         items = reader.read_list(value, place)
         for index, item in enumerate(items):
-            router = reader.read_mapping(item, (*place, index), _ROUTER_KEYS)
+            router = reader.read_mapping(item, (*place, index), tuple(_ROUTER_SPEC))
             if "url" not in router and isinstance(item, Mapping):
                 reader.add_mistake((*place, index), "has no url")
             url = read_url(reader, router["url"], (*place, index, "url")) if "url" in router else None
-            for key in _ROUTER_KEYS[1:]:
+            for key in ("ca_path", "username", "password"):
                 if key in router:
                     reader.read_text(router[key], (*place, index, key))
             if ("username" in router) is not ("password" in router):
@@ -125,6 +146,27 @@ class ThreadRules(Rules):
         reader.add_mistake(place, f"cannot be declared, got {given}: declare border_routers instead")
         return None
 
+    def read_membership(self, row: Mapping[str, Any]) -> Membership | None:
+        """Return the membership that the row of a member shows; see :mod:`topology`."""
+        seen = row.get("thread")
+        return Membership(str(seen["network"]), NODE) if isinstance(seen, Mapping) and seen.get("network") else None
+
+    def read_state(self, row: Mapping[str, Any], membership: Membership) -> str | None:
+        """Return the state in the row of a member."""
+        return (row.get("thread") or {}).get("state")
+
+    def can_list_members(self, options: Mapping[str, Any]) -> bool:
+        """Return whether the options name networks."""
+        return bool(options.get("thread_networks"))
+
+    def is_exported(self, row: Mapping[str, Any]) -> bool:
+        """Return ``True``. An exported manifest contains no keys."""
+        return True
+
+    def export_network(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Return the border routers of a network, without the login of a proxy."""
+        return {"border_routers": [{"url": url} for url in rows[0]["thread"]["border_routers"]]}
+
     def find_secrets(self, network: Network, members: Iterable[Membership]) -> Iterable[str]:
         """Return the network key, the passwords of proxies and the joiner keys."""
         key = str((network.parameters or {}).get("network_key") or "")
@@ -134,3 +176,21 @@ class ThreadRules(Rules):
 
 
 THREAD = ThreadRules()
+
+
+def read_networks(options: Mapping[str, Any]) -> list[Network]:
+    """Return the networks in option ``thread_networks``.
+
+    :raises ParticleError: ``invalid_option`` when the option is not valid. The message contains all mistakes.
+    """
+    reader = ValueReader(format_place)
+    networks = []
+    for index, item in enumerate(options.get("thread_networks") or []):
+        place: Place = ("thread_networks", index)
+        THREAD.check_name(reader, item["name"], (*place, "name"))
+        routers = [{key: value for key, value in one.items() if value is not None} for one in item["border_routers"]]
+        extra = THREAD.read_network(reader, {"border_routers": routers}, place)
+        networks.append(Network(item["name"], (), backend=THREAD.name, extra=extra))
+    if reader.mistakes:
+        raise ParticleError("invalid_option", f"{'; '.join(reader.mistakes)}.")
+    return networks
