@@ -133,12 +133,13 @@ def test_response_of_another_program_is_an_outage_later(scripted_cloud: Scripted
     # given a cloud that has opened a stream before
     scripted_cloud.answer("GET", "/v1/devices/events", body=":ok\n\n", headers=STREAM_TYPE)
     scripted_cloud.answer("GET", "/v1/devices/events", 404, body="<html>No backend</html>")
+    scripted_cloud.answer("GET", "/v1/devices/events", 404, body="404 page not found")
     scripted_cloud.answer("GET", "/v1/devices/events", 401, json=INVALID_TOKEN)
 
     async def story() -> None:
         async with running_source(api_url=scripted_cloud.url, access_token=TOKEN) as source:
-            await source.clock.turn_to_end_of_pause()
-            await source.clock.turn_to_end_of_pause()
+            for _unused in range(3):
+                await source.clock.turn_to_end_of_pause()
             with pytest.raises(SOURCE.EventsError, match="does not accept this access token"):
                 await source.take()
 
@@ -221,6 +222,26 @@ def test_stream_is_opened_through_the_proxy_of_the_environment(
         monkeypatch.setenv("no_proxy", "")
         open_one_stream(encrypted, ca_path=str(certificate[0]))
         assert tunnel.connections > 0
+
+
+def test_proxy_that_requires_a_login_is_named(
+    encrypted: Simulator, scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", scripted_cloud.url)
+    monkeypatch.setenv("no_proxy", "")
+    scripted_cloud.answer("CONNECT", encrypted.url.removeprefix("https://"), 407, repeat=True)
+    message = fail(encrypted.url, access_token=TOKEN)
+    assert "the proxy requires a username and a password (HTTP 407)" in message
+
+
+@pytest.mark.parametrize("url", ["socks5://user:canary@127.0.0.1:1080", "http://:8080", "http://user:canary@host:port"])
+def test_proxy_that_cannot_be_used_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("all_proxy", url)
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    message = fail("https://127.0.0.1:1", access_token=TOKEN)
+    assert message.startswith("The environment variable all_proxy does not contain the URL of an HTTP proxy.")
+    assert "canary" not in message
 
 
 # ---------------------------------------------------------------------- without the rule engine

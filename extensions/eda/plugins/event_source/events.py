@@ -393,9 +393,9 @@ def find_contradictions(given: Mapping[str, Any], *, catch_up: bool) -> list[str
 
 
 def read_text(value: object) -> str:
-    """Return a text. A number is accepted, because a product can have its id as its name."""
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        message = f"must be a text, got {type(value).__name__}"
+    """Return a text. A number is accepted, because a product can be named by its id."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value).isprintable():
+        message = "must be a text without line breaks and other control characters"
         raise ValueError(message)
     return str(value)
 
@@ -655,9 +655,10 @@ HINTS: Mapping[str, str] = {
     "cloud_error": "Correct the named value; if none is named, ask the operator of the cloud.",
 }
 REFUSED_TOKEN = ("token_invalid", "token_expired")
-HEALED_BY_TIME = ("rate_limited", "cloud_error", "not_a_cloud")
+HEALED_BY_TIME = ("rate_limited", "cloud_error", "not_a_cloud", "unsupported")
+"""The error codes of an outage, if the cloud has opened a stream before. A proxy may then answer for the cloud."""
 
-TIMEOUT, TOO_MANY, OVERLOADED, SERVER_ERROR = 408, 429, 529, 500
+PROXY_LOGIN_REQUIRED, TIMEOUT, TOO_MANY, OVERLOADED, SERVER_ERROR = 407, 408, 429, 529, 500
 OK, REDIRECT, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 300, 400, 401, 403, 404
 
 
@@ -877,6 +878,12 @@ class Cloud:
         if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientProxyConnectionError)):
             return StreamLostError(f"no connection to {host}")
         if isinstance(error, aiohttp.ClientHttpProxyError):
+            if error.status == PROXY_LOGIN_REQUIRED and not self.has_answered:
+                message = (
+                    f"Could not connect to {host}: the proxy requires a username and a password (HTTP {error.status}). "
+                    "Set the environment variable of the proxy to a URL with both."
+                )
+                return EventsError(message)
             return StreamLostError(f"the proxy does not connect to {host} (HTTP {error.status})")
         return StreamLostError(f"{host} closed the connection")
 
@@ -911,11 +918,25 @@ def build_tls(settings: Settings) -> ssl.SSLContext | bool:
 
 
 def find_proxy(url: str) -> str | None:
-    """Return the URL of the proxy that the environment variables name for ``url``, if there is one."""
+    """Return the URL of the proxy that the environment variables name for ``url``, if there is one.
+
+    :raises EventsError: if aiohttp cannot use the proxy. The message does not contain its URL, which may be secret.
+    """
     parts = urllib.parse.urlsplit(url)
     proxies = urllib.request.getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return None if urllib.request.proxy_bypass(parts.hostname or "") else proxy
+    name = parts.scheme if proxies.get(parts.scheme) else "all"
+    if not proxies.get(name) or urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    proxy = proxies[name] if "://" in proxies[name] else f"http://{proxies[name]}"
+    with contextlib.suppress(ValueError):
+        address = urllib.parse.urlsplit(proxy)
+        if address.scheme in ("http", "https") and address.hostname and address.port != 0:
+            return proxy
+    message = (
+        f"The environment variable {name}_proxy does not contain the URL of an HTTP proxy. Correct it, for example to "
+        "http://proxy.example.com:3128, or unset it."
+    )
+    raise EventsError(message)
 
 
 # ---------------------------------------------------------------------- access tokens
@@ -1125,7 +1146,8 @@ class Login(Tokens):
     async def retire(self) -> None:
         """Revoke the access tokens that are no longer used."""
         while self._retired:
-            await self._revoke(self._retired.pop())
+            await self._revoke(self._retired[-1])
+            self._retired.pop()
 
     async def close(self) -> None:
         """Revoke all access tokens, also the one that a cancelled login still receives."""
@@ -1149,7 +1171,7 @@ class Login(Tokens):
         except StreamLostError:
             failed = True
         if failed:
-            LOG.warning("The access token of the event source could not be revoked; it expires within the hour.")
+            LOG.warning("The access token of the event source could not be revoked; it stays valid until it expires.")
 
 
 def decode_otp_secret(secret: str) -> bytes:
