@@ -106,10 +106,10 @@ def write_private(path: Path, content: Any) -> str:
     return str(path)
 
 
-def wait_for_streams(simulator: Simulator, run: RulebookRun, number: int = 1) -> None:
-    """Wait until a run has opened event streams."""
-    wait_until(lambda: simulator.stats()["streams"] >= number or "ERROR" in run.output)
-    assert simulator.stats()["streams"] >= number, run.output
+def wait_for_stream(simulator: Simulator, run: RulebookRun) -> None:
+    """Wait until a run has opened its event stream."""
+    wait_until(lambda: simulator.stats()["streams"] > 0 or "ERROR" in run.output)
+    assert simulator.stats()["streams"] > 0, run.output
 
 
 def read_command_lines() -> set[str]:
