@@ -15,8 +15,11 @@ from typing import Any
 
 import pytest
 import requests
+import yaml
 
+from support.examples import list_examples
 from support.fleet_files import device_id
+from support.plays import cloud_environment, run_task
 from support.processes import wait_until
 from support.rollouts import NEW, OLD, running_product
 from support.rulebooks import (
@@ -171,8 +174,16 @@ def test_rulebook_shows_no_secret(storm: Storm) -> None:
 
 
 @pytest.mark.only_full
-def test_rulebook_is_found_by_its_full_name(desk: Desk) -> None:
-    with desk.run("meshfleet.particle.watch") as run:
+def test_service_user_of_the_guide_watches_events(desk: Desk) -> None:
+    (user,) = [example for example in list_examples() if "name: rulebooks" in example.text]
+    (task,) = yaml.safe_load(user.text)
+    token_file = desk.folder / "token.json"
+    options = {**task["meshfleet.particle.api_user"], "user_token_file": str(token_file)}
+    run_task("api_user", options, cloud_environment(desk.cloud.url)).succeeded()
+    env = {"PARTICLE_API_URL": desk.cloud.url, "PARTICLE_TOKEN_FILE": str(token_file)}
+    args = ("--env-vars", "PARTICLE_API_URL,PARTICLE_TOKEN_FILE")
+    variables = {"product": PRODUCT_SLUG}
+    with running_rulebook("meshfleet.particle.watch", desk.folder / "home", *args, variables=variables, env=env) as run:
         wait_for_stream(desk.cloud, run)
         desk.publisher().publish("greeting", "hello")
         run.wait_for_text("'data': 'hello'")
