@@ -130,7 +130,8 @@ bool MeshContractParticle::save(const Record& record) {
 void MeshContractParticle::logChanges() {
     if (contract_.state() != logged_state_) {
         logged_state_ = contract_.state();
-        logger.info("%s: %s", contract_.instructions().network, toText(logged_state_));
+        const char* network = contract_.instructions().network;
+        logger.info("%s: %s", *network != '\0' ? network : "no network", toText(logged_state_));
     }
     if (contract_.decodeError() != logged_error_) {
         logged_error_ = contract_.decodeError();
