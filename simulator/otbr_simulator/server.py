@@ -107,7 +107,8 @@ class RequestHandler:
         router = simulation.world.routers.get(self._router or "")
         if router is None:
             return web.Response(status=404)
-        headers = _ExactHeaders(request.headers)
+        # The rules name headers in this capitalisation, whatever the client has sent.
+        headers = {name.title(): value for name, value in request.headers.items()}
         route, call = simulation.make_call(router, request.method, path, _parse_query(query), headers, body)
         fault = simulation.faults.take_fault(route.key) if route is not None else None
         if fault is not None and fault.delay:
@@ -140,14 +141,6 @@ class RequestHandler:
             # The new border router has its port only now.
             reply.body = orjson.dumps(self._servers.admin.list_routers("", None)[-1])
         return _build_response(reply)
-
-
-class _ExactHeaders(dict[str, str]):
-    """The headers of a request with the capitalisation that the rules use, whatever the client has sent."""
-
-    def __init__(self, headers: object) -> None:
-        items = headers.items() if hasattr(headers, "items") else ()
-        super().__init__({str(name).title(): str(value) for name, value in items})
 
 
 def _parse_query(text: str) -> dict[str, str]:

@@ -76,7 +76,7 @@ class Settings:
 
 
 def make_nodes(count: int) -> tuple[NodeSettings, ...]:
-    """Return nodes with made-up EUI-64s and PSKds, for example 18b430000000001 with J01NME0001."""
+    """Return nodes with made-up EUI-64s and PSKds, for example 18b4300000000001 with J01NME0001."""
     return tuple(NodeSettings(f"18b43000{number:08x}", f"J01NME{number:04d}") for number in range(1, count + 1))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from otbr_simulator import task_runs
 from otbr_simulator.errors import Refusal
 from otbr_simulator.task_forms import check_task
+from otbr_simulator.task_runs import COMPLETED, FAILED, PENDING, STOPPED
 
 if TYPE_CHECKING:
     from otbr_simulator.border_router import BorderRouter
@@ -23,7 +24,6 @@ LOOP_SECONDS = 10.0
 SMALL_LIST = 10
 """Up to this length, lists show the newest task first. Longer lists have no order."""
 
-PENDING, COMPLETED, STOPPED, FAILED = "pending", "completed", "stopped", "failed"
 ENDED = (COMPLETED, STOPPED, FAILED)
 
 
