@@ -87,13 +87,17 @@ def test_device_list_of_a_gap_has_the_route_of_its_owner(
     assert run_async(story())["devices"] == [{"id": DEVICE, "online": True}]
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(403, '{"error": "insufficient_scope"}'), (200, "not JSON"), (200, '{"ok": true}'), (200, '[{"id": NaN}]')],
+)
 def test_device_list_that_cannot_be_read_does_not_keep_the_gap(
-    scripted_cloud: ScriptedCloud, caplog: pytest.LogCaptureFixture
+    scripted_cloud: ScriptedCloud, caplog: pytest.LogCaptureFixture, status: int, body: str
 ) -> None:
     for _unused in range(2):
         scripted_cloud.answer("GET", "/v1/devices/events", body=":ok\n\n", headers=STREAM_TYPE)
     scripted_cloud.answer("GET", "/v1/devices/events", effect="hang")
-    scripted_cloud.answer("GET", "/v1/devices", 403, json={"error": "insufficient_scope"}, repeat=True)
+    scripted_cloud.answer("GET", "/v1/devices", status, body=body)
 
     async def story() -> dict[str, Any]:
         async with running_source(api_url=scripted_cloud.url, access_token=TOKEN, catch_up=True) as source:

@@ -76,7 +76,7 @@ def test_options_of_the_source_are_those_of_the_code() -> None:
 def test_minimums_in_the_documentation_are_those_of_the_code() -> None:
     options = read_options("meshfleet.particle.events")
     assert f"minimum is {SOURCE.MIN_SILENCE:g}" in " ".join(options["silence"]["description"])
-    assert f"minimum is {SOURCE.MIN_MAX_BACKOFF:g}" in options["max_backoff"]["description"]
+    assert f"minimum is {SOURCE.MIN_MAX_BACKOFF:g}" in " ".join(options["max_backoff"]["description"])
 
 
 def test_options_of_the_filter_are_those_of_the_code() -> None:

@@ -72,16 +72,20 @@ description:
   - The cloud may send an event twice. The source drops an event if its device, name, data and C(published_at) are
     equal to those of one of the last 10,000 events. Events are passed on in the order in which the cloud sends them.
   - If the cloud refuses the access token or the stream, the source ends with a message that says why, after one
-    request. If it logs in itself, it requests a new access token when the cloud no longer accepts the current one, and
-    revokes its access token when it ends. It renews the access token every hour, without an interruption of the
-    events.
+    request.
+  - With O(username) and O(password), the source logs in itself, with access tokens that are valid for an hour. It
+    renews them without an interruption of the events, logs in once more when the cloud no longer accepts the current
+    one, and revokes its access token when it ends. C(ansible-rulebook) does not let it do so when a signal ends the
+    rule engine, for example Ctrl-C or a stop by systemd; the access token then stays valid for the rest of its hour.
 options:
   api_url:
     description: URL of the API of the cloud.
     type: str
     default: https://api.particle.io
   access_token:
-    description: Access token. Exactly one of O(access_token), O(token_file) and O(username) with O(password) is needed.
+    description:
+      - Access token. Exactly one of O(access_token), O(token_file) and O(username) with O(password) is needed.
+      - The access token of an API user needs the scope C(events:get), and C(devices:list) for O(catch_up=true).
     type: str
   token_file:
     description:
@@ -122,7 +126,10 @@ options:
     type: float
     default: 30
   max_backoff:
-    description: Maximum number of seconds between two attempts to open a connection. The minimum is 15.
+    description:
+      - Maximum number of seconds between two attempts to open a connection. The minimum is 15.
+      - If the cloud says that there were too many requests, the source waits for a minute, or longer if the cloud says
+        so.
     type: float
     default: 60
   catch_up:
@@ -1370,13 +1377,16 @@ class Outbox:
             self._dropping_since = self._clock.now()
             LOG.warning("%d events are waiting for the rules; dropping newer events.", MAX_WAITING)
         if self._dropping_since is None:
-            self.add_notice(event)
+            self._append(event)
         else:
             self._dropped += 1
 
     def add_notice(self, notice: Event | asyncio.Task[Event]) -> None:
         """Add an event of the source itself. A task stands for its result, and later events wait for it."""
-        self._waiting.append(notice)
+        self._append(notice)
+
+    def _append(self, item: Event | asyncio.Task[Event]) -> None:
+        self._waiting.append(item)
         self._arrived.set()
         if len(self._waiting) >= MAX_WAITING // 2:
             self._has_room.clear()
@@ -1666,9 +1676,9 @@ class Source:
         devices: list[Event] = []
         for page in range(1, MAX_PAGES + 1):
             data = await self._read(f"{path}?page={page}&perPage={PAGE_SIZE}&sortAttr=deviceId")
-            found = data.get("devices") if isinstance(data, dict) else None
-            devices += select_fields(found)
-            meta = data.get("meta") if isinstance(data, dict) else None
+            found = select_fields(data.get("devices") if isinstance(data, dict) else None)
+            devices += found
+            meta = data.get("meta")
             pages = meta.get("total_pages") if isinstance(meta, dict) else None
             if not found or not isinstance(pages, int) or page >= pages:
                 break
@@ -1678,7 +1688,7 @@ class Source:
         answer = await self._cloud.send("GET", path, bearer(await self._tokens.get()))
         if answer.status != OK:
             raise self._cloud.explain(answer, "read the device list")
-        return answer.read_json()
+        return parse_json(answer.body.decode("utf-8", errors="replace"))
 
 
 async def wait_until_done(task: asyncio.Task[Any]) -> None:
@@ -1687,16 +1697,21 @@ async def wait_until_done(task: asyncio.Task[Any]) -> None:
 
 
 def select_fields(rows: object) -> list[Event]:
-    """Return the state of devices from the rows of a device list, without details such as addresses."""
-    rows = rows if isinstance(rows, list) else []
-    return [{name: row[name] for name in DEVICE_FIELDS if name in row} for row in rows if isinstance(row, dict)]
+    """Return the state of devices from the rows of a device list, without details such as addresses.
+
+    :raises StreamLostError: if the response of the cloud contained no such rows.
+    """
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        cause = "the response contains no device list"
+        raise StreamLostError(cause)
+    return [{name: row[name] for name in DEVICE_FIELDS if name in row} for row in rows]
 
 
 # ---------------------------------------------------------------------- entry points
 
 
 async def main(queue: asyncio.Queue[Event], args: dict[str, Any], clock: Clock | None = None) -> None:
-    """Receive events, and put them into the queue of the rule engine. Return never.
+    """Receive events, and put them into the queue of the rule engine. Never return.
 
     :param args: the options, see DOCUMENTATION.
     :param clock: another clock, for tests.
