@@ -70,8 +70,9 @@ def plan_fleet(run: Run) -> Plan:
     """
     run.observed = observe_fleet(run.target, run.manifest)
     run.observed = observe_sources(run.target, run.manifest, run.observed)
-    run.manifest = keep_values(resolve_ids(run.manifest, run.observed.ids), run.observed, _get_product_id(run))
-    _add_replaced_devices(run)
+    run.manifest = resolve_ids(run.manifest, run.observed.ids)
+    _add_replaced_devices(run)  # first, because a moved device that replaces another one gets the name of that one
+    run.manifest = keep_values(run.manifest, run.observed, _get_product_id(run))
     if not run.labels_known:  # otherwise the run has imported devices, which an earlier plan did not know
         _add_undeclared_devices(run)
     _add_members_of_absent_networks(run)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -257,6 +258,36 @@ def test_contradictions_are_refused_before_the_first_write(cloud: Simulator, htt
             run(http, declare(*devices))
         assert caught.value.code == "invalid_manifest"
     assert set(http.writes) == {PING}
+
+
+def test_device_of_another_product_takes_the_place(cloud: Simulator, http: RecordingHttp) -> None:
+    http.send(Request("POST /v1/user/products", "set up", json={"product": {"name": "staging", "platform_id": 13}}))
+    fill(http, OLD_RECORD)
+    run(http, {"product": "staging", "devices": [{"id": NEW, "name": "spare", "notes": "new", "groups": ["north"]}]})
+    data = declare({"id": NEW, "replaces": "pump", "from_product": "staging"})
+    assert run(http, data)["summary"]["changed"] == 2
+    shown = list_members(cloud)[NEW]
+    assert (shown["name"], shown["notes"], sorted(shown["groups"])) == ("pump", "east", ["north", "pumps"])
+    assert run(http, data)["changed"] is False
+
+
+@pytest.mark.parametrize("named", ["pump", OLD, SERIAL_NUMBERS[OLD], "89019999000000000002"])
+def test_device_of_a_large_product_is_found_with_filters(tmp_path: Path, named: str) -> None:
+    rows = [{"id": device_id(number), "product_id": PRODUCT_ID, "online": False} for number in range(100, 1400)]
+    old = {"id": OLD, "serial_number": SERIAL_NUMBERS[OLD], "iccid": "89019999000000000002", "name": "pump"}
+    rows += [{**old, "product_id": PRODUCT_ID, "online": False, "groups": ["north"]}, {"id": NEW}]
+    (tmp_path / "fleet.json").write_text(json.dumps(rows))
+    with running_simulator("--fleet", str(tmp_path / "fleet.json")) as cloud, user(cloud) as http:
+        data = declare({"id": NEW, "replaces": named}, undeclared="report")
+        result = run(http, data, verify="none")
+        assert result["summary"]["changed"] == 2
+        # No filter finds an ICCID, so that the 14 pages of the list are read.
+        lists = [request for request in http.sent if request.route == "GET /v1/products/:p/devices"]
+        assert (len(lists) <= 10) is (named != "89019999000000000002")
+        assert result["undeclared"]["count"] == 1300
+        assert cloud.device(NEW)["name"] == "pump"
+        assert cloud.device(OLD)["product"] is None
+        assert run(http, data)["changed"] is False
 
 
 def test_record_of_the_old_device_may_say_absent(cloud: Simulator, http: RecordingHttp) -> None:

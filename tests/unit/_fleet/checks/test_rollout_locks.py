@@ -69,6 +69,22 @@ def count_reads(http: RecordingHttp) -> int:
     return [request.route for request in http.sent].count(RECORD)
 
 
+@pytest.mark.parametrize("is_locked", [False, True], ids=["old device is locked", "both are locked"])
+def test_lock_of_a_rollout_is_not_kept_by_a_replacement(
+    rollout: Driver, http: RecordingHttp, product: Simulator, is_locked: bool
+) -> None:
+    first, second = list_locked(rollout)
+    new = second if is_locked else next(device for device in rollout.truth() if device not in (first, second))
+    before = product.device(new)["desired_firmware_version"]
+    warnings: list[str] = []
+    manifest = {"product": PRODUCT, "devices": [{"id": new, "replaces": first}]}
+    result = run(http, manifest, warnings=warnings, confirm=["replace_online"])
+    assert set(statuses(result).values()) <= {"changed", "ok"}
+    assert product.device(new)["desired_firmware_version"] == before
+    assert warnings[0].startswith("1 device does not keep the firmware_lock of the replaced device, because it belongs")
+    assert run(http, manifest)["changed"] is False
+
+
 def test_rollout_locks_are_left_alone_where_unlocked_is_declared(rollout: Driver, http: RecordingHttp) -> None:
     first, second = list_locked(rollout)
     manifest = declare(dict.fromkeys(rollout.truth(), UNLOCKED))
