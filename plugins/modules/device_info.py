@@ -71,7 +71,7 @@ options:
   thread_networks:
     description:
       - Thread networks whose members to add. The members come from the border routers of the networks, and need not be
-        devices of the Particle cloud. If nothing else is read, no login is needed.
+        devices of the Particle cloud. To read nothing else, set O(account_devices=false); then no login is needed.
       - Each network is listed through its first border router that is in a network. This takes about half a minute.
     type: list
     elements: dict

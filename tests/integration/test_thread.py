@@ -44,6 +44,11 @@ def test_playbook_without_an_account_forms_a_network_and_shows_no_key(tmp_path: 
         assert done["devices"][0]["error"]["code"] == "joiner_refused"
         assert done["cloud"]["requests"] == 0
         assert [node["state"] for node in otbr.nodes()].count("in") == 2
+        networks = [{"name": "barn", "border_routers": [{"url": url} for url in otbr.urls]}]
+        listing = {"thread_networks": networks, "account_devices": False, "include": ["mesh"]}
+        runs.append(run_task("device_info", listing, {}, "-vvvv"))
+        listed = runs[-1].succeeded().result(TASK)["devices"]
+        assert [device["mesh"]["state"] for device in listed] == ["joined", "joined"]
         secrets = [KEY, KEY.upper(), WRONG, *keys.values(), *(row["dataset"]["pskc"] for row in otbr.routers())]
         assert [secret for secret in secrets for run in runs if secret in run.output or secret in repr(run)] == []
 

@@ -26,7 +26,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.address_map import AddressMap
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.client import (
-    ATTACHED,
     Access,
     BorderRouter,
 )
@@ -45,6 +44,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.fo
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.members import Members, find_members
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.model import (
+    ATTACHED,
     Commission,
     ConfirmJoined,
     ExtendNetwork,

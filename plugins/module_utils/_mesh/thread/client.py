@@ -41,10 +41,6 @@ _JSON = "application/json"
 _TLVS = "text/plain"
 _ENDED = ("completed", "stopped", "failed")
 
-DISABLED, DETACHED = "disabled", "detached"
-ATTACHED = ("leader", "router", "child")
-"""The states of a border router that is in a network."""
-
 
 @dataclass(frozen=True)
 class Access:

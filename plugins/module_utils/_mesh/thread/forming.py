@@ -11,17 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.client import (
-    ATTACHED,
-    DISABLED,
-    BorderRouter,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.client import BorderRouter
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.dataset import (
     JSON_KEYS,
     change_tlvs,
     find_differences,
     read_seconds,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.model import ATTACHED, DISABLED
 
 _ATTACH_SECONDS = 120
 _MARGIN_SECONDS = 60

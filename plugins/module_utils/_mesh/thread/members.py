@@ -14,10 +14,8 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.address_map import AddressMap
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.client import ATTACHED, BorderRouter
-
-MAX_MEMBERS = 190
-"""The maximum number of members that one border router can prove. Its lists have room for 200 (section 7)."""
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.client import BorderRouter
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.model import ATTACHED
 
 _SMALL_NETWORK = 10
 _SHORT_REFRESH, _LONG_REFRESH = 15, 30

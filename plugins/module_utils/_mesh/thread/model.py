@@ -11,6 +11,10 @@ from typing import Any, TypeAlias
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Hardware
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.dataset import Dataset, Pending
 
+DISABLED = "disabled"
+ATTACHED = ("leader", "router", "child")
+"""The states of a border router that is in a network (otbr-rest.md, section 2)."""
+
 
 @dataclass(frozen=True)
 class ObservedRouter:

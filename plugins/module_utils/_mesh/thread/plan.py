@@ -25,6 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.da
     find_differences,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.model import (
+    ATTACHED,
     ChangeNetwork,
     Commission,
     ConfirmJoined,
@@ -45,8 +46,6 @@ MAX_MEMBERS = 190
 HANDSHAKE_SECONDS = 2
 """The time of one handshake. A network has one handshake at a time (otbr-rest.md, section 4.2)."""
 
-_ATTACHED = ("leader", "router", "child")
-_DISABLED = "disabled"
 _NO_WAY_OUT = "Thread has no way to remove a member over the border router: reset the board to its factory settings"
 
 
@@ -149,7 +148,7 @@ def _plan_routers(network: Network, seen: ObservedNetwork, names: dict[str, list
         if router.dataset is None and router.url != first:
             names.setdefault("border routers", []).append(f"{network.name}: {router.url}")
             yield ExtendNetwork(network.name, first, router.url)
-        elif router.dataset is not None and router.state not in _ATTACHED:
+        elif router.dataset is not None and router.state not in ATTACHED:
             names.setdefault("border routers", []).append(f"{network.name}: {router.url}")
             yield StartRouter(network.name, router.url)
     differing = find_differences(parameters, dataset) if dataset is not None else []
@@ -167,7 +166,7 @@ def _find_commissioner(seen: ObservedNetwork) -> str:
     One border router does this for the whole network, because Thread foresees one commissioner.
     """
     usable = [router for router in seen.routers if router.has_joiners] or list(seen.routers)
-    running = [router for router in usable if router.dataset is not None and router.state in _ATTACHED]
+    running = [router for router in usable if router.dataset is not None and router.state in ATTACHED]
     stored = [router for router in usable if router.dataset is not None]
     return (running or stored or usable)[0].url
 
