@@ -290,6 +290,40 @@ def test_device_of_a_large_product_is_found_with_filters(tmp_path: Path, named: 
         assert run(http, data)["changed"] is False
 
 
+LEAVE_NETWORK = "DELETE /v1/devices/:id/network"
+
+
+@pytest.mark.parametrize("kill", [None, "leaves", "joins", "removed"])
+def test_only_gateway_of_a_registry_network_leaves_first(tmp_path: Path, kill: str | None) -> None:
+    rows = [{"id": device, "online": False} for device in (OLD, OTHER, NEW)]
+    (tmp_path / "fleet.json").write_text(json.dumps(rows))
+    with running_simulator("--fleet", str(tmp_path / "fleet.json"), "--mesh", "enabled") as cloud, user(cloud) as http:
+        run(http, barn_of_registry(OLD, OTHER))
+        data = barn_of_registry(NEW, OTHER)
+        data["devices"][0]["replaces"] = OLD
+        seen = len(cloud.writes())
+        routes = {"leaves": LEAVE_NETWORK, "joins": "PUT /v1/networks/:idOrName", "removed": REMOVE}
+        if kill is not None:
+            refusal = {"status": 403, "body": {"error": "No."}, "effect": "status", "times": 9}
+            cloud.set_faults([{"route": routes[kill], **refusal}])
+            assert run(http, data)["summary"]["failed"] == 1
+            cloud.clear_faults()
+        result = run(http, data)
+        assert "failed" not in result, result["msg"]
+        accepted = [write["route"] for write in cloud.writes()[seen:] if write["route"] in routes.values()]
+        assert list(dict.fromkeys(accepted)) == list(routes.values())
+        (network,) = cloud.state()["networks"]
+        assert {device["id"]: device["role"] for device in network["devices"]} == {NEW: "gateway", OTHER: "node"}
+        assert list_members(cloud).keys() == {NEW, OTHER}
+        assert run(http, data)["changed"] is False
+
+
+def barn_of_registry(gateway: str, *nodes: str) -> dict[str, Any]:
+    data = barn(gateway, *nodes)
+    data["networks"]["barn"] = {"backend": "networks", "parameters": {"type": "micro_cellular"}}
+    return data
+
+
 def test_record_of_the_old_device_may_say_absent(cloud: Simulator, http: RecordingHttp) -> None:
     fill(http, OLD_RECORD)
     data = declare({"id": OLD, "state": "absent"}, {"id": NEW, "replaces": "pump"})
