@@ -324,6 +324,20 @@ def barn_of_registry(gateway: str, *nodes: str) -> dict[str, Any]:
     return data
 
 
+def test_device_is_replaced_by_one_device_only(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, OLD_RECORD)
+    data = declare({"id": NEW, "replaces": "pump"}, {"id": OTHER, "replaces": OLD})
+    with pytest.raises(ParticleError, match=f"{NEW} and {OTHER} both replace {OLD}"):
+        run(http, data)
+    with pytest.raises(ParticleError, match="'pump' is already used at"):
+        run(http, declare({"id": NEW, "replaces": "pump"}, {"id": OTHER, "replaces": "pump"}))
+    with pytest.raises(ParticleError, match="is the device itself"):
+        run(http, declare({"id": NEW, "replaces": NEW.upper()}))
+    with pytest.raises(ParticleError, match="replaces: has no device"):
+        run(http, declare({"id": NEW, "replaces": {"environment": True}}))
+    assert set(http.writes) == {PING}
+
+
 def test_record_of_the_old_device_may_say_absent(cloud: Simulator, http: RecordingHttp) -> None:
     fill(http, OLD_RECORD)
     data = declare({"id": OLD, "state": "absent"}, {"id": NEW, "replaces": "pump"})

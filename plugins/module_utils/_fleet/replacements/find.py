@@ -58,7 +58,8 @@ def find_replaced_devices(rows: Mapping[str, Row], manifest: Manifest, ids: Mapp
         own = ids.get(record.declared_by, record.id) if record.declared_by else record.id
         candidates = _find_candidates(record, own, index)
         if len(candidates) > 1:
-            several.append(f"{record.replaces and record.replaces.device}: {' and '.join(sorted(candidates))}")
+            named = record.replaces.device if record.replaces is not None else ""
+            several.append(f"{named}: {' and '.join(sorted(candidates))}")
         for device in candidates:
             found[record.key] = device
     if several:

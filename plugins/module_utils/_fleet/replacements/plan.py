@@ -60,7 +60,7 @@ def keep_replaced_values(manifest: Manifest, observed: Observed, inheritance: In
 
     :raises ParticleError: ``invalid_manifest`` when a replacement contradicts another declaration.
     """
-    mistakes: list[str] = []
+    mistakes = _find_shared_devices(observed)
     records: list[DeviceRecord] = []
     for record in manifest.devices:
         replaced = observed.get_replaced(record.key)
@@ -86,6 +86,18 @@ def keep_replaced_values(manifest: Manifest, observed: Observed, inheritance: In
         if device not in known
     ]
     return replace(manifest, devices=tuple(records))
+
+
+def _find_shared_devices(observed: Observed) -> list[str]:
+    """Return a sentence for each device that several records replace, which they may name in different ways."""
+    keys: dict[str, list[str]] = {}
+    for key, device in observed.replaced.items():
+        keys.setdefault(device, []).append(key)
+    return [
+        f"{' and '.join(sorted(found))} both replace {device}; keep replaces in one of these records"
+        for device, found in keys.items()
+        if len(found) > 1
+    ]
 
 
 def _keep_values(
