@@ -339,3 +339,9 @@ def test_network_without_a_gateway_is_reported() -> None:
     assert sentence == (
         "fleet.csv:1 networks.barn: has nodes but no gateway; declare role gateway for one of its devices"
     )
+
+
+def test_replaced_device_has_a_column() -> None:
+    text = "id,replaces\ne00fce68aabbccddeeff0022,pump\ne00fce68aabbccddeeff0023,\n"
+    devices = parse_device_table(text, "fleet.csv")[0]["devices"]
+    assert [device.get("replaces") for device in devices] == ["pump", None]

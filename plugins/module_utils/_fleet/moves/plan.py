@@ -70,8 +70,9 @@ def _keep_marked_values(
     marked = read_mark(device.fields.get("notes"), product)
     if not marked.groups:
         return record
-    own = marked.groups & frozenset(groups) | _list_own_groups(device) if record.groups is None else record.groups
-    return replace(record, fields={"notes": marked.text, **record.fields}, groups=own or None)
+    known = (marked.groups & frozenset(groups)) | _list_own_groups(device)
+    own = (known or None) if record.groups is None else record.groups
+    return replace(record, fields={"notes": marked.text, **record.fields}, groups=own)
 
 
 def find_move_obstacle(record: DeviceRecord, source: Source | None) -> ParticleError | None:
@@ -91,7 +92,7 @@ def plan_move(plan: DevicePlan, record: DeviceRecord, source: Source | None, pro
     """Return the plan of an import, in which the device first leaves its other product.
 
     The changes are shown from the values in the other product. All values are written nevertheless. Before the device
-    leaves, its notes get a mark that names the groups which it keeps, unless the manifest declares them.
+    leaves, its notes get a mark that names those of its groups in which it will be again.
 
     :param source: the other product and the device there; ``None`` if the device is not there.
     :param product: the id of the product of the run.
