@@ -128,8 +128,8 @@ def test_twenty_devices_are_replaced_within_the_budget(
 def test_killed_replacement_is_completed_by_the_next_run(cloud: Simulator, tmp_path: Path, kill: int) -> None:
     before, observer, seen = cloud.state(), FLEET.observe(cloud), len(cloud.writes())
     requests = cloud.stats()["requests"]
-    # A run without a kill sends about 190 requests, of which the first 40 and the last 10 change nothing.
-    moment = Random(f"kill {kill}").randint(30, 180)
+    # A run without a kill sends about 130 requests. The first 30 and the last few read and ping.
+    moment = Random(f"kill {kill}").randint(25, 128)
     with running_play(build_plays(tmp_path), tmp_path, environment(cloud, tmp_path)) as play:
         play.wait_until(lambda: cloud.stats()["requests"] - requests >= moment)
         play.kill()
