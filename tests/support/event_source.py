@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import runpy
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -16,6 +17,8 @@ from support.processes import HANG_SECONDS
 
 PLUGINS = ROOT / "extensions" / "eda" / "plugins"
 POLL_SECONDS = 0.002
+TICKS = 2**20
+"""Ticks of the turned clock per second. Floating-point numbers of this size are exact."""
 
 T = TypeVar("T")
 Event = dict[str, Any]
@@ -55,12 +58,16 @@ async def wait_until(condition: Callable[[], bool]) -> None:
     await asyncio.wait_for(poll(), HANG_SECONDS)
 
 
+def to_tick(seconds: float) -> float:
+    """Round a time up to a multiple of a tick, so that sums and differences of times are exact."""
+    return math.ceil(seconds * TICKS) / TICKS
+
+
 class TurnedClock:
     """A clock for the event source that moves only when the test calls `turn`."""
 
     def __init__(self, now: float = 1_750_000_000.0) -> None:
-        self.time = now
-        self._started = now
+        self.time = self._started = to_tick(now)
         self._sleepers: dict[asyncio.Future[None], float] = {}
         self._pausing: dict[asyncio.Future[None], float] = {}
         self.pauses: list[float] = []
@@ -83,7 +90,7 @@ class TurnedClock:
         sleepers = self._sleepers if is_bound else self._pausing
         if not is_bound:
             self.pauses.append(seconds)
-        sleepers[done] = self.time + seconds
+        sleepers[done] = self.time + to_tick(seconds)
         try:
             await done
         finally:
@@ -91,9 +98,9 @@ class TurnedClock:
 
     def turn(self, seconds: float) -> None:
         """Move the clock forwards, and end the sleeps that are over."""
-        self.time += seconds
+        self.time += to_tick(seconds)
         for done, until in [*self._sleepers.items(), *self._pausing.items()]:
-            if until <= self.time + 1e-6 and not done.done():
+            if until <= self.time and not done.done():
                 done.set_result(None)
 
     @property
@@ -107,7 +114,7 @@ class TurnedClock:
 
     def is_bounded(self, seconds: float) -> bool:
         """Return whether the source does something that it ends after a number of seconds."""
-        return any(abs(until - self.time - seconds) < 1e-6 for until in self._sleepers.values())
+        return any(until - self.time == seconds for until in self._sleepers.values())
 
     async def turn_to_end_of_pause(self) -> float:
         """Wait until the source pauses, turn the clock to the end of the pause, and return the seconds."""

@@ -33,9 +33,13 @@ async def receive(cloud: Cloud, name: str) -> None:
     assert event["name"] == name, event
 
 
-async def wait_for_one_stream(cloud: Cloud) -> None:
-    """Wait until the source has closed its earlier stream."""
+async def complete_renewal(cloud: Cloud) -> None:
+    """Let the old stream show that it is alive, and wait until the source has closed it."""
+    await cloud.clock.wait_for_bound(OVERLAP)
+    await receive(cloud, "during")
+    cloud.turn(OVERLAP)
     await wait_until(lambda: cloud.simulator.stats()["streams"] == 1)
+    await receive(cloud, "after")
 
 
 def test_token_is_renewed_without_a_gap(closing: Simulator) -> None:
@@ -43,17 +47,13 @@ def test_token_is_renewed_without_a_gap(closing: Simulator) -> None:
 
     async def story() -> None:
         async with running_cloud(closing, silence=NEVER_SILENT) as cloud:
-            for number in (1, 2):
+            for _unused in range(2):
                 # when the access token is about to expire
                 opens = cloud.opens
                 cloud.turn(LIFE)
                 await cloud.wait_for_opens(opens + 1)
-                await receive(cloud, f"during {number}")
-                await cloud.clock.wait_for_bound(OVERLAP)
-                cloud.turn(OVERLAP)
-                await wait_for_one_stream(cloud)
                 # then each event arrives once, and no gap is reported
-                await receive(cloud, f"after {number}")
+                await complete_renewal(cloud)
 
     run_async(story())
     stats = closing.stats()
@@ -93,9 +93,7 @@ def test_failed_login_for_a_renewal_is_repeated(closing: Simulator) -> None:
             await cloud.clock.wait_for_bound(RETRY)
             await receive(cloud, "meanwhile")
             cloud.turn(RETRY)
-            await cloud.clock.wait_for_bound(OVERLAP)
-            cloud.turn(OVERLAP)
-            await receive(cloud, "after")
+            await complete_renewal(cloud)
 
     run_async(story())
 
@@ -112,9 +110,7 @@ def test_failed_stream_of_a_renewal_needs_no_further_login(closing: Simulator) -
                 await cloud.clock.wait_for_bound(RETRY)
                 await receive(cloud, "meanwhile")
                 cloud.turn(RETRY)
-            await cloud.clock.wait_for_bound(OVERLAP)
-            cloud.turn(OVERLAP)
-            await receive(cloud, "after")
+            await complete_renewal(cloud)
             return int(closing.stats()["grants"])
 
     # The test itself has one access token.
