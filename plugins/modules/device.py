@@ -315,7 +315,7 @@ options:
           joiner_timeout:
             description: How long to wait for a device to join, in seconds. Valid only with backend V(thread).
             type: int
-            default: 120
+            default: 180
           commissioning_timeout:
             description:
               - How long to wait for all devices of the network to join, in seconds. Valid only with backend V(thread).

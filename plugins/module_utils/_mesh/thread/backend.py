@@ -49,7 +49,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.mo
     ConfirmJoined,
     ExtendNetwork,
     FormNetwork,
-    Leftover,
     Observed,
     ObservedNetwork,
     ObservedRouter,
@@ -111,7 +110,7 @@ class ThreadBackend:
         tasks = router.list_tasks().values()
         left = find_joiner_tasks(tasks, eui64s)
         is_busy = router.read_commissioner_state() == "active" and not any(task for task in left if not task.has_ended)
-        leftovers = tuple(Leftover(str(task.attributes.get("eui") or "").lower(), task.id) for task in left)
+        leftovers = tuple(task.id for task in left)
         return ObservedNetwork(routers, view.members.addresses, view.known, leftovers, is_busy)
 
     def _connect(self, target: Target, access: Access) -> BorderRouter:
@@ -177,7 +176,7 @@ class ThreadBackend:
     def _commission(self, router: BorderRouter, write: Commission) -> None:
         """Let devices join, and keep the outcome of each device for :class:`ConfirmJoined`."""
         for leftover in write.leftovers:  # a border router shows the keys in its tasks
-            router.delete_task(leftover.id)
+            router.delete_task(leftover)
         if not write.joiners:
             return
         start_router(router)

@@ -158,7 +158,7 @@ class Commissioner:
                 self._running.pop(running.joiner.eui64)
                 self._attempts[running.joiner.eui64] = Attempt.LOST
                 continue
-            running.has_tried |= task.status in ("attempted", "completed")
+            running.has_tried |= task.status in ("attempted", "completed", "failed")
             if task.has_ended or self._router.now() > running.end:
                 self._attempts[running.joiner.eui64] = Attempt.FINISHED if running.has_tried else Attempt.UNSEEN
                 self._stop(running)

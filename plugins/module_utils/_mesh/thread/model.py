@@ -36,32 +36,20 @@ class ObservedRouter:
 
 
 @dataclass(frozen=True)
-class Leftover:
-    """A joiner task of a declared device that an earlier run has left at a border router.
-
-    :param eui64: the EUI-64 of the device.
-    :param id: the id of the task.
-    """
-
-    eui64: str
-    id: str
-
-
-@dataclass(frozen=True)
 class ObservedNetwork:
     """The observed state of one declared network.
 
     :param routers: the declared border routers in the order of the declaration.
     :param members: the extended addresses of the members that were found just now, keyed by EUI-64.
     :param known: the EUI-64s of the devices that earlier runs have found in the network.
-    :param leftovers: the joiner tasks of declared devices that earlier runs have left.
+    :param leftovers: the ids of joiner tasks of declared devices that earlier runs have left.
     :param is_commissioned_elsewhere: whether another program lets devices join at this moment.
     """
 
     routers: tuple[ObservedRouter, ...]
     members: Mapping[str, str] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
-    leftovers: tuple[Leftover, ...] = ()
+    leftovers: tuple[str, ...] = ()
     is_commissioned_elsewhere: bool = False
 
     @property
@@ -146,6 +134,7 @@ class Commission:
 
     The write does not fail if devices do not join. :class:`ConfirmJoined` reports this for each device.
 
+    :param leftovers: the ids of tasks to delete first.
     :param joiner_timeout: how long to wait for one device, in seconds.
     :param time_limit: how long to wait for all devices together, in seconds.
     """
@@ -153,8 +142,8 @@ class Commission:
     network: str
     url: str
     joiners: tuple[Joiner, ...]
-    leftovers: tuple[Leftover, ...] = ()
-    joiner_timeout: float = 120
+    leftovers: tuple[str, ...] = ()
+    joiner_timeout: float = 180
     time_limit: float = 3600
 
 

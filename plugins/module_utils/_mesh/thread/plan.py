@@ -38,7 +38,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.mo
     Write,
 )
 
-DEFAULT_JOINER_TIMEOUT = 120
+DEFAULT_JOINER_TIMEOUT = 180
+"""How long to wait for one device. A device that finds the border router busy tries again after up to a minute."""
 DEFAULT_COMMISSIONING_TIMEOUT = 3600
 DEFAULT_CHANGE_DELAY = 300
 MAX_MEMBERS = 190

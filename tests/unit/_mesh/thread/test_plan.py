@@ -23,7 +23,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.mo
     ConfirmJoined,
     ExtendNetwork,
     FormNetwork,
-    Leftover,
     Observed,
     ObservedNetwork,
     ObservedRouter,
@@ -104,7 +103,7 @@ class TestWrites:
         assert shared.members == {OTHER}
 
     def test_leftover_task_of_a_member_is_removed(self) -> None:
-        left = (Leftover(EUI64, "0815"),)
+        left = ("0815",)
         made = make_plan(declare(ONE), see(ONE), wanted=join(EUI64), members={EUI64: "a1"}, leftovers=left)
         (shared,) = made.setup
         assert (shared.write.joiners, shared.write.leftovers) == ((), left)
