@@ -48,6 +48,7 @@ def test_token_is_renewed_without_a_gap(closing: Simulator) -> None:
     async def story() -> None:
         async with running_cloud(closing, silence=NEVER_SILENT) as cloud:
             for _unused in range(2):
+                await receive(cloud, "before")
                 # when the access token is about to expire
                 opens = cloud.opens
                 cloud.turn(LIFE)
