@@ -346,6 +346,17 @@ def test_record_of_the_old_device_may_say_absent(cloud: Simulator, http: Recordi
     assert run(http, data)["changed"] is False
 
 
+def test_later_device_of_the_name_is_not_taken_for_the_old_one(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, OLD_RECORD)
+    data = declare({"id": NEW, "replaces": "pump"})
+    run(http, data)
+    fill(http, {"id": OTHER, "name": "pump"})
+    with pytest.raises(ParticleError, match=f"pump: {NEW} and {OTHER}") as caught:
+        run(http, data)
+    assert (caught.value.code, http.writes) == ("conflict", [])
+    assert "remove replaces" in caught.value.hint
+
+
 def test_several_devices_of_the_name_are_refused(cloud: Simulator, http: RecordingHttp) -> None:
     fill(http, {"id": OLD, "name": "pump"}, {"id": OTHER, "name": "pump"}, unique_names=False)
     with pytest.raises(ParticleError, match=f"pump: {OLD} and {OTHER}"):

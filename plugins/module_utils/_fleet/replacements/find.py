@@ -34,6 +34,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
 
 Row = Mapping[str, Any]
 
+_HINT = "Name the replaced device by its id, or remove replaces if the replacement is complete."
+
 KEPT_FIELDS = ("name", "notes", "firmware_lock")
 """The fields that a device keeps from the device that it replaces, unless they are declared."""
 
@@ -64,7 +66,7 @@ def find_replaced_devices(rows: Mapping[str, Row], manifest: Manifest, ids: Mapp
             found[record.key] = device
     if several:
         message = "The product has several devices that replaces may mean:\n  " + "\n  ".join(several)
-        raise ParticleError("conflict", message, hint="Name the replaced device by its id, then run again.")
+        raise ParticleError("conflict", message, hint=_HINT)
     return found
 
 
@@ -111,16 +113,19 @@ def _find_candidates(record: DeviceRecord, own: str, index: Mapping[tuple[str, s
     for kind in LABELS:
         label = named.upper()
         alike = index.get((kind, strip_check_digit(kind, label)), ())
-        found |= {str(row["id"]) for row in alike if is_same_label(kind, str(row[kind]).upper(), label)}
-    return found - {own}
+        found |= {str(row["id"]) for row in alike if is_same_label(kind, str(row[kind]).upper(), label)} - {own}
+    return found
 
 
 def _find_by_name(rows: Iterable[Row], own: str) -> set[str]:
     """Return the ids of the devices that have the name.
 
     A device that has given up the name to the device ``own`` is certainly meant, because an earlier run has marked it.
+    If ``own`` has the name itself, it is not known whether another device is meant, or the replacement is complete and
+    the other device got the name later. In this case, the result contains both.
     """
     marks = {str(row["id"]): split_replaced_name(str(row["name"]))[1] for row in rows}
-    return {device for device, mark in marks.items() if mark == own} or {
-        device for device, mark in marks.items() if mark is None and device != own
-    }
+    if marked := {device for device, mark in marks.items() if mark == own}:
+        return marked
+    named = {device for device, mark in marks.items() if mark is None}
+    return set() if named == {own} else named
