@@ -112,6 +112,12 @@ def test_failed_stream_of_a_renewal_needs_no_further_login(closing: Simulator) -
                 await receive(cloud, "meanwhile")
                 cloud.turn(RETRY)
             await complete_renewal(cloud)
+            # then the next renewal is due only before the end of the new access token
+            opens = cloud.opens
+            for _unused in range(5):
+                cloud.turn(RETRY)
+                await receive(cloud, "later")
+            assert cloud.opens == opens
             return int(closing.stats()["grants"])
 
     # The test itself has one access token.

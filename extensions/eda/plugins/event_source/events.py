@@ -1086,6 +1086,8 @@ class Login(Tokens):
         """Log in again, unless the current access token is still a new one. ``retire`` revokes the earlier one."""
         if self._clock.monotonic() >= self._due_at:
             await self._obtain()
+        # A failed attempt to open a stream has set another time.
+        self.renew_at = self._due_at
 
     async def _obtain(self) -> str:
         """Log in, and return the new access token.
