@@ -77,6 +77,17 @@ def test_data_that_is_not_json_is_still_passed_on(data: str) -> None:
     assert (event["json"], event["data"], event["raw"]) == (None, data, data)
 
 
+@pytest.mark.parametrize("data", ['{"": 1}', '[{"a": {"": 1}}]', "[" * 101 + "]" * 101])
+def test_json_that_stops_the_rule_engine_is_left_out(data: str) -> None:
+    event = parse_one(data=data)
+    assert (event["json"], event["data"], event["raw"]) == (None, data, data)
+
+
+@pytest.mark.parametrize("data", ["[" * 100 + "]" * 100, '{" ": {"a.b": [{}, []]}}'])
+def test_other_json_is_passed_on(data: str) -> None:
+    assert parse_one(data=data)["json"] == json.loads(data)
+
+
 def test_half_of_a_character_is_replaced() -> None:
     event = parse_one(data='{"name": "\ud800"}')
     assert event["data"] == '{"name": "?"}'

@@ -64,6 +64,8 @@ description:
     C(published_at), C(product) (the id of the product, or null), C(version) (the version of the firmware, or null) and
     C(raw) (C(data) as received). C(data) differs from C(raw) only in events named C(spark/flash/status), whose spaces
     are removed."
+  - C(json) is also null if the rule engine cannot process the value, because an object in it has an empty key, there
+    are more than 100 levels, or a number is not finite.
   - "In an event of kind C(gap), C(json) is C({'from': ..., 'to': ..., 'seconds': ..., 'cause': ..., 'prefix': [...],
     'devices': [...]}). C(devices) is null without O(catch_up=true), and if the device list could not be read."
   - "If the rules are busy for so long that 10,000 events are waiting, newer events are dropped until half of the
@@ -200,6 +202,7 @@ PAUSE_SECONDS = 5.0
 """How long the source stops reading while the rules are busy, before it reads on and drops events at last."""
 
 MAX_LINE_BYTES = 1_048_576
+MAX_JSON_DEPTH = 100
 MAX_BODY_BYTES = 16_777_216
 MAX_FILE_BYTES = 1_048_576
 MAX_TOKEN_LENGTH = 4096
@@ -1269,7 +1272,7 @@ def build_event(name: str, text: str) -> Event:
         "name": name,
         # The cloud has sent the words with and without a blank at their end (endpoints.yml: special_events).
         "data": raw.strip() if raw is not None and name == FLASH_STATUS else raw,
-        "json": None if raw is None else parse_json(raw),
+        "json": None if raw is None else parse_data(raw),
         "device": device.lower() if isinstance(device, str) and DEVICE_ID.match(device) else None,
         "published_at": replace_surrogates(published_at) if isinstance(published_at, str) else None,
         "product": parse_number(fields.get("productID")),
@@ -1295,6 +1298,25 @@ def build_notice(kind: str, text: str, since: float, until: float, **facts: Any)
         "raw": text,
     }
     return {"particle": particle, "meta": {"uuid": str(uuid.uuid4())}}
+
+
+def parse_data(text: str) -> Any:
+    """Return the JSON value of the data of an event, or ``None`` if the rule engine cannot process it."""
+    value = parse_json(text)
+    return value if is_processable(value, MAX_JSON_DEPTH) else None
+
+
+def is_processable(value: Any, depth: int) -> bool:
+    """Return whether the rule engine can process a JSON value with at most ``depth`` levels.
+
+    After an object with an empty key, ansible-rulebook 1.3.2 ignores all further events and reports no error. Its
+    actions fail if there are several hundred levels.
+    """
+    if isinstance(value, dict):
+        return depth > 0 and "" not in value and all(is_processable(inner, depth - 1) for inner in value.values())
+    if isinstance(value, list):
+        return depth > 0 and all(is_processable(inner, depth - 1) for inner in value)
+    return True
 
 
 def parse_json(text: str) -> Any:
