@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import os
 import subprocess
@@ -125,6 +126,20 @@ def test_all_pages_of_a_device_list_are_read(scripted_cloud: ScriptedCloud) -> N
 
     assert [int(device["id"], 16) for device in run_async(story())] == [1, 2, 3]
     assert [seen.query["page"] for seen in scripted_cloud.seen("GET", "/v1/products/p/devices")] == ["1", "2", "3"]
+
+
+def test_compressed_stream_is_read(scripted_cloud: ScriptedCloud) -> None:
+    # given a proxy that compresses responses although the source does not want it
+    body = gzip.compress(b':ok\n\nevent: greeting\ndata: {"data": "hello"}\n\n')
+    headers = {**STREAM_TYPE, "Content-Encoding": "gzip"}
+    scripted_cloud.answer("GET", "/v1/devices/events", body=body, headers=headers)
+
+    async def story() -> None:
+        async with running_source(api_url=scripted_cloud.url, access_token=TOKEN) as source:
+            (event,) = await source.take()
+            assert (event["name"], event["data"]) == ("greeting", "hello")
+
+    run_async(story())
 
 
 def test_response_of_another_program_ends_the_source_at_first(scripted_cloud: ScriptedCloud) -> None:

@@ -85,6 +85,15 @@ def test_name_that_is_a_pattern_is_never_used(hosts: Filter, tmp_path: Path, nam
     assert hosts(build_event(), map=str(path))["meta"]["hosts"] == [DEVICE]
 
 
+@pytest.mark.parametrize("name", ["all", "ungrouped", "north"])
+def test_name_that_is_also_a_group_is_never_used(hosts: Filter, tmp_path: Path, name: str) -> None:
+    # given a device that has the name of a group, with which a playbook would run on all hosts of the group
+    content = {"_meta": {"hostvars": {name: {"particle": {"id": DEVICE}}}}, "north": {"hosts": [name, "gate"]}}
+    path = tmp_path / "hosts.json"
+    path.write_text(json.dumps(content))
+    assert hosts(build_event(), map=str(path))["meta"]["hosts"] == [DEVICE]
+
+
 def test_changed_map_is_read_again(hosts: Filter, tmp_path: Path) -> None:
     path = write_map(tmp_path / "hosts.json", barn={"particle": {"id": DEVICE}})
     assert hosts(build_event(), map=str(path))["meta"]["hosts"] == ["barn"]

@@ -129,11 +129,12 @@ def test_incomplete_event_is_not_passed_on() -> None:
     assert parse(b"event: reading\n\ndata: {}\n\n") == []
 
 
-def test_endless_line_ends_the_stream_and_needs_little_memory() -> None:
+@pytest.mark.parametrize("chunk", [b"x" * 65_536, b"data: x\n" * 8192, b"data:\n" * 8192])
+def test_endless_event_ends_the_stream_and_needs_little_memory(chunk: bytes) -> None:
     tracemalloc.start()
     try:
-        with pytest.raises(SOURCE.StreamLostError, match="a line of more than 1048576 bytes"):
-            parse(*[b"x" * 65_536] * 1000)
+        with pytest.raises(SOURCE.StreamLostError, match="an event of more than 1048576 bytes"):
+            parse(*[chunk] * 1000)
         assert tracemalloc.get_traced_memory()[1] < 8_000_000
     finally:
         tracemalloc.stop()

@@ -29,6 +29,8 @@ description:
     C(payload.device), as in the events of a webhook with a key C(device).
   - Events without a device are not changed. An event of a device that O(map) does not contain gets the id of the device
     as its host. If the inventory has no such host, a playbook then fails instead of running on other hosts.
+  - A host of O(map) is ignored if its name could also select other hosts, because it is the name of a group, or has
+    special characters.
 options:
   map:
     description:
@@ -66,8 +68,9 @@ LOG = logging.getLogger("meshfleet.particle.hosts")
 
 MAX_FILE_BYTES = 268_435_456
 DEVICE_ID = re.compile(r"[0-9a-f]{24}\Z", re.IGNORECASE)
-# Other characters could make a host name a pattern that also matches other hosts.
+# Other characters, and the name of a group, would make a host name a pattern that also matches other hosts.
 HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
+BUILT_IN_GROUPS = ("all", "ungrouped")
 DEVICE_VARIABLES = ("particle", "particle_device")
 
 Event = dict[str, Any]
@@ -129,9 +132,10 @@ def read_hosts(path: Path, facts: os.stat_result) -> dict[str, list[str]]:
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         message = "it is not the output of ansible-inventory --list"
         raise ValueError(message) from None
+    groups = {*data, *BUILT_IN_GROUPS}
     hosts: dict[str, list[str]] = {}
     for host, device in found:
-        if device is not None and HOST_NAME.match(host):
+        if device is not None and HOST_NAME.match(host) and host not in groups:
             hosts.setdefault(device, []).append(host)
     return hosts
 

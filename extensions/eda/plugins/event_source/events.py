@@ -201,7 +201,7 @@ REMEMBERED = 10_000
 PAUSE_SECONDS = 5.0
 """How long the source stops reading while the rules are busy, before it reads on and drops events at last."""
 
-MAX_LINE_BYTES = 1_048_576
+MAX_EVENT_BYTES = 1_048_576
 MAX_JSON_DEPTH = 100
 MAX_BODY_BYTES = 16_777_216
 MAX_FILE_BYTES = 1_048_576
@@ -253,8 +253,8 @@ class Clock:
         return time.time()
 
     def monotonic(self) -> float:
-        """Return a number of seconds that never decreases."""
-        return time.monotonic()
+        """Return a number of seconds that never decreases, and also counts while the machine is suspended."""
+        return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
     async def sleep(self, seconds: float) -> None:
         """Wait for a number of seconds."""
@@ -1223,20 +1223,21 @@ class StreamParser:
         self._rest = b""
         self._name = ""
         self._data: list[str] = []
+        self._size = 0
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Yield the events that are complete after the next bytes of the stream.
 
-        :raises StreamLostError: if a line is too long to be a part of an event.
+        :raises StreamLostError: if an event is too large.
         """
         *lines, self._rest = (self._rest + chunk).split(b"\n")
-        if len(self._rest) > MAX_LINE_BYTES:
-            cause = f"the cloud sent a line of more than {MAX_LINE_BYTES} bytes"
-            raise StreamLostError(cause)
         for line in lines:
             event = self._feed_line(line.removesuffix(b"\r").decode("utf-8", errors="replace"))
             if event is not None:
                 yield event
+        if len(self._rest) + self._size > MAX_EVENT_BYTES:
+            cause = f"the cloud sent an event of more than {MAX_EVENT_BYTES} bytes"
+            raise StreamLostError(cause)
 
     def _feed_line(self, line: str) -> Event | None:
         """Return the event that a line completes, if it is the empty line at the end of an event."""
@@ -1246,10 +1247,11 @@ class StreamParser:
             self._name = value
         elif key == "data":
             self._data.append(value)
+            self._size += len(line)
         if line:
             return None
         name, data = self._name, self._data
-        self._name, self._data = "", []
+        self._name, self._data, self._size = "", [], 0
         return build_event(name, "\n".join(data)) if name and data else None
 
 
@@ -1746,7 +1748,6 @@ async def main(queue: asyncio.Queue[Event], args: dict[str, Any], clock: Clock |
     clock = clock or Clock()
     async with aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None),
-        auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
         cloud = Cloud(settings, session, clock)
