@@ -1,12 +1,12 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Document the options that select devices: the sources to read and the filters to match."""
+"""Document the options that select devices: the sources to read, and the filters to match."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The doc fragments ``meshfleet.particle.selection`` and ``meshfleet.particle.selection.filters``."""
+    """The doc fragments ``meshfleet.particle.selection``, and its parts ``filters`` and ``thread``."""
 
     DOCUMENTATION = r"""
 options:
@@ -82,4 +82,40 @@ options:
         description: ICCIDs of SIM cards.
         type: list
         elements: str
+"""
+
+    THREAD = r"""
+options:
+  thread_networks:
+    description:
+      - Thread networks whose members to add. The members come from the border routers of the networks, and need not be
+        devices of the Particle cloud. To read nothing else, set O(account_devices=false); then no login is needed.
+      - Each network is listed through its first border router that is in a network. This takes about half a minute.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the network, as a manifest declares it.
+        type: str
+        required: true
+      border_routers:
+        description: OpenThread border routers of the network.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          url:
+            description: URL of the REST API of the border router, for example C(http://127.0.0.1:8081).
+            type: str
+            required: true
+          ca_path:
+            description: File with the certificate authorities to trust, for a URL that begins with C(https).
+            type: str
+          username:
+            description: Username for a proxy before the border router, which has no login itself.
+            type: str
+          password:
+            description: Password for this proxy.
+            type: str
 """

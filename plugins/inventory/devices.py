@@ -36,6 +36,7 @@ extends_documentation_fragment:
   - meshfleet.particle.connection
   - meshfleet.particle.selection
   - meshfleet.particle.selection.filters
+  - meshfleet.particle.selection.thread
   - constructed
   - inventory_cache
 options:
@@ -44,39 +45,6 @@ options:
     type: str
     required: true
     choices: [meshfleet.particle.devices]
-  thread_networks:
-    description:
-      - Thread networks whose members become hosts. The members come from the border routers of the networks, and need
-        not be devices of the Particle cloud. To read nothing else, set O(account_devices=false); then no login is
-        needed.
-      - Each network is listed through its first border router that is in a network. This takes about half a minute.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: Name of the network, as a manifest declares it.
-        type: str
-        required: true
-      border_routers:
-        description: OpenThread border routers of the network.
-        type: list
-        elements: dict
-        required: true
-        suboptions:
-          url:
-            description: URL of the REST API of the border router, for example C(http://127.0.0.1:8081).
-            type: str
-            required: true
-          ca_path:
-            description: File with the certificate authorities to trust, for a URL that begins with C(https).
-            type: str
-          username:
-            description: Username for a proxy before the border router, which has no login itself.
-            type: str
-          password:
-            description: Password for this proxy.
-            type: str
   accounts:
     description:
       - Further accounts whose devices to read, each with its own credentials and products.

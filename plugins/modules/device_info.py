@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - meshfleet.particle.connection.delegation
   - meshfleet.particle.selection
   - meshfleet.particle.selection.filters
+  - meshfleet.particle.selection.thread
 attributes:
   check_mode:
     support: full
@@ -68,38 +69,6 @@ options:
       - Your firmware must use the same name. The name consists of at most 32 lower-case letters, digits and hyphens.
     type: str
     default: mesh-status
-  thread_networks:
-    description:
-      - Thread networks whose members to add. The members come from the border routers of the networks, and need not be
-        devices of the Particle cloud. To read nothing else, set O(account_devices=false); then no login is needed.
-      - Each network is listed through its first border router that is in a network. This takes about half a minute.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: Name of the network, as a manifest declares it.
-        type: str
-        required: true
-      border_routers:
-        description: OpenThread border routers of the network.
-        type: list
-        elements: dict
-        required: true
-        suboptions:
-          url:
-            description: URL of the REST API of the border router, for example C(http://127.0.0.1:8081).
-            type: str
-            required: true
-          ca_path:
-            description: File with the certificate authorities to trust, for a URL that begins with C(https).
-            type: str
-          username:
-            description: Username for a proxy before the border router, which has no login itself.
-            type: str
-          password:
-            description: Password for this proxy.
-            type: str
   include_limit:
     description:
       - Maximum number of devices from which vitals and variables are read.
