@@ -32,6 +32,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel 
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     JOINED,
     LOST,
+    NODE,
     PENDING,
     RESERVED_GROUPS,
     WRONG_NETWORK,
@@ -87,8 +88,22 @@ def observe_networks(
     # A gateway can be declared in another manifest. The instructions of that gateway are read too, because they contain
     # the parameters of the network.
     known = hardware_of.keys() | {gateway for network in networks.values() for gateway in network.gateways}
-    instructions = _read_instances(target, ledgers.instructions, known)
-    return Observed(frozenset(present), instructions, hardware_of, ledgers)
+    rows = _list_rows(target, ledgers.instructions)
+    instructions = _read_data(target, ledgers.instructions, rows, known)
+    return Observed(frozenset(present), instructions, hardware_of, ledgers, _find_undeclared_nodes(rows, known))
+
+
+def _find_undeclared_nodes(rows: Mapping[str, Mapping[str, Any]], known: Set[str]) -> dict[str, Mapping[str, Any]]:
+    """Return the instructions of the nodes outside ``known`` that have one of ``known`` as a gateway.
+
+    Devices of other products are not among them, because they cannot have these gateways.
+    """
+    data_of = {device: row["data"] for device, row in rows.items() if isinstance(row.get("data"), dict)}
+    return {
+        device: data
+        for device, data in data_of.items()
+        if device not in known and data.get("role") == NODE and not known.isdisjoint(list_texts(data.get("gateways")))
+    }
 
 
 def find_members(target: Target, networks: Set[str], ledger: str) -> frozenset[str]:
@@ -107,7 +122,7 @@ def find_members(target: Target, networks: Set[str], ledger: str) -> frozenset[s
     groups = {RESERVED_GROUPS + network for network in networks}
     found = {device for device, has in groups_of.items() if has & groups}
     try:
-        instructions = _read_instances(target, ledger, groups_of.keys())
+        instructions = _read_data(target, ledger, _list_rows(target, ledger), groups_of.keys())
     except ParticleError as error:
         if error.status != 404:  # 404: the ledger does not exist, so no device has instructions
             raise
@@ -116,14 +131,23 @@ def find_members(target: Target, networks: Set[str], ledger: str) -> frozenset[s
     return frozenset(found | ordered)
 
 
-def _read_instances(target: Target, ledger: str, devices: Set[str]) -> dict[str, Mapping[str, Any]]:
+def _list_rows(target: Target, ledger: str) -> dict[str, Mapping[str, Any]]:
+    """Return the rows of the list of ledger instances, keyed by device."""
+    rows = list_instances(target.http, target.required_product.org, ledger).rows
+    return {_read_device_id(row): row for row in rows}
+
+
+def _read_data(
+    target: Target, ledger: str, rows: Mapping[str, Mapping[str, Any]], devices: Set[str]
+) -> dict[str, Mapping[str, Any]]:
     """Return the data of the ledger instances of ``devices``, keyed by device.
 
     A device that has no ledger instance has no key. If the list of ledger instances omits data, the data is read with
     one request per device, and the user gets a warning.
+
+    :param rows: the rows of the list of ledger instances, keyed by device.
     """
     http, org = target.http, target.required_product.org
-    rows = {_read_device_id(row): row for row in list_instances(http, org, ledger).rows}
     mine = {device: row for device, row in rows.items() if device in devices}
     bare = [device for device, row in mine.items() if not isinstance(row.get("data"), dict)]
     if bare:
@@ -202,7 +226,7 @@ def verify_members(
     :param wanted: the declared membership of each member.
     :param reports: the name of the ledger that holds the reports.
     """
-    reported = _read_instances(target, reports, wanted.keys())
+    reported = _read_data(target, reports, _list_rows(target, reports), wanted.keys())
     return {device: _read_state(reported.get(device), membership) for device, membership in wanted.items()}
 
 

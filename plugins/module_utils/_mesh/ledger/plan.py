@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
     RESERVED_GROUPS,
@@ -55,12 +56,14 @@ class Observed:
     :param instructions: the current instructions, keyed by device. A device that has no ledger instance has no key.
     :param hardware_of: the hardware of the declared devices.
     :param names: the names of the two ledgers that the backend uses.
+    :param undeclared_nodes: the instructions of undeclared devices that have a declared device as a gateway.
     """
 
     ledgers: frozenset[str]
     instructions: Mapping[str, Mapping[str, Any]] = field(repr=False)
     hardware_of: Mapping[str, Hardware] = field(default_factory=dict, repr=False)
     names: Ledgers = DEFAULT_LEDGERS
+    undeclared_nodes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,10 @@ def plan(
         created_names={"ledgers": tuple(definition["name"] for definition in missing)} if missing else {},
         removed_names={"networks": gone} if gone else {},
         refusals=tuple(_find_refusals(completed, wanted, members, observed)),
-        warnings=tuple(_find_warnings(joining, observed.hardware_of)),
+        warnings=(
+            *_find_warnings(joining, observed.hardware_of),
+            *_find_abandoned_nodes(wanted, observed.undeclared_nodes),
+        ),
         staying_gateways={
             name: sum(
                 1
@@ -205,6 +211,25 @@ def _find_warnings(members: Set[str], hardware_of: Mapping[str, Hardware]) -> It
         yield (
             f"Devices ({len(outdated)}) run a Device OS older than {LEDGERS_SINCE} and cannot read the instructions of "
             f"their network of backend ledger until they are updated: {list_names(outdated)}"
+        )
+
+
+def _find_abandoned_nodes(
+    wanted: Mapping[str, Membership | None], undeclared_nodes: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    """Yield a warning if undeclared nodes keep a gateway that leaves, or has left, their network."""
+    found = [
+        f"{node} (gateway {gateway})"
+        for node, data in sorted(undeclared_nodes.items())
+        for gateway in list_texts(data.get("gateways"))
+        if gateway in wanted and wanted[gateway] != Membership(str(data.get("network")), GATEWAY)
+    ]
+    if found:
+        one, many = "node that the manifest does not declare keeps", "nodes that the manifest does not declare keep"
+        count = format_count(len(found), one, many)
+        yield (
+            f"{count} a gateway that leaves the network: {list_names(found)}. Declare the nodes, or run their manifest "
+            "with the new list of gateways."
         )
 
 
