@@ -30,6 +30,10 @@ def mark_as_replaced(name: str, device: str) -> str:
     return f"{name} (replaced by {device})"
 
 
+MAX_REPLACED_NAME_LENGTH = MAX_NAME_LENGTH - len(mark_as_replaced("", "0" * 24))
+"""The maximum length of a name that leaves room for the mark of :func:`mark_as_replaced`, in characters."""
+
+
 def split_replaced_name(name: str) -> tuple[str, str | None]:
     """Return the original name of a device, and the id of the device that replaces it.
 

@@ -207,6 +207,21 @@ def test_gateway_is_replaced_without_a_gap(cloud: Simulator, http: RecordingHttp
     assert read_instructions(http)[OTHER]["gateways"] == [NEW]
 
 
+def test_undeclared_node_of_a_replaced_gateway_is_named(cloud: Simulator, http: RecordingHttp) -> None:
+    run(http, barn(OLD, OTHER))
+    data = barn(NEW)
+    data["devices"][0]["replaces"] = OLD
+    warnings: list[str] = []
+    assert run(http, data, warnings=warnings)["summary"]["failed"] == 0
+    expected = f"1 node that the manifest does not declare keeps a gateway that leaves the network: {OTHER}"
+    assert [warning for warning in warnings if warning.startswith(expected)] != []
+    assert f"(gateway {OLD})" in warnings[-1]
+    warnings.clear()
+    run(http, barn(NEW, OTHER), warnings=warnings)
+    assert warnings == []
+    assert read_instructions(http)[OTHER]["gateways"] == [NEW]
+
+
 @pytest.mark.parametrize("more", [{}, {"networks": {"shed": {}}}])
 def test_kept_membership_needs_a_declared_network(cloud: Simulator, http: RecordingHttp, more: dict[str, Any]) -> None:
     run(http, barn(OTHER, OLD))
@@ -362,3 +377,32 @@ def test_several_devices_of_the_name_are_refused(cloud: Simulator, http: Recordi
     with pytest.raises(ParticleError, match=f"pump: {OLD} and {OTHER}"):
         run(http, declare({"id": NEW, "replaces": "pump"}))
     assert run(http, declare({"id": NEW, "replaces": OLD}))["summary"]["changed"] == 2
+
+
+def test_device_that_another_device_replaces_is_not_mistaken(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, {**OLD_RECORD, "name": f"pump (replaced by {NEW})"})
+    with pytest.raises(ParticleError, match=f"pump: {OLD}, which is being replaced by {NEW}"):
+        run(http, declare({"id": OTHER, "replaces": "pump"}))
+    assert http.writes == []
+    assert run(http, declare({"id": OTHER, "replaces": OLD}))["summary"]["changed"] == 2
+    assert {row["name"] for row in list_members(cloud).values()} == {"pump"}
+
+
+def test_kept_name_that_another_device_declares_is_refused(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, OLD_RECORD, {"id": OTHER, "name": "well"})
+    data = declare({"id": NEW, "replaces": OLD}, {"id": OTHER, "name": "pump"})
+    with pytest.raises(ParticleError, match=r"devices\[1\] declares for another device; declare name") as caught:
+        run(http, data)
+    assert caught.value.code == "invalid_manifest"
+    assert set(http.writes) == {PING}
+    data["devices"][0]["name"] = "well"
+    assert run(http, data)["summary"]["failed"] == 0
+    assert {device: row["name"] for device, row in list_members(cloud).items()} == {NEW: "well", OTHER: "pump"}
+
+
+def test_kept_name_must_leave_room_for_its_mark(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, {**OLD_RECORD, "name": "x" * 255})
+    with pytest.raises(ParticleError, match=r"which has 255 characters\. A name that is kept has at most 216"):
+        run(http, declare({"id": NEW, "replaces": OLD}))
+    assert set(http.writes) == {PING}
+    assert run(http, declare({"id": NEW, "replaces": OLD, "name": "pump"}))["summary"]["changed"] == 2

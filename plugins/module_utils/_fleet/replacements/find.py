@@ -48,24 +48,26 @@ def find_replaced_devices(rows: Mapping[str, Row], manifest: Manifest, ids: Mapp
 
     :param rows: the rows of the product's device list, keyed by device id.
     :param ids: the known device ids of devices that are declared by a label.
-    :raises ParticleError: ``conflict`` when a record names several devices.
+    :raises ParticleError: ``conflict`` when it is not certain which device a record names.
     """
     records = [] if manifest.absent else [record for record in manifest.devices if record.replaces is not None]
     if not records:
         return {}
     index = _build_index(rows.values())
     found: dict[str, str] = {}
-    several: list[str] = []
+    uncertain: list[str] = []
     for record in records:
         own = ids.get(record.declared_by, record.id) if record.declared_by else record.id
-        candidates = _find_candidates(record, own, index)
+        named = record.replaces.device if record.replaces is not None else ""
+        candidates = _find_candidates(named, own, index)
         if len(candidates) > 1:
-            named = record.replaces.device if record.replaces is not None else ""
-            several.append(f"{named}: {' and '.join(sorted(candidates))}")
+            uncertain.append(f"{named}: {' and '.join(sorted(candidates))}")
+        elif not candidates:
+            uncertain += [f"{named}: {mark}" for mark in _describe_other_marks(named, own, index)]
         for device in candidates:
             found[record.key] = device
-    if several:
-        message = "The product has several devices that replaces may mean:\n  " + "\n  ".join(several)
+    if uncertain:
+        message = "It is not certain which device replaces means:\n  " + "\n  ".join(uncertain)
         raise ParticleError("conflict", message, hint=_HINT)
     return found
 
@@ -101,31 +103,46 @@ def _build_index(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
     return index
 
 
-def _find_candidates(record: DeviceRecord, own: str, index: Mapping[tuple[str, str], list[Row]]) -> set[str]:
-    """Return the ids of the devices, other than the device of the record itself, that the record may replace.
+def _find_candidates(named: str, own: str, index: Mapping[tuple[str, str], list[Row]]) -> set[str]:
+    """Return the ids of the devices that ``named`` may mean: an empty set, or the set of all of them.
 
-    :param own: the id of the device of the record, or its label while the id is not known.
+    :param named: the id, a label or the name of the replaced device.
+    :param own: the id of the device that replaces it, or its label while the id is not known.
     """
-    named = record.replaces.device if record.replaces is not None else ""
     if DEVICE_ID.match(named.lower()):
         return {str(row["id"]) for row in index.get(("id", named.lower()), ())} - {own}
-    found = _find_by_name(index.get(("name", normalize_text(named)), ()), own)
+    found: set[str] = set()
     for kind in LABELS:
         label = named.upper()
         alike = index.get((kind, strip_check_digit(kind, label)), ())
-        found |= {str(row["id"]) for row in alike if is_same_label(kind, str(row[kind]).upper(), label)} - {own}
-    return found
+        found |= {str(row["id"]) for row in alike if is_same_label(kind, str(row[kind]).upper(), label)}
+    return (found - {own}) | _find_by_name(_read_marks(named, index), own)
 
 
-def _find_by_name(rows: Iterable[Row], own: str) -> set[str]:
+def _find_by_name(marks: Mapping[str, str | None], own: str) -> set[str]:
     """Return the ids of the devices that have the name.
 
     A device that has given up the name to the device ``own`` is certainly meant, because an earlier run has marked it.
     If ``own`` has the name itself, it is not known whether another device is meant, or the replacement is complete and
     the other device got the name later. In this case, the result contains both.
     """
-    marks = {str(row["id"]): split_replaced_name(str(row["name"]))[1] for row in rows}
-    if marked := {device for device, mark in marks.items() if mark == own}:
-        return marked
-    named = {device for device, mark in marks.items() if mark is None}
-    return set() if named == {own} else named
+    marked = {device for device, mark in marks.items() if mark == own}
+    holders = {device for device, mark in marks.items() if mark is None}
+    return marked or (holders if holders != {own} else set())
+
+
+def _read_marks(named: str, index: Mapping[tuple[str, str], list[Row]]) -> dict[str, str | None]:
+    """Return, for each device of the name, the id of the device to which it gives up the name, or ``None``."""
+    rows = index.get(("name", normalize_text(named)), ())
+    return {str(row["id"]): split_replaced_name(str(row["name"]))[1] for row in rows}
+
+
+def _describe_other_marks(named: str, own: str, index: Mapping[tuple[str, str], list[Row]]) -> list[str]:
+    """Describe the devices that an interrupted run has begun to replace by another device than ``own``.
+
+    The result is empty if ``own`` has the name, because its replacement is complete.
+    """
+    marks = _read_marks(named, index)
+    if own in marks:
+        return []
+    return [f"{device}, which is being replaced by {mark}" for device, mark in sorted(marks.items()) if mark]

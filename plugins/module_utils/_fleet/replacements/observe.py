@@ -54,8 +54,8 @@ def warn_of_missing_devices(run: Run) -> None:
     if missing:
         count = format_count(len(missing), "device that replaces names is", "devices that replaces names are")
         run.target.warn(
-            f"{count} not in the product: {list_names(missing)}. The devices in parentheses are imported without "
-            "the values of another device. Check the spelling if you expected otherwise."
+            f"{count} not among the accepted devices of the product: {list_names(missing)}. The devices in parentheses "
+            "are imported without the values of another device. Check the spelling if you expected otherwise."
         )
 
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.names import (
+    MAX_REPLACED_NAME_LENGTH,
     mark_as_replaced,
     normalize_text,
     split_replaced_name,
@@ -71,6 +72,8 @@ def keep_replaced_values(manifest: Manifest, observed: Observed, inheritance: In
         kept = _keep_membership(_keep_values(record, replaced, observed, inheritance), replaced)
         if kept.mesh is not None and record.mesh is None:
             mistakes += _find_network_mistakes(record, replaced, kept.mesh, manifest)
+        if "name" not in record.fields and "name" in kept.fields:
+            mistakes += _find_name_mistakes(record, replaced, str(kept.fields["name"]), manifest)
         records.append(kept)
     if mistakes:
         message = "The manifest contains replacements that are impossible:\n  " + "\n  ".join(mistakes)
@@ -136,18 +139,37 @@ def _keep_membership(record: DeviceRecord, replaced: ObservedDevice) -> DeviceRe
 
 def _find_contradictions(record: DeviceRecord, replaced: ObservedDevice, manifest: Manifest) -> list[str]:
     """Return a sentence for each declaration that contradicts the removal of the replaced device."""
+    who = _describe_replacement(record, replaced)
     others = [other for other in manifest.devices if other.id == replaced.id and not other.is_removed]
     found = [
-        f"{record.key} replaces {replaced.id}, which {other.place or 'the manifest'} declares as a device to keep; "
+        f"{who}, which {other.place or 'the manifest'} declares as a device to keep; "
         "remove that record, or declare state: absent for it"
         for other in others
         if other.id != record.id
     ]
     found += [
-        f"{record.key} replaces {replaced.id}, which network {network.name} names as a gateway; remove it from gateways"
+        f"{who}, which network {network.name} names as a gateway; remove it from gateways"
         for network in manifest.networks.values()
         if replaced.id in network.gateways and not others
     ]
+    return found
+
+
+def _find_name_mistakes(record: DeviceRecord, replaced: ObservedDevice, name: str, manifest: Manifest) -> list[str]:
+    """Return a sentence for each reason why the record cannot keep the name of the replaced device."""
+    who = f"{_describe_replacement(record, replaced)} and would keep its name"
+    found = [
+        f"{who}, which {other.place or 'the manifest'} declares for another device; declare name for the device"
+        for other in manifest.devices
+        if other.id != record.id
+        and not other.is_removed
+        and normalize_text(str(other.fields.get("name", ""))) == normalize_text(name)
+    ]
+    if len(name) > MAX_REPLACED_NAME_LENGTH:
+        found.append(
+            f"{who}, which has {len(name)} characters. A name that is kept has at most {MAX_REPLACED_NAME_LENGTH}, "
+            "because the old device is renamed; declare another name for the device"
+        )
     return found
 
 
@@ -157,7 +179,7 @@ def _find_network_mistakes(
     """Return a sentence if the record cannot keep the membership of the replaced device."""
     found = find_membership({"groups": sorted(replaced.groups), **replaced.hardware.row})
     network = manifest.networks.get(membership.network)
-    who = f"{record.key} replaces {replaced.id}, which is {membership.role} of network {membership.network}"
+    who = f"{_describe_replacement(record, replaced)}, which is {membership.role} of network {membership.network}"
     if found is None:
         return []
     rules = found[0]
@@ -171,6 +193,12 @@ def _find_network_mistakes(
     if rules.needs_gateway and not network.gateways:
         return [f"{who}, but no gateway of this network is declared; declare its gateways under networks"]
     return []
+
+
+def _describe_replacement(record: DeviceRecord, replaced: ObservedDevice) -> str:
+    """Return the beginning of a sentence about a replacement, which names the record with its place."""
+    place = f" ({record.place})" if record.place else ""
+    return f"{record.key}{place} replaces {replaced.id}"
 
 
 def plan_replacement(plan: DevicePlan, record: DeviceRecord, replaced: ObservedDevice | None) -> DevicePlan:
