@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import Allowance
@@ -25,21 +25,40 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.dataset import (
     Dataset,
     Pending,
+    check_complete,
     convert_to_old_keys,
     list_tlv_secrets,
     normalize_keys,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.model import ATTACHED
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.responses import (
+    Task,
+    read_attributes,
+    read_items,
+    read_object,
+    read_objects,
+    read_tasks,
+    read_text,
 )
 
 _TIMEOUT_SECONDS = 35
 """The timeout of a request. A newer border router may take 30 seconds for a pending dataset (section 3.3)."""
 _MAX_WAIT_SECONDS = 30
+ATTACH_SECONDS = 120
+"""How long a border router may need to start, and to find its network."""
+LOST_CODES = ("unreachable", "ambiguous_write")
+"""The codes of the errors while a border router restarts: no connection, or a write without a response."""
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
 
 # The API accepts exactly these values, without parameters or lists (otbr-rest.md, section 1.1).
 _TASKS = "application/vnd.api+json"
 _JSON = "application/json"
 _TLVS = "text/plain"
-_ENDED = ("completed", "stopped", "failed")
+_NO_CONTENT = 204
+_NULL = object()
+"""The content of a response that consists of the JSON value ``null``, which is never a valid answer."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,26 +72,6 @@ class Access:
     ca_path: str | None = None
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True)
-class Task:
-    """A task of a border router.
-
-    :param status: the state, such as ``undiscovered`` or ``completed``.
-    :param result: the id of the diagnostic result; ``None`` if the task has none.
-    """
-
-    id: str
-    kind: str
-    status: str
-    attributes: Mapping[str, Any] = field(repr=False)
-    result: str | None = None
-
-    @property
-    def has_ended(self) -> bool:
-        """Return whether the state of the task does not change any more."""
-        return self.status in _ENDED
 
 
 class BorderRouter:
@@ -115,14 +114,14 @@ class BorderRouter:
 
     def _probe(self) -> bool:
         try:
-            self._get("/.well-known/thread/br-rest", "find out what the border router can do", _JSON)
+            self._get("/.well-known/thread/br-rest", "find out what the border router can do", _JSON, read_object)
         except ParticleError as error:
             if error.status != 404:
                 raise
         else:
             return True
         try:
-            self._get("/api/actions", "find out what the border router can do", "*/*")
+            self._get("/api/actions", "find out what the border router can do", "*/*", read_items)
         except ParticleError as error:
             if error.status != 404:
                 raise
@@ -131,7 +130,7 @@ class BorderRouter:
 
     def read_node(self) -> Mapping[str, Any]:
         """Return the state of the border router, with the key ``state`` (otbr-rest.md, section 2)."""
-        node = normalize_keys(self._get("/node", "read the state of the border router", _JSON))
+        node = normalize_keys(self._get("/node", "read the state of the border router", _JSON, _keep))
         if not isinstance(node, dict) or "state" not in node:
             message = f"The server at {self.url} is not an OpenThread border router."
             raise ParticleError("not_a_cloud", message, hint="Correct the url of the border router.")
@@ -139,7 +138,26 @@ class BorderRouter:
 
     def read_state(self) -> str:
         """Return ``disabled``, ``detached``, ``child``, ``router`` or ``leader``."""
-        return str(self._get("/node/state", "read the state of the border router", _JSON))
+        return self._get("/node/state", "read the state of the border router", _JSON, read_text)
+
+    def wait_for_state(self) -> str:
+        """Return the state, also if the border router is restarting and does not answer for a while."""
+        states: list[str] = []
+
+        def has_answered() -> bool:
+            try:
+                states.append(self.read_state())
+            except ParticleError as error:
+                if error.code != "unreachable":
+                    raise
+            return bool(states)
+
+        self.wait_until(has_answered, ATTACH_SECONDS)
+        return states[0] if states else self.read_state()
+
+    def wait_until_attached(self, seconds: float) -> bool:
+        """Wait until the border router is in its network. Return whether it is."""
+        return self.wait_until(lambda: self.wait_for_state() in ATTACHED, seconds)
 
     def set_enabled(self, *, is_enabled: bool) -> None:
         """Start or stop the radio network of the border router."""
@@ -150,17 +168,17 @@ class BorderRouter:
 
     def read_dataset(self) -> Dataset | None:
         """Return the dataset, or ``None`` if the border router has none."""
-        values = self._get("/node/dataset/active", "read the dataset", _JSON)
-        if values is None:
-            return None
-        dataset = Dataset(normalize_keys(values))
-        self._http.redact.add_secrets(dataset.list_secrets())
+        dataset = self._get("/node/dataset/active", "read the dataset", _JSON, _read_dataset)
+        if dataset is not None:
+            self._http.redact.add_secrets(dataset.list_secrets())
         return dataset
 
     def read_tlvs(self) -> str:
-        """Return the dataset in its binary form, in hexadecimal digits. The whole text is secret."""
-        data = self._get("/node/dataset/active", "read the dataset", _TLVS, binary=True)
-        text = bytes(data or b"").decode("ascii", errors="replace").strip()
+        """Return the dataset in its binary form, in hexadecimal digits. The whole text is secret.
+
+        :raises ParticleError: ``bad_response`` when a field is missing that every network has.
+        """
+        text = self._get("/node/dataset/active", "read the dataset", _TLVS, _read_tlvs, binary=True)
         self._http.redact.add_secrets(list_tlv_secrets(text))
         return text
 
@@ -176,13 +194,10 @@ class BorderRouter:
 
     def read_pending(self) -> Pending | None:
         """Return the changed dataset that has not taken effect yet, or ``None`` if there is none."""
-        pending = self._get("/node/dataset/pending", "read the pending dataset", _JSON)
-        if pending is None:
-            return None
-        values = normalize_keys(pending)
-        dataset = Dataset(values.get("activeDataset") or {})
-        self._http.redact.add_secrets(dataset.list_secrets())
-        return Pending(dataset, float(values.get("delay") or 0) / 1000)
+        pending = self._get("/node/dataset/pending", "read the pending dataset", _JSON, _read_pending)
+        if pending is not None:
+            self._http.redact.add_secrets(pending.dataset.list_secrets())
+        return pending
 
     def store_pending(self, tlvs: str, seconds: int, delay: float) -> None:
         """Let a changed dataset take effect on all members after a delay.
@@ -201,16 +216,25 @@ class BorderRouter:
     # --- tasks: joining, the list of devices, and diagnostics ---
 
     def post_tasks(self, kind: str, items: Sequence[Mapping[str, Any]], action: str) -> list[Task]:
-        """Start one task for each of ``items``, and return the tasks in the same order."""
+        """Start one task for each of ``items``, and return the tasks. The order of several tasks is not known.
+
+        :raises ParticleError: ``ambiguous_write`` when it is not known whether the tasks were started.
+        """
         body = {"data": [{"type": kind, "attributes": dict(attributes)} for attributes in items]}
         headers = {"Accept": _TASKS, "Content-Type": _TASKS}
         data = self._send("POST", "/api/actions", action, headers=headers, body=_encode(body))
-        return [_read_task(row) for row in _list_rows(data)]
+        try:
+            tasks = read_tasks(data)
+        except ParticleError:
+            tasks = []
+        if len(tasks) != len(items):
+            message = f"Could not {action} at border router {self.url}: the response does not tell the tasks."
+            raise ParticleError("ambiguous_write", message, hint="Run again.")
+        return tasks
 
     def list_tasks(self) -> dict[str, Task]:
         """Return all tasks of the border router, keyed by id."""
-        rows = _list_rows(self._get("/api/actions", "list the tasks", _TASKS))
-        tasks = {str(row.get("id")): _read_task(row) for row in rows}
+        tasks = {task.id: task for task in self._get("/api/actions", "list the tasks", _TASKS, read_tasks)}
         self._http.redact.add_secrets(str(task.attributes.get("pskd") or "") for task in tasks.values())
         return tasks
 
@@ -224,35 +248,33 @@ class BorderRouter:
 
     def clear_device_list(self) -> None:
         """Empty the cached list of devices. All devices stay in the network."""
-        self._delete("/api/devices", "empty the list of devices")
+        # A list that was not emptied shows devices that have left long ago, so a 404 is an error here.
+        self._send("DELETE", "/api/devices", "empty the list of devices", headers={"Accept": _TASKS})
 
     def list_devices(self) -> list[Mapping[str, Any]]:
         """Return the cached list of devices, one mapping of attributes for each device."""
-        rows = _list_rows(self._get("/api/devices", "list the devices", _TASKS))
-        return [{"type": row.get("type"), "id": row.get("id"), **(row.get("attributes") or {})} for row in rows]
+        rows = self._get("/api/devices", "list the devices", _TASKS, read_items)
+        return [{"type": row.get("type"), "id": row.get("id"), **row["attributes"]} for row in rows]
 
     def read_diagnostic(self, result: str) -> Mapping[str, Any]:
         """Return the attributes of a diagnostic result; empty if the result does not exist any more."""
         try:
-            data = self._get(f"/api/diagnostics/{result}", "read a diagnostic result", _TASKS)
+            return self._get(f"/api/diagnostics/{result}", "read a diagnostic result", _TASKS, read_attributes)
         except ParticleError as error:
             if error.status != 404:
                 raise
             return {}
-        item = data.get("data") if isinstance(data, dict) else None
-        return (item.get("attributes") or {}) if isinstance(item, dict) else {}
 
     def list_joiners(self) -> set[str]:
         """Return the EUI-64s of the devices that the border router waits for."""
-        rows = self._get("/node/commissioner/joiner", "list the joiners", _JSON)
-        joiners = [row for row in rows or [] if isinstance(row, dict)]
+        joiners = self._get("/node/commissioner/joiner", "list the joiners", _JSON, read_objects)
         self._http.redact.add_secrets(str(row.get("pskd") or "") for row in joiners)
         return {str(row.get("eui") or row.get("discerner") or "").lower() for row in joiners}
 
     def read_commissioner_state(self) -> str | None:
         """Return ``disabled``, ``petitioning`` or ``active``; ``None`` if no device can join at the border router."""
         try:
-            return str(self._get("/node/commissioner/state", "read the state of the commissioner", _JSON))
+            return self._get("/node/commissioner/state", "read the state of the commissioner", _JSON, read_text)
         except ParticleError as error:
             if error.status != 404:
                 raise
@@ -279,8 +301,13 @@ class BorderRouter:
 
     # --- requests ---
 
-    def _get(self, path: str, action: str, accept: str, *, binary: bool = False) -> Any:
-        return self._send("GET", path, action, headers={"Accept": accept}, binary=binary)
+    def _get(self, path: str, action: str, accept: str, read: Callable[[Any], T], *, binary: bool = False) -> T:
+        """Return what ``read`` finds in the data of a response. The data is ``None`` if there is no content."""
+        data = self._send("GET", path, action, headers={"Accept": accept}, binary=binary)
+        try:
+            return read(data)
+        except ParticleError as error:
+            raise self._explain(error, action) from None
 
     def _put(
         self, path: str, action: str, body: bytes, content_type: str, headers: Mapping[str, str] | None = None
@@ -309,7 +336,8 @@ class BorderRouter:
     ) -> Any:
         """Send a request and return the data of the response.
 
-        A write is never repeated blindly: the caller reads the state first (otbr-rest.md, section 13, number 7).
+        A PUT or POST is never repeated blindly: the caller reads the state first (otbr-rest.md, section 13, number 7).
+        A DELETE of a known id, or of the list of devices, can be repeated.
         """
         request = Request(
             f"{method} {path}",
@@ -319,12 +347,15 @@ class BorderRouter:
             body=body,
             binary=binary,
             private=True,
-            retry=Retry.SAFE if method == "GET" else Retry.UNSENT,
+            retry=Retry.UNSENT if method in ("PUT", "POST") else Retry.SAFE,
         )
         try:
-            return self._http.send(request).data
+            response = self._http.send(request)
         except ParticleError as error:
             raise self._explain(error, action) from None
+        if response.data is None and method == "GET" and response.status != _NO_CONTENT:
+            return _NULL
+        return response.data
 
     def _explain(self, error: ParticleError, action: str) -> ParticleError:
         """Return an error in words about a border router, instead of words about a cloud."""
@@ -340,7 +371,8 @@ class BorderRouter:
             if code == "not_a_cloud":
                 cause = f"the server is not an OpenThread border router (HTTP {status})"
         else:
-            cause = error.message.partition(": ")[2].rstrip(".") or error.message
+            cause = error.message.partition(": ")[2].rstrip(".") or error.message.rstrip(".")
+            cause = cause[:1].lower() + cause[1:]
             hint = error.hint if code in ("tls_untrusted", "ambiguous_write") else hint
         message = f"Could not {action} at border router {self.url}: {cause}."
         explained = ParticleError(code, message, hint=hint, status=status, route=error.route)
@@ -353,18 +385,29 @@ def _encode(body: Any) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode("ascii")
 
 
-def _list_rows(data: Any) -> list[dict[str, Any]]:
-    rows = data.get("data") if isinstance(data, dict) else None
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+def _keep(data: Any) -> Any:
+    return data
 
 
-def _read_task(row: Mapping[str, Any]) -> Task:
-    attributes = row.get("attributes") or {}
-    result = ((row.get("relationships") or {}).get("result") or {}).get("data") or {}
-    return Task(
-        str(row.get("id")),
-        str(row.get("type")),
-        str(attributes.get("status", "")),
-        attributes,
-        str(result["id"]) if result.get("id") else None,
-    )
+def _read_dataset(data: Any) -> Dataset | None:
+    if data is None:
+        return None
+    dataset = Dataset(normalize_keys(read_object(data)))
+    if not dataset.extended_pan_id:
+        raise ParticleError("bad_response", "The dataset has no extended PAN id.")
+    return dataset
+
+
+def _read_tlvs(data: Any) -> str:
+    text = bytes(data or b"").decode("ascii", errors="replace").strip()
+    check_complete(text)
+    return text
+
+
+def _read_pending(data: Any) -> Pending | None:
+    if data is None:
+        return None
+    values = normalize_keys(read_object(data))
+    delay = values.get("delay")
+    seconds = delay / 1000 if isinstance(delay, int | float) else 0.0
+    return Pending(Dataset(read_object(values.get("activeDataset") or {})), seconds)

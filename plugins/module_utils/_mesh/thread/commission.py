@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import MemberPending
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.client import BorderRouter, Task
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.client import LOST_CODES, BorderRouter
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.model import Joiner
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.responses import Task
 
 JOINER_TASK = "addThreadDeviceTask"
 
@@ -25,7 +26,10 @@ MAX_JOINERS = 4
 """How many devices join at the same time at most. The list of joiners can have less room."""
 
 _LISTED_SECONDS = 2.0
-"""How long a border router needs to add a device to its list of joiners."""
+"""How long a border router needs to add a device to its list of joiners while it lets devices join."""
+_FIRST_LISTED_SECONDS = 20.0
+"""How long it needs if no other device joins: it looks at its tasks after up to 10 seconds (otbr-rest.md, section 4.1),
+and must first become the commissioner of the network."""
 _MARGIN_SECONDS = 15
 """How long a task may take beyond its timeout, because the border router looks at its tasks only now and then."""
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
@@ -84,7 +88,7 @@ class Commissioner:
         try:
             self._commission_all(waiting)
         except ParticleError as error:
-            if error.code not in ("unreachable", "ambiguous_write"):
+            if error.code not in LOST_CODES:
                 raise
             for eui64 in (*self._running, *(joiner.eui64 for joiner in waiting)):
                 self._attempts[eui64] = Attempt.LOST
@@ -134,7 +138,9 @@ class Commissioner:
         end = self._router.now() + self._joiner_timeout + _MARGIN_SECONDS
         running = _Running(joiner, task.id, end)
         self._running[joiner.eui64] = running
-        if self._router.wait_until(lambda: self._is_listed(running), _LISTED_SECONDS):
+        is_first = len(self._running) == 1
+        seconds = _FIRST_LISTED_SECONDS if is_first else _LISTED_SECONDS
+        if self._router.wait_until(lambda: self._is_listed(running), seconds):
             return True
         self._stop(running)
         return False

@@ -13,7 +13,12 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
-CHANNEL, PAN_ID, NETWORK_NAME, PSKC, NETWORK_KEY, ACTIVE_TIMESTAMP = 0x00, 0x01, 0x03, 0x04, 0x05, 0x0E
+CHANNEL, PAN_ID, EXTENDED_PAN_ID, NETWORK_NAME, PSKC, NETWORK_KEY = 0x00, 0x01, 0x02, 0x03, 0x04, 0x05
+MESH_PREFIX, SECURITY_POLICY, ACTIVE_TIMESTAMP, CHANNEL_MASK = 0x07, 0x0C, 0x0E, 0x35
+_REQUIRED_TYPES = (
+    *(CHANNEL, PAN_ID, EXTENDED_PAN_ID, NETWORK_NAME, PSKC, NETWORK_KEY),
+    *(MESH_PREFIX, SECURITY_POLICY, ACTIVE_TIMESTAMP, CHANNEL_MASK),
+)
 _SECRET_TYPES = (PSKC, NETWORK_KEY)
 
 # The key of each parameter in the JSON form of a dataset (otbr-rest.md, section 3.1).
@@ -138,6 +143,18 @@ def split_tlvs(text: str) -> Iterator[tuple[int, bytes]]:
             raise ParticleError("bad_response", "The border router sent a dataset that is not complete.")
         yield data[at], data[at + 2 : end]
         at = end
+
+
+def check_complete(text: str) -> None:
+    """Check that the binary form of a dataset has all fields of a network.
+
+    A border router would fill in each missing field at random, which destroys the network (otbr-rest.md, section 3.3).
+
+    :raises ParticleError: ``bad_response`` when a field is missing.
+    """
+    found = {kind for kind, _value in split_tlvs(text)}
+    if not found.issuperset(_REQUIRED_TYPES):
+        raise ParticleError("bad_response", "The border router sent a dataset that is not complete.")
 
 
 def list_tlv_secrets(text: str) -> list[str]:

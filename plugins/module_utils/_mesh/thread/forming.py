@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.client import BorderRouter
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.client import (
+    ATTACH_SECONDS,
+    BorderRouter,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.dataset import (
     JSON_KEYS,
     change_tlvs,
@@ -20,7 +23,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.da
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.model import ATTACHED, DISABLED
 
-_ATTACH_SECONDS = 120
 _MARGIN_SECONDS = 60
 """How long a change may take beyond its delay."""
 
@@ -60,11 +62,11 @@ def start_router(router: BorderRouter) -> None:
 
     :raises ParticleError: ``device_offline`` when the border router does not attach in time.
     """
-    if router.read_state() == DISABLED:
+    if router.wait_for_state() == DISABLED:
         router.set_enabled(is_enabled=True)
-    if router.wait_until(lambda: router.read_state() in ATTACHED, _ATTACH_SECONDS):
+    if router.wait_until_attached(ATTACH_SECONDS):
         return
-    message = f"Border router {router.url} was started, but is in no network after {_ATTACH_SECONDS} seconds."
+    message = f"Border router {router.url} was started, but is in no network after {ATTACH_SECONDS} seconds."
     hint = "Check the radio of the border router and its log, and run again."
     raise ParticleError("device_offline", message, hint=hint)
 
@@ -103,8 +105,15 @@ def _store_change(router: BorderRouter, parameters: Mapping[str, Any], delay: fl
 
 
 def _stop_empty_router(router: BorderRouter) -> None:
-    """Stop a border router that has no dataset. A border router that runs does not accept a dataset."""
-    if router.read_state() != DISABLED:
+    """Stop a border router that has no dataset. A border router that runs does not accept a dataset.
+
+    :raises ParticleError: ``conflict`` when the border router is in a network all the same.
+    """
+    state = router.read_state()
+    if state in ATTACHED:
+        message = f"Border router {router.url} shows no dataset, but its state is {state}, so nothing was changed."
+        raise ParticleError("conflict", message, hint="Check the border router and its log, and run again.")
+    if state != DISABLED:
         router.set_enabled(is_enabled=False)
 
 

@@ -14,8 +14,11 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.address_map import AddressMap
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.client import BorderRouter
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.model import ATTACHED
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.client import (
+    ATTACH_SECONDS,
+    LOST_CODES,
+    BorderRouter,
+)
 
 _SMALL_NETWORK = 10
 _SHORT_REFRESH, _LONG_REFRESH = 15, 30
@@ -23,8 +26,7 @@ _REFRESHES = 5
 """How often the list is filled at most if the border router does not complete it."""
 _MARGIN_SECONDS = 15
 """How long a task may take beyond its timeout, because the border router looks at its tasks only now and then."""
-_ATTACH_SECONDS = 120
-_QUESTIONS_AT_ONCE = 20
+_QUESTIONS_AT_ONCE = 8
 _ANSWER_SECONDS = 10
 
 _IDENTITY = ("eui", "extAddress", "rloc16")
@@ -74,18 +76,27 @@ def _refresh_devices(router: BorderRouter, size: int) -> list[Mapping[str, Any]]
     """
     seconds = _SHORT_REFRESH if size <= _SMALL_NETWORK else _LONG_REFRESH
     for _unused in range(_REFRESHES):
-        if not router.wait_until(lambda: router.read_state() in ATTACHED, _ATTACH_SECONDS):
+        if not router.wait_until_attached(ATTACH_SECONDS):
             break  # the border router has restarted, and has not found its network again
-        router.clear_device_list()
-        attributes = {"maxAge": 30, "maxRetries": 3, "deviceCount": 200, "timeout": seconds}
-        (task,) = router.post_tasks("updateDeviceCollectionTask", [attributes], "update the list of devices")
-        ended = _wait_for_tasks(router, [task.id], seconds)
-        router.delete_task(task.id)
-        if ended.get(task.id) == "completed":
-            return router.list_devices()
+        try:
+            if _fill_device_list(router, seconds):
+                return router.list_devices()
+        except ParticleError as error:  # the border router may restart at this moment
+            if error.code not in LOST_CODES:
+                raise
         seconds = _LONG_REFRESH
     message = f"Border router {router.url} did not complete its list of devices."
     raise ParticleError("device_offline", message, hint="Check whether the network works, and run again.")
+
+
+def _fill_device_list(router: BorderRouter, seconds: int) -> bool:
+    """Empty and fill the list of devices. Return whether the border router has completed it."""
+    router.clear_device_list()
+    attributes = {"maxAge": 30, "maxRetries": 3, "deviceCount": 200, "timeout": seconds}
+    (task,) = router.post_tasks("updateDeviceCollectionTask", [attributes], "update the list of devices")
+    ended = _wait_for_tasks(router, [task.id], seconds)
+    router.delete_task(task.id)
+    return ended.get(task.id) == "completed"
 
 
 def _wait_for_tasks(router: BorderRouter, ids: Sequence[str], seconds: float) -> dict[str, str]:
@@ -124,7 +135,8 @@ def _find_sleeping(
     for answer in ask_devices(router, parents, _CHILDREN).values():
         for child in answer.get("children") or []:
             address = str(child.get("extAddress", "")).lower()
-            if address in missing:
+            # A parent keeps a child for minutes after its power is off. A child that is awake would have answered.
+            if address in missing and not child.get("rxOnWhenIdle"):
                 found[missing[address]] = address
     return found
 
@@ -133,21 +145,29 @@ def ask_devices(router: BorderRouter, addresses: Sequence[str], types: Sequence[
     """Ask devices diagnostic questions, and return the answers, keyed by extended address.
 
     A device that does not answer has no key. The tasks and their results are deleted.
+
+    :param types: the names of the questions. ``extAddress`` must be one of them.
     """
     answers: dict[str, Mapping[str, Any]] = {}
     for start in range(0, len(addresses), _QUESTIONS_AT_ONCE):
         asked = addresses[start : start + _QUESTIONS_AT_ONCE]
         attributes = [{"destination": address, "types": list(types), "timeout": _ANSWER_SECONDS} for address in asked]
-        tasks = router.post_tasks("getNetworkDiagnosticTask", attributes, "ask devices for their identity")
+        try:
+            tasks = router.post_tasks("getNetworkDiagnosticTask", attributes, "ask devices for their identity")
+        except ParticleError as error:
+            if error.code != "ambiguous_write":
+                raise
+            continue  # these devices count as devices that do not answer
         _wait_for_tasks(router, [task.id for task in tasks], _ANSWER_SECONDS)
         ended = router.list_tasks()
-        for address, task in zip(asked, tasks, strict=True):
+        for task in tasks:
             result = ended[task.id].result if task.id in ended else None
             answer = router.read_diagnostic(result) if result is not None else {}
+            address = str(answer.get("extAddress") or task.attributes.get("destination")).lower()
             # An address that is cut or answered by another device proves nothing.
-            if str(answer.get("extAddress", address)).lower() == address:
+            if answer and address in asked:
                 answers[address] = answer
             router.delete_task(task.id)
             if result is not None:
                 router.delete_diagnostic(result)
-    return {address: answer for address, answer in answers.items() if answer}
+    return answers

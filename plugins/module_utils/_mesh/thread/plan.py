@@ -7,6 +7,7 @@ The functions of this file send no requests.
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -302,5 +303,5 @@ def _find_warnings(networks: Mapping[str, Network], observed: Observed) -> Itera
 
 
 def _is_open(url: str) -> bool:
-    host = url.partition("://")[2].partition("/")[0].rsplit(":", 1)[0].strip("[]").lower()
-    return url.lower().startswith("http://") and host not in ("127.0.0.1", "localhost", "::1")
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1")

@@ -7,9 +7,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread import members
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.client import BorderRouter
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.members import ask_devices
 from support.counts import count
 from support.otbr import BorderRouters, running_border_routers
 from support.thread_networks import ThreadRunner, build_manifest
@@ -119,6 +123,22 @@ class TestDevicesThatDoNotJoin:
         device = find_device(runner.run(data), FIRST)
         assert (device["status"], device["mesh"]) == ("pending", "lost")
 
+    def test_member_without_power_is_not_joined_although_its_parent_lists_it(self, runner: ThreadRunner) -> None:
+        data = build_manifest(FEW, urls=runner.otbr.urls[:1])
+        runner.run(data)
+        address = runner.otbr.node(FIRST)["ext_address"]
+        runner.otbr.change_node(FIRST, powered=False)
+
+        def ask(router: BorderRouter, addresses: Any, types: Any) -> Any:
+            found = {each: dict(answer) for each, answer in ask_devices(router, addresses, types).items()}
+            for answer in found.values():
+                answer["children"] = [*answer.get("children", []), {"extAddress": address, "rxOnWhenIdle": True}]
+            return found
+
+        with mock.patch(f"{members.__name__}.ask_devices", ask):
+            device = find_device(runner.run(data), FIRST)
+        assert (device["status"], device["mesh"]) == ("pending", "lost")
+
     def test_reset_board_joins_again_under_a_new_address(self, runner: ThreadRunner) -> None:
         data = build_manifest(FEW, urls=runner.otbr.urls)
         runner.run(data)
@@ -167,6 +187,31 @@ class TestBorderRouterInItsMeasure:
         assert {device["mesh"] for device in result["devices"]} == {"joined"}
         assert {node["joins"] for node in runner.otbr.nodes()} == {1}
         assert list_network_writes(runner.otbr)["PUT /node/dataset/active"] == 1
+
+    def test_border_router_that_is_away_for_a_minute_is_awaited(self, runner: ThreadRunner) -> None:
+        def stop_and_start() -> None:
+            if 40 < runner.now < 100:
+                runner.otbr.change_router("router1", running=False)
+            elif runner.now > 100:
+                runner.before_wait = lambda: None
+                runner.otbr.change_router("router1", running=True)
+
+        runner.before_wait = stop_and_start
+        result = runner.run(build_manifest(SIX, urls=runner.otbr.urls[:1]))
+        assert runner.now > 100
+        assert {device["mesh"] for device in result["devices"]} == {"joined"}, result
+
+    def test_first_device_is_awaited_while_the_commissioner_starts(self, runner: ThreadRunner) -> None:
+        list_joiners = BorderRouter.list_joiners
+        first: list[float] = []
+
+        def list_late(router: BorderRouter) -> set[str]:
+            first.append(runner.now)
+            return list_joiners(router) if runner.now > first[0] + 4 else set()
+
+        with mock.patch.object(BorderRouter, "list_joiners", list_late):
+            result = runner.run(build_manifest(SIX, urls=runner.otbr.urls[:1]))
+        assert {device["mesh"] for device in result["devices"]} == {"joined"}, result
 
     def test_time_limit_of_all_devices_leaves_the_others_pending(self, runner: ThreadRunner) -> None:
         runner.otbr.change_node("*", powered=False)
