@@ -58,8 +58,8 @@ class ParticleAction(ActionBase):
     SPEC: ClassVar[Mapping[str, Any]]
 
     CONNECTS: ClassVar[bool] = True
-    """Whether the action connects to a cloud. Otherwise, it has no connection options, and ignores those of
-    ``module_defaults``."""
+    """Whether the action connects to a cloud. Otherwise, it has no connection options, ignores those of
+    ``module_defaults`` and of the environment, and returns nothing about a cloud."""
 
     _requires_connection = False
     _supports_check_mode = True
@@ -110,12 +110,19 @@ class ParticleAction(ActionBase):
             bool(self._task.check_mode),
             display.warning,
             display.v,
-            environment=build_environment(self._task.environment, self._templar.template),
+            environment=self._build_environment(),
             deprecate=_show_deprecation,
             diff_mode=bool(self._task.diff),
             is_verbose=display.verbosity > 0,
         )
-        return {**result, **carry_out_work(task, self.work)}
+        done = carry_out_work(task, self.work)
+        hidden = () if self.CONNECTS else ("credentials_source", "cloud")
+        return {**result, **{name: value for name, value in done.items() if name not in hidden}}
+
+    def _build_environment(self) -> dict[str, str]:
+        """Return the environment variables of the task."""
+        found = build_environment(self._task.environment, self._templar.template)
+        return {name: value for name, value in found.items() if self.CONNECTS or not name.startswith("PARTICLE_")}
 
     def can_show_progress(self, task: Task) -> bool:
         """Return whether a task with the option ``progress`` may show its progress.

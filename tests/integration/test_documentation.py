@@ -145,7 +145,7 @@ def test_every_module_that_connects_has_the_shared_options() -> None:
     shared = build_shared_spec()
     for module in MODULES:
         spec = importlib.import_module(f"ansible_collections.meshfleet.particle.plugins.modules.{module}").SPEC
-        connects = module != "fleet_outcome"
+        connects = module not in ("fleet_outcome", "thread_network", "thread_network_info")
         assert (shared.items() <= spec.items(), shared.keys().isdisjoint(spec)) == (connects, not connects)
     assert all(shared[name]["no_log"] for name in SECRETS)
 

@@ -31,6 +31,8 @@ WITHOUT_DEVICES = {
     *("access_token", "access_token_info", "auth_doctor"),
     *("product", "product_info", "device_group", "firmware", "firmware_info", "integration", "ledger", "secret"),
     *("api_request", "api_user", "product_environment", "publish_event", "sim"),
+    # The boards of a Thread network have no device id.
+    *("thread_network", "thread_network_info"),
 }
 # The outcomes that this module assigns to the hosts are already in the result of `fleet`.
 REPEATS_DEVICES = {"fleet_outcome"}

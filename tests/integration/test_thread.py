@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.otbr import running_border_routers
+from support.playbooks import PlaybookRun, run_playbook
 from support.plays import TASK, run_task
 from support.thread_networks import KEY, build_manifest
 
@@ -21,6 +23,7 @@ NO_ROUTER = (
     "nodes: objects with the keys eui64 and pskd"
 )
 WRONG = "WR0NGKEY"
+ONE_NETWORK = ("thread_network", "thread_network_info")
 
 
 def write_manifest(folder: Path, data: dict[str, Any]) -> str:
@@ -29,6 +32,20 @@ def write_manifest(folder: Path, data: dict[str, Any]) -> str:
     path.write_text(json.dumps(data), encoding="utf-8")
     path.chmod(0o600)
     return str(path)
+
+
+def run_one_network(urls: Sequence[str], keys: Mapping[str, str]) -> PlaybookRun:
+    """Run the modules for one network, where the login and the URL of the Particle cloud cannot be used."""
+    network = {"name": "barn", "border_routers": [{"url": url} for url in urls]}
+    members = [{"eui64": eui64, "joiner": pskd} for eui64, pskd in keys.items()]
+    form = {**network, "parameters": {"network_key": KEY}, "members": members, "joiner_timeout": 60}
+    tasks = [
+        {"name": module, f"meshfleet.particle.{module}": options}
+        for module, options in zip(ONE_NETWORK, (form, network), strict=True)
+    ]
+    defaults = {"group/meshfleet.particle.particle": {"api_url": "no url", "access_token": "no token"}}
+    play = {"hosts": "localhost", "gather_facts": False, "module_defaults": defaults, "tasks": tasks}
+    return run_playbook([play], env={"PARTICLE_API_URL": "no url"}, args=["-vvvv", "--diff"]).succeeded()
 
 
 def test_playbook_without_an_account_forms_a_network_and_shows_no_key(tmp_path: Path) -> None:
@@ -49,6 +66,11 @@ def test_playbook_without_an_account_forms_a_network_and_shows_no_key(tmp_path: 
         runs.append(run_task("device_info", listing, {}, "-vvvv"))
         listed = runs[-1].succeeded().result(TASK)["devices"]
         assert [device["mesh"]["state"] for device in listed] == ["joined", "joined"]
+        runs.append(run_one_network(otbr.urls, {**keys, first: WRONG}))
+        formed, shown = (runs[-1].result(module) for module in ONE_NETWORK)
+        assert (formed["summary"]["ok"], formed["summary"]["pending"]) == (2, 1)
+        assert [member["state"] for member in shown["members"]] == ["joined", "joined"]
+        assert not {"cloud", "credentials_source"} & (formed.keys() | shown.keys())
         secrets = [KEY, KEY.upper(), WRONG, *keys.values(), *(row["dataset"]["pskc"] for row in otbr.routers())]
         assert [secret for secret in secrets for run in runs if secret in run.output or secret in repr(run)] == []
 

@@ -20,6 +20,7 @@ REQUIRED_OPTIONS: dict[str, dict[str, object]] = {
     "device_call": {"function": "led"},
     "fleet_outcome": {"fleet": {}},
     "product": {"product": "field-logger", "definition": {}},
+    "thread_network": {"name": "barn", "border_routers": [{"url": "http://127.0.0.1:8081"}]},
 }
 
 

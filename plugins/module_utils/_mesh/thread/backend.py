@@ -35,7 +35,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.co
     explain_attempt,
     find_joiner_tasks,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.dataset import JSON_KEYS
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.dataset import JSON_KEYS, Dataset
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.forming import (
     change_network,
     extend_network,
@@ -57,7 +57,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.mo
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.plan import find_identity, plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.rules import read_networks
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.topology import list_rows
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.topology import (
+    NetworkView,
+    describe_router,
+    list_places,
+    list_rows,
+)
 
 _FRESH_SECONDS = 30.0
 """How long a list of members may be used again in the same run, if nothing was written meanwhile."""
@@ -257,18 +262,43 @@ class ThreadBackend:
         return [row for network in read_networks(self._options) for row in self._list_network(network)]
 
     def _list_network(self, network: Network) -> Iterable[Mapping[str, Any]]:
+        view = self.read_network(network)
+        if view.dataset is None:
+            message = f"No border router of network {network.name} is in a network and can list its members."
+            raise ParticleError("not_found", message, hint="Form the network with module fleet first.")
+        return list_rows(network.name, view)
+
+    def read_network(self, network: Network) -> NetworkView:
+        """Read the state of the border routers of a network, and list its members with their parents and links.
+
+        :raises ParticleError: ``unreachable`` when no border router answers.
+        """
         accesses = [_read_access(router) for router in network.extra["border_routers"]]
         routers = [BorderRouter(access, self._redact, clock=self._clock) for access in accesses]
         self._routers.update({router.url: router for router in routers})
-        nodes = {router.url: router.read_node() for router in routers if router.has_tasks()}
-        running = next((one for one in routers if one.url in nodes and nodes[one.url]["state"] in ATTACHED), None)
-        dataset = running.read_dataset() if running is not None else None
-        if running is None or dataset is None:
-            message = f"No border router of network {network.name} is in a network and can list its members."
-            raise ParticleError("not_found", message, hint="Form the network with module fleet first.")
-        known = AddressMap.open(self._environment, dataset.extended_pan_id)
-        addresses = {str(node.get("extAddress", "")).lower() for node in nodes.values()}
-        return list_rows(network.name, running, dataset, known, [router.url for router in routers], addresses)
+        rows, errors = [], []
+        running: tuple[BorderRouter, Dataset] | None = None
+        for router in routers:
+            try:
+                node, dataset = router.read_node(), router.read_dataset()
+                can_list = dataset is not None and node["state"] in ATTACHED and router.has_tasks()
+            except ParticleError as error:
+                if error.code != "unreachable":
+                    raise
+                errors.append(error)
+                rows.append(describe_router(router.url, error=error.message))
+                continue
+            rows.append(describe_router(router.url, node, dataset))
+            if running is None and dataset is not None and can_list:
+                running = (router, dataset)
+        if len(errors) == len(routers):
+            raise errors[0]
+        if running is None:
+            return NetworkView(tuple(rows))
+        first, found = running
+        known = AddressMap.open(self._environment, found.extended_pan_id)
+        addresses = {row["address"] for row in rows if row["address"]}
+        return NetworkView(tuple(rows), found.show(), tuple(list_places(first, known, addresses)))
 
     def close(self) -> None:
         """Close the sessions with the border routers."""

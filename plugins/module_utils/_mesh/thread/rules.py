@@ -48,19 +48,21 @@ _SECONDS = {"joiner_timeout": (10, 3600), "commissioning_timeout": (10, _DAY), "
 """The network keys that hold a number of seconds, with the smallest and the largest valid number."""
 
 
-_ROUTER_SPEC: Mapping[str, Any] = {
+ROUTER_SPEC: Mapping[str, Any] = {
     "url": {"type": "str", "required": True},
     "ca_path": {"type": "str"},
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
 }
+"""The argument spec of one border router."""
+
 _NETWORKS_SPEC: Mapping[str, Any] = {
     "type": "list",
     "elements": "dict",
     "default": [],
     "options": {
         "name": {"type": "str", "required": True},
-        "border_routers": {"type": "list", "elements": "dict", "required": True, "options": _ROUTER_SPEC},
+        "border_routers": {"type": "list", "elements": "dict", "required": True, "options": ROUTER_SPEC},
     },
 }
 """The argument spec of the option that names the networks whose members are listed."""
@@ -109,7 +111,7 @@ class ThreadRules(Rules):
         routers = []
         items = reader.read_list(value, place)
         for index, item in enumerate(items):
-            router = reader.read_mapping(item, (*place, index), tuple(_ROUTER_SPEC))
+            router = reader.read_mapping(item, (*place, index), tuple(ROUTER_SPEC))
             if "url" not in router and isinstance(item, Mapping):
                 reader.add_mistake((*place, index), "has no url")
             url = read_url(reader, router["url"], (*place, index, "url")) if "url" in router else None
@@ -184,13 +186,36 @@ def read_networks(options: Mapping[str, Any]) -> list[Network]:
     :raises ParticleError: ``invalid_option`` when the option is not valid. The message contains all mistakes.
     """
     reader = ValueReader(format_place)
-    networks = []
-    for index, item in enumerate(options.get("thread_networks") or []):
-        place: Place = ("thread_networks", index)
-        THREAD.check_name(reader, item["name"], (*place, "name"))
-        routers = [{key: value for key, value in one.items() if value is not None} for one in item["border_routers"]]
-        extra = THREAD.read_network(reader, {"border_routers": routers}, place)
-        networks.append(Network(item["name"], (), backend=THREAD.name, extra=extra))
+    networks = [
+        _read_network(reader, item["name"], item["border_routers"], ("thread_networks", index))
+        for index, item in enumerate(options.get("thread_networks") or [])
+    ]
+    _raise_mistakes(reader)
+    return networks
+
+
+def read_network(name: str, routers: Sequence[Mapping[str, Any]]) -> Network:
+    """Return the network that the options ``name`` and ``border_routers`` of a module name.
+
+    :raises ParticleError: ``invalid_option`` when an option is not valid. The message contains all mistakes.
+    """
+    reader = ValueReader(lambda place: format_place(place) if place else "the task")
+    network = _read_network(reader, name, routers, ())
+    _raise_mistakes(reader)
+    return network
+
+
+def list_given_routers(routers: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the border routers in an option of a module without the keys that are not set."""
+    return [{key: value for key, value in router.items() if value is not None} for router in routers]
+
+
+def _read_network(reader: ValueReader, name: str, routers: Iterable[Mapping[str, Any]], place: Place) -> Network:
+    THREAD.check_name(reader, name, (*place, "name"))
+    extra = THREAD.read_network(reader, {"border_routers": list_given_routers(routers)}, place)
+    return Network(name, (), backend=THREAD.name, extra=extra)
+
+
+def _raise_mistakes(reader: ValueReader) -> None:
     if reader.mistakes:
         raise ParticleError("invalid_option", f"{'; '.join(reader.mistakes)}.")
-    return networks

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import JOINED, LOST
@@ -19,37 +20,77 @@ _CHILD_BITS = 0x1FF
 """The part of the address RLOC16 that numbers the children of one parent (otbr-rest.md, section 4.4)."""
 
 
-def list_rows(
-    name: str, router: BorderRouter, dataset: Dataset, known: AddressMap, urls: Sequence[str], routers: set[str]
-) -> Iterator[dict[str, Any]]:
-    """Yield one row for each member of a network, and for each device that was a member in an earlier run.
+@dataclass(frozen=True)
+class NetworkView:
+    """The state of one Thread network, without its keys.
+
+    :param routers: one mapping for each border router: ``url``, ``state``, ``address``, ``extended_pan_id`` and
+        ``error``, the reason why the border router does not answer.
+    :param dataset: the settings of the network; ``None`` if no border router is in a network and can list members.
+    :param members: one mapping for each member, and for each device that was a member in an earlier run.
+    """
+
+    routers: tuple[Mapping[str, Any], ...]
+    dataset: Mapping[str, Any] | None = None
+    members: tuple[Mapping[str, Any], ...] = ()
+
+
+def describe_router(
+    url: str, node: Mapping[str, Any] | None = None, dataset: Dataset | None = None, error: str | None = None
+) -> dict[str, Any]:
+    """Return one item of :attr:`NetworkView.routers`.
+
+    :param node: the state that the border router shows; ``None`` if it does not answer.
+    """
+    node = node or {}
+    return {
+        "url": url,
+        "state": node.get("state"),
+        "address": str(node.get("extAddress") or "").lower() or None,
+        "extended_pan_id": dataset.extended_pan_id if dataset is not None else None,
+        "error": error,
+    }
+
+
+def list_rows(name: str, view: NetworkView) -> Iterator[dict[str, Any]]:
+    """Yield one row for each member of a network, with the same keys as in the device lists of the cloud.
 
     :param name: the name of the network in manifests.
-    :param urls: the URLs of all border routers of the network.
+    """
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    shared = {**(view.dataset or {}), "network": name, "border_routers": [router["url"] for router in view.routers]}
+    for member in view.members:
+        is_member = member["state"] == JOINED
+        place = {key: value for key, value in member.items() if key != "eui64"}
+        yield {
+            "eui64": member["eui64"],
+            "online": is_member,
+            "last_heard": now if is_member else None,
+            "thread": {**shared, **place},
+        }
+
+
+def list_places(router: BorderRouter, known: AddressMap, routers: set[str]) -> Iterator[dict[str, Any]]:
+    """Yield the place of each member in the network, and of each device that was a member in an earlier run.
+
+    :param router: the border router that lists the members.
     :param routers: the extended addresses of the border routers, which are not listed as members.
     """
     members = find_members(router, known, known.known)
     eui64_of = {address: eui64 for eui64, address in members.addresses.items()}
     parents = [address for address in eui64_of if eui64_of[address] not in members.asleep]
     links = _read_links(ask_devices(router, sorted({*parents, *routers}), _NEIGHBORS), eui64_of)
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    shared = {**dataset.show(), "network": name, "border_routers": list(urls)}
     of_routers = {eui64 for address in routers if (eui64 := known.find_eui64(address)) is not None}
     for eui64 in sorted((known.known | members.addresses.keys()) - of_routers):
         address = members.addresses.get(eui64)
         is_member = address is not None and address not in routers
-        link = links.get(address or "", {})
-        own = {
+        yield {
+            "eui64": eui64,
             "address": address,
             "state": JOINED if is_member else LOST,
             "asleep": eui64 in members.asleep,
             **_NO_LINK,
-        }
-        yield {
-            "eui64": eui64,
-            "online": is_member,
-            "last_heard": now if is_member else None,
-            "thread": {**shared, **own, **link},
+            **links.get(address or "", {}),
         }
 
 
