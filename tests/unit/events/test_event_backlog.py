@@ -9,6 +9,7 @@ import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -165,6 +166,26 @@ def test_stream_is_not_lost_while_the_rules_are_slow() -> None:
                     source.clock.turn(PAUSE)
 
     run_async(story())
+
+
+def test_gap_begins_at_the_last_byte_although_reading_paused() -> None:
+    async def story() -> tuple[float, float]:
+        clock = TurnedClock()
+        body = asyncio.StreamReader()
+        outbox = SOURCE.Outbox(asyncio.Queue(1), clock)
+        await fill(outbox, 0, SOURCE.MAX_WAITING // 2)
+        content = SimpleNamespace(readany=lambda: body.read(65_536))
+        stream = SOURCE.Stream(SimpleNamespace(content=content, close=lambda: None), outbox, clock)
+        # given a stream that breaks while the source does not read it
+        body.feed_data(b":ok\n\n")
+        await clock.wait_for_bound(PAUSE)
+        body.feed_eof()
+        clock.turn(PAUSE)
+        await wait_until(stream.reading.done)
+        await stream.close()
+        return clock.now() - stream.last_byte_at, stream.resumed_at - stream.heard_at
+
+    assert run_async(story()) == (PAUSE, PAUSE)
 
 
 def test_events_wait_for_the_device_list_of_a_gap() -> None:

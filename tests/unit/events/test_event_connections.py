@@ -283,6 +283,13 @@ def test_source_run_alone_says_in_one_line_why_it_ends(scripted_cloud: ScriptedC
     assert TOKEN not in done.stderr
 
 
+@pytest.mark.parametrize("argument", ["--help", "field-logger"])
+def test_source_run_alone_explains_its_arguments(argument: str) -> None:
+    done = run_alone({"PARTICLE_ACCESS_TOKEN": TOKEN}, argument)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Usage: events.py [OPTION=VALUE ...], for example: events.py product=field-logger\n"
+
+
 def test_source_run_alone_prints_events_as_lines_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     event = SOURCE.build_event("reading", '{"data": "1"}')
     asyncio.run(SOURCE.PrintingQueue().put(event))

@@ -244,6 +244,7 @@ def test_all_mistakes_in_the_arguments_are_reported_at_once() -> None:
         "silence": 5,
         "max_backoff": "soon",
         "catch_up": "maybe",
+        "ca_path": "~no-such-user/ca.pem",
         "produkt": "field-logger",
         "access_token": "two words",
         "password": "secret",
@@ -251,7 +252,7 @@ def test_all_mistakes_in_the_arguments_are_reported_at_once() -> None:
     with pytest.raises(ValueError, match="not valid") as caught:
         SOURCE.read_settings(args)
     text = str(caught.value)
-    for name in ("api_url", "device", "silence", "max_backoff", "catch_up", "produkt", "access_token"):
+    for name in ("api_url", "device", "silence", "max_backoff", "catch_up", "ca_path", "produkt", "access_token"):
         assert f"{name} " in text
     assert "access_token cannot be combined with password" in text
     assert "password needs username" in text
@@ -346,3 +347,18 @@ def test_replaced_token_of_the_file_is_used_once(scripted_cloud: ScriptedCloud, 
     run_async(story())
     assert [seen.headers["Authorization"] for seen in scripted_cloud.requests] == ["Bearer old"] * 2
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_token_replaced_during_a_refused_request_is_used(tmp_path: Path) -> None:
+    async def story() -> str | None:
+        path = write_token_file(tmp_path, {"api_url": "https://cloud.example.com", "access_token": "old"})
+        settings = SOURCE.Settings(api_url="https://cloud.example.com", token_file=str(path))
+        tokens = SOURCE.TokenFile(settings, SOURCE.Clock(), SOURCE.Redactor())
+        refused = await tokens.get()
+        # given a file that was replaced, and read for another request, before the cloud refused the old access token
+        write_token_file(tmp_path, {"api_url": "https://cloud.example.com", "access_token": "new"})
+        await tokens.get()
+        token: str | None = await tokens.replace(refused)
+        return token
+
+    assert run_async(story()) == "new"

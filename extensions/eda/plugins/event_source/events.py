@@ -410,6 +410,15 @@ def read_text(value: object) -> str:
     return str(value)
 
 
+def read_path(value: object) -> str:
+    """Return the path of a file, in which ``~`` is replaced by the home folder."""
+    try:
+        return str(Path(read_text(value)).expanduser())
+    except RuntimeError:
+        message = f"begins with a home folder that does not exist, got {value!r}"
+        raise ValueError(message) from None
+
+
 def read_url(value: object) -> str:
     """Return the URL of a cloud without a slash at its end."""
     text = read_text(value).strip().rstrip("/")
@@ -504,7 +513,7 @@ def read_bool(value: object) -> bool:
 READERS: dict[str, Callable[[object], Any]] = {
     "api_url": read_url,
     "access_token": read_token,
-    "token_file": read_text,
+    "token_file": read_path,
     "username": read_text,
     "password": read_secret,
     "otp_secret": read_otp_secret,
@@ -516,7 +525,7 @@ READERS: dict[str, Callable[[object], Any]] = {
     "max_backoff": read_seconds(MIN_MAX_BACKOFF),
     "catch_up": read_bool,
     "validate_certs": read_bool,
-    "ca_path": read_text,
+    "ca_path": read_path,
 }
 """The functions that check the arguments, keyed by argument."""
 
@@ -918,10 +927,9 @@ def build_tls(settings: Settings) -> ssl.SSLContext | bool:
     if settings.ca_path is None:
         return True
     try:
-        path = Path(settings.ca_path).expanduser()
-        if path.is_dir():
-            return ssl.create_default_context(capath=str(path))
-        return ssl.create_default_context(cafile=str(path))
+        if Path(settings.ca_path).is_dir():
+            return ssl.create_default_context(capath=settings.ca_path)
+        return ssl.create_default_context(cafile=settings.ca_path)
     except OSError as error:
         message = f"ca_path {settings.ca_path} cannot be read: {error.strerror or 'it contains no certificate'}."
         raise EventsError(message) from None
@@ -966,7 +974,7 @@ class Tokens:
         """Return the current access token. Log in if there is none."""
         return self._given
 
-    async def replace(self) -> str | None:
+    async def replace(self, refused: str) -> str | None:
         """Return an access token instead of the refused one, or ``None`` if there is no other."""
         return None
 
@@ -985,7 +993,7 @@ class TokenFile(Tokens):
 
     def __init__(self, settings: Settings, clock: Clock, redact: Redactor) -> None:
         super().__init__()
-        self._path = Path(settings.token_file or "").expanduser()
+        self._path = Path(settings.token_file or "")
         self._api_url = settings.api_url
         self._clock = clock
         self._redact = redact
@@ -1008,13 +1016,12 @@ class TokenFile(Tokens):
                 "meshfleet.particle.access_token and its option token_file."
             )
             raise EventsError(message)
-        self._given = max(found)[1]
-        self._redact.add_secret(self._given)
-        return self._given
+        token = max(found)[1]
+        self._redact.add_secret(token)
+        return token
 
-    async def replace(self) -> str | None:
+    async def replace(self, refused: str) -> str | None:
         """Return the access token of the file, if another program has replaced the refused one."""
-        refused = self._given
         token = await self.get()
         return None if token == refused else token
 
@@ -1080,7 +1087,7 @@ class Login(Tokens):
         """Return the current access token. Log in if there is none."""
         return self._token or await self._obtain()
 
-    async def replace(self) -> str | None:
+    async def replace(self, refused: str) -> str | None:
         """Log in again after the cloud has refused the current access token."""
         LOG.warning("The cloud no longer accepts the access token of the event source; logging in again.")
         return await self._obtain()
@@ -1465,6 +1472,7 @@ class Stream:
     :ivar opened_at: when the stream was opened, in seconds since 1970.
     :ivar last_byte_at: when the last byte arrived, in seconds since 1970.
     :ivar heard_at: when the last byte arrived, in seconds of ``Clock.monotonic``.
+    :ivar resumed_at: when reading was continued after a pause, in seconds of ``Clock.monotonic``.
     :ivar reading: the task, which ends with a ``StreamLostError``.
     """
 
@@ -1483,7 +1491,7 @@ class Stream:
         self._clock = clock
         self._held: list[Event] | None = [] if hold else None
         self.opened_at = self.last_byte_at = clock.now()
-        self.opened = self.heard_at = clock.monotonic()
+        self.opened = self.heard_at = self.resumed_at = clock.monotonic()
         self.reading = asyncio.ensure_future(self._read())
 
     async def _read(self) -> None:
@@ -1497,11 +1505,11 @@ class Stream:
             if not chunk:
                 cause = "the cloud closed the stream"
                 raise StreamLostError(cause)
-            self._note_byte()
+            self.last_byte_at, self.heard_at = self._clock.now(), self._clock.monotonic()
             for event in parser.feed(chunk):
                 self._pass_on(event)
             await self._outbox.wait_for_room()
-            self._note_byte()
+            self.resumed_at = self._clock.monotonic()
 
     def _pass_on(self, event: Event) -> None:
         if self._prefix and not event["particle"]["name"].startswith(self._prefix):
@@ -1510,9 +1518,6 @@ class Stream:
             self._outbox.add_event(event)
         else:
             self._held.append(event)
-
-    def _note_byte(self) -> None:
-        self.last_byte_at, self.heard_at = self._clock.now(), self._clock.monotonic()
 
     def release(self) -> None:
         """Pass on the events that were held, and hold no more events."""
@@ -1607,7 +1612,7 @@ class Source:
         try:
             response = await self._cloud.open_stream(token)
         except TokenRefusedError:
-            other = await self._tokens.replace()
+            other = await self._tokens.replace(token)
             if other is None:
                 raise
             response = await self._cloud.open_stream(other)
@@ -1621,7 +1626,7 @@ class Source:
         """
         while self._stream is not None:
             now = self._clock.monotonic()
-            deaf_at = self._stream.heard_at + self._settings.silence
+            deaf_at = max(self._stream.heard_at, self._stream.resumed_at) + self._settings.silence
             if self._stream.reading.done():
                 self._stream.reading.result()
             if now >= deaf_at:
@@ -1782,6 +1787,9 @@ def print_events(arguments: list[str]) -> int:
     Credentials come from the environment variables PARTICLE_ACCESS_TOKEN, PARTICLE_TOKEN_FILE, PARTICLE_USERNAME,
     PARTICLE_PASSWORD and PARTICLE_OTP_SECRET, because other users can see the arguments of a program.
     """
+    if not all("=" in argument for argument in arguments):
+        sys.stderr.write("Usage: events.py [OPTION=VALUE ...], for example: events.py product=field-logger\n")
+        return 2
     names = ("api_url", "access_token", "token_file", "username", "password", "otp_secret")
     given = {name: os.environ.get(f"PARTICLE_{name.upper()}", "") for name in names}
     given |= dict(argument.partition("=")[::2] for argument in arguments)
