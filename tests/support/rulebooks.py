@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,10 +94,12 @@ def running_rulebook(
     argv = [program_path("ansible-rulebook")]
     for option, content in (("rulebook", rulebook), ("inventory", _INVENTORY), ("vars", variables or {})):
         argv += [f"--{option}", content if isinstance(content, str) else write_private(home / f"{option}.yml", content)]
-    folders = {"XDG_RUNTIME_DIR": str(home), "XDG_CACHE_HOME": str(home), "TMPDIR": str(home)}
-    environment = ansible_environment(home, {**folders, **(env or {})})
-    with running([*argv, *args], cwd=home, env=environment) as process:
-        yield RulebookRun(process)
+    # Ansible creates sockets in TMPDIR, whose paths must be short.
+    with tempfile.TemporaryDirectory() as short:
+        folders = {"XDG_RUNTIME_DIR": str(home), "XDG_CACHE_HOME": str(home), "TMPDIR": short}
+        environment = ansible_environment(home, {**folders, **(env or {})})
+        with running([*argv, *args], cwd=home, env=environment) as process:
+            yield RulebookRun(process)
 
 
 def write_private(path: Path, content: Any) -> str:
