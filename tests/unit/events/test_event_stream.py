@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from support.counts import count
 from support.event_cloud import SILENCE, add_to_product, running_cloud, to_seconds
-from support.event_source import run_async, wait_until
+from support.event_source import SOURCE, run_async, wait_until
 from support.simulator import PRODUCT_ID, Simulator
 
 
@@ -105,6 +106,12 @@ def test_cut_stream_is_reopened_and_reported_as_a_gap(simulator: Simulator) -> N
             assert 1 <= seconds <= 2
 
     run_async(story())
+
+
+def test_clock_counts_while_the_machine_is_suspended(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {time.CLOCK_MONOTONIC: 60.0, time.CLOCK_BOOTTIME: 3600.0}
+    monkeypatch.setattr(time, "clock_gettime", seconds.__getitem__)
+    assert SOURCE.Clock().monotonic() == 3600.0
 
 
 def test_silent_stream_counts_as_lost(simulator: Simulator) -> None:
