@@ -557,7 +557,7 @@ device:
         - V(changed) means that the device was changed. In check mode, it means that the device would be changed.
         - V(failed) means that an error occurred, which RV(device.error) describes.
         - V(pending) means that the device is not in its declared state yet, but has not failed. For example, the run
-          ended early, or the device has not joined its network yet.
+          ended early, or the device has not joined or left its network yet.
         - The task does not fail because of a V(pending) device. If the run ended early, RV(error) contains the reason.
       type: str
       returned: always

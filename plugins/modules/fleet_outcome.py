@@ -109,7 +109,7 @@ outcome:
         - V(changed) means that the device was changed. In check mode, it means that the device would be changed.
         - V(failed) means that an error occurred, which RV(outcome.error) describes.
         - V(pending) means that the device is not in its declared state yet, but has not failed. For example, the run
-          ended early, or the device has not joined its network yet.
+          ended early, or the device has not joined or left its network yet.
         - The host does not fail because of a V(pending) device. If the run ended early, RV(outcome.run_error) contains
           the reason.
       type: str

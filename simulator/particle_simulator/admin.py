@@ -16,6 +16,7 @@ from particle_simulator.device_ledgers import read_device_ledger, write_device_l
 from particle_simulator.errors import Refusal, bad_request, plain_error
 from particle_simulator.firmware_files import build_firmware_file, read_firmware_file
 from particle_simulator.firmware_updates import set_update_ending
+from particle_simulator.mesh_firmware import FIRMWARE_KINDS
 from particle_simulator.messages import Reply, json_reply, refusal_reply
 from particle_simulator.model import Device, Product, format_time
 from particle_simulator.resources import MAX_VERSION, MIN_VERSION, Firmware, is_version
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from particle_simulator.simulation import Simulation
 
 ALL_DEVICES = "*"
-MESH_FIRMWARE = ("simulated", "external")
 MAX_ADVANCE_SECONDS = 100 * 365 * 86400.0
 
 
@@ -205,11 +205,11 @@ def _make_update_change(world: World, value: Any) -> Callable[[Device], None]:
 def _make_mesh_firmware_change(world: World, value: Any) -> Callable[[Device], None]:
     """Build the function that applies the value of the key `mesh_firmware`.
 
-    The mesh firmware of a device is simulated, or a program outside the simulator.
+    The mesh firmware of a device is simulated, in its present or its old form, or a program outside the simulator.
     """
-    if value not in MESH_FIRMWARE:
-        raise bad_request(f"mesh_firmware must be one of {', '.join(MESH_FIRMWARE)}")
-    return lambda device: setattr(device, "has_external_mesh_firmware", value == "external")
+    if value not in FIRMWARE_KINDS:
+        raise bad_request(f"mesh_firmware must be one of {', '.join(FIRMWARE_KINDS)}")
+    return lambda device: setattr(device, "mesh_firmware", value)
 
 
 _DEVICE_CHANGES: dict[str, Callable[[World, Any], Callable[[Device], None]]] = {

@@ -3,8 +3,11 @@
 """Mesh firmware of virtual devices: devices read the ledger `mesh` and report in the ledger `mesh-status`.
 
 Reports of simulated members are not stored. When a client reads a report, the simulator computes the report from the
-instances of the ledger `mesh`, the power of the devices and the clock. A report is therefore never out of date. A
-report disappears when the instance of the device in the ledger `mesh` is deleted.
+instances of the ledger `mesh`, the power of the devices and the clock. A report is therefore never out of date.
+
+Members follow version 1 of the mesh contract: a member leaves its network when its instance says `network: null`, and
+then reports `left`. A device does not see that its instance is deleted (device-ledger-api.md, section 5), so its last
+report stays. Members with old mesh firmware leave when their instance is deleted, and their report disappears.
 
 A device with external mesh firmware is not simulated here: a program reports for it (see `device_ledgers`).
 """
@@ -19,6 +22,10 @@ import orjson
 from particle_simulator.model import Device, Instance, Ledger, Owner, owner_id
 from particle_simulator.world import World
 
+FIRMWARE_KINDS = ("simulated", "simulated_old", "external")
+"""The kinds of mesh firmware: simulated, simulated as before version 1 of the mesh contract, or a program outside the
+simulator that reports for the device."""
+SIMULATED, SIMULATED_OLD, EXTERNAL = FIRMWARE_KINDS
 MESH_LEDGER = "mesh"
 STATUS_LEDGER = "mesh-status"
 GATEWAY = "gateway"
@@ -62,13 +69,22 @@ def _find_simulated_member(world: World, owner: Owner, device_id: str) -> Device
     A device can sync its ledgers while it is in a product of the owner, and has power and a connection.
     """
     device = _find_device(world, owner, device_id)
-    return device if device is not None and device.reachable and not device.has_external_mesh_firmware else None
+    return device if device is not None and device.reachable and device.mesh_firmware != EXTERNAL else None
 
 
 def _read_role(data: dict[str, Any]) -> str | None:
     """Return the role in the data of a ledger instance, or None if the data has no valid role or no network."""
     role = data.get("role")
     return role if role in (GATEWAY, NODE) and isinstance(data.get("network"), str) else None
+
+
+def _is_readable(device: Device, data: dict[str, Any]) -> bool:
+    """Return whether the firmware of a device can follow the data of its instance, and reports."""
+    return _read_role(data) is not None or (device.mesh_firmware == SIMULATED and _is_leave_order(data))
+
+
+def _is_leave_order(data: dict[str, Any]) -> bool:
+    return "network" in data and data["network"] is None
 
 
 def list_reporting_devices(world: World, owner: Owner, status: Ledger) -> list[str]:
@@ -85,7 +101,8 @@ def list_reporting_devices(world: World, owner: Owner, status: Ledger) -> list[s
         ids = [
             device_id
             for device_id, instance in mesh.instances.items()
-            if _read_role(instance.data) is not None and _find_simulated_member(world, owner, device_id) is not None
+            if (device := _find_simulated_member(world, owner, device_id)) is not None
+            and _is_readable(device, instance.data)
         ]
         cached = world.mesh.reporting[key] = (world.revision, ids)
     return cached[1]
@@ -95,16 +112,34 @@ def build_report(world: World, owner: Owner, status: Ledger, device_id: str) -> 
     """Build the ledger instance that a device reports. Return None if the device does not report."""
     mesh = _find_mesh_ledger(owner, status)
     own = mesh.instances.get(device_id) if mesh else None
-    if mesh is None or own is None or _find_simulated_member(world, owner, device_id) is None:
+    device = _find_simulated_member(world, owner, device_id)
+    if mesh is None or own is None or device is None or not _is_readable(device, own.data):
         return None
     role, network = _read_role(own.data), own.data.get("network")
     if role is None:
-        return None
-    state, parent = ("joined", None) if role == GATEWAY else _compute_node_state(world, owner, mesh, device_id, own)
+        state, parent = "left", None
+    else:
+        state, parent = ("joined", None) if role == GATEWAY else _compute_node_state(world, owner, mesh, device_id, own)
     rssi = -45 - _hash(world, device_id, "rssi") % 40 if parent else None
     data = {"network": network, "role": role, "state": state, "parent": parent, "rssi": rssi}
+    if device.mesh_firmware == SIMULATED:
+        data = {"contract": 1, **data}
     moment = max(own.updated_at, status.created_at)
     return Instance(device_id, data, len(orjson.dumps(data)), max(own.created_at, status.created_at), moment)
+
+
+def keep_last_report(world: World, owner: Owner, ledger: Ledger, device_id: str) -> None:
+    """Store the report of a device before its instance in `ledger` is deleted, because the device does not see that.
+
+    Nothing is stored for another ledger than `mesh`, and for a device with old mesh firmware.
+    """
+    status = owner.ledgers.get(STATUS_LEDGER)
+    device = world.devices.by_id.get(device_id)
+    if status is None or device is None or device.mesh_firmware != SIMULATED:
+        return
+    report = build_report(world, owner, status, device_id) if _find_mesh_ledger(owner, status) is ledger else None
+    if report is not None:
+        status.instances[device_id] = report
 
 
 def _compute_node_state(

@@ -106,8 +106,8 @@ class Device:
     """
     network: Network | None = None
     gateway: bool = False
-    has_external_mesh_firmware: bool = False
-    """Whether a program outside the simulator reports for the device in the ledger `mesh-status`."""
+    mesh_firmware: str = "simulated"
+    """One of `mesh_firmware.FIRMWARE_KINDS`: what reports for the device in the ledger `mesh-status`."""
 
     @property
     def reachable(self) -> bool:

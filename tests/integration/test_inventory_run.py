@@ -169,7 +169,7 @@ def test_failed_network_removal_fails_every_host(simulator: Simulator, tmp_path:
     member = {**manifest["devices"][-1], "mesh": {"network": "barn", "role": "gateway"}}
     env = cloud_environment(simulator.url)
     run_task("fleet", {"manifest": {**manifest, "devices": [member]}}, env).succeeded()
-    route = "DELETE /v1/ledgers/:name/instances/:scopeValue"
+    route = "PUT /v1/ledgers/:name/instances/:scopeValue"
     simulator.set_faults([{"route": route, "effect": "status", "status": 400}])
     run = play_over_hosts(simulator, hosts, networks={"barn": {"state": "absent"}})
     assert run.rc != 0

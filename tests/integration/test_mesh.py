@@ -24,7 +24,6 @@ SPARE = 1
 MOVED_NODES = 10
 
 SET_INSTRUCTIONS = "PUT /v1/ledgers/:name/instances/:scopeValue"
-REMOVE_INSTRUCTIONS = "DELETE /v1/ledgers/:name/instances/:scopeValue"
 BATCH = "PUT /v1/products/:p/devices"
 
 
@@ -84,8 +83,7 @@ def count_predicted_writes(predicted: Mapping[str, Any], backend: str) -> Counte
                 if new["role"] == "gateway":
                     writes[f"PUT /v1/networks/:idOrName gateway-enable {device}"] += 1
             continue
-        leaves = "mesh" in changes and new is None
-        writes[f"{REMOVE_INSTRUCTIONS if leaves else SET_INSTRUCTIONS} {device}"] += 1
+        writes[f"{SET_INSTRUCTIONS} {device}"] += 1  # also for a device that leaves, as the order to do so
         for change, here, there in (("add", new, old), ("remove", old, new)):
             for key in ("network", "role"):
                 if here and (there is None or here[key] != there[key]) and here[key] not in removed_networks:

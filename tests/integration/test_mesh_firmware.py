@@ -76,6 +76,11 @@ class Mesh:
         ledgers = [ledger for ledger in self.cloud.state()["ledgers"] if ledger["name"] == "mesh-status"]
         return {each["scope_value"]: each["data"] for ledger in ledgers for each in ledger["instances"]}
 
+    def list_instructed(self) -> set[str]:
+        """Return the devices that have an instance in the ledger `mesh`."""
+        (ledger,) = (ledger for ledger in self.cloud.state()["ledgers"] if ledger["name"] == "mesh")
+        return {each["scope_value"] for each in ledger["instances"]}
+
     def list_joined(self) -> Memberships:
         """Return the membership of each device that reports that it has joined through a member in its reach."""
         reports = self.read_reports()
@@ -103,21 +108,10 @@ class Mesh:
         says_so = all(states[device] == [f"{network} joined"] for device, (network, _role) in self.wanted.items())
         return says_so and self.list_joined() == self.wanted
 
-    def tell_to_leave(self, *devices: str) -> None:
-        """Write the order to leave for devices."""
-        # The collection deletes the instance of a member that leaves, which a device does not reliably see. The
-        # firmware already follows the order that replaces the deletion.
-        for device in devices:
-            self._call("PUT", f"/mesh/instances/{device}", {"instance": {"data": {"contract": 1, "network": None}}})
-
     def archive_instructions(self) -> None:
         """Archive the ledger `mesh`."""
-        self._call("DELETE", "/mesh")
-
-    def _call(self, method: str, path: str, body: Any = None) -> None:
         headers = {"Authorization": f"Bearer {self.cloud.access_token()}"}
-        url = f"{self.cloud.url}/v1/ledgers{path}"
-        answer = requests.request(method, url, json=body, headers=headers, timeout=HANG_SECONDS)
+        answer = requests.delete(f"{self.cloud.url}/v1/ledgers/mesh", headers=headers, timeout=HANG_SECONDS)
         assert answer.ok, answer.text
 
 
@@ -199,14 +193,20 @@ def test_changed_manifest_moves_replaces_and_dissolves(mesh: Mesh) -> None:
     # When the role has run
     run = mesh.provision(dissolved=NETWORKS[-1], leaving=old_gateway)
 
-    # Then all members have joined as the manifest declares
-    assert run.result(RECONCILE)["summary"]["pending"] == 0
+    # Then all members have joined as the manifest declares, and the others are about to leave
+    leaving = [old_gateway, *dissolved]
+    assert {each["id"] for each in run.result(RECONCILE)["devices"] if each["status"] == "pending"} == set(leaving)
     wait_until(lambda: mesh.wanted.items() <= mesh.list_joined().items())
 
-    # And the devices that are told to leave report that they have left
-    mesh.tell_to_leave(old_gateway, *dissolved)
-    wait_until(lambda: all(mesh.read_reports()[device]["state"] == "left" for device in [old_gateway, *dissolved]))
+    # And the devices report that they have left
+    wait_until(lambda: all(mesh.read_reports()[device]["state"] == "left" for device in leaving))
     wait_until(mesh.has_converged)
+
+    # And the next run deletes their instructions
+    assert set(leaving) <= mesh.list_instructed()
+    run = mesh.provision(dissolved=NETWORKS[-1], leaving=old_gateway)
+    assert run.result(RECONCILE)["summary"]["pending"] == 0
+    assert mesh.list_instructed() == set(mesh.wanted)
 
 
 def test_member_rejoins_although_the_ledger_is_archived(mesh: Mesh) -> None:

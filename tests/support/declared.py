@@ -66,7 +66,9 @@ def expect_state(
     after = copy.deepcopy(before)
     product = "product" in manifest
     networks = _expect_networks(before, manifest, refused)
-    if not absent and any("network" in record.get("mesh", {}) for record in manifest["devices"]):
+    joins = any("network" in record.get("mesh", {}) for record in manifest["devices"])
+    # The order to leave is only useful if the device can report that it has left.
+    if not absent and (joins or _list_leaving(before, manifest, refused=())):
         _add_ledgers(after)
     for record in manifest["devices"]:
         device = after["devices"].get(find_device_id(before, record) or "")
@@ -83,10 +85,31 @@ def expect_state(
         if "network" in record.get("mesh", {}):
             mesh, network = record["mesh"], networks[record["mesh"]["network"]]
             own = {"parameters": {**network["parameters"], **mesh.get("parameters", {})}}
-            _get_instructions(after)[device["id"]] = {**network, "role": mesh.get("role", "node"), **own}
-        elif "mesh" in record:
-            _get_instructions(after).pop(device["id"], None)
+            data = {"contract": 1, **network, "role": mesh.get("role", "node"), **own}
+            found = _get_instructions(after).get(device["id"])
+            if found is None or {"contract": 1, **found} != data:
+                _get_instructions(after)[device["id"]] = data
+    for leaving in _list_leaving(before, manifest, refused) if not absent else ():
+        # A device that is online leaves its network at once, and its instructions are deleted.
+        if after["devices"][leaving]["online"]:
+            del _get_instructions(after)[leaving]
+        else:
+            _get_instructions(after)[leaving] = {"contract": 1, "network": None}
     return after
+
+
+def _list_leaving(before: State, manifest: Mapping[str, Any], refused: Collection[str]) -> list[str]:
+    """List the declared devices that have instructions and must be in no network."""
+    declared = (
+        find_device_id(before, record)
+        for record in manifest["devices"]
+        if "mesh" in record and "network" not in record["mesh"]
+    )
+    return [
+        device
+        for device in declared
+        if device is not None and device not in refused and device in _get_instructions(before)
+    ]
 
 
 def find_device_id(state: State, record: Record) -> str | None:

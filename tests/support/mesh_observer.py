@@ -38,6 +38,9 @@ class MeshObserver:
         """The declared memberships. A device that moves follows its old instructions until they are replaced."""
 
     def _set_instructions(self, device: str, data: Mapping[str, Any]) -> None:
+        if data["network"] is None:  # the order to leave
+            self.instructions.pop(device, None)
+            return
         self.instructions[device] = (data["network"], data["role"])
         self.listed_gateways[device] = set(data["gateways"])
 

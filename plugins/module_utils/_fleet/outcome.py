@@ -26,7 +26,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.replacem
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, WriteState
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import REPORT, DeviceRecord, Manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, JOINED, LOST
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    GATEWAY,
+    JOINED,
+    LOST,
+    MemberPending,
+)
 
 OK = "ok"
 CHANGED = "changed"
@@ -175,6 +180,8 @@ def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mo
             status = FAILED
         elif not is_written or record.id in run.state.kept or states.get(record.id, JOINED) != JOINED:
             status, error = PENDING, waiting.get(record.id)
+        elif (leaving := _find_pending_member(device)) is not None and not (check_mode and changes):
+            status, error = PENDING, leaving
         else:
             status = CHANGED if changes else OK
         if error is not None and status == FAILED:
@@ -190,6 +197,14 @@ def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mo
         )
         outcomes.append(outcome)
     return outcomes
+
+
+def _find_pending_member(device: DevicePlan | None) -> ParticleError | None:
+    """Return why a device is not in its declared state although all its writes are sent; ``None`` if it is."""
+    if device is None or device.mesh is None or not device.mesh.pending:
+        return None
+    hint = "Run again when the device has been online, or remove it from the product if it will not come back."
+    return MemberPending("device_offline", device.mesh.pending, hint=hint)
 
 
 def _explain_replacement(

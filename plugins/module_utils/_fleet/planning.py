@@ -226,6 +226,8 @@ def _plan_mesh(run: Run, manifest: Manifest, observed: Observed) -> MeshPlan:
     unseen = Hardware(run.target.product.platform_id if run.target.product else None)
     hardware_of = {d: observed.devices[d].hardware if d in observed.devices else unseen for d in wanted}
     for record in manifest.devices:
+        if record.id in wanted and (record.is_removed or (manifest.absent and not record.is_undeclared)):
+            hardware_of[record.id] = replace(hardware_of[record.id], is_removed=True)
         if record.identities:
             hardware = Hardware() if record.is_outside_cloud else hardware_of[record.id]
             hardware_of[record.id] = replace(

@@ -70,9 +70,16 @@ def read_back_devices(run: Run) -> None:
         return
     plan = plan_again(run, done)
     for device in plan.devices:
-        if device.is_changed:
+        if _has_differences(device):
             run.state.mark_device(device.id, WriteState.FAILED, _build_difference_error(device))
     run.note_refusals(plan)
+
+
+def _has_differences(device: DevicePlan) -> bool:
+    """Return whether a device that has been written still differs from its declaration."""
+    # A device may have left its network so quickly that a next run could already complete its departure.
+    completed = device.mesh.changes.keys() if device.mesh is not None and device.mesh.completes_earlier_run else set()
+    return bool(device.changes.keys() - completed)
 
 
 def wait_until_joined(

@@ -102,6 +102,8 @@ class Hardware:
     :param row: the row of the device in a device list of the cloud, with only the keys in :attr:`Rules.row_keys`.
     :param identities: the declared values of :attr:`Rules.identities`, by key.
     :param is_outside_cloud: whether the device is unknown to the Particle cloud.
+    :param leaves_network: whether the manifest declares that the device is in no network of the backend.
+    :param is_removed: whether the run removes the device from its product.
     """
 
     platform: int | None = None
@@ -109,6 +111,8 @@ class Hardware:
     row: Mapping[str, Any] = field(default_factory=dict, repr=False)
     identities: Mapping[str, str] = field(default_factory=dict)
     is_outside_cloud: bool = False
+    leaves_network: bool = False
+    is_removed: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,9 @@ class MemberPlan:
     :param needs: sets of other devices. At least one device of each set must be changed before this device.
     :param frees_place: whether the device leaves a network with a limited number of members, so that the device that
         replaces it can only join afterwards.
+    :param pending: the reason why the device is not in its declared state after the writes; empty if it is. The device
+        counts as pending until a later run finds that the device has done its part.
+    :param completes_earlier_run: whether the only writes complete what an earlier run has begun.
     """
 
     add_groups: frozenset[str] = frozenset()
@@ -134,6 +141,8 @@ class MemberPlan:
     stage: int = 0
     needs: tuple[frozenset[str], ...] = ()
     frees_place: bool = False
+    pending: str = ""
+    completes_earlier_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,7 +188,7 @@ class MeshPlan:
 
 
 class MemberPending(ParticleError):
-    """The reason why a device has not joined its network yet. The device counts as pending, and not as failed."""
+    """The reason why a device has not joined or left its network yet. The device is pending, and has not failed."""
 
 
 class Writer(Protocol):

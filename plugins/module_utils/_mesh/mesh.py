@@ -112,7 +112,10 @@ class Mesh:
             if not mine and not looked_at:
                 continue
             try:
-                of_mine = {device: hardware_of.get(device, Hardware()) for device in mine}
+                of_mine = {
+                    device: replace(hardware_of.get(device, Hardware()), leaves_network=membership is None)
+                    for device, membership in mine.items()
+                }
                 seen = backend.observe(target, looked_at, of_mine)
             except ParticleError as error:
                 shown = [
@@ -238,7 +241,7 @@ def _combine_plans(plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | 
 
 def _plan_move(leaves: MemberPlan, joins: MemberPlan) -> MemberPlan:
     """Combine two plans for one device: leave a network of one backend, then join a network of another backend."""
-    changes = dict(joins.changes)
+    changes = {**{name: change for name, change in leaves.changes.items() if name != "mesh"}, **joins.changes}
     if "mesh" in leaves.changes:
         after = changes.get("mesh", (None, None))[1]
         changes["mesh"] = (leaves.changes["mesh"][0], after)
@@ -248,6 +251,8 @@ def _plan_move(leaves: MemberPlan, joins: MemberPlan) -> MemberPlan:
         writes=leaves.writes + joins.writes,
         changes=changes,
         before=joins.before or leaves.before,
+        pending=joins.pending or leaves.pending,
+        completes_earlier_run=leaves.completes_earlier_run and not joins.changes,
     )
 
 

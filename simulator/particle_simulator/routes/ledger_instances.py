@@ -144,6 +144,7 @@ def delete_instance(world: World, call: Call) -> Reply:
     value = call.path["scopeValue"]
     if _find_instance(world, find_ledger_owner(world, call), ledger, value) is None:
         raise plain_error(404, "Ledger instance not found.")
+    mesh_firmware.keep_last_report(world, find_ledger_owner(world, call), ledger, value.lower())
     old = ledger.instances.pop(value.lower(), None)
     if old is not None:
         store_version(ledger, old, world.now())

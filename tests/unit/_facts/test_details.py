@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fleet_cloud import EXPIRED, PRODUCT, REPORTS, barn, client, device_id, ids_of, instance, run, user
+from fleet_cloud import DEVICES, EXPIRED, PRODUCT, REPORTS, barn, client, device_id, ids_of, instance, row, run, user
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -167,6 +167,7 @@ class TestMeshStates:
         report = {"network": "barn", "role": "node", "state": "joined"}
         rows = [instance(ONE, report, "mesh-status"), instance(TWO, {**report, "network": "yard"}, "mesh-status")]
         scripted_cloud.answer("GET", REPORTS, json={"instances": rows})
+        scripted_cloud.answer("GET", DEVICES, json={"devices": [row(ONE, online=True), row(TWO, online=True)]})
         found = devices(self.member(ONE), self.member(TWO), {"id": device_id(3)})
         with client(scripted_cloud.url) as http:
             add_mesh_states(http, found, dict.fromkeys((ONE, TWO), FIELD_LOGGER), [].append)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fleet_cloud import (
     PRODUCT,
+    REPORTS,
     RecordingHttp,
     client,
     device_id,
@@ -98,7 +99,8 @@ def read_ledger_roles(simulator: Simulator) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for ledger in simulator.state()["ledgers"]:
         for entry in ledger["instances"] if ledger["name"] == "mesh" else ():
-            found.setdefault(entry["data"]["network"], {})[entry["scope_value"]] = entry["data"]["role"]
+            if entry["data"]["network"] is not None:  # otherwise the device is ordered to leave
+                found.setdefault(entry["data"]["network"], {})[entry["scope_value"]] = entry["data"]["role"]
     return found
 
 
@@ -111,7 +113,14 @@ def read_join_keys(simulator: Simulator) -> dict[str, str]:
 def read_gateway_lists(simulator: Simulator) -> set[frozenset[str]]:
     """Read the different lists of gateways in the instructions of all members."""
     (instructions,) = (ledger for ledger in simulator.state()["ledgers"] if ledger["name"] == "mesh")
-    return {frozenset(entry["data"]["gateways"]) for entry in instructions["instances"]}
+    joining = (entry["data"] for entry in instructions["instances"] if entry["data"]["network"] is not None)
+    return {frozenset(data["gateways"]) for data in joining}
+
+
+def read_instances(simulator: Simulator, ledger: str = "mesh") -> dict[str, Any]:
+    """Read the data of the instances of a ledger, keyed by device."""
+    (found,) = (each for each in simulator.state()["ledgers"] if each["name"] == ledger)
+    return {entry["scope_value"]: entry["data"] for entry in found["instances"]}
 
 
 def refuse(simulator: Simulator, route: str, status: int, times: int = 1) -> None:
@@ -285,7 +294,11 @@ class TestLedger:
 
         result = run(http, data)
 
-        assert {device["id"] for device in result["devices"] if device["status"] == "changed"} == set(ids[:5])
+        assert statuses(result) == {
+            **dict.fromkeys([ids[0], *ids[2:5]], "pending"),
+            ids[1]: "changed",
+            **dict.fromkeys(ids[5:8], "ok"),
+        }
         assert read_ledger_roles(cloud) == {"shed": build_roles((ids[5:6], ids[1:2] + ids[6:8]))}
         groups = {device["id"]: device["groups"] for device in cloud.state()["devices"]}
         assert [groups[device] for device in ids[2:5]] == [[], [], []]
@@ -294,8 +307,93 @@ class TestLedger:
         assert sorted(product["groups"]) == ["mesh-gateway", "mesh-node", "mesh-shed"]
         writes = [write["route"] for write in cloud.writes()[before:]]
         assert writes[-1] == REMOVE_GROUP
-        assert (writes.count(DELETE_INSTRUCTIONS), writes.count(SET_INSTRUCTIONS), writes.count(BATCH)) == (4, 1, 3)
+        assert (writes.count(DELETE_INSTRUCTIONS), writes.count(SET_INSTRUCTIONS), writes.count(BATCH)) == (0, 5, 3)
+        second = statuses(run(http, data))
+        assert {second[device] for device in [ids[0], *ids[2:5]]} == {"changed"}
+        assert set(read_instances(cloud)) == {ids[1], *ids[5:8]}
         assert run(http, data)["changed"] is False
+
+    def test_instructions_stay_until_the_device_reports_that_it_has_left(
+        self, cloud: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        # Given a member that is offline
+        run(http, declare_networks(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:3])}))
+        cloud.change_device(ids[2], powered=False)
+        leaving = {"product": PRODUCT, "devices": [{"id": ids[2], "mesh": {"state": "absent"}}]}
+
+        # When it is to leave, and does not come back
+        predicted = run(http, leaving, check_mode=True)
+        first = run(http, leaving)
+        before = len(cloud.writes())
+        repeated = [run(http, leaving, check_mode=check) for check in (True, False)]
+
+        # Then it is pending, and nothing more is written
+        assert (statuses(predicted), statuses(first)) == ({ids[2]: "changed"}, {ids[2]: "pending"})
+        assert first["devices"][0]["changes"]["mesh"]["after"] is None
+        assert "has not reported that it has left" in first["devices"][0]["error"]["message"]
+        assert [(each["changed"], statuses(each)) for each in repeated] == [(False, {ids[2]: "pending"})] * 2
+        assert len(cloud.writes()) == before
+        assert read_instances(cloud)[ids[2]] == {"contract": 1, "network": None}
+
+        # And a run after it has left deletes its instructions
+        cloud.change_device(ids[2], powered=True)
+        last = run(http, leaving)
+        assert statuses(last) == {ids[2]: "changed"}
+        assert last["devices"][0]["changes"] == {"mesh.instructions": {"before": "leave", "after": None}}
+        assert ids[2] not in read_instances(cloud)
+        assert run(http, leaving)["changed"] is False
+
+    def test_devices_of_old_and_new_firmware_leave_one_network(
+        self, cloud: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        cloud.change_device(ids[2], mesh_firmware="simulated_old")
+        data = declare_networks(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:4])})
+        assert {device["mesh"] for device in run(http, data, verify="online")["devices"]} == {"joined"}
+        for record in data["devices"][1:3]:
+            record["mesh"] = {"state": "absent"}
+
+        found = statuses(run(http, data))
+
+        assert (found[ids[1]], found[ids[2]]) == ("pending", "changed")
+        assert set(read_instances(cloud)) == {ids[0], ids[1], ids[3]}
+        assert set(read_instances(cloud, "mesh-status")) == {ids[0], ids[1], ids[3]}
+
+    def test_device_that_leaves_the_product_is_not_waited_for(
+        self, cloud: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        run(http, declare_networks(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:3])}))
+        cloud.change_device(ids[2], powered=False)
+        data = {"product": PRODUCT, "devices": [{"id": ids[2], "state": "absent"}]}
+        assert statuses(run(http, data)) == {ids[2]: "changed"}
+        assert set(read_instances(cloud)) == set(ids[:2])
+
+    def test_device_that_was_ordered_to_leave_can_join_again(
+        self, cloud: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        data = declare_networks(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:3])})
+        run(http, data)
+        run(http, {"product": PRODUCT, "devices": [{"id": ids[2], "mesh": {"state": "absent"}}]})
+        result = run(http, data, verify="online")
+        assert {device["mesh"] for device in result["devices"]} == {"joined"}
+        assert result["devices"][2]["changes"] == {
+            "mesh": {"before": None, "after": {"network": "barn", "role": "node"}}
+        }
+
+    def test_instructions_that_only_lack_the_contract_are_left_alone(
+        self, cloud: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        data = declare_networks(PRODUCT, "ledger", {"barn": (ids[:1], [])})
+        run(http, data)
+        instructions = {key: value for key, value in read_instances(cloud)[ids[0]].items() if key != "contract"}
+        put = "PUT /v1/ledgers/mesh/instances/:device"
+        http.send(Request(put, "order", {"device": ids[0]}, json={"instance": {"data": instructions}}))
+        assert run(http, data)["changed"] is False
+
+    def test_new_ledger_is_warned_about_once(self, cloud: Simulator, http: RecordingHttp, ids: list[str]) -> None:
+        warnings: list[str] = []
+        for _unused in range(2):
+            run(http, declare_networks(PRODUCT, "ledger", {"barn": (ids[:1], [])}), warnings=warnings)
+        assert [warning.partition(".")[0] for warning in warnings if "Ledger" in warning] == ["Ledger mesh is new"]
 
     def test_gateway_leaves_a_dissolved_network_last(
         self, cloud: Simulator, http: RecordingHttp, ids: list[str]
@@ -303,7 +401,7 @@ class TestLedger:
         run(http, declare_networks(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:5])}))
         before = len(cloud.writes())
         run(http, {"product": PRODUCT, "networks": {"barn": {"state": "absent"}}, "devices": []})
-        removed = [w["path"]["scopeValue"] for w in cloud.writes()[before:] if w["route"] == DELETE_INSTRUCTIONS]
+        removed = [w["path"]["scopeValue"] for w in cloud.writes()[before:] if w["route"] == SET_INSTRUCTIONS]
         assert (set(removed), removed[-1]) == (set(ids[:5]), ids[0])
 
     @pytest.mark.parametrize("left", ["groups", "orders"])
@@ -320,9 +418,11 @@ class TestLedger:
                 http.send(Request(DELETE_INSTRUCTIONS, "half", at))
         data = {"product": PRODUCT, "networks": {"barn": {"state": "absent"}}, "devices": []}
         result = run(http, data)
-        assert statuses(result) == dict.fromkeys(sorted(ids[:3]), "changed")
+        assert statuses(result) == dict.fromkeys(sorted(ids[:3]), "pending" if left == "orders" else "changed")
         assert read_ledger_roles(cloud) == {}
         assert [device["groups"] for device in cloud.state()["devices"] if device["id"] in ids[:3]] == [[], [], []]
+        run(http, data)
+        assert read_instances(cloud) == {}
         assert run(http, data)["changed"] is False
 
     def test_group_that_cannot_be_removed_fails_and_next_run_removes_it(
@@ -378,7 +478,8 @@ class TestLedger:
 
         absent = {"product": PRODUCT, "networks": {"barn": {"state": "absent"}}, "devices": []}
         assert len(run(http, absent, mesh=mesh)["devices"]) == 3
-        assert {len(ledger["instances"]) for ledger in cloud.state()["ledgers"]} == {0}
+        order = {"contract": 1, "network": None}
+        assert read_instances(cloud, "acme-mesh") == dict.fromkeys(ids[:3], order)
 
 
 class TestBothBackends:
@@ -414,6 +515,8 @@ class TestBothBackends:
         assert roles[old].get("barn", {}) == {}
         groups = {device["id"]: device["groups"] for device in cloud.state()["devices"]}
         assert sorted(groups[ids[1]]) == (["mesh-barn", "mesh-node"] if new == "ledger" else [])
+        if old == "ledger":  # the members have left, so their instructions can be deleted
+            assert set(statuses(run(http, declare_networks(PRODUCT, new, members))).values()) == {"changed"}
         assert run(http, declare_networks(PRODUCT, new, members))["changed"] is False
 
     def test_leaving_device_leaves_both_backends(self, cloud: Simulator, http: RecordingHttp, ids: list[str]) -> None:
@@ -421,7 +524,7 @@ class TestBothBackends:
         body = {"name": "other", "device_id": ids[0]}
         http.send(Request(CREATE, "do by hand", json=body))
         result = run(http, {"product": PRODUCT, "devices": [{"id": d, "mesh": {"state": "absent"}} for d in ids[:2]]})
-        assert set(statuses(result).values()) == {"changed"}
+        assert set(statuses(result).values()) == {"pending"}
         assert (read_registry_roles(cloud), read_ledger_roles(cloud)) == ({"other": {}}, {})
 
 
@@ -451,7 +554,10 @@ class TestMembershipChanges:
             for at, write in enumerate(writes)
             if "gateway-enable" in write or f"{SET_INSTRUCTIONS} {ids[30]}" == write
         )
-        assert all(join < at for at, write in enumerate(writes) if write.startswith((LEAVE, DELETE_INSTRUCTIONS)))
+        leave = LEAVE if backend == "networks" else SET_INSTRUCTIONS
+        left = [at for at, write in enumerate(writes) if write.startswith(leave) and write.endswith(tuple(ids[:2]))]
+        assert len(left) == 2
+        assert join < min(left)
 
     @BACKENDS
     def test_member_leaves_without_changes_to_the_others(
@@ -462,7 +568,8 @@ class TestMembershipChanges:
         data["devices"][4]["mesh"] = {"state": "absent"}
         before = len(cloud.writes())
         result = run(http, data)
-        assert [device["id"] for device in result["devices"] if device["status"] == "changed"] == [ids[4]]
+        left = "changed" if backend == "networks" else "pending"
+        assert [device["id"] for device in result["devices"] if device["status"] == left] == [ids[4]]
         assert len(cloud.writes()) - before == (1 if backend == "networks" else 3)
 
     @BACKENDS
@@ -647,6 +754,7 @@ class TestRepeatedRuns:
         assert read_ledger_roles(cloud)["barn"][old] == "gateway"
         assert "failed" not in run(http, data)
         assert read_ledger_roles(cloud) == {"barn": build_roles(([new], nodes))}
+        run(http, data)
         assert run(http, data)["changed"] is False
 
     @pytest.mark.parametrize("backend", ["ledger", "networks"])
@@ -672,16 +780,18 @@ class TestRepeatedRuns:
         roles = read_registry_roles(cloud) if backend == "networks" else read_ledger_roles(cloud)
         assert roles["barn"][ids[0]] == "gateway"
 
-    def test_instructions_are_deleted_when_a_network_moves_to_the_registry(
+    def test_order_to_leave_is_repeated_when_a_network_moves_to_the_registry(
         self, cloud: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
         run(http, declare_networks(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:4])}))
         data = declare_networks(PRODUCT, "networks", {"barn": (ids[:1], ids[1:4])})
-        refuse(cloud, DELETE_INSTRUCTIONS, 409, times=4)
+        refuse(cloud, SET_INSTRUCTIONS, 409, times=4)
         assert set(statuses(run(http, data)).values()) <= {"failed", "pending"}
         cloud.clear_faults()
         assert "failed" not in run(http, data)
         assert (read_ledger_roles(cloud), set(read_registry_roles(cloud))) == ({}, {"barn"})
+        run(http, data)
+        assert read_instances(cloud) == {}
         assert run(http, data)["changed"] is False
 
     def test_group_of_a_dissolved_network_stays_until_all_members_left(
@@ -689,7 +799,7 @@ class TestRepeatedRuns:
     ) -> None:
         run(http, declare_networks(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:4])}))
         data = {"product": PRODUCT, "networks": {"barn": {"state": "absent"}}, "devices": []}
-        refuse(cloud, DELETE_INSTRUCTIONS, 409)
+        refuse(cloud, SET_INSTRUCTIONS, 409)
         found = statuses(run(http, data))
         assert sorted(found.values()) == ["failed", "pending", "pending", "pending"]
         (failed,) = (device for device, status in found.items() if status == "failed")
@@ -748,7 +858,10 @@ class TestRetiredRegistry:
             run(http, {"product": PRODUCT, "devices": [{"id": found[0]["id"]}]})
             cloud.set_faults([{"route": SET_INSTRUCTIONS, "effect": "truncated", "times": 5}])
             run(http, data, warnings=warnings)
-        assert [warning.partition(" and ")[0] for warning in warnings] == ["Devices (3) run a Device OS older than 6.1"]
+        assert [warning.partition(" and ")[0].partition(".")[0] for warning in warnings] == [
+            "Ledger mesh is new",
+            "Devices (3) run a Device OS older than 6",
+        ]
 
     def test_absent_mesh_is_accepted_without_a_registry(self, simulator: Simulator) -> None:
         ids = ids_of(simulator)
@@ -774,6 +887,7 @@ class TestRetiredRegistry:
         data = declare_networks(PRODUCT, "ledger", {"barn": ([one], [])})
         if leaves:
             data = {"product": PRODUCT, "devices": [{"id": one, "mesh": {"state": "absent"}}]}
+            scripted_cloud.answer("GET", REPORTS, json={"instances": []})
         warnings: list[str] = []
         with client(scripted_cloud.url) as http:
             if leaves:

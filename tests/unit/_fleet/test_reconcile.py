@@ -57,6 +57,7 @@ from support.simulator import PRODUCT_ID, Simulator, running_simulator
 IMPORT = "POST /v1/products/:p/devices"
 UPDATE = "PUT /v1/products/:p/devices/:id"
 SET_INSTRUCTIONS = "PUT /v1/ledgers/:name/instances/:scopeValue"
+DELETE_INSTRUCTIONS = "DELETE /v1/ledgers/:name/instances/:scopeValue"
 ONE, TWO, THREE = (device_id(number) for number in (1, 2, 3))
 
 
@@ -155,6 +156,7 @@ class TestProduct:
         instructions = {entry["name"]: entry["instances"] for entry in simulator.state()["ledgers"]}["mesh"]
         assert {entry["scope_value"]: entry["data"]["network"] for entry in instructions} == {
             ids[0]: "shed",
+            ids[1]: None,
             ids[2]: "barn",
         }
         assert "hush" not in repr(result)
@@ -710,9 +712,10 @@ class TestLostAnswers:
         self, simulator: Simulator, http: RecordingHttp, ids: list[str], effect: str
     ) -> None:
         run(http, barn(ids[:2]))
-        simulator.set_faults([{"route": "DELETE /v1/ledgers/:name/instances/:scopeValue", "effect": effect}])
         data = named(ids[:2], mesh={"state": "absent"})
-        assert statuses(run(http, data)) == {ids[0]: "changed", ids[1]: "changed"}
+        for route, status in ((SET_INSTRUCTIONS, "pending"), (DELETE_INSTRUCTIONS, "changed")):
+            simulator.set_faults([{"route": route, "effect": effect}])
+            assert statuses(run(http, data)) == {ids[0]: status, ids[1]: status}
         assert run(http, data)["changed"] is False
 
 

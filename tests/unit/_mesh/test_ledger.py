@@ -48,6 +48,7 @@ NODE = Membership("barn", "node")
 MESH_LEDGER, STATUS_LEDGER = ledger_plan.build_definitions(DEFAULT_LEDGERS)
 NODE_GROUPS = frozenset({"mesh-barn", "mesh-node"})
 NODE_INSTRUCTIONS = {
+    "contract": 1,
     "network": "barn",
     "role": "node",
     "gateways": [ONE],
@@ -229,6 +230,27 @@ def make_plan(
     return ledger_plan.plan({"barn": BARN}, {TWO: membership}, {TWO: groups}, seen)
 
 
+def plan_leaving(
+    instructions: Mapping[str, Any], report: Mapping[str, Any] | None, *, is_removed: bool = False
+) -> MemberPlan:
+    """Return the changes with which device TWO leaves its network."""
+    seen = ledger_plan.Observed(
+        frozenset({"mesh", "mesh-status"}),
+        {TWO: instructions},
+        {TWO: Hardware(is_removed=is_removed)},
+        reports={} if report is None else {TWO: report},
+    )
+    return ledger_plan.plan({}, {TWO: None}, {}, seen).members[TWO]
+
+
+def name_write(write: ledger_plan.Write) -> str:
+    """Return `order` for the order to leave, and `deletion` for the deletion of instructions."""
+    if isinstance(write, ledger_plan.DeleteInstructions):
+        return "deletion"
+    assert write == ledger_plan.SetInstructions(TWO, {"contract": 1, "network": None})
+    return "order"
+
+
 def plan_member(*arguments: Any) -> MemberPlan:
     """Return the changes that the plan makes to device TWO."""
     return make_plan(*arguments).members[TWO]
@@ -257,8 +279,41 @@ class TestPlan:
     def test_leaving_member_loses_groups_and_instructions(self) -> None:
         found = plan_member(None, NODE_GROUPS | {"north"}, NODE_INSTRUCTIONS)
         assert (found.add_groups, found.remove_groups) == (frozenset(), NODE_GROUPS)
-        assert found.writes == (ledger_plan.DeleteInstructions(TWO),)
+        assert found.writes == (ledger_plan.SetInstructions(TWO, {"contract": 1, "network": None}),)
         assert found.changes == {"mesh": ({"network": "barn", "role": "node"}, None)}
+
+    @pytest.mark.parametrize(
+        ("report", "is_removed", "writes"),
+        [
+            (None, False, ["order"]),
+            ({"contract": 1, "network": "barn", "state": "joined"}, False, ["order"]),
+            ({"network": "barn", "state": "joined"}, False, ["deletion"]),
+            ({"contract": 1, "network": "barn", "state": "joined"}, True, ["deletion"]),
+        ],
+        ids=["no report", "version 1", "old contract", "removed from the product"],
+    )
+    def test_member_is_ordered_to_leave_if_it_can_follow_the_order(
+        self, report: dict[str, Any] | None, is_removed: bool, writes: list[str]
+    ) -> None:
+        found = plan_leaving(NODE_INSTRUCTIONS, report, is_removed=is_removed)
+        assert [name_write(write) for write in found.writes] == writes
+        assert bool(found.pending) is (writes == ["order"])
+
+    @pytest.mark.parametrize(
+        ("report", "writes"),
+        [
+            (None, []),
+            ({"contract": 1, "network": "barn", "state": "joined"}, []),
+            ({"contract": 1, "network": None, "state": "left"}, ["deletion"]),
+        ],
+    )
+    def test_order_to_leave_is_deleted_after_the_member_has_left(
+        self, report: dict[str, Any] | None, writes: list[str]
+    ) -> None:
+        found = plan_leaving({"contract": 1, "network": None}, report)
+        assert [name_write(write) for write in found.writes] == writes
+        assert bool(found.pending) is not bool(writes)
+        assert bool(found.changes) is bool(writes)
 
     def test_device_without_membership_needs_no_change(self) -> None:
         assert plan_member(None, frozenset({"north"})) == MemberPlan()
@@ -447,7 +502,7 @@ class TestLedgerNames:
         scripted_cloud.answer("GET", "/v1/ledgers/acme-mesh/instances", json={"instances": rows})
         scripted_cloud.answer("POST", "/v1/ledgers", 201, json={})
         scripted_cloud.answer("PUT", f"/v1/ledgers/acme-mesh/instances/{ONE}", 201, json={})
-        scripted_cloud.answer("DELETE", f"/v1/ledgers/acme-mesh/instances/{TWO}", 204)
+        scripted_cloud.answer("PUT", f"/v1/ledgers/acme-mesh/instances/{TWO}", 201, json={})
         report = instance(ONE, {"network": "barn", "role": "node", "state": "joined"}, "acme-reports")
         scripted_cloud.answer("GET", "/v1/ledgers/acme-reports/instances", json={"instances": [report]})
 
@@ -460,6 +515,7 @@ class TestLedgerNames:
         for write in writes:
             ledger.apply_write(target_of(http, OURS), write)
         assert len(writes) == 3
+        scripted_cloud.answer("GET", DEVICES, json={"devices": []})
         assert ledger.verify_members(target_of(http, OURS), {ONE: NODE}, self.CUSTOM.reports) == {ONE: "joined"}
 
     @pytest.mark.parametrize("name", ["", "Mesh", "mesh status", "mesh_status", "x" * 33, "mesh/../x", "mesh\n"])
@@ -550,6 +606,17 @@ class TestReports:
         other_device = instance(THREE, {"network": "barn", "role": "node", "state": "joined"}, "mesh-status")
         rows = [other_device, *([] if report is None else [instance(TWO, report, "mesh-status")])]
         scripted_cloud.answer("GET", REPORTS, json={"instances": rows})
+        if state == "joined":
+            scripted_cloud.answer("GET", DEVICES, json={"devices": [{"id": TWO, "online": True}]})
+        assert ledger.verify_members(target_of(http, OURS), {TWO: NODE}) == {TWO: state}
+
+    @pytest.mark.parametrize(("online", "state"), [(True, "joined"), (None, "joined"), (False, "pending")])
+    def test_report_of_an_offline_device_that_it_has_joined_is_not_believed(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, online: bool | None, state: str
+    ) -> None:
+        report = {"contract": 1, "network": "barn", "role": "node", "state": "joined"}
+        scripted_cloud.answer("GET", REPORTS, json={"instances": [instance(TWO, report, "mesh-status")]})
+        scripted_cloud.answer("GET", DEVICES, json={"devices": [{"id": TWO, "online": online}]})
         assert ledger.verify_members(target_of(http, OURS), {TWO: NODE}) == {TWO: state}
 
 

@@ -43,7 +43,7 @@ def test_devices_report_nothing_without_a_declared_mesh(ledger_owner: User) -> N
 
 def test_online_gateway_joins_at_once(ledger_owner: User) -> None:
     declare_membership(ledger_owner, GATEWAY, "gateway", [GATEWAY])
-    expected = {"network": "barn", "role": "gateway", "state": "joined", "parent": None, "rssi": None}
+    expected = {"contract": 1, "network": "barn", "role": "gateway", "state": "joined", "parent": None, "rssi": None}
     assert read_report(ledger_owner, GATEWAY) == expected
 
 
@@ -85,11 +85,32 @@ def test_offline_device_reports_nothing(ledger_owner: User) -> None:
     assert ledger_owner.call("GET", f"{STATUS}/{OFFLINE}").status_code == 404
 
 
-def test_report_disappears_with_the_declared_instance(ledger_owner: User) -> None:
+def test_device_that_is_ordered_to_leave_reports_that_it_has_left(ledger_owner: User) -> None:
+    declare_membership(ledger_owner, GATEWAY, "gateway", [])
+    order = {"instance": {"data": {"contract": 1, "network": None}}}
+    ledger_owner.put(f"{LEDGERS}/mesh/instances/{GATEWAY}", order)
+    expected = {"contract": 1, "network": None, "role": None, "state": "left", "parent": None, "rssi": None}
+    assert read_report(ledger_owner, GATEWAY) == expected
+
+
+def test_last_report_stays_when_the_instance_is_deleted(ledger_owner: User) -> None:
     declare_membership(ledger_owner, GATEWAY, "gateway", [])
     assert ledger_owner.get(STATUS)["meta"]["total"] == 1
     ledger_owner.call("DELETE", f"{LEDGERS}/mesh/instances/{GATEWAY}")
-    assert ledger_owner.call("GET", f"{STATUS}/{GATEWAY}").status_code == 404
+    assert read_report(ledger_owner, GATEWAY)["state"] == "joined"
+    assert ledger_owner.get(STATUS)["meta"]["total"] == 1
+
+
+def test_old_firmware_leaves_when_its_instance_is_deleted(cloud: Cloud, ledger_owner: User) -> None:
+    # Given a device whose firmware follows the contract as it was before version 1
+    cloud.change_device(GATEWAY, mesh_firmware="simulated_old")
+    declare_membership(ledger_owner, GATEWAY, "gateway", [])
+    assert "contract" not in read_report(ledger_owner, GATEWAY)
+
+    # When its instance is deleted
+    ledger_owner.call("DELETE", f"{LEDGERS}/mesh/instances/{GATEWAY}")
+
+    # Then it reports nothing
     assert ledger_owner.get(STATUS)["instances"] == []
 
 

@@ -23,6 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.ledgers im
     list_ledgers,
     set_instance,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import ListOptions
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import list_product_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
@@ -41,6 +42,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     MeshPlan,
     Network,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.leaving import is_leave_order
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.plan import (
     CreateLedger,
     DeleteInstructions,
@@ -65,7 +67,8 @@ def observe_networks(
 ) -> Observed:
     """Read the names of the existing ledgers, and the instructions of the declared devices and of all gateways.
 
-    Ledger instances of other devices are ignored, because devices of other products can share the ledger.
+    The reports are read too if devices that have instructions leave their networks. Ledger instances of other devices
+    are ignored, because devices of other products can share the ledger.
 
     :param networks: the declared networks by name.
     :param hardware_of: the hardware of the declared devices.
@@ -90,7 +93,16 @@ def observe_networks(
     known = hardware_of.keys() | {gateway for network in networks.values() for gateway in network.gateways}
     rows = _list_rows(target, ledgers.instructions)
     instructions = _read_data(target, ledgers.instructions, rows, known)
-    return Observed(frozenset(present), instructions, hardware_of, ledgers, _find_undeclared_nodes(rows, known))
+    leaving = {
+        device
+        for device, hardware in hardware_of.items()
+        if hardware.leaves_network and not hardware.is_removed and device in instructions
+    }
+    reports: Mapping[str, Mapping[str, Any]] = {}
+    if leaving and ledgers.reports in present:
+        reports = _read_data(target, ledgers.reports, _list_rows(target, ledgers.reports), leaving)
+    nodes = _find_undeclared_nodes(rows, known)
+    return Observed(frozenset(present), instructions, hardware_of, ledgers, nodes, reports)
 
 
 def _find_undeclared_nodes(rows: Mapping[str, Mapping[str, Any]], known: Set[str]) -> dict[str, Mapping[str, Any]]:
@@ -109,6 +121,7 @@ def _find_undeclared_nodes(rows: Mapping[str, Mapping[str, Any]], known: Set[str
 def find_members(target: Target, networks: Set[str], ledger: str) -> frozenset[str]:
     """Return all devices of the product whose device groups or instructions name one of ``networks``.
 
+    The devices that are ordered to leave a network are returned too, because the order does not name the network.
     After an interrupted run, a device can have only the device group or only the instructions. Sends one request per
     hundred devices and one request per hundred ledger instances.
 
@@ -127,7 +140,11 @@ def find_members(target: Target, networks: Set[str], ledger: str) -> frozenset[s
         if error.status != 404:  # 404: the ledger does not exist, so no device has instructions
             raise
         instructions = {}
-    ordered = {device for device, data in instructions.items() if any(data.get("network") == name for name in networks)}
+    ordered = {
+        device
+        for device, data in instructions.items()
+        if is_leave_order(data) or any(data.get("network") == name for name in networks)
+    }
     return frozenset(found | ordered)
 
 
@@ -205,6 +222,11 @@ def _create_ledger(target: Target, definition: Mapping[str, str]) -> None:
             raise
         if definition["name"] not in {str(row.get("name")) for row in list_ledgers(http, org).rows}:
             raise error from None
+    if definition["direction"] == "Downstream":
+        target.warn(
+            f"Ledger {definition['name']} is new. A device that has asked for it before asks again only after its next "
+            "connection to the cloud. Restart such devices if they do not join."
+        )
 
 
 def _delete_group(target: Target, name: str) -> None:
@@ -223,11 +245,21 @@ def verify_members(
 ) -> Mapping[str, str]:
     """Read all reports once, and return the state of each member in ``wanted``.
 
+    A member that reports ``joined`` is ``pending`` while it is offline, because its report may be out of date: a device
+    without power keeps its last report. The age of a report proves nothing: a member need not report again if only the
+    gateways in its instructions have changed.
+
     :param wanted: the declared membership of each member.
     :param reports: the name of the ledger that holds the reports.
     """
     reported = _read_data(target, reports, _list_rows(target, reports), wanted.keys())
-    return {device: _read_state(reported.get(device), membership) for device, membership in wanted.items()}
+    states = {device: _read_state(reported.get(device), membership) for device, membership in wanted.items()}
+    if JOINED not in states.values():
+        return states
+    options = ListOptions(keep={"id", "online"})
+    rows = list_product_devices(target.http, target.required_product.id, options=options).rows
+    offline = {str(row.get("id")) for row in rows if row.get("online") is False}
+    return {device: PENDING if state == JOINED and device in offline else state for device, state in states.items()}
 
 
 def _read_state(report: Mapping[str, Any] | None, membership: Membership) -> str:

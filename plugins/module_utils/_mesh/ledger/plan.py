@@ -21,6 +21,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Network,
     SharedWrite,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.leaving import (
+    CONTRACT,
+    CONTRACT_VERSION,
+    LEAVE_ORDER,
+    Step,
+    find_step,
+    is_leave_order,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.limits import (
     LEDGERS_SINCE,
     check_instructions,
@@ -57,6 +65,7 @@ class Observed:
     :param hardware_of: the hardware of the declared devices.
     :param names: the names of the two ledgers that the backend uses.
     :param undeclared_nodes: the instructions of undeclared devices that have a declared device as a gateway.
+    :param reports: the reports of the devices that leave their networks, keyed by device.
     """
 
     ledgers: frozenset[str]
@@ -64,6 +73,7 @@ class Observed:
     hardware_of: Mapping[str, Hardware] = field(default_factory=dict, repr=False)
     names: Ledgers = DEFAULT_LEDGERS
     undeclared_nodes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    reports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -133,10 +143,12 @@ def plan(
             device: replace(member, remove_groups=member.remove_groups - absent) for device, member in members.items()
         }
     joining = frozenset(device for device, membership in wanted.items() if membership)
+    # A device that leaves its network needs the ledger for its report.
+    needing = joining | {device for device, member in members.items() if member.pending}
     missing = tuple(
         definition
         for definition in build_definitions(observed.names)
-        if joining and definition["name"] not in observed.ledgers
+        if needing and definition["name"] not in observed.ledgers
     )
     emptied = {
         group: frozenset(device for device in wanted if group in groups_of.get(device, frozenset()))
@@ -145,7 +157,7 @@ def plan(
     gone = tuple(group.removeprefix(RESERVED_GROUPS) for group, leaving in emptied.items() if leaving)
     return MeshPlan(
         members,
-        setup=tuple(SharedWrite(CreateLedger(definition), joining) for definition in missing),
+        setup=tuple(SharedWrite(CreateLedger(definition), needing) for definition in missing),
         teardown=tuple(SharedWrite(DeleteGroup(group), leaving) for group, leaving in emptied.items() if leaving),
         created_names={"ledgers": tuple(definition["name"] for definition in missing)} if missing else {},
         removed_names={"networks": gone} if gone else {},
@@ -243,6 +255,7 @@ def _build_instructions(network: Network, membership: Membership, before: Mappin
     :param before: the current instructions of the device; ``None`` if the device has no instructions.
     """
     return {
+        CONTRACT: CONTRACT_VERSION,
         "network": network.name,
         "role": membership.role,
         "gateways": list(network.gateways),
@@ -272,9 +285,7 @@ def _plan_member(
     instructions, ledger = observed.instructions.get(device), observed.names.instructions
     before = _read_membership(instructions)
     if membership is None:
-        left = (DeleteInstructions(device, ledger),) if instructions is not None else ()
-        gone: dict[str, tuple[Any, Any]] = {"mesh": (_show_membership(has, instructions), None)} if has or left else {}
-        return MemberPlan(frozenset(), has, left, gone, before)
+        return _plan_leaving(device, has, observed)
     needs = frozenset({RESERVED_GROUPS + membership.network, RESERVED_GROUPS + membership.role})
     earlier = _find_earlier_instructions(device, membership, observed)
     data = _build_instructions(networks[membership.network], membership, earlier)
@@ -284,14 +295,52 @@ def _plan_member(
     elif instructions.get("gateways") != data["gateways"]:
         changes["mesh.gateways"] = (instructions.get("gateways"), data["gateways"])
     # Parameters may hold join keys, so the change shows only the keys that differ, without values.
-    if instructions is not None and instructions.get("parameters") != data["parameters"]:
+    is_ordered_to_leave = instructions is not None and is_leave_order(instructions)
+    if instructions is not None and not is_ordered_to_leave and instructions.get("parameters") != data["parameters"]:
         differing = find_differing_keys(instructions.get("parameters"), data["parameters"])
         changes["mesh.parameters"] = (None, f"{', '.join(differing) or 'none'} (values are not shown)")
     foreign = sorted(set(instructions or {}) - set(data))
     if foreign:
         changes["mesh.unknown"] = (", ".join(foreign), None)
-    writes = (SetInstructions(device, data, ledger),) if instructions != data else ()
+    if instructions is not None and instructions.get(CONTRACT, CONTRACT_VERSION) != CONTRACT_VERSION:
+        changes["mesh.contract"] = (instructions[CONTRACT], CONTRACT_VERSION)
+    # Instructions that only lack the version of the contract stay as they are: the version is tolerated when absent.
+    is_current = instructions is not None and {CONTRACT: CONTRACT_VERSION, **instructions} == data
+    writes = () if is_current else (SetInstructions(device, data, ledger),)
     return MemberPlan(needs - has, has - needs, writes, changes, before)
+
+
+def _plan_leaving(device: str, groups: frozenset[str], observed: Observed) -> MemberPlan:
+    """Plan the changes to a device that must be in no network.
+
+    :param groups: the device groups for networks and roles that the device has.
+    """
+    instructions, ledger = observed.instructions.get(device), observed.names.instructions
+    is_removed = observed.hardware_of.get(device, Hardware()).is_removed
+    step = find_step(instructions, observed.reports.get(device), is_removed=is_removed)
+    writes: tuple[Write, ...] = ()
+    if step is Step.DELETE:
+        writes = (DeleteInstructions(device, ledger),)
+    elif step is Step.ORDER:
+        writes = (SetInstructions(device, LEAVE_ORDER, ledger),)
+    was_ordered = instructions is not None and is_leave_order(instructions)
+    changes: dict[str, tuple[Any, Any]] = {}
+    if groups or (writes and not was_ordered):
+        changes["mesh"] = (_show_membership(groups, instructions), None)
+    if writes and was_ordered:
+        changes["mesh.instructions"] = ("leave", None)
+    pending = _LEAVING.format(device=device) if step in (Step.ORDER, Step.WAIT) else ""
+    return MemberPlan(
+        remove_groups=groups,
+        writes=writes,
+        changes=changes,
+        before=_read_membership(instructions),
+        pending=pending,
+        completes_earlier_run=was_ordered and not groups,
+    )
+
+
+_LEAVING = "Device {device} is ordered to leave its network, but has not reported that it has left."
 
 
 def _read_membership(instructions: Mapping[str, Any] | None) -> Membership | None:
@@ -310,11 +359,11 @@ def _show_membership(groups: frozenset[str], instructions: Mapping[str, Any] | N
     """Return the observed membership for the result of a module.
 
     The device groups take precedence over the instructions. The membership is ``None`` if the device groups show no
-    membership and there are no instructions.
+    membership and there are no instructions to join a network.
     """
     membership = read_group_membership(groups)
     if membership:
         return membership.as_result()
-    if instructions:
+    if instructions and not is_leave_order(instructions):
         return {"network": instructions.get("network"), "role": instructions.get("role")}
     return None

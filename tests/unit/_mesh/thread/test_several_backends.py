@@ -56,6 +56,9 @@ def test_three_backends_are_reconciled_in_one_run_and_stay_unchanged(runner: Thr
         (device,) = [device for device in cloud.state()["devices"] if device["id"] == two]
         assert not any(group.startswith("mesh-") for group in device["groups"])
         assert runner.otbr.stats()["writes"] == writes + 1
+        assert runner.run(data, **options)["devices"][1]["changes"] == {
+            "mesh.instructions": {"before": "leave", "after": None}
+        }
         assert runner.run(data, **options)["changed"] is False
 
         data["devices"][1]["mesh"] = {"network": "field"}
