@@ -15,6 +15,7 @@ import pytest
 
 from support.counts import count
 from support.killing import running_play
+from support.paths import ROOT
 from support.playbooks import run_playbook
 from support.plays import TASK, cloud_environment, run_task
 from support.processes import HANG_SECONDS
@@ -156,3 +157,18 @@ def test_module_device_replaces_a_device_and_names_its_sim(cloud: Simulator) -> 
     assert done["device"]["replaces"] == {"id": old["id"], "sim": old["iccid"]}
     assert cloud.device(new["id"])["name"] == "plain-9"
     assert run_task("device", confirmed, cloud_environment(cloud.url)).succeeded().result(TASK)["changed"] is False
+
+
+@pytest.mark.only_full
+def test_play_of_the_guide_retires_a_device_with_its_sim(cloud: Simulator, tmp_path: Path) -> None:
+    old = ROWS[-len(DEVICES) - 1]
+    guide = (ROOT / "docs" / "guide_life.md").read_text(encoding="utf-8")
+    play = guide[guide.index("# retire.yml") :].split("```")[0]
+    (tmp_path / "retire.yml").write_text(play)
+    (tmp_path / "retired.yml").write_text(f"product: field-logger\ndevices: [{{id: {old['id']}, state: absent}}]\n")
+    done = run_playbook(tmp_path / "retire.yml", env=environment(cloud, tmp_path)).succeeded()
+    assert [item["item"] for item in done.result("Deactivate these SIMs")["results"]] == [old["iccid"]]
+    assert cloud.device(old["id"])["product"] is None
+    seen = cloud.stats()["writes"]
+    run_playbook(tmp_path / "retire.yml", env=environment(cloud, tmp_path)).succeeded()
+    assert cloud.stats()["writes"] == seen
