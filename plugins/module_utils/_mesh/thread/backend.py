@@ -103,20 +103,35 @@ class ThreadBackend:
         return Observed(found, hardware_of)
 
     def _observe_network(self, target: Target, network: Network, eui64s: set[str]) -> ObservedNetwork:
-        routers = tuple(
-            self._observe_router(self._connect(target, access))
-            for access in map(_read_access, network.extra.get("border_routers", ()))
-        )
+        routers, silent = self._observe_routers(target, network)
         running = next((one for one in routers if one.has_tasks and one.state in ATTACHED and one.dataset), None)
         if running is None or running.dataset is None:
-            return ObservedNetwork(routers)
+            return ObservedNetwork(routers, unreachable=silent)
         router = self._routers[running.url]
         view = self._look(network.name, router, running.dataset.extended_pan_id, eui64s)
         tasks = router.list_tasks().values()
         left = find_joiner_tasks(tasks, eui64s)
         is_busy = router.read_commissioner_state() == "active" and not any(task for task in left if not task.has_ended)
         leftovers = tuple(task.id for task in left)
-        return ObservedNetwork(routers, view.members.addresses, view.known, leftovers, is_busy)
+        return ObservedNetwork(routers, view.members.addresses, view.known, leftovers, is_busy, silent)
+
+    def _observe_routers(self, target: Target, network: Network) -> tuple[tuple[ObservedRouter, ...], tuple[str, ...]]:
+        """Return the state of the border routers that answer, and the URLs of those that do not.
+
+        :raises ParticleError: ``unreachable`` when a border router does not answer, and no other one has a network.
+        """
+        routers, errors = [], {}
+        for access in map(_read_access, network.extra.get("border_routers", ())):
+            try:
+                routers.append(self._observe_router(self._connect(target, access)))
+            except ParticleError as error:
+                if error.code != "unreachable":
+                    raise
+                errors[access.url] = error
+        # The border router that does not answer may have the network, which must not be formed a second time.
+        if errors and not any(router.dataset for router in routers):
+            raise next(iter(errors.values()))
+        return tuple(routers), tuple(errors)
 
     def _connect(self, target: Target, access: Access) -> BorderRouter:
         if access.url not in self._routers:

@@ -39,11 +39,12 @@ class ObservedRouter:
 class ObservedNetwork:
     """The observed state of one declared network.
 
-    :param routers: the declared border routers in the order of the declaration.
+    :param routers: the declared border routers that answer, in the order of the declaration.
     :param members: the extended addresses of the members that were found just now, keyed by EUI-64.
     :param known: the EUI-64s of the devices that earlier runs have found in the network.
     :param leftovers: the ids of joiner tasks of declared devices that earlier runs have left.
     :param is_commissioned_elsewhere: whether another program lets devices join at this moment.
+    :param unreachable: the URLs of the declared border routers that do not answer.
     """
 
     routers: tuple[ObservedRouter, ...]
@@ -51,6 +52,7 @@ class ObservedNetwork:
     known: frozenset[str] = frozenset()
     leftovers: tuple[str, ...] = ()
     is_commissioned_elsewhere: bool = False
+    unreachable: tuple[str, ...] = ()
 
     @property
     def dataset(self) -> Dataset | None:

@@ -250,6 +250,11 @@ def _find_dataset_refusals(network: Network, seen: ObservedNetwork) -> Iterator[
             f"{name}: {', '.join(fixed)} of the running network differ from the declaration, and a change would lose "
             "every member that does not hear of it; remove them from parameters to adopt the network as it is"
         )
+    if differing and seen.unreachable:
+        yield (
+            f"{name}: {list_names(seen.unreachable)} does not answer and would miss the change of "
+            f"{', '.join(differing)}; start this border router, or remove it from border_routers"
+        )
     pending = [router.pending for router in seen.routers if router.pending is not None]
     others = [change.delay for change in pending if find_differences(parameters, change.dataset)]
     if differing and others:
@@ -292,8 +297,10 @@ def _find_joiner_refusals(
 
 
 def _find_warnings(networks: Mapping[str, Network], observed: Observed) -> Iterator[str]:
-    """Yield a sentence for each border router whose keys cross a network without encryption."""
+    """Yield a sentence for each border router that does not answer, or whose keys are sent without encryption."""
     for name in networks:
+        for url in observed.networks[name].unreachable:
+            yield f"{name}: border router {url} does not answer, so the other border routers of the network are used"
         open_urls = [router.url for router in observed.networks[name].routers if _is_open(router.url)]
         if open_urls:
             yield (

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ansible.inventory.data import InventoryData
 
+from ansible_collections.meshfleet.particle.plugins.filter.report import report_csv, report_data, report_json
 from ansible_collections.meshfleet.particle.plugins.inventory import devices as inventory
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import select_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters
@@ -88,6 +89,16 @@ def test_report_and_inventory_have_a_row_for_each_member(formed: ThreadRunner, m
     monkeypatch.setattr(plugin, "_construct", lambda constructed, devices: None)
     plugin._add_hosts(select_devices(gathered, Filters(), 0.0), options)
     assert len(plugin.inventory.groups["network_barn"].hosts) == 7
+
+
+def test_files_of_a_report_contain_no_key(formed: ThreadRunner) -> None:
+    devices = run_device_info(formed)["devices"]
+    about = {"products": [], "advisories": []}
+    files = [report_csv(devices), report_json(devices, about), report_data(devices, about)]
+    assert all(FIRST in text for text in files)
+    datasets = [row["dataset"] for row in formed.otbr.routers()]
+    secrets = [*SIX.values(), "S1EEPER", *(dataset[key] for dataset in datasets for key in ("networkKey", "pskc"))]
+    assert [secret for secret in secrets for text in files if secret.lower() in text.lower()] == []
 
 
 def test_mistakes_in_the_option_are_reported_together(runner: ThreadRunner) -> None:
