@@ -131,7 +131,8 @@ options:
     description:
       - Attributes of a device from which its host name is taken, in order of preference.
       - An attribute is skipped if the device does not have this attribute, if several devices have the same value, or
-        if a host or group already has this name. If all attributes are skipped, the host name is the id.
+        if a host or group already has this name. If all attributes are skipped, the host name is the id, or the EUI-64
+        of a member of O(thread_networks).
     type: list
     elements: str
     choices: [name, id, serial_number]

@@ -19,7 +19,8 @@ from ansible.plugins.cache import BaseFileCacheModule
 from ansible.plugins.loader import cache_loader
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import GatheredFacts
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import list_secret_options
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import list_options, list_secret_options
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import LISTING
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     Account,
     find_account,
@@ -96,7 +97,10 @@ class CacheOrigin:
         now = time.time()
         clouds = [find_cloud(account, os.environ, now=now) for account in accounts]
         left_out = (*SECRETS, *list_secret_options(), *_NOT_COMPARED)
-        relevant = {name: value for name, value in options.items() if name not in left_out}
+        specs = list_options(LISTING)
+        relevant = {
+            name: _drop_secrets(value, specs.get(name, {})) for name, value in options.items() if name not in left_out
+        }
         relevant["accounts"] = [
             {name: value for name, value in account.items() if name not in (*SECRETS, "api_url")}
             for account in options["accounts"]
@@ -122,6 +126,23 @@ def _write_private_file(name: str, plugin: BaseFileCacheModule, key: str, entry:
         for file in Path(folder).iterdir():
             file.chmod(0o600)
             file.replace(target / file.name)
+
+
+def _drop_secrets(value: Any, spec: Mapping[str, Any]) -> Any:
+    """Return the value of an option without its secret suboptions.
+
+    :param spec: the argument spec of the option.
+    """
+    suboptions = spec.get("options", {})
+    if isinstance(value, list):
+        return [_drop_secrets(item, spec) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        name: _drop_secrets(item, suboptions.get(name, {}))
+        for name, item in value.items()
+        if not suboptions.get(name, {}).get("no_log")
+    }
 
 
 def _hash_value(value: Any) -> str:

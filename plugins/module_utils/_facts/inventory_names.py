@@ -30,6 +30,8 @@ HOSTNAMES = ("name", "id", "serial_number")
 _RESERVED_HOSTS = frozenset(["localhost", "127.0.0.1", "::1", "all", "ungrouped"])
 _MAX_LENGTH = 253
 _HASHED_NAME = re.compile(r"device-[0-9a-f]{24}")
+_MEMBER_ID = re.compile(r"[0-9a-f]{16}\Z")
+"""Form of an EUI-64, which identifies a member of a network that is not a device of the Particle cloud."""
 
 
 def build_host_names(
@@ -41,9 +43,9 @@ def build_host_names(
     """Return the host name of each device, keyed by device id.
 
     The name comes from the first fact in ``preference`` that gives the device a unique name. If no fact gives a unique
-    name, the name is the device id. An id that does not have the form of Particle device ids, or that is the name of a
-    group, is replaced by ``device-`` and a hash. If two devices would get the same name, neither device gets the name.
-    The result therefore does not depend on the order of the devices.
+    name, the name is the device id. An id that has neither the form of Particle device ids nor that of an EUI-64, or
+    that is the name of a group, is replaced by ``device-`` and a hash. If two devices would get the same name, neither
+    device gets the name. The result therefore does not depend on the order of the devices.
 
     :param preference: names of facts; an earlier fact takes precedence.
     :param taken: mapping from the names of existing hosts to device ids. The value is ``None`` for a name that belongs
@@ -102,7 +104,11 @@ def find_names_of_groups(
 
 def _build_last_name(device: str, groups: Set[str]) -> str:
     """Return the host name of a device to which no fact gives a name."""
-    return device if DEVICE_ID.match(device) and device not in groups else f"device-{_hash_text(device, 24)}"
+    return device if _is_id(device) and device not in groups else f"device-{_hash_text(device, 24)}"
+
+
+def _is_id(text: str) -> bool:
+    return bool(DEVICE_ID.match(text) or _MEMBER_ID.match(text))
 
 
 def _build_host_name(text: str) -> str:
@@ -112,7 +118,7 @@ def _build_host_name(text: str) -> str:
     otherwise take its place when that device is in another inventory source, or filtered out.
     """
     name = re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFKC", text).strip()).lstrip("_.-")
-    is_last_name = DEVICE_ID.match(name.lower()) or _HASHED_NAME.fullmatch(name.lower())
+    is_last_name = _is_id(name.lower()) or _HASHED_NAME.fullmatch(name.lower())
     return "" if is_last_name or len(name) > _MAX_LENGTH else name
 
 

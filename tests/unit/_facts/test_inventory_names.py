@@ -113,6 +113,11 @@ class TestHostNames:
         assert list(build_host_names(devices, ["serial_number", "name"], {}).values()) == ["B40A", "B40B", "other"]
         assert list(build_host_names(devices, ["id", "name"], {}).values()) == [ONE, TWO, THREE]
 
+    def test_member_without_a_name_keeps_its_eui64_as_host_name(self) -> None:
+        eui64 = "18b4300000000001"
+        found = build_host_names({eui64: {"name": None}, ONE: {"name": eui64}}, ["name", "id"], {})
+        assert found == {eui64: eui64, ONE: ONE}
+
     def test_unsafe_device_id_becomes_a_safe_host_name(self) -> None:
         (name,) = build_host_names({"{{ evil }}": {"id": "{{ evil }}"}}, ["name"], {}).values()
         assert re.fullmatch(r"device-[0-9a-f]{24}", name)

@@ -15,6 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather i
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out_work
 from ansible_collections.meshfleet.particle.plugins.modules import device_info as info
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._inventory_cache import CacheOrigin
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import build_rows
 from support.thread_networks import ROUTER, ThreadRunner, build_manifest
 
@@ -88,7 +89,16 @@ def test_report_and_inventory_have_a_row_for_each_member(formed: ThreadRunner, m
     plugin.inventory = InventoryData()
     monkeypatch.setattr(plugin, "_construct", lambda constructed, devices: None)
     plugin._add_hosts(select_devices(gathered, Filters(), 0.0), options)
-    assert len(plugin.inventory.groups["network_barn"].hosts) == 7
+    assert {host.name for host in plugin.inventory.groups["network_barn"].hosts} == {*SIX, SLEEPER}
+
+
+def test_inventory_cache_contains_no_hash_of_a_proxy_password() -> None:
+    recipes = []
+    for password in ("one-pr0xypass", "two-pr0xypass"):
+        router = {"url": ROUTER, "username": "jane", "password": password}
+        networks = [{"name": "barn", "border_routers": [router]}]
+        recipes.append(CacheOrigin("barn.yml", {"accounts": [], "thread_networks": networks}, ()).recipe)
+    assert recipes[0] == recipes[1]
 
 
 def test_files_of_a_report_contain_no_key(formed: ThreadRunner) -> None:
