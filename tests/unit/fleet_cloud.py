@@ -85,8 +85,8 @@ class RecordingHttp(Http):
 
     @property
     def writes(self) -> list[str]:
-        """The routes of all requests except reads, in order."""
-        return [request.route for request in self.sent if request.method != "GET"]
+        """The routes of all requests that may change the fleet, in order."""
+        return [request.route for request in self.sent if request.is_write]
 
     @property
     def imported(self) -> list[list[str]]:

@@ -61,7 +61,8 @@ def ping_device(http: Http, product: str, device: str) -> bool:
     :returns: whether the device has answered.
     """
     action = f"ping device {device}"
-    data = http.send(Request("PUT /v1/products/:p/devices/:id/ping", action, {"p": product, "id": device})).data
+    request = Request("PUT /v1/products/:p/devices/:id/ping", action, {"p": product, "id": device}, writes=False)
+    data = http.send(request).data
     return isinstance(data, dict) and data.get("online") is True
 
 

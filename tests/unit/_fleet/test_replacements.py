@@ -89,7 +89,7 @@ def test_device_takes_the_place_of_a_named_device(
     fill(http, OLD_RECORD)
     data = declare({identifier: NEW if identifier == "id" else SERIAL_NUMBERS[NEW], "replaces": named})
     predicted = run(http, data, check_mode=True)
-    assert set(http.writes) == {PING}
+    assert http.writes == []
     result = run(http, data)
     assert list(statuses(result).values()) == ["changed", "changed"]
     members = list_members(cloud)
@@ -154,10 +154,10 @@ def test_online_device_is_replaced_only_with_a_confirmation(cloud: Simulator, ht
         for check_mode in (False, True):
             with pytest.raises(ParticleError, match="1 device is online and would be replaced"):
                 run(http, data, confirm=confirm, check_mode=check_mode)
-    assert set(http.writes) == {PING}
+    assert http.writes == []
     http.sent.clear()
     assert run(http, data, confirm=["replace_online"])["summary"]["changed"] == 2
-    assert PING not in http.writes
+    assert PING not in [request.route for request in http.sent]
 
 
 def test_device_that_is_not_in_the_product_counts_as_replaced(cloud: Simulator, http: RecordingHttp) -> None:
@@ -229,7 +229,7 @@ def test_kept_membership_needs_a_declared_network(cloud: Simulator, http: Record
     with pytest.raises(ParticleError, match="declare this network with its gateways") as caught:
         run(http, declare({"id": NEW, "replaces": OLD}, **more))
     assert caught.value.code == "invalid_manifest"
-    assert set(http.writes) <= {PING}
+    assert http.writes == []
 
 
 @pytest.mark.parametrize("route", [IMPORT, UPDATE, REMOVE])
@@ -272,7 +272,7 @@ def test_contradictions_are_refused_before_the_first_write(cloud: Simulator, htt
         with pytest.raises(ParticleError, match="declares as a device to keep") as caught:
             run(http, declare(*devices))
         assert caught.value.code == "invalid_manifest"
-    assert set(http.writes) == {PING}
+    assert http.writes == []
 
 
 def test_device_of_another_product_takes_the_place(cloud: Simulator, http: RecordingHttp) -> None:
@@ -350,7 +350,7 @@ def test_device_is_replaced_by_one_device_only(cloud: Simulator, http: Recording
         run(http, declare({"id": NEW, "replaces": NEW.upper()}))
     with pytest.raises(ParticleError, match="replaces: has no device"):
         run(http, declare({"id": NEW, "replaces": {"environment": True}}))
-    assert set(http.writes) == {PING}
+    assert http.writes == []
 
 
 def test_record_of_the_old_device_may_say_absent(cloud: Simulator, http: RecordingHttp) -> None:
@@ -394,7 +394,7 @@ def test_kept_name_that_another_device_declares_is_refused(cloud: Simulator, htt
     with pytest.raises(ParticleError, match=r"devices\[1\] declares for another device; declare name") as caught:
         run(http, data)
     assert caught.value.code == "invalid_manifest"
-    assert set(http.writes) == {PING}
+    assert http.writes == []
     data["devices"][0]["name"] = "well"
     assert run(http, data)["summary"]["failed"] == 0
     assert {device: row["name"] for device, row in list_members(cloud).items()} == {NEW: "well", OTHER: "pump"}
@@ -404,5 +404,5 @@ def test_kept_name_must_leave_room_for_its_mark(cloud: Simulator, http: Recordin
     fill(http, {**OLD_RECORD, "name": "x" * 255})
     with pytest.raises(ParticleError, match=r"which has 255 characters\. A name that is kept has at most 216"):
         run(http, declare({"id": NEW, "replaces": OLD}))
-    assert set(http.writes) == {PING}
+    assert http.writes == []
     assert run(http, declare({"id": NEW, "replaces": OLD, "name": "pump"}))["summary"]["changed"] == 2
