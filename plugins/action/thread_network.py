@@ -82,7 +82,5 @@ def _name_option(place: Place) -> str:
         return format_place(place[2:]) if len(place) > 2 else f"network {place[-1]}"
     if place[:1] != ("devices",):
         return format_place(place)
-    inner = place[2:]
-    if inner[:1] == ("mesh",) and len(inner) > 1:
-        inner = inner[1:]
-    return format_place(("members", *place[1:2], *inner))
+    option = tuple(key for key in place[2:] if key not in ("mesh", "network"))  # a member has no such options
+    return format_place(("members", *place[1:2], *option))

@@ -199,7 +199,7 @@ def read_network(name: str, routers: Sequence[Mapping[str, Any]]) -> Network:
 
     :raises ParticleError: ``invalid_option`` when an option is not valid. The message contains all mistakes.
     """
-    reader = ValueReader(lambda place: format_place(place) if place else "the task")
+    reader = ValueReader(lambda place: format_place(place) if place else f"network {name}")
     network = _read_network(reader, name, routers, ())
     _raise_mistakes(reader)
     return network

@@ -100,6 +100,11 @@ class TestThreadNetwork:
         assert result["error"]["code"] == "conflict"
         assert "barn: cannot be dissolved over its border routers" in result["msg"]
 
+    def test_members_of_an_absent_network_are_a_mistake(self, runner: ThreadRunner) -> None:
+        result = run_network(runner, members=list_members(), state="absent")
+        assert result["error"]["code"] == "invalid_manifest"
+        assert "members[0]: barn is declared with state absent" in result["msg"]
+
     def test_absent_network_that_does_not_exist_needs_no_change(self, runner: ThreadRunner) -> None:
         result = run_network(runner, state="absent")
         assert (result.get("failed"), result["changed"]) == (None, False), result
