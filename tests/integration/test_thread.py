@@ -5,22 +5,21 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.border_router_target import REAL_NODES, REAL_URL, read_nodes
 from support.otbr import running_border_routers
 from support.playbooks import PlaybookRun, run_playbook
 from support.plays import TASK, run_task
 from support.thread_networks import KEY, build_manifest
 
-OTBR_URL, OTBR_NODES = "OTBR_URL", "OTBR_NODES"
 NO_ROUTER = (
-    f"set {OTBR_URL} to the URL of a border router without a network, and {OTBR_NODES} to a JSON file with a list of "
-    "nodes: objects with the keys eui64 and pskd"
+    "set OTBR_URL to the URL of a border router, and OTBR_NODES to a JSON file with a list of nodes that may join its "
+    "network: objects with the keys eui64 and pskd; a border router without a network forms one"
 )
 WRONG = "WR0NGKEY"
 ONE_NETWORK = ("thread_network", "thread_network_info")
@@ -75,12 +74,12 @@ def test_playbook_without_an_account_forms_a_network_and_shows_no_key(tmp_path: 
         assert [secret for secret in secrets for run in runs if secret in run.output or secret in repr(run)] == []
 
 
-@pytest.mark.skipif(not (os.environ.get(OTBR_URL) and os.environ.get(OTBR_NODES)), reason=NO_ROUTER)
+@pytest.mark.skipif(not (REAL_URL and REAL_NODES), reason=NO_ROUTER)
 @pytest.mark.timeout(7200)
-def test_real_border_router_forms_a_network_of_real_nodes(tmp_path: Path) -> None:
-    nodes = json.loads(Path(os.environ[OTBR_NODES]).read_text(encoding="utf-8"))
-    keys = {node["eui64"].lower(): node["pskd"] for node in nodes}
-    data = build_manifest(keys, urls=[os.environ[OTBR_URL]], parameters={"network_name": "barn"}, joiner_timeout=300)
+def test_real_border_router_lets_real_nodes_join(tmp_path: Path) -> None:
+    keys = {node.eui64: node.pskd for node in read_nodes(REAL_NODES)}
+    # Without parameters, a network that exists is adopted and not changed.
+    data = build_manifest(keys, urls=[REAL_URL], joiner_timeout=300)
     options = {"manifest": write_manifest(tmp_path, data), "verify": "online"}
     result = run_task("fleet", options, {}).succeeded().result(TASK)
     assert {device["identifier"]: device["mesh"] for device in result["devices"]} == dict.fromkeys(keys, "joined")

@@ -197,7 +197,8 @@ def explain_attempt(joiner: Joiner, network: str, attempt: Attempt, timeout: flo
             "joiner_refused",
             f"{about}: it has answered the border router, but is not in the network. Its joiner key (PSKd) is most "
             "likely another one than declared.",
-            hint="Compare mesh.joiner with the key on the device, correct it, and run again.",
+            hint="Compare mesh.joiner with the key on the device, correct it, and run again. If the key is right and "
+            "the device sleeps, keep it awake during the run: only an awake device can tell its EUI-64.",
         )
     if attempt is Attempt.UNSEEN:
         return MemberPending(
