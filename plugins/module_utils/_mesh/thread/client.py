@@ -55,6 +55,8 @@ _TASKS = "application/vnd.api+json"
 _JSON = "application/json"
 _TLVS = "text/plain"
 _NO_CONTENT = 204
+_NOT_REACHED = (502, 504)
+"""The statuses with which a proxy tells that the border router does not answer (otbr-rest.md, section 7)."""
 _NULL = object()
 """The content of a response that consists of the JSON value ``null``, which is never a valid answer."""
 
@@ -365,6 +367,9 @@ class BorderRouter:
             code = "forbidden"
             cause = f"the proxy before the border router does not accept the login (HTTP {status})"
             hint = "Correct username and password of the border router."
+        elif status in _NOT_REACHED and code != "ambiguous_write":
+            code = "unreachable"
+            cause = f"the proxy before the border router does not reach it (HTTP {status})"
         elif status is not None and code != "ambiguous_write":
             code = "conflict" if status in (409, 412) else code
             cause = f"the border router refused the request (HTTP {status})"

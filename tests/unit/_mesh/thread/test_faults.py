@@ -51,7 +51,8 @@ def test_reads_that_fail_now_and_then_are_repeated(runner: ThreadRunner, probabi
     ("status", "code", "words"),
     [
         (401, "forbidden", "the proxy before the border router does not accept the login (HTTP 401)"),
-        (502, "cloud_error", "the border router refused the request (HTTP 502)"),
+        (502, "unreachable", "the proxy before the border router does not reach it (HTTP 502)"),
+        (500, "cloud_error", "the border router refused the request (HTTP 500)"),
     ],
 )
 def test_refusal_names_the_border_router_and_not_a_cloud(
