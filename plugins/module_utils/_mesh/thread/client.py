@@ -54,7 +54,7 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
 _TASKS = "application/vnd.api+json"
 _JSON = "application/json"
 _TLVS = "text/plain"
-_NO_CONTENT = 204
+_NO_CONTENT, _FIRST_FAILURE = 204, 300
 _NOT_REACHED = (502, 504)
 """The statuses with which a proxy tells that the border router does not answer (otbr-rest.md, section 7)."""
 _NULL = object()
@@ -370,7 +370,7 @@ class BorderRouter:
         elif status in _NOT_REACHED and code != "ambiguous_write":
             code = "unreachable"
             cause = f"the proxy before the border router does not reach it (HTTP {status})"
-        elif status is not None and code != "ambiguous_write":
+        elif status is not None and (status >= _FIRST_FAILURE or code == "not_a_cloud") and code != "ambiguous_write":
             code = "conflict" if status in (409, 412) else code
             cause = f"the border router refused the request (HTTP {status})"
             if code == "not_a_cloud":

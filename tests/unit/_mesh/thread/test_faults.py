@@ -66,6 +66,13 @@ def test_refusal_names_the_border_router_and_not_a_cloud(
     assert "cloud" not in result["msg"].lower()
 
 
+def test_incomplete_response_is_not_called_a_refusal(runner: ThreadRunner) -> None:
+    runner.otbr.set_faults([{"route": "GET /node", "effect": "truncated", "times": 9}])
+    result = runner.run(build_manifest({}, urls=runner.otbr.urls[:1]))
+    assert (result["failed"], result["error"]["code"]) == (True, "bad_response")
+    assert "the response is not complete JSON (HTTP 200)" in result["msg"]
+
+
 def test_server_that_is_not_a_border_router_is_named(runner: ThreadRunner) -> None:
     runner.otbr.set_faults([{"route": "GET /node", "effect": "html", "status": 404}])
     result = runner.run(build_manifest({}, urls=runner.otbr.urls))
