@@ -199,4 +199,6 @@ def _send_from_other_process(budget: Budget, simulator: Simulator, number: int) 
 
 
 def _fail_on_warning(warning: str) -> None:
-    raise AssertionError(warning)
+    """Fail on a warning, except on that about a new ledger, which the first run of each fleet creates."""
+    if "is new" not in warning:
+        raise AssertionError(warning)

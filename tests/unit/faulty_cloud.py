@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Any
 
 from fleet_cloud import EXPIRED, RecordingHttp, run
@@ -124,3 +124,11 @@ def read_instance(state: Mapping[str, Any], device: str, ignored_keys: Set[str])
     """Return the instance of a device in the mesh ledger, without some of its keys."""
     orders = state["ledgers"].get("mesh", {"data": {}})["data"].get(device) or {}
     return {key: value for key, value in orders.items() if key not in ignored_keys}
+
+
+def assert_finished(result: Mapping[str, Any], failing: Collection[str]) -> None:
+    """Assert that exactly the devices in `failing` have failed and all others are done, or are about to leave."""
+    statuses = {device["identifier"]: device["status"] for device in result["devices"]}
+    assert {key for key, status in statuses.items() if status == "failed"} == failing, result.get("msg")
+    pending = [device["error"]["message"] for device in result["devices"] if device["status"] == "pending"]
+    assert all(message.endswith("has not reported that it has left.") for message in pending)

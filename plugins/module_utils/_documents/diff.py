@@ -59,12 +59,14 @@ class Diff:
 
     :param created: the names of created resources, keyed by kind, such as ``groups``.
     :param removed: the names of removed resources, keyed by kind.
+    :param changed: the names of changed resources, keyed by kind.
     :param noun: the word for an item, to count items.
     """
 
     items: tuple[ChangedItem, ...] = ()
     created: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     removed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    changed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     noun: str = "device"
 
 
@@ -84,7 +86,7 @@ def describe_diff(
         removals, others = _fold_items(removals), _fold_items(others)
     resources = [
         f"{verb} {kind}: {_list_names(names, mask)}"
-        for verb, kinds in (("remove", diff.removed), ("create", diff.created))
+        for verb, kinds in (("remove", diff.removed), ("create", diff.created), ("change", diff.changed))
         for kind, names in kinds.items()
     ]
     last = []

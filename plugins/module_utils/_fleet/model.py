@@ -210,6 +210,7 @@ class Plan:
     :param refusals: the errors of the devices that no write can bring to their declared state, keyed by
         :attr:`DeviceRecord.id`.
     :param created_names: names of the resources that ``setup`` creates, by kind, as shown to the user.
+    :param changed_names: names of the other resources that ``setup`` changes, by kind, as shown to the user.
     :param claim_user: username of the account that claims devices of a product.
     :param teardown: writes that remove resources of networks.
     :param removed_names: names of the resources that ``teardown`` removes, by kind, as shown to the user.
@@ -223,6 +224,7 @@ class Plan:
     claim_user: str | None = None
     teardown: tuple[SharedWrite, ...] = ()
     removed_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    changed_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def is_changed(self) -> bool:

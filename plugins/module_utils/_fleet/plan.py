@@ -85,6 +85,7 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH, 
         observed.account,
         mesh.teardown,
         mesh.removed_names,
+        mesh.changed_names,
     )
 
 
@@ -388,4 +389,5 @@ def build_diff(plan: Plan) -> Diff:
         ),
         {kind: names for kind, names in created.items() if names},
         plan.removed_names,
+        plan.changed_names,
     )

@@ -151,10 +151,13 @@ class SharedWrite:
 
     :param write: the write for :meth:`Writer.apply_write`.
     :param members: the devices that fail when the write fails.
+    :param is_attempt: whether the write itself changes nothing, but only lets members join. A member that has joined
+        counts as a change.
     """
 
     write: Any
     members: frozenset[str]
+    is_attempt: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,7 @@ class MeshPlan:
     :param setup: the writes that come before the writes of the members.
     :param teardown: the writes that come last. Each write waits until all devices in its ``members`` have been changed.
     :param created_names: ``{kind: names}`` of the objects of the cloud that the plan creates, as shown to the user.
+    :param changed_names: ``{kind: names}`` of the other objects that ``setup`` changes, as shown to the user.
     :param removed_names: ``{kind: names}`` of the networks that the plan removes, as shown to the user.
     :param refusals: the reasons why the declaration is impossible, one sentence each. If there is a reason, nothing may
         be written.
@@ -179,6 +183,7 @@ class MeshPlan:
     setup: tuple[SharedWrite, ...] = ()
     teardown: tuple[SharedWrite, ...] = ()
     created_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    changed_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     removed_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     refusals: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

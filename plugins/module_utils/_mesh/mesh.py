@@ -226,13 +226,14 @@ def _combine_plans(plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | 
 
     def combine_writes(shared: Callable[[MeshPlan], tuple[SharedWrite, ...]]) -> tuple[SharedWrite, ...]:
         found = ((name, one) for name, part in plans.items() for one in shared(part))
-        return tuple(SharedWrite(BackendWrite(name, one.write), one.members) for name, one in found)
+        return tuple(replace(one, write=BackendWrite(name, one.write)) for name, one in found)
 
     return MeshPlan(
         members,
         setup=combine_writes(lambda part: part.setup),
         teardown=combine_writes(lambda part: part.teardown),
         created_names=_merge_names(part.created_names for part in plans.values()),
+        changed_names=_merge_names(part.changed_names for part in plans.values()),
         removed_names=_merge_names(part.removed_names for part in plans.values()),
         refusals=tuple(refusal for part in plans.values() for refusal in part.refusals),
         warnings=tuple(warning for part in plans.values() for warning in part.warnings),

@@ -24,6 +24,7 @@ from faulty_cloud import (
     SHAPES,
     STATUSES,
     assert_done_as_declared,
+    assert_finished,
     assert_outcomes_complete,
     fault,
     run_unless_refused,
@@ -389,11 +390,3 @@ def find_optional_groups(manifest: Mapping[str, Any], failing: Collection[str]) 
     for record in manifest["devices"]:
         wanted[get_key(record) in failing] |= list_groups(record)
     return wanted[True] - wanted[False]
-
-
-def assert_finished(result: Mapping[str, Any], failing: Collection[str]) -> None:
-    """Assert that exactly the devices in `failing` have failed and all others are done, or are about to leave."""
-    statuses = {device["identifier"]: device["status"] for device in result["devices"]}
-    assert {key for key, status in statuses.items() if status == "failed"} == failing, result.get("msg")
-    pending = [device["error"]["message"] for device in result["devices"] if device["status"] == "pending"]
-    assert all(message.endswith("has not reported that it has left.") for message in pending)

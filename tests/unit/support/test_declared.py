@@ -13,7 +13,7 @@ import pytest
 from support.declared import expect_state, normalize_state
 from support.simulator import PRODUCT_ID, PRODUCT_SLUG, USERNAME, Simulator
 
-INSTRUCTIONS = {"network": "barn", "role": "node", "gateways": [], "parameters": {}}
+INSTRUCTIONS = {"contract": 1, "network": "barn", "role": "node", "gateways": [], "parameters": {}}
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def set_up_networks(sender: Sender, plan: Plan) -> set[str]:
             continue
         try:
             sender.mesh.apply_write(sender.target, shared.write)
-            sender.state.wrote = True
+            sender.state.wrote |= not shared.is_attempt
         except ParticleError as error:
             without |= shared.members
             if not shared.members:  # no device can report the error

@@ -36,7 +36,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.mo
     Observed,
     ObservedNetwork,
     StartRouter,
-    Write,
 )
 
 DEFAULT_JOINER_TIMEOUT = 180
@@ -64,7 +63,7 @@ def plan(
     refusals = [*_find_shared_routers(networks), *_find_leaving(networks, wanted, observed)]
     members: dict[str, MemberPlan] = {}
     setup: list[SharedWrite] = []
-    names: dict[str, list[str]] = {}
+    created, changed = dict[str, list[str]](), dict[str, list[str]]()
     for name, network in networks.items():
         seen = observed.networks[name]
         own = {device: to for device, to in wanted.items() if to is not None and to.network == name}
@@ -73,13 +72,15 @@ def plan(
             continue
         for device, to in own.items():
             members[device] = _plan_member(device, to, networks, observed)
-        setup += _plan_network(network, seen, own, members, observed.hardware_of, names)
+        setup += _plan_routers(network, seen, _list_joining(own, members), created, changed)
+        setup += _plan_commissioning(network, seen, own, members, observed.hardware_of)
     leaving = (device for device, to in wanted.items() if to is None)
     members.update((device, MemberPlan()) for device in leaving)
     return MeshPlan(
         members,
         setup=tuple(setup),
-        created_names={kind: tuple(found) for kind, found in names.items()},
+        created_names={kind: tuple(found) for kind, found in created.items()},
+        changed_names={kind: tuple(found) for kind, found in changed.items()},
         refusals=tuple(refusals),
         warnings=tuple(_find_warnings(networks, observed)),
     )
@@ -105,21 +106,20 @@ def _plan_member(device: str, to: Membership, networks: Mapping[str, Network], o
     )
 
 
-def _plan_network(
+def _list_joining(own: Mapping[str, Membership], members: Mapping[str, MemberPlan]) -> frozenset[str]:
+    """Return the devices of a network that are not in it yet."""
+    return frozenset(device for device in own if members[device].changes)
+
+
+def _plan_commissioning(
     network: Network,
     seen: ObservedNetwork,
     own: Mapping[str, Membership],
     members: Mapping[str, MemberPlan],
     hardware_of: Mapping[str, Hardware],
-    names: dict[str, list[str]],
 ) -> Iterator[SharedWrite]:
-    """Yield the writes for one network: first those of its border routers, then the commissioning of its members.
-
-    :param names: the names for :attr:`MeshPlan.created_names`, to which this function adds.
-    """
-    joining = frozenset(device for device in own if members[device].changes)
-    for write in _plan_routers(network, seen, names):
-        yield SharedWrite(write, joining)
+    """Yield the write that lets the members of a network join, if any of them must join."""
+    joining = _list_joining(own, members)
     joiners = [
         Joiner(device, eui64, str(own[device].extra["joiner"]))
         for device in own
@@ -135,31 +135,42 @@ def _plan_network(
             extra.get("joiner_timeout") or DEFAULT_JOINER_TIMEOUT,
             extra.get("commissioning_timeout") or DEFAULT_COMMISSIONING_TIMEOUT,
         )
-        yield SharedWrite(commission, joining)
+        yield SharedWrite(commission, joining, is_attempt=True)
 
 
-def _plan_routers(network: Network, seen: ObservedNetwork, names: dict[str, list[str]]) -> Iterator[Write]:
-    """Yield the writes that bring the border routers of a network to their declared state."""
+def _plan_routers(
+    network: Network,
+    seen: ObservedNetwork,
+    joining: frozenset[str],
+    created: dict[str, list[str]],
+    changed: dict[str, list[str]],
+) -> Iterator[SharedWrite]:
+    """Yield the writes that bring the border routers of a network to their declared state.
+
+    :param joining: the devices that fail when a write fails.
+    :param created: the names for :attr:`MeshPlan.created_names`, to which this function adds.
+    :param changed: the names for :attr:`MeshPlan.changed_names`, to which this function adds.
+    """
     parameters = network.parameters or {}
     dataset = seen.dataset
     first = _find_commissioner(seen)
     if dataset is None:
-        names.setdefault("thread networks", []).append(network.name)
-        yield FormNetwork(network.name, first, encode_parameters(parameters))
+        created.setdefault("thread networks", []).append(network.name)
+        yield SharedWrite(FormNetwork(network.name, first, encode_parameters(parameters)), joining)
     for router in seen.routers:
         if router.dataset is None and router.url != first:
-            names.setdefault("border routers", []).append(f"{network.name}: {router.url}")
-            yield ExtendNetwork(network.name, first, router.url)
+            created.setdefault("border routers", []).append(f"{network.name}: {router.url}")
+            yield SharedWrite(ExtendNetwork(network.name, first, router.url), joining)
         elif router.dataset is not None and router.state not in ATTACHED:
-            names.setdefault("border routers", []).append(f"{network.name}: {router.url}")
-            yield StartRouter(network.name, router.url)
+            changed.setdefault("border routers", []).append(f"{network.name}: {router.url} (start)")
+            yield SharedWrite(StartRouter(network.name, router.url), joining)
     differing = find_differences(parameters, dataset) if dataset is not None else []
     if differing:
         # Only the names of the parameters are shown, because a parameter can be a key.
-        names.setdefault("thread parameters", []).append(f"{network.name}: {', '.join(differing)}")
-        changed: dict[str, Any] = {name: parameters[name] for name in differing if name in CHANGEABLE}
+        changed.setdefault("thread parameters", []).append(f"{network.name}: {', '.join(differing)}")
+        values: dict[str, Any] = {name: parameters[name] for name in differing if name in CHANGEABLE}
         delay = network.extra.get("change_delay") or DEFAULT_CHANGE_DELAY
-        yield ChangeNetwork(network.name, first, changed, delay)
+        yield SharedWrite(ChangeNetwork(network.name, first, values, delay), joining)
 
 
 def _find_commissioner(seen: ObservedNetwork) -> str:

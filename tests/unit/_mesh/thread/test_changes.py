@@ -53,7 +53,7 @@ def test_channel_and_name_change_and_all_members_stay(
     before = [router["dataset"] for router in generation.routers()]
     data["networks"]["barn"]["parameters"] = {"channel": 21, "network_name": "shed"}
     check = runner.run(data, check_mode=True)
-    assert check["diff"].created == {"thread parameters": ("barn: channel, network_name",)}
+    assert check["diff"].changed == {"thread parameters": ("barn: channel, network_name",)}
     result = runner.run(data)
     assert not result.get("failed"), result
     after = [router["dataset"] for router in generation.routers()]

@@ -108,6 +108,12 @@ class TestDevicesThatDoNotJoin:
         assert runner.otbr.stats()["tasks"]["addThreadDeviceTask"] == before + 1
         assert list_network_writes(runner.otbr)["PUT /node/dataset/active"] == 2
 
+    def test_run_that_only_repeats_a_failed_attempt_changes_nothing(self, runner: ThreadRunner) -> None:
+        data = build_manifest({**SIX, FIRST: WRONG}, urls=runner.otbr.urls)
+        assert runner.run(data)["changed"] is True
+        repeated = runner.run(data)
+        assert (repeated["changed"], find_device(repeated, FIRST)["status"]) == (False, "pending")
+
     def test_missing_device_without_a_joiner_key_is_pending(self, runner: ThreadRunner) -> None:
         data = build_manifest(FEW, urls=runner.otbr.urls)
         del data["devices"][0]["mesh"]["joiner"]

@@ -118,7 +118,7 @@ class TestWrites:
         made = make_plan(network, see(ONE))
         (shared,) = made.setup
         assert shared.write == ChangeNetwork("barn", ONE, {"channel": 20, "network_name": "shed"}, 60)
-        assert made.created_names == {"thread parameters": ("barn: channel, network_name",)}
+        assert made.changed_names == {"thread parameters": ("barn: channel, network_name",)}
         assert KEY not in repr(made)
         assert "shed" not in repr(made)
 
