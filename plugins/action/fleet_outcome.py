@@ -36,7 +36,7 @@ class ActionModule(ParticleAction):
         if outcome is None:
             return result
         changes = {name: (change["before"], change["after"]) for name, change in outcome["changes"].items()}
-        result["changed"] = outcome["status"] == "changed"
+        result["changed"] = outcome["status"] == "changed" or outcome.get("written", False)
         device = ChangedItem(outcome["identifier"], changes, outcome["name"])
         result = task.show_diff({**result, "diff": Diff((device,) if changes else ())})
         error = outcome["error"] if outcome["status"] == "failed" else outcome.get("run_error")

@@ -570,6 +570,11 @@ device:
         name:
           before:
           after: barn-gateway
+    written:
+      description: Whether the run has changed the device, although the device is V(pending).
+      type: bool
+      returned: if V(true)
+      sample: true
     restarts:
       description: Whether the device restarts to apply its environment variables, at once if it is online.
       type: bool

@@ -233,6 +233,11 @@ members:
           after:
             network: barn
             role: node
+    written:
+      description: Whether the run has changed the member, although the member is V(pending).
+      type: bool
+      returned: if V(true)
+      sample: true
     mesh:
       description:
         - State of the member. V(null) if the state was not read. The state is read only with O(verify=online).

@@ -58,6 +58,7 @@ class Outcome:
     :param restarts: whether the device restarts to apply its environment variables.
     :param replaces: the device whose place the device takes; ``None`` if there is none.
     :param replaced_by: the identifier of the device that takes the place of this device; ``None`` if there is none.
+    :param written: whether the device is pending although all its writes were sent, or in check mode would be sent.
     """
 
     id: str | None
@@ -73,6 +74,7 @@ class Outcome:
     restarts: bool = False
     replaces: Replaced | None = None
     replaced_by: str | None = None
+    written: bool = False
 
     @property
     def identifiers(self) -> tuple[str, ...]:
@@ -119,6 +121,7 @@ class Outcome:
             **({"uncertain": True} if self.is_uncertain else {}),
             **({"sim": self.sim} if self.sim else {}),
             **({"restarts": True} if self.restarts else {}),
+            **({"written": True} if self.written else {}),
             **({"replaces": {"id": self.replaces.id, "sim": self.replaces.sim}} if self.replaces else {}),
             **({"replaced_by": self.replaced_by} if self.replaced_by else {}),
             "error": self.error.as_result() if self.error else None,
@@ -180,7 +183,7 @@ def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mo
             status = FAILED
         elif not is_written or record.id in run.state.kept or states.get(record.id, JOINED) != JOINED:
             status, error = PENDING, waiting.get(record.id)
-        elif (leaving := _find_pending_member(device)) is not None and not (check_mode and changes):
+        elif (leaving := _find_pending_member(device)) is not None:
             status, error = PENDING, leaving
         else:
             status = CHANGED if changes else OK
@@ -194,6 +197,7 @@ def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mo
             restarts=status == CHANGED and device is not None and device.restarts,
             replaces=device.replaces if device else None,
             replaced_by=record.replaced_by,
+            written=status == PENDING and bool(changes) and is_written,
         )
         outcomes.append(outcome)
     return outcomes
