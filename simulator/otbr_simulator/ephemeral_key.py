@@ -26,7 +26,7 @@ class EphemeralKey:
         self._port = 0
 
     def set_enabled(self, enabled: bool) -> None:
-        """Switch the feature on or off."""
+        """Allow or forbid ephemeral keys."""
         self.enabled = enabled
         if not enabled:
             self.stop()

@@ -8,6 +8,7 @@ form one partition. All members are in radio reach of each other, unless `in_rea
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from random import Random
 
 from otbr_simulator import tlvs as tlv
@@ -31,7 +32,7 @@ def get_credentials(dataset: Tlvs) -> tuple[bytes | None, ...]:
     return tuple(dataset.get(kind) for kind in (tlv.NETWORK_KEY, tlv.CHANNEL, tlv.PAN_ID, tlv.EXTENDED_PAN_ID))
 
 
-class Member:
+class Member(ABC):
     """A border router or a node: its dataset, its addresses, and its place in a partition."""
 
     is_border_router = False
@@ -67,9 +68,9 @@ class Member:
         """Whether the member is in a partition at present."""
         return self.role in ATTACHED
 
+    @abstractmethod
     def attach(self) -> None:
         """Attach to the network of the dataset."""
-        raise NotImplementedError
 
     def renew_address(self) -> None:
         """Give the member a new random extended address and a new interface identifier."""

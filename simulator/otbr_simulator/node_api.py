@@ -233,7 +233,7 @@ def get_key_state(call: Call) -> Reply:
 
 
 def put_key_state(call: Call) -> Reply:
-    """Switch the feature on or off."""
+    """Allow or forbid ephemeral keys."""
     command = datasets.parse_json(call.body)
     if command not in ("enable", "disable"):
         raise Refusal(400)

@@ -116,14 +116,14 @@ class BorderRouter:
 
     def _probe(self) -> bool:
         try:
-            self._get("/.well-known/thread/br-rest", "find out what the border router can do", _JSON, read_object)
+            self._get("/.well-known/thread/br-rest", "find out which API is offered", _JSON, read_object)
         except ParticleError as error:
             if error.status != 404:
                 raise
         else:
             return True
         try:
-            self._get("/api/actions", "find out what the border router can do", "*/*", read_items)
+            self._get("/api/actions", "find out which API is offered", "*/*", read_items)
         except ParticleError as error:
             if error.status != 404:
                 raise
@@ -132,7 +132,7 @@ class BorderRouter:
 
     def read_node(self) -> Mapping[str, Any]:
         """Return the state of the border router, with the key ``state`` (otbr-rest.md, section 2)."""
-        node = normalize_keys(self._get("/node", "read the state of the border router", _JSON, _keep))
+        node = normalize_keys(self._get("/node", "read the state", _JSON, _keep))
         if not isinstance(node, dict) or "state" not in node:
             message = f"The server at {self.url} is not an OpenThread border router."
             raise ParticleError("not_a_cloud", message, hint="Correct the url of the border router.")
@@ -140,7 +140,7 @@ class BorderRouter:
 
     def read_state(self) -> str:
         """Return ``disabled``, ``detached``, ``child``, ``router`` or ``leader``."""
-        return self._get("/node/state", "read the state of the border router", _JSON, read_text)
+        return self._get("/node/state", "read the state", _JSON, read_text)
 
     def wait_for_state(self) -> str:
         """Return the state, also if the border router is restarting and does not answer for a while."""
