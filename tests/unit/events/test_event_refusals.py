@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import email.utils
 import json
 import stat
 from pathlib import Path
@@ -79,6 +80,11 @@ def encode(body: Any) -> bytes:
 def keep_text(text: str) -> str:
     """Mask nothing."""
     return text
+
+
+def format_date(seconds: float) -> str:
+    """Return the time of a number of seconds after the start of the source, as an HTTP date."""
+    return email.utils.formatdate(TurnedClock().now() + seconds, usegmt=True)
 
 
 def receive(cloud: ScriptedCloud, **args: Any) -> Exception:
@@ -186,6 +192,9 @@ def test_hints_are_those_of_the_collection() -> None:
         (429, {"error": "rate_limit_exceeded"}, {}, 60.0),
         (429, {"error": "rate_limit_exceeded"}, {"Retry-After": "120"}, 120.0),
         (429, {"error": "rate_limit_exceeded"}, {"Retry-After": "0"}, 60.0),
+        (429, {"error": "rate_limit_exceeded"}, {"Retry-After": format_date(300)}, 300.0),
+        (429, {"error": "rate_limit_exceeded"}, {"Retry-After": format_date(-300)}, 60.0),
+        (429, {"error": "rate_limit_exceeded"}, {"Retry-After": "soon"}, 60.0),
         (529, "", {}, 60.0),
     ],
 )

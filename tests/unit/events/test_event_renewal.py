@@ -13,9 +13,11 @@ from support.event_source import run_async, wait_until
 from support.simulator import Simulator, running_simulator
 
 OVERLAP = 15.0
-LIFE = 3300.0
+LIFE = 2700.0
 """The seconds after which the source renews a token that is valid for an hour."""
 RETRY = 60.0
+TOO_MANY_LOGINS = 300.0
+"""The pause after a login that the cloud refused because there were too many."""
 NEVER_SILENT = 86_400
 
 
@@ -95,6 +97,52 @@ def test_failed_login_for_a_renewal_is_repeated(closing: Simulator) -> None:
             await receive(cloud, "meanwhile")
             cloud.turn(RETRY)
             await complete_renewal(cloud)
+
+    run_async(story())
+
+
+def test_renewal_waits_when_the_cloud_accepts_no_more_logins(closing: Simulator) -> None:
+    closing.reset()
+
+    async def story() -> None:
+        async with running_cloud(closing, silence=NEVER_SILENT) as cloud:
+            await receive(cloud, "before")
+            # given other logins from this IP address, which used up the limit
+            closing.set_faults([{"route": "POST /oauth/token", "effect": "status", "status": 429}])
+            cloud.turn(LIFE)
+            # then the stream stays open, and the next login follows after the pause
+            await cloud.clock.wait_for_bound(TOO_MANY_LOGINS)
+            await receive(cloud, "meanwhile")
+            logins = closing.stats()["by_route"]["POST /oauth/token"]
+            cloud.turn(TOO_MANY_LOGINS - 1)
+            await receive(cloud, "later")
+            assert closing.stats()["by_route"]["POST /oauth/token"] == logins
+            cloud.turn(1)
+            await complete_renewal(cloud)
+
+    run_async(story())
+
+
+def test_lost_stream_waits_for_the_end_of_a_login_limit(closing: Simulator) -> None:
+    closing.reset()
+
+    async def story() -> None:
+        async with running_cloud(closing, silence=NEVER_SILENT) as cloud:
+            await receive(cloud, "before")
+            # given a login that was refused because there were too many
+            closing.set_faults([{"route": "POST /oauth/token", "effect": "status", "status": 429}])
+            cloud.turn(LIFE)
+            await cloud.clock.wait_for_bound(TOO_MANY_LOGINS)
+            logins = closing.stats()["by_route"]["POST /oauth/token"]
+            # when the access token expires meanwhile, and the stream with it
+            closing.advance(2 * LIFE)
+            waited = await cloud.clock.turn_to_end_of_pause()
+            waited += await cloud.reopen()
+            # then the source logs in only after the pause, and reports the gap
+            assert waited >= TOO_MANY_LOGINS
+            (gap,) = await cloud.source.take()
+            assert gap["kind"] == "gap"
+            assert closing.stats()["by_route"]["POST /oauth/token"] == logins + 1
 
     run_async(story())
 

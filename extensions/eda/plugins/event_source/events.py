@@ -14,6 +14,7 @@ import base64
 import binascii
 import contextlib
 import datetime as dt
+import email.utils
 import hashlib
 import hmac
 import json
@@ -189,7 +190,9 @@ STABLE_SECONDS = 60.0
 """How long a stream must have been open before the next wait is the shortest one again. With this rule and the minimum
 of `max_backoff`, the source makes at most 40 attempts in 5 minutes. aiohttp may send a request twice if the connection
 breaks, so this is less than half of the 100 streams that the cloud allows (firmware-and-events.md, section 6)."""
-RATE_LIMIT_SECONDS = 60.0
+SHORTEST_PAUSES = {"rate_limited": 60.0, "locked_out": 300.0}
+"""The minimum number of seconds until the next attempt, for each error code. The cloud counts the logins of 5 minutes
+(errors-and-limits.md, section 3)."""
 MAX_RETRY_AFTER = 600.0
 
 OVERLAP_SECONDS = 15.0
@@ -210,7 +213,8 @@ PAGE_SIZE = 100
 MAX_PAGES = 1000
 
 GRANT_SECONDS = 3600
-RENEW_BEFORE = 300.0
+RENEW_BEFORE = 900.0
+"""How long before its end an access token is renewed. The time is enough for three logins after a refused one."""
 RETRY_RENEWAL = 60.0
 CLOSE_SECONDS = 10.0
 OTP_PERIOD = 30
@@ -674,8 +678,9 @@ HINTS: Mapping[str, str] = {
     "cloud_error": "Correct the named value; if none is named, ask the operator of the cloud.",
 }
 REFUSED_TOKEN = ("token_invalid", "token_expired")
-HEALED_BY_TIME = ("rate_limited", "cloud_error", "not_a_cloud", "unsupported")
-"""The error codes of an outage, if the cloud has opened a stream before. A proxy may then answer for the cloud."""
+HEALED_BY_TIME = ("rate_limited", "cloud_error", "not_a_cloud", "unsupported", "locked_out")
+"""The error codes of an outage, if the cloud has opened a stream before. A proxy may then answer for the cloud, and
+other logins from the same IP address may have used up the limit."""
 
 PROXY_LOGIN_REQUIRED, TIMEOUT, TOO_MANY, OVERLOADED, SERVER_ERROR = 407, 408, 429, 529, 500
 OK, REDIRECT, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 300, 400, 401, 403, 404
@@ -873,16 +878,18 @@ class Cloud:
             code, refusal = "not_a_cloud", Refusal("", "", refusal.form)
         message = describe_refusal(action, code, answer.status, refusal, self.redact)
         is_value_wrong = BAD_REQUEST <= answer.status < SERVER_ERROR and answer.status not in (TIMEOUT, TOO_MANY)
-        if code in HEALED_BY_TIME and (self.has_answered or not (code == "not_a_cloud" or is_value_wrong)):
-            pause = self._read_pause(answer) if code == "rate_limited" else 0.0
-            return StreamLostError(f"{CAUSES[code]} (HTTP {answer.status})", pause)
+        is_setting_wrong = is_value_wrong or code in ("not_a_cloud", "locked_out")
+        if code in HEALED_BY_TIME and (self.has_answered or not is_setting_wrong):
+            return StreamLostError(f"{CAUSES[code]} (HTTP {answer.status})", self._read_pause(code, answer))
         message = f"{message} {HINTS[code]}"
         return TokenRefusedError(message) if code in REFUSED_TOKEN else EventsError(message)
 
-    def _read_pause(self, answer: Answer) -> float:
-        """Return the number of seconds to wait after a response that says that there were too many requests."""
-        seconds = float(answer.retry_after) if answer.retry_after.isdecimal() else RATE_LIMIT_SECONDS
-        return min(max(seconds, RATE_LIMIT_SECONDS), MAX_RETRY_AFTER)
+    def _read_pause(self, code: str, answer: Answer) -> float:
+        """Return the minimum number of seconds until the next attempt after an error response."""
+        if code not in SHORTEST_PAUSES:
+            return 0.0
+        wanted = parse_retry_after(answer.retry_after, self._clock.now())
+        return max(SHORTEST_PAUSES[code], min(wanted, MAX_RETRY_AFTER))
 
     def _explain_network(self, error: Exception) -> Exception:
         """Return the exception for a request without a complete response, in words that contain no secret."""
@@ -905,6 +912,20 @@ class Cloud:
                 return EventsError(message)
             return StreamLostError(f"the proxy does not connect to {host} (HTTP {error.status})")
         return StreamLostError(f"{host} closed the connection")
+
+
+def parse_retry_after(header: str, now: float) -> float:
+    """Return the seconds to wait according to the header ``Retry-After``, which contains seconds or a date.
+
+    :returns: 0 if the header is missing or is invalid.
+    """
+    text = header.strip()
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return 0.0
 
 
 def bearer(token: str) -> str:
@@ -1080,6 +1101,7 @@ class Login(Tokens):
         self._token: str | None = None
         self._retired: list[str] = []
         self._used_period = -1
+        self._blocked_until = -math.inf
         self._due_at = math.inf
         self._grant: asyncio.Task[str] | None = None
 
@@ -1109,7 +1131,12 @@ class Login(Tokens):
         return await asyncio.shield(self._grant)
 
     async def _log_in(self) -> str:
-        """Request an access token once, without retries (endpoints.yml: token_mfa_otp)."""
+        """Request an access token once, without retries (endpoints.yml: token_mfa_otp).
+
+        After the cloud has refused a login because there were too many, no request is sent before the pause is over.
+        """
+        if (left := self._blocked_until - self._clock.monotonic()) > 0:
+            raise StreamLostError(CAUSES["locked_out"], left)
         action = f"obtain an access token for {self._username}"
         form = {"grant_type": "password", "username": self._username, "password": self._password}
         answer = await self._request_grant({**form, "expires_in": str(GRANT_SECONDS)})
@@ -1127,7 +1154,10 @@ class Login(Tokens):
                 message = f"{message} {HINTS['otp_refused']}"
                 raise EventsError(message)
         if answer.status != OK:
-            raise self._cloud.explain(answer, action, is_login=True)
+            failure = self._cloud.explain(answer, action, is_login=True)
+            if isinstance(failure, StreamLostError):
+                self._blocked_until = self._clock.monotonic() + failure.pause
+            raise failure
         data = answer.read_json()
         token = data.get("access_token") if isinstance(data, dict) else None
         if not is_token(token):
@@ -1653,7 +1683,7 @@ class Source:
             new = await self._open(hold=True)
         except StreamLostError as error:
             LOG.warning("The access token of the event source could not be renewed: %s.", error)
-            self._tokens.renew_at = self._clock.monotonic() + RETRY_RENEWAL
+            self._tokens.renew_at = self._clock.monotonic() + max(RETRY_RENEWAL, error.pause)
             return
         self._stream = new
         try:
