@@ -258,13 +258,7 @@ from ansible.utils.display import Display
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import (
-    GatheredFacts,
-    add_members,
-    gather_facts,
-    select_devices,
-    warn_of_missing_product,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import GatheredFacts, select_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventory_names import (
     DEFAULT_SILENT_DAYS,
     GROUP_KEYS,
@@ -286,21 +280,17 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends 
     list_secret_options,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import LISTING
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
-    Task,
-    Work,
     build_argument_spec,
-    carry_out_work,
     describe_missing_library,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import (
-    CREDENTIALS,
-    SECRETS,
-    build_shared_spec,
-    find_secrets,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import SECRETS, find_secrets
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._inventory_accounts import (
+    ACCOUNT_SPEC,
+    list_account_options,
+    read_accounts,
+)
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._inventory_cache import CacheOrigin, InventoryCache
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._inventory_hosts import (
     ConstructedGroups,
@@ -310,11 +300,10 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._text_lists imp
 
 display = Display()
 
-_ACCOUNT_SPEC = build_argument_spec(**SOURCE_SPEC)
 SPEC = build_argument_spec(
     **SOURCE_SPEC,
     **FILTER_SPEC,
-    accounts={"type": "list", "elements": "dict", "default": [], "options": _ACCOUNT_SPEC},
+    accounts={"type": "list", "elements": "dict", "default": [], "options": ACCOUNT_SPEC},
     hostnames={"type": "list", "elements": "str", "choices": list(HOSTNAMES), "default": ["name", "id"]},
     group_by={"type": "list", "elements": "str", "choices": list(GROUP_KEYS), "default": []},
     silent_days={"type": "int", "default": DEFAULT_SILENT_DAYS},
@@ -399,9 +388,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         :raises AnsibleParserError: when an option is invalid or an account cannot be read.
         """
         if not self.get_option("cache"):
-            return _read_accounts(options, filters)
+            return read_accounts(options, filters)
         try:
-            origin = CacheOrigin(path, options, _list_account_options(options))
+            origin = CacheOrigin(path, options, list_account_options(options))
         except ParticleError as error:
             raise AnsibleParserError(f"{error.message} {error.hint}") from None
         name, key = self.get_option("cache_plugin"), self.get_cache_key(path)
@@ -409,7 +398,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         kept = store.load() if cache else None
         if kept is not None:
             return kept
-        gathered = _read_accounts(options, filters)
+        gathered = read_accounts(options, filters)
         if all(part.complete for part in gathered):
             store.store(gathered)
         return gathered
@@ -450,71 +439,8 @@ def _check_options(options: dict[str, Any]) -> Filters:
             raise ParticleError("invalid_option", message, hint="Correct page_size.")
         if (mistake := find_mistake_in_days("silent_days", options["silent_days"])) is not None:
             raise ParticleError("invalid_option", f"{mistake}.", hint="Correct silent_days.")
-        for part in _list_account_options(options):
+        for part in list_account_options(options):
             read_sources(part, has_other_source=can_list_members(options))
         return read_filters(options)
     except ParticleError as error:
         raise AnsibleParserError(f"{error.message} {error.hint}") from None
-
-
-def _list_account_options(options: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the options of each account.
-
-    The options outside ``accounts`` can describe the first account. Each element of ``accounts`` describes a further
-    account.
-    """
-    meant = any(options[name] for name in SOURCE_SPEC)
-    if options["account_devices"] is None:
-        meant = meant or any(options[name] is not None for name in CREDENTIALS)
-    every = [{name: options[name] for name in _ACCOUNT_SPEC}] if meant or not options["accounts"] else []
-    for account in options["accounts"]:
-        has_own = any(account[name] is not None for name in CREDENTIALS)
-        shared = {name: options[name] for name in build_shared_spec() if not (has_own and name in CREDENTIALS)}
-        every.append({**shared, **{name: value for name, value in account.items() if value is not None}})
-    return every
-
-
-def _read_accounts(options: dict[str, Any], filters: Filters) -> list[GatheredFacts]:
-    """Read the devices of each account. :raises AnsibleParserError: for the first account that cannot be read."""
-    gathered: list[GatheredFacts] = []
-    for part in _list_account_options(options):
-        sources = read_sources(part, has_other_source=can_list_members(options))
-        if sources.is_empty:
-            continue
-        task = Task(part, False, display.warning, display.v)
-
-        def work(task: Task) -> dict[str, Any]:
-            with task.open_session() as http:
-                sources = read_sources(task.options)
-                gathered = gather_facts(http, sources, filters.build_queries(), options["page_size"])
-                warn_of_missing_product(http, sources, gathered, task.warn)
-                return {"gathered": gathered}
-
-        result = _run_task(task, work)
-        display.v(f"Reading the devices of {sources.describe()} took {result['cloud']['requests']} requests.")
-        gathered.append(result["gathered"])
-    if can_list_members(options):
-        gathered.append(_list_members(options))
-    if not all(part.complete for part in gathered):
-        display.warning("The list of devices changed while it was read, so a device may be missing in the inventory.")
-    return gathered
-
-
-def _list_members(options: dict[str, Any]) -> GatheredFacts:
-    """Return the facts of mesh members that are not devices of the Particle cloud."""
-
-    def work(task: Task) -> dict[str, Any]:
-        with Mesh(task.options) as mesh:
-            rows = task.redact.mask_values(mesh.list_members())
-        return {"gathered": add_members(GatheredFacts({}, (), {}, 0, True, 0.0), rows)}
-
-    gathered: GatheredFacts = _run_task(Task(options, False, display.warning, display.v), work)["gathered"]
-    return gathered
-
-
-def _run_task(task: Task, work: Work) -> dict[str, Any]:
-    """Carry out ``work`` and return its result. :raises AnsibleParserError: when ``work`` fails."""
-    result = carry_out_work(task, work)
-    if result.get("failed"):
-        raise AnsibleParserError(result["msg"])
-    return result

@@ -358,7 +358,7 @@ class TestFacts:
             **{"hostnames": ["name", "id"], "group_by": ["network", "mesh_role"]},
             **{"hub_url": runner.hub.url, "hub_key": runner.hub.key},
         }
-        (gathered,) = inventory._read_accounts(options, Filters())
+        (gathered,) = inventory.read_accounts(options, Filters())
         plugin = inventory.InventoryModule()
         plugin.inventory = InventoryData()
         monkeypatch.setattr(plugin, "_construct", lambda constructed, devices: None)

@@ -84,7 +84,7 @@ def test_report_and_inventory_have_a_row_for_each_member(formed: ThreadRunner, m
         **{"products": [], "account_devices": False, "accounts": [], "page_size": 100},
         **{"hostnames": ["name", "id"], "group_by": ["network"], "thread_networks": list_networks(formed)},
     }
-    (gathered,) = inventory._read_accounts(options, Filters())
+    (gathered,) = inventory.read_accounts(options, Filters())
     plugin = inventory.InventoryModule()
     plugin.inventory = InventoryData()
     monkeypatch.setattr(plugin, "_construct", lambda constructed, devices: None)
