@@ -42,7 +42,10 @@ AREAS = {
         ),
     ),
     "devices": Area(
-        unit="_calls/* _fleet/devices_by_label _fleet/interrupted_replacements _fleet/replacements",
+        unit=(
+            "_calls/* _fleet/devices_by_label _fleet/interrupted_replacements _fleet/label_ids "
+            "_fleet/replacements _fleet/replacements/*"
+        ),
         integration="api_request device device_call publish_event replaced_devices",
     ),
     "events": Area(
@@ -61,8 +64,9 @@ AREAS = {
             "_api/* _budget/* _documents/* _manifest/* _fleet/apply _fleet/declared_state_property _fleet/environment "
             "_fleet/fault_storm _fleet/batches _fleet/checks/firmware_versions _fleet/checks/other_products "
             "_fleet/checks/rollout_locks _fleet/checks/shared_names _fleet/checks/undeclared_result "
-            "_fleet/list_cost _fleet/moves _fleet/undeclared _fleet/lifecycle _fleet/lost_creates _fleet/paced_fleet "
-            "_fleet/plan _fleet/progress _fleet/reconcile _fleet/removed_sims"
+            "_fleet/environment/* _fleet/list_cost _fleet/moves _fleet/moves/* _fleet/undeclared _fleet/lifecycle "
+            "_fleet/lost_creates _fleet/paced_fleet _fleet/plan _fleet/progress _fleet/reconcile _fleet/removed_sims "
+            "_fleet/run_result _fleet/states"
         ),
         integration=(
             "approval bad_input budget budget_store check_mode controller declarations device_environment drift "
