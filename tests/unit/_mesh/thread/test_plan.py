@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     NODE,
     Hardware,
+    MemberPlan,
     Membership,
     MeshPlan,
     Network,
@@ -127,34 +128,61 @@ class TestRefusals:
     """What Thread or the border router cannot do is refused in words."""
 
     @pytest.mark.parametrize(
-        ("network", "routers", "wanted", "seen", "words"),
+        ("network", "routers", "wanted", "seen", "sentence"),
         [
-            (declare(ONE), [see(ONE)], {EUI64: None}, {"members": {EUI64: "a"}}, "reset the board to its factory set"),
-            (declare(ONE, absent=True), [see(ONE)], {}, {}, "cannot be dissolved over its border routers"),
-            (declare(ONE, TWO), [see(ONE), see(TWO, dataset=ELSEWHERE)], {}, {}, "are in different networks"),
-            (declare(ONE, parameters={"network_key": "0" * 32}), [see(ONE)], {}, {}, "network_key of the running net"),
             (
-                declare(ONE, parameters={"channel": 20}),
-                [see(ONE, pending=Pending(DATASET, 9.0))],
-                {},
-                {},
-                "takes effect in 9 sec",
+                *(declare(ONE), [see(ONE)], {EUI64: None}, {"members": {EUI64: "a"}}),
+                f"{EUI64}: is in network barn, and cannot leave it: Thread has no way to remove a member over the "
+                "border router: reset the board to its factory settings",
             ),
-            (declare(ONE), [see(ONE, has_joiners=False)], join(EUI64), {}, "cannot let devices join, or is too old"),
-            (declare(ONE), [see(ONE)], join(EUI64), {"is_commissioned_elsewhere": True}, "another program lets"),
             (
-                declare(ONE, extra={"commissioning_timeout": 10}),
+                *(declare(ONE, absent=True), [see(ONE)], {}, {}),
+                "barn: cannot be dissolved over its border routers, because its members would go on without them; "
+                "reset each board and each border router to its factory settings",
+            ),
+            (
+                *(declare(ONE, TWO), [see(ONE), see(TWO, dataset=ELSEWHERE)], {}, {}),
+                f"barn: its border routers are in different networks: {TWO} is in network 'yard' (0000000000000001), "
+                "not in 'barn' (aabb112233445566); reset one of them to its factory settings, or declare it elsewhere",
+            ),
+            (
+                *(declare(ONE, parameters={"network_key": "0" * 32, "channel": 20}), [see(ONE)], {}, {}),
+                "barn: network_key of the running network differ from the declaration, and a change would lose every "
+                "member that does not hear of it; remove them from parameters to adopt the network as it is",
+            ),
+            (
+                *(declare(ONE, parameters={"channel": 20}), [see(ONE)], {}, {"unreachable": (TWO,)}),
+                f"barn: {TWO} does not answer and would miss the change of channel; start this border router, or "
+                "remove it from border_routers",
+            ),
+            (
+                *(declare(ONE, parameters={"channel": 20}), [see(ONE, pending=Pending(DATASET, 9.4))], {}, {}),
+                "barn: another change of this network takes effect in 9 seconds; wait for it, and run again",
+            ),
+            (
+                *(declare(ONE), [see(ONE, has_joiners=False)], join(EUI64), {}),
+                "barn: the software of its border routers cannot let devices join, or is too old to show members; "
+                "update ot-br-posix, or declare the network without members",
+            ),
+            (
+                *(declare(ONE), [see(ONE)], join(EUI64), {"is_commissioned_elsewhere": True}),
+                f"barn: another program lets devices join at border router {ONE} at this moment; wait until it has "
+                "ended, and run again",
+            ),
+            (
+                declare(ONE, extra={"commissioning_timeout": 11}),
                 [see(ONE)],
                 join(*(f"{number:016x}" for number in range(6))),
                 {},
-                "6 devices must join, one after the other, which takes at least 12 seconds, but commissioning_timeout",
+                "barn: 6 devices must join, one after the other, which takes at least 12 seconds, but "
+                "commissioning_timeout is 11",
             ),
             (
                 declare(ONE),
                 [see(ONE)],
                 join(*(f"{number:016x}" for number in range(191))),
                 {},
-                "one border router can prove at most 190",
+                "barn: 191 members are declared, but one border router can prove at most 190; declare a second network",
             ),
         ],
     )
@@ -164,44 +192,125 @@ class TestRefusals:
         routers: list[ObservedRouter],
         wanted: dict[str, Membership | None],
         seen: dict[str, Any],
-        words: str,
+        sentence: str,
     ) -> None:
         (refusal,) = make_plan(network, *routers, wanted=wanted, **seen).refusals
-        assert words in refusal
+        assert refusal == sentence
         assert KEY not in refusal
+
+    @pytest.mark.parametrize(
+        ("network", "routers", "wanted", "seen"),
+        [
+            (declare(ONE), [see(ONE)], join(*(f"{number:016x}" for number in range(190))), {}),
+            (declare(ONE, extra={"commissioning_timeout": 12}), [see(ONE)], join(*map("{:016x}".format, range(6))), {}),
+            (declare(ONE), [see(ONE)], join(EUI64, pskd=None), {"is_commissioned_elsewhere": True}),
+            (
+                *(declare(ONE), [see(ONE)], join(EUI64)),
+                {"is_commissioned_elsewhere": True, "members": {EUI64: "a1"}},
+            ),
+            (declare(ONE, parameters={"channel": 15}), [see(ONE)], {}, {"unreachable": (TWO,)}),
+            (declare(ONE, parameters={"channel": 15}), [see(ONE, pending=Pending(ELSEWHERE, 9.0))], {}, {}),
+            (
+                declare(ONE, parameters={"channel": 20}),
+                [see(ONE, pending=Pending(Dataset({**DATASET.values, "channel": 20}), 9.0))],
+                *({}, {}),
+            ),
+            (declare(ONE), [see(ONE, has_joiners=False)], {}, {}),
+        ],
+    )
+    def test_possible_declaration_is_not_refused(
+        self,
+        network: Network,
+        routers: list[ObservedRouter],
+        wanted: dict[str, Membership | None],
+        seen: dict[str, Any],
+    ) -> None:
+        assert make_plan(network, *routers, wanted=wanted, **seen).refusals == ()
 
     def test_border_router_in_two_networks_is_refused(self) -> None:
         networks = {name: declare(ONE, name=name) for name in ("barn", "yard")}
         observed = Observed({name: ObservedNetwork((see(ONE),)) for name in networks})
         (refusal,) = plan(networks, {}, observed).refusals
-        assert refusal.startswith(f"barn, yard: border router {ONE} can be in only one network")
+        assert refusal == f"barn, yard: border router {ONE} can be in only one network; declare it in one of them"
 
     def test_member_of_another_network_cannot_move(self) -> None:
         networks = {"barn": declare(ONE), "yard": declare(TWO, name="yard")}
         seen = {"barn": ObservedNetwork((see(ONE),)), "yard": ObservedNetwork((see(TWO),), {EUI64: "a1"})}
         observed = Observed(seen, {EUI64: Hardware(identities={"eui64": EUI64})})
         (refusal,) = plan(networks, join(EUI64), observed).refusals
-        assert "is in network yard, and cannot move to network barn" in refusal
+        assert refusal == (
+            f"{EUI64}: is in network yard, and cannot move to network barn: Thread has no way to remove a member over "
+            "the border router: reset the board to its factory settings, and run again"
+        )
 
     def test_member_without_eui64_is_refused(self) -> None:
         device = "e00fce68aabbccddeeff0022"
         wanted = {device: Membership("barn", NODE, extra={"joiner": PSKD})}
         observed = Observed({"barn": ObservedNetwork((see(ONE),))}, {device: Hardware()})
         (refusal,) = plan({"barn": declare(ONE)}, wanted, observed).refusals
-        assert refusal.endswith(f"identifies them in a Thread network: {device}")
+        assert refusal == f"barn: members have no eui64, which identifies them in a Thread network: {device}"
 
     def test_leaving_device_without_a_declared_network_is_refused(self) -> None:
         hardware = Hardware(identities={"eui64": EUI64}, is_outside_cloud=True)
         (refusal,) = plan({}, {EUI64: None}, Observed({}, {EUI64: hardware})).refusals
-        assert "no network of backend thread is declared" in refusal
+        assert refusal == (
+            f"{EUI64}: no network of backend thread is declared, so it cannot be found out whether the device is in "
+            "one; declare the network with its border_routers"
+        )
+        assert plan({}, {EUI64: None}, Observed({}, {EUI64: Hardware()})).refusals == ()
 
     def test_absent_network_of_empty_border_routers_is_fulfilled(self) -> None:
         made = make_plan(declare(ONE, absent=True), see(ONE, "disabled", dataset=None))
         assert (made.refusals, made.setup) == ((), ())
 
 
-def test_keys_that_cross_a_network_openly_cause_a_warning() -> None:
+class TestOrder:
+    """One border router forms, changes and extends a network and lets its members join."""
+
+    @pytest.mark.parametrize(
+        ("routers", "first"),
+        [
+            ([see(ONE, "disabled", dataset=None), see(TWO, "disabled", dataset=None)], ONE),
+            ([see(ONE, "disabled", dataset=None), see(TWO, "disabled")], TWO),
+            ([see(ONE, "disabled"), see(TWO, "child")], TWO),
+            ([see(ONE, has_joiners=False), see(TWO, "disabled")], TWO),
+            ([see(ONE, "disabled", has_joiners=False), see(TWO, has_joiners=False)], TWO),
+        ],
+    )
+    def test_best_border_router_comes_first(self, routers: list[ObservedRouter], first: str) -> None:
+        made = make_plan(declare(ONE, TWO), *routers, leftovers=("0815",))
+        assert made.setup[-1].write.url == first
+
+    def test_writes_are_named_and_concern_the_joining_devices(self) -> None:
+        fresh, stopped = see(ONE, "disabled", dataset=None), see(TWO, "disabled")
+        made = make_plan(declare(ONE, TWO, extra={"joiner_timeout": 60}), fresh, stopped, wanted=join(EUI64))
+        extend, start, commission = made.setup
+        assert [extend.write, start.write] == [ExtendNetwork("barn", TWO, ONE), StartRouter("barn", TWO)]
+        assert {shared.members for shared in made.setup} == {frozenset({EUI64})}
+        assert [shared.is_attempt for shared in made.setup] == [False, False, True]
+        assert (commission.write.joiner_timeout, commission.write.time_limit) == (60, 3600)
+        assert made.created_names == {"border routers": (f"barn: {ONE}",)}
+        assert made.changed_names == {"border routers": (f"barn: {TWO} (start)",)}
+        assert made.members[EUI64].changes == {"mesh": (None, {"network": "barn", "role": "node"})}
+
+    def test_member_that_is_inside_or_must_be_in_no_network_has_no_writes(self) -> None:
+        wanted = {**join(EUI64), OTHER: None}
+        made = make_plan(declare(ONE), see(ONE), wanted=wanted, members={EUI64: "a1"})
+        assert (made.members[EUI64].before, made.members[EUI64].writes) == (Membership("barn", NODE), ())
+        assert made.members[OTHER] == MemberPlan()
+
+
+@pytest.mark.parametrize("local", ["http://127.0.0.1:8081", "http://localhost:8081", "http://[::1]:8081"])
+def test_keys_that_cross_a_network_openly_cause_a_warning(local: str) -> None:
     far, safe = "http://10.0.0.9:8081", "https://router.example"
-    made = make_plan(declare(far, ONE, safe), see(far), see(ONE, "router"), see(safe, "router"))
-    (warning,) = made.warnings
-    assert warning.startswith(f"barn: the keys of the network are sent without encryption to {far};")
+    made = make_plan(declare(far, local, safe), see(far), see(local, "router"), see(safe, "router"))
+    assert made.warnings == (
+        f"barn: the keys of the network are sent without encryption to {far}; use a tunnel or a proxy with TLS",
+    )
+
+
+def test_border_router_that_does_not_answer_causes_a_warning() -> None:
+    made = make_plan(declare(ONE, TWO), see(ONE), unreachable=(TWO,))
+    assert made.warnings == (
+        f"barn: border router {TWO} does not answer, so the other border routers of the network are used",
+    )
