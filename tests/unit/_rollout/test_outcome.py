@@ -27,6 +27,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model 
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.outcome import (
     Outcome,
+    build_brake_error,
     describe_progress,
     show_nothing,
 )
@@ -173,6 +174,67 @@ def test_result_has_exactly_the_documented_keys() -> None:
     assert set(show_nothing()) == set(result) - {"changed", "diff"}
     assert set(result["brake"]) == set(documented["brake"]["contains"])
     assert set(result["next"]) == set(documented["next"]["contains"])
+
+
+def test_result_shows_what_a_run_has_found() -> None:
+    situation = build_situation([build_device(1, name="pump"), build_device(2, is_bad=True)], decided=T + 4_000)
+    result = show(situation)
+    assert [
+        (row["id"], row["name"], row["state"], row["wave"], row["firmware_version"]) for row in result["devices"]
+    ] == [
+        (device_id(2), None, "failed_refused", 1, OLD),
+        (device_id(1), "pump", "updated", 1, NEW),
+    ]
+    (wave,) = result["waves"]
+    assert {name: wave[name] for name in ("number", "devices", "total", "groups", "began", "decided")} == {
+        **{"number": 1, "devices": 2, "total": 2, "groups": []},
+        **{"began": "2027-01-15T08:00:00Z", "decided": "2027-01-15T09:06:40Z"},
+    }
+    assert sorted(wave["members"]) == [device_id(1), device_id(2)]
+    assert (wave["approved_by"], wave["approved_at"]) == (None, None)
+    assert (result["state"], result["version"], result["began"]) == ("soaking", NEW, "2027-01-15T08:00:00Z")
+    assert result["brake"] == {
+        **{"tripped": False, "devices": 2, "failed": 1, "offline": 0},
+        **{"failed_limit": "5%", "offline_limit": "10%", "at_least": 2},
+    }
+    assert result["next"]["when"] is not None
+
+
+@pytest.mark.parametrize(
+    ("is_rolled_back", "hint"),
+    [
+        (True, "Roll out a corrected version, or set supersede to begin again."),
+        (
+            False,
+            "Repair these devices and run again, set accept to their ids to continue without them, set rollback to "
+            "lock to restore the versions from before, or roll out a corrected version with supersede.",
+        ),
+    ],
+)
+def test_error_of_the_brake_has_the_remedy_for_its_kind_of_rollout(is_rolled_back: bool, hint: str) -> None:
+    situation = build_situation([build_device(number, is_bad=number < 2) for number in range(9)])
+    error = build_brake_error(decide(situation), Rollout(NEW, is_rolled_back=is_rolled_back), situation.devices)
+    headline, *lines = error.message.split("\n")
+    assert (error.code, error.hint, len(lines)) == ("braked", hint, 2)
+    assert headline == (
+        "The brake has stopped the rollout of version 2: the update of 2 of 9 targeted devices failed (limit 5%)."
+    )
+
+
+def test_rollback_tells_which_devices_get_their_version_back() -> None:
+    devices = [build_device(number, is_bad=True) for number in range(4)]
+    situation, outcome = build_situation(devices), Outcome(changed=True)
+    outcome.note_trip(decide(situation), situation)
+    refused = {devices[3].id: ParticleError("forbidden", "No.")}
+    versions = (OLD, OLD, None, OLD)
+    writes = [LockWrite(device.id, version) for device, version in zip(devices, versions, strict=True)]
+    outcome.note_locks(writes, situation.devices, refused)
+    outcome.note_decision(decide(situation), situation, situation.record)
+    assert outcome.unwritten == {devices[3].id}
+    assert outcome.as_result()["error"]["hint"].startswith(
+        "2 devices get the version from before. 1 targeted device keeps the present version, because no release gives "
+        "another one. 1 device was not written; run again to roll back the rest. "
+    )
 
 
 def test_bad_devices_come_first_and_skipped_devices_last() -> None:
