@@ -38,7 +38,7 @@ AREAS = {
         unit="_auth/* _auth/logins/* _errors/* _http/* _local/* _options/* lookup/* modules/* module",
         integration=(
             "auth_doctor connection_options connection_sources killed_logins missing_library real_server "
-            "real_server_itself redirects secrets suggestions tokens tunnel"
+            "real_server_itself secrets suggestions tokens tunnel"
         ),
     ),
     "devices": Area(

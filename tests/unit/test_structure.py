@@ -127,18 +127,6 @@ def test_action_group_contains_exactly_the_modules() -> None:
     assert runtime["action_groups"]["particle"] == modules
 
 
-def test_redirects_lead_to_existing_plugins() -> None:
-    routing = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["plugin_routing"]
-    redirects = [(kind, entry["redirect"]) for kind, names in routing.items() for entry in names.values()]
-    assert redirects
-    for kind, target in redirects:
-        assert (PLUGINS / kind / f"{target.removeprefix('meshfleet.particle.')}.py").exists(), target
-    # If a module has an action plugin, each of its old names must redirect to the action plugin as well.
-    actions = {path.stem for path in (PLUGINS / "action").glob("*.py")}
-    for name, entry in routing["modules"].items():
-        assert (name in routing["action"]) == (entry["redirect"].rpartition(".")[2] in actions), name
-
-
 def test_every_python_file_names_its_licence() -> None:
     # An empty file has nothing to license, and ansible-test wants __init__.py below module_utils empty.
     texts = {to_relative(path): path.read_text(encoding="utf-8") for path in list_python_files()}
