@@ -66,6 +66,7 @@ options:
           - Number of days, at least V(1). Select only devices that the cloud last heard from longer ago, and devices
             that it has never heard from. The latter have V(null) as C(last_heard_age).
           - Times are compared with the clock of the cloud.
+        version_added: 0.2.0
         type: int
       quarantined:
         description: Whether the device is in quarantine, which means that it waits for approval to join its product.
@@ -91,6 +92,7 @@ options:
       - Thread networks whose members to add. The members come from the border routers of the networks, and need not be
         devices of the Particle cloud. To read nothing else, set O(account_devices=false); then no login is needed.
       - Each network is listed through its first border router that is in a network. This takes about half a minute.
+    version_added: 0.2.0
     type: list
     elements: dict
     default: []

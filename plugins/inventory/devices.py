@@ -171,6 +171,7 @@ options:
       - Number of days after which V(silent) in O(group_by) counts a device as silent, at least V(1). The time of the
         last contact is C(last_heard_age) in the facts of the device.
       - To leave out all other devices, use O(filters.silent_days).
+    version_added: 0.2.0
     type: int
     default: 7
   page_size:

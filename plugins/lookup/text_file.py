@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: text_file
 short_description: Return the contents of text files
-version_added: 0.1.0
+version_added: 0.2.0
 author:
   - meshfleet.particle contributors (@meshfleet)
 description:

@@ -196,6 +196,7 @@ options:
       - With O(state=absent), the task revokes the token in O(access_token), and does not look into O(token_file).
       - Cannot be combined with O(state=rotated), or with another O(grant) than V(password), or with another O(which)
         than V(given).
+    version_added: 0.2.0
     type: bool
     default: false
   which:

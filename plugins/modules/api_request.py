@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: api_request
 short_description: Send a request to any documented route of the cloud
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Sends one request to a route of the cloud for which the collection has no module.
   - Unlike M(ansible.builtin.uri), the module uses the login that all tasks share, counts the request in the request

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: api_user
 short_description: Create, change and remove API users of a product, and replace their tokens
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Manages one API user of a product. An API user is an account for programs. It has an access token that never
     expires, and may make only the calls for which it has scopes.

@@ -64,6 +64,7 @@ options:
       - Without another identifier, the device is unknown to the Particle cloud, and the only other options are O(name),
         O(mesh)
         and O(networks).
+    version_added: 0.2.0
     type: str
   product:
     description:
@@ -110,6 +111,7 @@ options:
         version, the task fails before the first write if the rollout is not over. Rollouts with
         O(meshfleet.particle.rollout#module:state_file) are not known to this module.
       - Requires O(product).
+    version_added: 0.2.0
     type: str
   firmware_version:
     description:
@@ -124,6 +126,7 @@ options:
       - V(denied) keeps the device out of the product, and can only be combined with an identifier. A device that the
         product does not list needs no change.
       - Requires O(product).
+    version_added: 0.2.0
     type: str
     choices: [approved, denied]
   environment:
@@ -140,6 +143,7 @@ options:
       - The variables of each device that declares some are read with a separate request.
       - Requires O(product), and Device OS 6.4 or newer. Older devices never get variables, so the module warns about
         them.
+    version_added: 0.2.0
     type: dict
   from_product:
     description:
@@ -152,6 +156,7 @@ options:
         in its notes that names them, until it is in these groups again.
       - The other product is read only if a device is not in O(product) yet.
       - Requires O(product).
+    version_added: 0.2.0
     type: str
   replaces:
     description:
@@ -172,6 +177,7 @@ options:
         gateway, and for other networks, set O(mesh). A firmware lock that belongs to a rollout is not kept.
       - The replaced device does not count as a removal, because another device takes its place.
       - Requires O(product).
+    version_added: 0.2.0
     type: raw
   claimed:
     description:
@@ -207,6 +213,7 @@ options:
             It is a secret, and the task never shows it.
           - Requires a network with O(networks.<name>.backend=thread). Without this key, the device must already be a
             member.
+        version_added: 0.2.0
         type: str
       state:
         description:

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: device_call
 short_description: Call a function of the firmware on many devices
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Calls a cloud function, which the firmware of a device provides, on each selected device that is online, and returns
     the value of each device. The options that select devices are those of M(meshfleet.particle.device_info).

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: device_group
 short_description: Create, change and remove device groups of a product
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Manages one device group of a product. A firmware version can be released to device groups, see
     M(meshfleet.particle.firmware), and devices can be selected by their groups.

@@ -96,6 +96,7 @@ options:
       - V(minimal) declares only what differs from a new device.
       - V(exact) also declares default values, such as empty notes, and device groups with C(groups_mode=exact). With
         this manifest, M(meshfleet.particle.fleet) detects every later change of the declared properties.
+    version_added: 0.2.0
     type: str
     choices: [minimal, exact]
     default: minimal

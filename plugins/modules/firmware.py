@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: firmware
 short_description: Upload, release and remove firmware versions of a product
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Manages one firmware version of a product. Firmware versions are numbers, which the macro C(PRODUCT_VERSION) sets in
     the source code of the application.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: firmware_info
 short_description: List the firmware versions of a product, and read a firmware file
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Lists the firmware versions of a product, with the number of devices that run each version and with the devices to
     which each version is released.

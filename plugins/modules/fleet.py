@@ -107,6 +107,7 @@ options:
             O(networks.<name>.backend=thread).
           - A device that declares only this identifier is unknown to the Particle cloud. Its other keys are C(name) and
             C(mesh).
+        version_added: 0.2.0
         type: str
       name:
         description: Name of the device.
@@ -141,6 +142,7 @@ options:
             not known to this module.
           - The former name C(firmware_version) is deprecated.
           - Requires O(product).
+        version_added: 0.2.0
         type: raw
       approval:
         description:
@@ -151,6 +153,7 @@ options:
             that the product has accepted counts as a removal, see O(max_removals). A device that the product does not
             list needs no change.
           - Requires O(product).
+        version_added: 0.2.0
         type: str
         choices: [approved, denied]
       environment:
@@ -168,6 +171,7 @@ options:
           - The variables of each device that declares some are read with a separate request.
           - Requires O(product), and Device OS 6.4 or newer. Older devices never get variables, so the module warns
             about them.
+        version_added: 0.2.0
         type: dict
       from_product:
         description:
@@ -180,6 +184,7 @@ options:
             line in its notes that names them, until it is in these groups again.
           - The other product is read only if a device is not in O(product) yet.
           - Requires O(product).
+        version_added: 0.2.0
         type: str
       replaces:
         description:
@@ -201,6 +206,7 @@ options:
             kept.
           - The replaced device does not count as a removal for O(max_removals), because another device takes its place.
           - Requires O(product).
+        version_added: 0.2.0
         type: raw
       claimed:
         description:
@@ -253,6 +259,7 @@ options:
             identifiers are ignored, and another device may have its name. The device counts as a removal, see
             O(max_removals). The result names its SIM, which is not released.
           - Cannot be V(present) with O(state=absent), which removes all devices.
+        version_added: 0.2.0
         type: str
         choices: [present, absent]
         default: present
@@ -417,6 +424,7 @@ options:
       - Cannot be V(remove) if no devices are declared, or if a host in the batch with O(from_inventory=true) declares
         no device.
       - The default is V(report), or V(ignore) with O(state=absent) and for a part of the fleet.
+    version_added: 0.2.0
     type: str
     choices: [ignore, report, fail, remove]
   name_template:
@@ -435,12 +443,14 @@ options:
         V(mesh.network). Columns with V(null) are ignored.
       - Case, spaces and punctuation of the names do not matter.
       - Requires that O(manifest) is a table, or that its devices are a table.
+    version_added: 0.2.0
     type: dict
   ignore_columns:
     description:
       - Names of columns of a table that are ignored. Without this option and O(columns), a table with an unknown column
         is refused.
       - Requires that O(manifest) is a table, or that its devices are a table.
+    version_added: 0.2.0
     type: list
     elements: str
   state:
@@ -571,6 +581,7 @@ options:
         make a scheduled job fail.
       - The fleet is not as declared if the task would change anything, or if there are undeclared devices. Undeclared
         devices do not count with O(undeclared=ignore).
+    version_added: 0.2.0
     type: bool
     default: false
   result:

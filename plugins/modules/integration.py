@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: integration
 short_description: Create, change and remove webhooks and other integrations of a product
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Manages one integration of a product. When a device of the product publishes an event, the integration passes the
     event on. A webhook sends an HTTP request to a server that you choose. The other types send the event to Azure IoT

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ledger
 short_description: Create, describe and archive ledgers
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Manages the definition of one ledger. A ledger stores data that the cloud and the devices share. The data of the
     ledger is neither read nor written.

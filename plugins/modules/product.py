@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: product
 short_description: Bring a product to the state that its definition declares
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - A definition is a file or a mapping that declares what a product owns, such as device groups, environment variables,
     integrations, API users and firmware versions. The module creates and changes what differs. What the definition does

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: product_environment
 short_description: Set, remove and roll out environment variables of a product
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Manages the environment variables of a product. All devices of the product inherit them.
   - A variable has two values in the cloud, the edited value and the value of the last rollout. Devices get only values

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: product_info
 short_description: List what a product owns, and export it as a definition
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Returns the device groups, integrations and other resources of a product.
   - With O(as_definition=true), the task also returns the definition that declares all of this. If

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: publish_event
 short_description: Publish an event for a product or for the account
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Publishes one event. Devices, webhooks and other clients that subscribe to its name receive it.
   - An event is never sent again after its response was lost, because subscribers would receive it twice. The task then

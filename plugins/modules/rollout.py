@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: rollout
 short_description: Roll out a firmware version in waves, and stop when devices fail
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Brings a firmware version to the devices of a product in waves, and stops by itself if too many devices fail or are
     lost. The version must exist in the product, see M(meshfleet.particle.firmware).

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: rollout_info
 short_description: Show the firmware rollout of a product
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Shows the waves of the rollout of a product, and the state of each device with the evidence for it. Each call reads
     the device list and judges the devices anew, as M(meshfleet.particle.rollout) does.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: secret
 short_description: Create, change and remove secrets of the cloud
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Manages one secret of the cloud. Webhooks and other integrations can use the secret by its name, as in
     C({{{GRAFANA_TOKEN}}}), and then contain nothing secret themselves.

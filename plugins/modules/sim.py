@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: sim
 short_description: Activate, deactivate and release SIMs of a product
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Manages one SIM of a product.
   - A SIM that is not in the product is imported, which activates the SIM and also adds its device to the product. The

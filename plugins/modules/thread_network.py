@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: thread_network
 short_description: Form a Thread network and let boards join it
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Brings one Thread network to its declared state. The module forms or adopts the network at an OpenThread border
     router, lets the declared boards join, proves for each board that it is in the network, and changes the channel, the

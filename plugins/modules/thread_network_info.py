@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: thread_network_info
 short_description: Show the state of a Thread network
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Shows the border routers, the settings and the members of one Thread network, with the parent and the link of each
     member. The module reads them from OpenThread border routers. Keys are never returned.

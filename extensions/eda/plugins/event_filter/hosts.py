@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DOCUMENTATION = r"""
 ---
 short_description: Limit playbooks to the device of an event
-version_added: 0.1.0
+version_added: 0.2.0
 author:
   - meshfleet.particle contributors (@meshfleet)
 description:

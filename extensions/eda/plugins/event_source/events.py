@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 DOCUMENTATION = r"""
 ---
 short_description: Receive the events of Particle devices
-version_added: 0.1.0
+version_added: 0.2.0
 author:
   - meshfleet.particle contributors (@meshfleet)
 description:
