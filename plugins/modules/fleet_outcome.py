@@ -76,8 +76,8 @@ EXAMPLES = r"""
 - name: Do the same for thousands of hosts, and pass only the entry of each host
   meshfleet.particle.fleet_outcome:
     fleet: >-
-      {{ {'hosts': {inventory_hostname: fleet.hosts[inventory_hostname] | default(none)}} if 'hosts' in fleet
-      else {'outcomes_path': fleet.outcomes_path} if fleet.outcomes_path | default(none)
+      {{ {'hosts': {inventory_hostname: fleet.hosts.get(inventory_hostname)}} if 'hosts' in fleet
+      else {'outcomes_path': fleet.outcomes_path} if fleet.get('outcomes_path')
       else fleet }}
 """
 

@@ -74,7 +74,8 @@ class ParticleAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Add the options of the role that the task belongs to, then run the task and return its result."""
         self._task_vars = task_vars or {}
-        role = read_role_options(self._task_vars, self._templar.template, type(self).__module__.rpartition(".")[2])
+        module = type(self).__module__.rpartition(".")[2]
+        role = read_role_options(self._task_vars, self._templar.template, module, connects=self.CONNECTS)
         if role is not None:
             self._task.args = self._merge_role_options(role)
         if not self.CONNECTS:

@@ -64,20 +64,25 @@ class RoleOptions:
         return f"{message} (set by {', '.join(found)})" if found else message
 
 
-def read_role_options(variables: Mapping[str, Any], template: Template, module: str) -> RoleOptions | None:
+def read_role_options(
+    variables: Mapping[str, Any], template: Template, module: str, *, connects: bool = True
+) -> RoleOptions | None:
     """Return the options that the variables of the current role give to a module.
 
     Options that are ``None``, an empty string or a string of spaces are left out, because a survey returns such a
     string for a question that was not answered.
 
     :param variables: the variables of the task.
+    :param connects: whether the module has connection options. Otherwise, those of the role are not evaluated, because
+        their templates cost as much CPU time as all of the rest of a task that runs for each host.
     :returns: ``None`` if the task belongs to no role, or if the role lists no options.
     """
     role = variables.get("role_name")
     listed = variables.get(f"{role}_module_options")
     if listed is None:
         return None
-    given = {**template(listed.get(ALL_MODULES, {})), **template(listed.get(module, {}))}
+    keys = (ALL_MODULES, module) if connects else (module,)
+    given = {name: value for key in keys for name, value in template(listed.get(key, {})).items()}
     return RoleOptions(
         str(role),
         {name: value for name, value in given.items() if not _is_empty(value)},
