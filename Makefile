@@ -38,7 +38,7 @@ help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
 
 .PHONY: demo
-demo: setup ## a fleet, from e-mail and password to its mesh and its firmware, against the simulator
+demo: setup ## a tour of the collection with a simulated fleet, in less than two minutes
 	python tests/demo.py
 
 .PHONY: test

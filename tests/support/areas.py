@@ -84,7 +84,7 @@ AREAS = {
     ),
     "rollout": Area(
         unit="_rollout/**/*",
-        integration="*rollout*",
+        integration="*rollout* demo",
     ),
     "simulator": Area(
         unit="simulator/* support/simulator",

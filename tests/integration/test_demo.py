@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Test the part of the demo that rolls out firmware, with a smaller fleet."""
+"""Test the parts of the demo with a smaller fleet."""
 
 from __future__ import annotations
 
@@ -54,3 +54,32 @@ def test_whole_demo_fits_on_a_screen(rollouts: demo.Rollouts, capsys: pytest.Cap
     assert len(lines) <= MAX_LINES
     assert max(map(len, lines)) <= 120
     assert lines[-1].split()[1:3] == ["0", "done,"]
+
+
+def test_product_call_and_event_of_the_demo_work(rollouts: demo.Rollouts, capsys: pytest.CaptureFixture[str]) -> None:
+    operations = demo.Operations(rollouts.cloud, rollouts.folder)
+    assert demo.keep_product(operations)
+    assert demo.receive_event(operations)
+    lines = capsys.readouterr().out.splitlines()
+    assert "Second run: 4 resources: 4 unchanged. 0 writes." in lines
+    assert "The event source has received demo/inspection with the data 'finished'." in lines
+    assert max(map(len, lines)) <= 120
+
+
+@pytest.mark.only_full
+def test_tour_provisions_replaces_and_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "FLEET", N)
+    monkeypatch.setattr(demo, "REPORT", tmp_path / "report")
+    with running_simulator("--fleet", str(N + 1)) as cloud:
+        assert demo.provision(cloud, tmp_path) == 0
+        assert demo.take_tour(cloud, tmp_path)
+        old = sorted(device["id"] for device in cloud.state()["devices"][:N])[demo.OLD]
+        new = cloud.state()["devices"][-1]
+        assert (cloud.device(old)["product"], new["name"]) == (None, "site-00-001")
+    text = capfd.readouterr().out
+    titles = [line.removeprefix("== ") for line in text.splitlines() if line.startswith("== ")]
+    assert titles == ["Provisioning", "Replacement", "Product as code", "Call", "Events", "Firmware", "Report"]
+    assert f"Function led returned on {demo.NETWORKS} devices." in text
+    assert {path.name for path in demo.REPORT.iterdir()} == {"fleet.html", "fleet.csv", "fleet.json"}
