@@ -18,6 +18,8 @@ from support.paths import ROOT
 SHOWN_LANGUAGES = frozenset({"text", "cpp", "sh"})
 """Languages of examples that tests do not run: program output, firmware, and scripts that the collection replaces."""
 
+TUTORIAL = "docs/tutorial.md"
+
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 _FILE_NAME = re.compile(r"# (?P<name>[\w./-]+\.(?:yml|json|csv))\b")
 _ITEM = re.compile(r"^- ", re.MULTILINE)
@@ -65,8 +67,12 @@ class Example:
 
 
 def list_examples() -> list[Example]:
-    """Return all examples: first those of the README and other pages, then those of the plugins."""
+    """Return all examples: first those of the README and other pages, then those of the plugins.
+
+    The tutorial is not among the pages, because `test_tutorial.py` runs its files and commands in their order.
+    """
     pages = ["README.md", "CONTRIBUTING.md", *_list_files("roles/*/README.md"), *_list_files("docs/*.md")]
+    pages.remove(TUTORIAL)
     plugins = [*_list_files("plugins/*/*.py"), *_list_files("plugins/filter/*.yml")]
     return [*(e for page in pages for e in _read_page(page)), *(e for plugin in plugins for e in _read_plugin(plugin))]
 
@@ -75,12 +81,18 @@ def _list_files(pattern: str) -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(pattern))
 
 
-def _read_page(page: str) -> Iterator[Example]:
+def list_blocks(page: str) -> Iterator[tuple[int, str, str]]:
+    """Yield the line, the language and the text of each code block of a page."""
     content = (ROOT / page).read_text(encoding="utf-8")
     for fence in _FENCE.finditer(content):
         text = re.sub(f"^{fence['indent']}", "", fence["text"], flags=re.MULTILINE)
-        if fence["language"] not in SHOWN_LANGUAGES:
-            yield from _split_documents(page, content.count("\n", 0, fence.start("text")) + 1, fence["language"], text)
+        yield content.count("\n", 0, fence.start("text")) + 1, fence["language"], text
+
+
+def _read_page(page: str) -> Iterator[Example]:
+    for line, language, text in list_blocks(page):
+        if language not in SHOWN_LANGUAGES:
+            yield from _split_documents(page, line, language, text)
 
 
 def _read_plugin(plugin: str) -> Iterator[Example]:
