@@ -17,14 +17,17 @@ REAL   := .cache/real_server
 CLIENT := .cache/official_client
 BROWSER := .cache/browser
 FILE_BY_FILE := --dist loadfile --no-loadscope-reorder
-SITE   := .cache/docs
+SITE   := $(CURDIR)/.cache/docs
+DOCS   := dist/docs
 IMPORTER := .cache/importer
 PACKAGE := .cache/simulator_package
 AREAS := auth devices events facts fleet mesh product rollout simulator thread world
 PROOFS_NEED := setup packages $(REAL)/.installed $(CLIENT)/.installed $(BROWSER)/.installed $(PACKAGE)/.installed
 
 export PATH := $(VENV)/bin:$(PATH)
-export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
+# In a checkout below a folder ansible_collections, ansible-doc finds the roles only by that folder.
+INSIDE := $(filter %/ansible_collections/meshfleet/particle,$(CURDIR))
+export ANSIBLE_COLLECTIONS_PATH := $(if $(INSIDE),$(abspath $(CURDIR)/../../..),$(CURDIR)/.collections)
 export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export ANSIBLE_LOCALHOST_WARNING := False
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := False
@@ -129,21 +132,30 @@ firmware: packages ## the firmware library: tests, a million inputs for its deco
 	    gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib >/dev/null; } || true
 	$(MAKE) --no-print-directory -C firmware/mesh-contract BUILD=$(CURDIR)/.cache/firmware all
 
-.PHONY: picture
-picture: setup ## draw the network of docs/guide_mesh.md anew, from a run of the demo
+.PHONY: pictures
+pictures: SHOTS := $(CURDIR)/.cache/pictures
+pictures: setup packages $(BROWSER)/.installed ## renew the pictures of the guides: a network from a run of the demo, and screenshots of reports
 	python tests/demo.py docs/images/mesh.svg
+	rm -rf $(SHOTS)
+	mkdir -p $(SHOTS)
+	MESHFLEET_SCREENSHOT=$(SHOTS)/tutorial.png python -m pytest -q tests/integration/test_tutorial.py
+	MESHFLEET_SCREENSHOT=$(SHOTS)/report.png python -m pytest -q tests/integration/test_report.py -k guide
+	MESHFLEET_FULL=1 MESHFLEET_SCREENSHOT=$(SHOTS)/page.png python -m pytest -q tests/integration/test_report_rollouts.py -k Braked
+	cp $(SHOTS)/tutorial.png $(SHOTS)/report.png docs/images
+	cp $(SHOTS)/braked-rollout.png docs/images/rollout.png
 
 .PHONY: docs
 docs: setup ## the documentation as a site in dist/docs; a warning is an error
-	rm -rf $(SITE) dist/docs
-	mkdir -p $(SITE)/source/reference dist/docs
+	rm -rf $(SITE) $(DOCS)
+	mkdir -p $(SITE)/source/reference $(DOCS)
 	chmod go-w $(SITE)/source/reference
 	git ls-files -co --exclude-standard -- '*.md' ':!firmware' ':!simulator' ':!tests' docs/facts docs/images LICENSE | tar -cf - -T - | tar -xf - -C $(SITE)/source
 	mv $(SITE)/source/docs/site/index.md $(SITE)/source
-	HOME=$(CURDIR)/$(SITE) antsibull-docs collection --use-current --squash-hierarchy --fail-on-error \
+	HOME=$(SITE) antsibull-docs collection --use-current --squash-hierarchy --fail-on-error \
 		--dest-dir $(SITE)/source/reference meshfleet.particle
+	python tests/tools/reference.py $(SITE)/source/reference
 	sphinx-build --quiet --fail-on-warning --keep-going --conf-dir docs/site --doctree-dir $(SITE)/doctrees \
-		$(SITE)/source dist/docs
+		$(SITE)/source $(DOCS)
 
 .PHONY: sanity
 sanity: setup ## ansible-test sanity with ansible-core 2.21 on Python 3.12

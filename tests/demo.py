@@ -3,7 +3,7 @@
 """Run the demo for `make demo`: a tour of what the collection can do, with a simulated fleet of new devices.
 
 With the path of a file as argument, only provision the fleet, and draw the first network into that file, for
-`make picture`.
+`make pictures`.
 """
 
 from __future__ import annotations

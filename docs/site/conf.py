@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 from pygments.lexers.special import TextLexer
+from sphinx.application import Sphinx
 from sphinx.highlighting import lexers
 
 project = "meshfleet.particle"
@@ -23,12 +24,30 @@ myst_heading_anchors = 3
 # Our own references are checked by `make lint`, and links of the guides have another warning.
 suppress_warnings = ["ref.ref"]
 
+# The search works in pages that are opened from disk, where a browser refuses to load the text of results.
+html_show_search_summary = False
 html_theme = "sphinx_ansible_theme"
 html_title = html_short_title = project
 html_theme_options = {"documentation_home_url": "index.html", "topbar_links": {}, "vcs_pageview_mode": ""}
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
 html_use_index = False
 highlight_language = "YAML+Jinja"
 pygments_style = "ansible"
+
+FOLDERS = ("docs/decisions/README", "docs/facts/README")
+"""Pages that stand for their folder: its other pages are below them in the navigation."""
+
+
+def add_pages_of_folder(_app: Sphinx, page: str, source: list[str]) -> None:
+    """Add the pages of its folder to a page, in a form that the repository would show as code."""
+    if page in FOLDERS:
+        source[0] += "\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
+
+
+def setup(app: Sphinx) -> None:
+    """Let Sphinx call this file when it reads a page."""
+    app.connect("source-read", add_pages_of_folder)

@@ -14,7 +14,7 @@ from support.plays import TASK, cloud_environment, run_task
 from support.simulator import running_simulator
 
 PICTURE = ROOT / "docs" / "images" / "mesh.svg"
-OUTDATED = "docs/images/mesh.svg does not show the network of the demo: draw it again with `make picture`, and check it"
+OUTDATED = "docs/images/mesh.svg does not show the network of the demo: draw it with `make pictures`, and check it"
 
 
 def test_picture_in_the_guide_shows_the_network_of_the_demo() -> None:

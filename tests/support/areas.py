@@ -99,8 +99,8 @@ AREAS = {
             "facts_citations role_options structure support/ansible_test_tool support/areas support/branches_tool "
             "support/declared support/figures support/fork_server support/language_tool support/messages_tool "
             "support/mutation_tool support/official_client support/playbooks support/processes support/real_server "
-            "support/return_blocks_tool support/schemas_tool support/scripted"
+            "support/reference_tool support/return_blocks_tool support/schemas_tool support/scripted"
         ),
-        integration="documentation examples execution_environment release tarball",
+        integration="documentation examples execution_environment release site tarball tutorial",
     ),
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Open HTML reports in a real browser (npm packages: @sparticuz/chromium and playwright-core)."""
+"""Open HTML pages in a real browser (npm packages: @sparticuz/chromium and playwright-core)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,28 @@ def observe_report(
     :param installed: the folder into which npm has installed the browser.
     :raises ProcessFailed: if the browser is not installed, or the program fails.
     """
+    return _run_browser("observe.mjs", [page, searched, *([screenshot] if screenshot else [])], HANG_SECONDS, installed)
+
+
+def observe_site(folder: Path, words: Sequence[str], seconds: float, installed: Path = BROWSER) -> dict[str, Any]:
+    """Open all pages of the documentation with `tests/browser/site.mjs`, and return the observations of this program.
+
+    :param folder: the folder of the built site.
+    :param words: the words for which the program searches the site.
+    :param seconds: the time after which the program is ended.
+    :param installed: the folder into which npm has installed the browser.
+    :raises ProcessFailed: if the browser is not installed, or the program fails.
+    """
+    return _run_browser("site.mjs", [folder, *words], seconds, installed)
+
+
+def _run_browser(program: str, arguments: Sequence[str | Path], seconds: float, installed: Path) -> dict[str, Any]:
+    """Run a program of `tests/browser`, and return the JSON in the last line of its output."""
     if not all((installed / "node_modules" / name / "package.json").is_file() for name in PACKAGES):
         raise ProcessFailed(
             "The browser is not installed. Run `make test` or `make integration`, which need Node.js with npm."
         )
-    argv = ["node", str(TESTS / "browser" / "observe.mjs"), str(page), searched]
-    argv += [str(screenshot)] if screenshot is not None else []
+    argv = ["node", str(TESTS / "browser" / program), *map(str, arguments)]
     # The browser unpacks its files into TMPDIR, and does not remove them.
     with tempfile.TemporaryDirectory(prefix="browser-") as folder:
         env = {"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": folder, "BROWSER": str(installed)}
@@ -43,7 +60,7 @@ def observe_report(
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=HANG_SECONDS,
+            timeout=seconds,
             check=False,
         )
     if run.returncode != 0:
