@@ -149,7 +149,7 @@ docs: setup ## the documentation as a site in dist/docs; a warning is an error
 	rm -rf $(SITE) $(DOCS)
 	mkdir -p $(SITE)/source/reference $(DOCS)
 	chmod go-w $(SITE)/source/reference
-	git ls-files -co --exclude-standard -- '*.md' ':!firmware' ':!simulator' ':!tests' docs/facts docs/images LICENSE | tar -cf - -T - | tar -xf - -C $(SITE)/source
+	git ls-files -co --exclude-standard -- '*.md' ':!.github' ':!firmware' ':!simulator' ':!tests' docs/facts docs/images LICENSE | tar -cf - -T - | tar -xf - -C $(SITE)/source
 	mv $(SITE)/source/docs/site/index.md $(SITE)/source
 	HOME=$(SITE) antsibull-docs collection --use-current --squash-hierarchy --fail-on-error \
 		--dest-dir $(SITE)/source/reference meshfleet.particle
