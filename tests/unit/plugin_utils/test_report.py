@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import re
+import tracemalloc
 from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
@@ -39,7 +40,7 @@ FORMULA_SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
 
 def rows(*devices: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of a report about device rows of the cloud."""
-    return build_rows(add_presence(build_facts(device, "field-logger"), 1.8e9) for device in devices)
+    return list(build_rows(add_presence(build_facts(device, "field-logger"), 1.8e9) for device in devices))
 
 
 class TestRows:
@@ -233,6 +234,18 @@ def test_digest_changes_with_the_devices_and_the_facts(later: dict[str, Any]) ->
 def test_digest_is_part_of_the_json_report() -> None:
     found = rows({"id": ONE})
     assert json.loads(format_json(ABOUT, found))["digest"] == compute_digest(ABOUT, found)
+
+
+@pytest.mark.parametrize("format_report", [format_json, format_page_data])
+def test_memory_for_a_report_is_a_small_multiple_of_its_size(format_report: Callable[..., str]) -> None:
+    facts = add_presence(build_facts({"id": ONE, "name": "barn", "groups": ["north"]}, "field-logger"), 1.8e9)
+    format_report(ABOUT, build_rows([facts]))  # allocates what is allocated once
+    tracemalloc.start()
+    text = format_report(ABOUT, build_rows([facts] * 2_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert text.count(ONE) == 2_000
+    assert peak < 4 * len(text)
 
 
 def test_hash_of_a_source_is_its_base64_sha256() -> None:
