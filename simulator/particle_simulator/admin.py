@@ -65,6 +65,7 @@ def _list_writes(simulation: Simulation, target: str, content: Any) -> Any:
             "path": call.path,
             "fields": call.fields,
             "answer": orjson.loads(reply.body) if reply.body and reply.content_type == "application/json" else None,
+            "fault": call.fault,
         }
         for route, call, reply in simulation.writes
     ]

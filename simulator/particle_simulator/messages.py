@@ -42,6 +42,8 @@ class Call:
     """The JSON value in the request body, if the body is a JSON Schema. The value can have any type."""
     bearer: Token | None = None
     address: str = ""
+    fault: str | None = None
+    """The effect of the fault that damages, loses or delays the response, or None."""
 
     @property
     def token(self) -> Token:

@@ -111,6 +111,7 @@ class CloudHandler:
         if route is None:
             return self._build_response(not_found_text())
         call = Call(request.method, values, parse_query(query), request.headers, address=address)
+        call.fault = None if fault is None else fault.effect
         try:
             if request.body_exists:
                 await read_body(request, call)

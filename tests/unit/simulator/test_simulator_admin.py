@@ -222,6 +222,16 @@ def test_malformed_fault_schedule_is_refused(cloud: Cloud, schedule: object) -> 
     assert cloud.call("GET", "/_simulator/faults").json() == []
 
 
+def test_list_of_writes_names_the_fault_that_hit_a_response(demo: User) -> None:
+    demo.bring_in(FREE[0])
+    faults = [{"route": "PUT *", "effect": "truncated"}, {"route": "PUT *", "effect": "status", "status": 503}]
+    demo.cloud.call("POST", "/_simulator/faults", json=faults)
+    for name in ("damaged", "refused", "whole"):
+        demo.put(f"{DEVICES}/{FREE[0]}", {"name": name})
+    _imported, *renamed = demo.cloud.call("GET", "/_simulator/writes").json()
+    assert [(write["fields"]["name"], write["fault"]) for write in renamed] == [("damaged", "truncated"), ("whole", None)]
+
+
 def test_successful_writes_are_listed_in_order_until_a_reset(demo: User) -> None:
     demo.bring_in(FREE[0])
     demo.get(DEVICES)
