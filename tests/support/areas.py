@@ -66,7 +66,7 @@ AREAS = {
             "_fleet/checks/rollout_locks _fleet/checks/shared_names _fleet/checks/undeclared_result "
             "_fleet/environment/* _fleet/list_cost _fleet/moves _fleet/moves/* _fleet/undeclared _fleet/lifecycle "
             "_fleet/lost_creates _fleet/paced_fleet _fleet/plan _fleet/progress _fleet/reconcile _fleet/removed_sims "
-            "_fleet/run_result _fleet/states"
+            "_fleet/run_result _fleet/soak_days _fleet/states"
         ),
         integration=(
             "approval bad_input budget budget_store check_mode controller declarations device_environment drift "
@@ -98,8 +98,9 @@ AREAS = {
         unit=(
             "facts_citations role_options structure support/ansible_test_tool support/areas support/branches_tool "
             "support/declared support/figures support/fork_server support/language_tool support/messages_tool "
-            "support/mutation_tool support/official_client support/playbooks support/processes support/real_server "
-            "support/reference_tool support/return_blocks_tool support/schemas_tool support/scripted"
+            "support/mutation_tool support/needed_writes support/official_client support/playbooks support/processes "
+            "support/real_server support/reference_tool support/return_blocks_tool support/schemas_tool "
+            "support/scripted"
         ),
         integration="documentation examples execution_environment release site tarball tutorial",
     ),

@@ -43,8 +43,8 @@ class Simulator:
     def writes(self) -> list[dict[str, Any]]:
         """Return the latest writes that the simulator accepted, oldest first.
 
-        Each write has the keys `route`, `path`, `fields`, `answer` and `fault`. `answer` is the response; `fault` is the
-        effect of the fault that damaged, lost or delayed the response, or None.
+        Each write has the keys `route`, `path`, `fields`, `answer` and `fault`. `answer` is the response. `fault` is
+        the effect of the fault that damaged, lost or delayed the response, or None.
         """
         writes: list[dict[str, Any]] = self._admin("GET", "writes")
         return writes

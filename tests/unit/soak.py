@@ -23,22 +23,14 @@ from typing import Any
 
 import requests
 
+from support.soak.faults import build_faults
+
 HOUR, DAY = 3600.0, 86400.0
 TIMEOUT_SECONDS = 60
 USERNAME, PASSWORD = "demo@example.com", "demo-password"
 PRODUCT = "field-logger"
 NETWORKS = 5
 
-FAULTS: list[dict[str, Any]] = [
-    {"effect": "status", "status": 500},
-    {"effect": "status", "status": 503},
-    {"effect": "status", "status": 429, "headers": {"Retry-After": "2"}},
-    {"effect": "html", "status": 502},
-    {"effect": "reset_before"},
-    {"effect": "reset_after"},
-    {"effect": "truncated"},
-    {"effect": "empty"},
-]
 FAULTY_ROUTES = (
     "GET *",
     "PUT *",
@@ -98,9 +90,9 @@ def main() -> None:
     from soak_jobs import Jobs
 
     jobs = Jobs(url, folder, clock)
-    probability = 0.02 / len(FAULTS)
-    faults = [{"route": route, "probability": probability, **fault} for route in FAULTY_ROUTES for fault in FAULTS]
-    requests.post(f"{url}/_simulator/faults", json=faults, timeout=TIMEOUT_SECONDS).raise_for_status()
+    requests.post(
+        f"{url}/_simulator/faults", json=build_faults(*FAULTY_ROUTES), timeout=TIMEOUT_SECONDS
+    ).raise_for_status()
     for day in range(1, days + 1):
         start = clock()
         jobs.rotate_token()

@@ -229,7 +229,10 @@ def test_list_of_writes_names_the_fault_that_hit_a_response(demo: User) -> None:
     for name in ("damaged", "refused", "whole"):
         demo.put(f"{DEVICES}/{FREE[0]}", {"name": name})
     _imported, *renamed = demo.cloud.call("GET", "/_simulator/writes").json()
-    assert [(write["fields"]["name"], write["fault"]) for write in renamed] == [("damaged", "truncated"), ("whole", None)]
+    assert [(write["fields"]["name"], write["fault"]) for write in renamed] == [
+        ("damaged", "truncated"),
+        ("whole", None),
+    ]
 
 
 def test_successful_writes_are_listed_in_order_until_a_reset(demo: User) -> None:
