@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,12 +14,17 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.dataset import (
     ACTIVE_TIMESTAMP,
     CHANNEL,
+    CHANNEL_MASK,
+    EXTENDED_PAN_ID,
+    MESH_PREFIX,
     NETWORK_KEY,
     NETWORK_NAME,
     PAN_ID,
     PSKC,
+    SECURITY_POLICY,
     Dataset,
     change_tlvs,
+    check_complete,
     convert_to_old_keys,
     encode_parameters,
     find_differences,
@@ -38,7 +45,14 @@ FIELDS = {
     NETWORK_KEY: bytes.fromhex(KEY),
     PSKC: bytes.fromhex(PSKC_VALUE),
 }
-TLVS = b"".join(bytes((kind, len(value))) + value for kind, value in FIELDS.items()).hex().upper()
+
+
+def encode_fields(fields: Mapping[int, bytes]) -> str:
+    """Return the binary form of a dataset in hexadecimal digits."""
+    return b"".join(bytes((kind, len(value))) + value for kind, value in fields.items()).hex()
+
+
+TLVS = encode_fields(FIELDS).upper()
 VALUES = {"networkName": "barn", "channel": 15, "panId": 0x4F2A, "extPanId": "AABB112233445566", "networkKey": KEY}
 
 
@@ -51,7 +65,7 @@ def test_change_replaces_only_the_declared_fields_and_the_timestamp() -> None:
 @given(seconds=st.integers(0, 2**40), others=st.dictionaries(st.integers(0x40, 0x7F), st.binary(max_size=40)))
 def test_change_keeps_unknown_fields_and_raises_the_timestamp(seconds: int, others: dict[int, bytes]) -> None:
     fields = {**others, ACTIVE_TIMESTAMP: seconds.to_bytes(6, "big") + b"\x00\x01"}
-    text = b"".join(bytes((kind, len(value))) + value for kind, value in fields.items()).hex()
+    text = encode_fields(fields)
     changed = change_tlvs(text, {"pan_id": "0x1234"})
     assert read_seconds(changed) == seconds + 1
     assert {kind: value for kind, value in split_tlvs(changed) if kind in others} == others
@@ -63,6 +77,18 @@ def test_incomplete_dataset_is_an_error_without_its_text(text: str) -> None:
         list(split_tlvs(text))
     assert caught.value.code == "bad_response"
     assert text not in caught.value.message
+
+
+def test_dataset_that_lacks_a_field_is_not_sent() -> None:
+    fields = {**FIELDS, EXTENDED_PAN_ID: bytes(8), MESH_PREFIX: bytes(8), SECURITY_POLICY: bytes(4)}
+    fields[CHANNEL_MASK] = bytes(6)
+    del fields[WAKE_UP_CHANNEL]
+    check_complete(encode_fields(fields))
+    for kind in fields:
+        with pytest.raises(ParticleError) as caught:
+            check_complete(encode_fields({other: value for other, value in fields.items() if other != kind}))
+        assert caught.value.code == "bad_response"
+        assert caught.value.message == "The border router sent a dataset that is not complete."
 
 
 def test_secrets_of_a_binary_dataset_are_its_keys_and_itself() -> None:

@@ -24,6 +24,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.mo
     ConfirmJoined,
     ExtendNetwork,
     FormNetwork,
+    Joiner,
     Observed,
     ObservedNetwork,
     ObservedRouter,
@@ -102,6 +103,15 @@ class TestWrites:
         (shared,) = made.setup
         assert [joiner.eui64 for joiner in shared.write.joiners] == [OTHER]
         assert shared.members == {OTHER}
+
+    def test_device_of_the_cloud_joins_with_its_eui64(self) -> None:
+        device = "e00fce68aabbccddeeff0022"
+        wanted = {device: Membership("barn", NODE, extra={"joiner": PSKD})}
+        observed = Observed({"barn": ObservedNetwork((see(ONE),))}, {device: Hardware(identities={"eui64": EUI64})})
+        made = plan({"barn": declare(ONE)}, wanted, observed)
+        (shared,) = made.setup
+        assert shared.write.joiners == (Joiner(device, EUI64, PSKD),)
+        assert made.members[device].writes == (ConfirmJoined("barn", device),)
 
     def test_leftover_task_of_a_member_is_removed(self) -> None:
         left = ("0815",)
@@ -243,10 +253,11 @@ class TestRefusals:
             "the border router: reset the board to its factory settings, and run again"
         )
 
-    def test_member_without_eui64_is_refused(self) -> None:
+    @pytest.mark.parametrize("hardware_of", [{}, {"e00fce68aabbccddeeff0022": Hardware()}])
+    def test_member_without_eui64_is_refused(self, hardware_of: dict[str, Hardware]) -> None:
         device = "e00fce68aabbccddeeff0022"
         wanted = {device: Membership("barn", NODE, extra={"joiner": PSKD})}
-        observed = Observed({"barn": ObservedNetwork((see(ONE),))}, {device: Hardware()})
+        observed = Observed({"barn": ObservedNetwork((see(ONE),))}, hardware_of)
         (refusal,) = plan({"barn": declare(ONE)}, wanted, observed).refusals
         assert refusal == f"barn: members have no eui64, which identifies them in a Thread network: {device}"
 

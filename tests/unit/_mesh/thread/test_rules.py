@@ -154,6 +154,11 @@ class TestMistakes:
         ):
             assert sentence in text
 
+    def test_gateway_that_is_no_text_is_refused_by_its_type(self) -> None:
+        assert "gateways[0]: cannot be declared, got a number: " in "\n".join(
+            read_mistakes(build_manifest({}, gateways=[5]))
+        )
+
     @pytest.mark.parametrize(("key", "value"), [("change_delay", 29), ("joiner_timeout", 0), ("joiner_timeout", "9")])
     def test_number_of_seconds_out_of_range_is_refused(self, key: str, value: Any) -> None:
         (mistake,) = read_mistakes(build_manifest({}, **{key: value}))
