@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import pytest
+from fleet_cloud import OURS
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import (
     Failures,
+    build_import_error,
     can_be_split,
     is_in_doubt,
     is_run_ending,
@@ -149,6 +152,26 @@ def test_write_that_may_have_taken_effect_is_in_doubt(
     code: str, status: int | None, route: str | None, is_uncertain: bool
 ) -> None:
     assert is_in_doubt(ParticleError(code, "No.", status=status, route=route)) is is_uncertain
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "reason", "hint"),
+    [
+        ("nonmemberDeviceIds", "device_not_yours", "it belongs to another account", "Release the device in the other"),
+        (
+            "invalidDeviceIds",
+            "device_not_yours",
+            "the cloud rejects it as invalid: it does not exist, has",
+            "Compare the",
+        ),
+        ("protectedDeviceIds", "forbidden", "it is a protected device", HINTS["forbidden"]),
+    ],
+)
+def test_rejected_device_has_the_reason_of_its_list(key: str, code: str, reason: str, hint: str) -> None:
+    error = build_import_error("a1", key, OURS)
+    assert error.message.startswith(f"Could not import device a1 into product field-logger: {reason}")
+    assert (error.code, error.status, error.route) == (code, 200, "POST /v1/products/:p/devices")
+    assert error.hint.startswith(hint)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan 
     match_rows,
     plan_changes,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.secrets import find_secrets, list_given
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.secrets import (
+    find_secrets,
+    hide_secrets,
+    list_given,
+)
 
 ID = "65bb00112233445566778899"
 VALUE = "{{{PARTICLE_EVENT_VALUE}}}"
@@ -425,8 +429,18 @@ class TestPlaceholders:
 
     def test_secret_that_the_webhook_does_not_have_is_needed(self) -> None:
         values = {"headers": {"Authorization": TOKEN, "X-Site": "barn", "X-Key": Placeholder("KEY")}}
-        with pytest.raises(ParticleError, match="secrets that are not given: KEY"):
+        with pytest.raises(ParticleError, match=r"secrets that are not given: KEY\. It does not have them yet\."):
             plan(ROW, values)
+
+    def test_export_names_each_secret_by_its_path(self) -> None:
+        (headers,) = [each for each in INTEGRATIONS.fields if each.name == "headers"]
+        shown = {"Authorization": TOKEN, "X-Site": "barn", "X-Key": MASK}
+        exported = hide_secrets(headers, shown, lambda path: Placeholder(path))
+        assert exported == {
+            "authorization": Placeholder("headers.authorization"),
+            "x-site": "barn",
+            "x-key": Placeholder("headers.x-key"),
+        }
 
     def test_placeholders_are_left_out_of_the_secrets_to_mask(self) -> None:
         given = list_given(INTEGRATIONS, Declared("readings", self.DECLARED))

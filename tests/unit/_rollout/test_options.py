@@ -70,6 +70,14 @@ def test_part_of_a_brake_keeps_the_other_defaults(brake: dict[str, Any], expecte
     assert read(brake=brake).rollout.brake == expected
 
 
+def test_options_of_a_rollout_are_read() -> None:
+    read_ = read(approve="each", unavailable={"most": "25%"}, rollback="lock", brake={"failed": "3"}).rollout
+    assert (read_.needs_approval, read_.unavailable, read_.is_rolled_back) == (True, Share(25), True)
+    assert (read().rollout.needs_approval, read().rollout.unavailable, read().rollout.is_rolled_back) == (
+        *(False, None, False),
+    )
+
+
 def test_part_of_poll_keeps_the_other_default() -> None:
     assert read(poll={"first": 1}).waiting == Waiting(86_400, 1, 60)
     assert read(poll={"longest": 9}).waiting == Waiting(86_400, 5, 9)

@@ -132,6 +132,30 @@ def test_diff_of_hostile_names_has_one_printable_line_for_each_device() -> None:
     assert text.splitlines()[1].endswith("firmware_lock 2 -> null")
 
 
+def test_diff_of_a_new_rollout_begins_without_the_phase_of_the_earlier_one() -> None:
+    situation, outcome = build_situation([build_device(1, name="pump")]), Outcome(changed=True)
+    outcome.note_locks([LockWrite(device_id(1), None)], situation.devices, {})
+    outcome.note_decision(decide(situation), situation, replace(situation.record, version=OLD, phase=Phase.DONE))
+    phase, lock = outcome.as_result()["diff"].items
+    assert (phase.key, phase.changes) == ("rollout of version 2", {"phase": (None, "running")})
+    assert (lock.key, lock.name, lock.changes) == (device_id(1), "pump", {"firmware_lock": (NEW, None)})
+    outcome = Outcome(changed=True)
+    outcome.note_decision(decide(situation), situation, replace(situation.record, phase=Phase.PAUSED))
+    assert outcome.as_result()["diff"].items[0].changes == {"phase": ("paused", "running")}
+
+
+def test_error_about_a_device_names_it_and_its_reason() -> None:
+    situation, outcome = build_situation([build_device(1, name="pump")]), Outcome()
+    error = ParticleError("forbidden", f"Could not set lock of device {device_id(1)}.", hint="Ask.", route="PUT /v1/x")
+    outcome.note_locks([LockWrite(device_id(1), None)], situation.devices, {device_id(1): error})
+    outcome.note_decision(decide(situation), situation, situation.record)
+    headline, *lines = outcome.as_result()["msg"].splitlines()
+    assert headline == f"1 device was not written, and the others were. {error.message}"
+    assert (len(lines), lines[-1]) == (2, "Ask.")
+    assert "pump" in lines[0]
+    assert outcome.as_result()["error"]["route"] == "PUT /v1/x"
+
+
 def test_lock_that_is_written_twice_is_shown_from_first_to_last() -> None:
     device = Device(device_id(1), "unit-1", lock=None)
     situation, outcome = build_situation([device]), Outcome(changed=True)

@@ -115,6 +115,24 @@ WAITING = build_device(9, "north", version=OLD, lock=None)
             *(Progress.HELD, None),
             "The declared waves reach 1 of 2 devices. Declare another wave to continue.",
         ),
+        (
+            situate(
+                *(build_device(1), build_device(2, **OFFLINE, lock=None)),
+                options={"waves": WAVES[:1], "unavailable": Share(50), "release": None},
+            ),
+            *(Progress.HELD, 60),
+            "1 device is offline or has updates switched off. With a disruption budget, they are targeted when they "
+            "can be updated.",
+        ),
+        (
+            situate(
+                *(build_device(1), build_device(2, **OFFLINE, lock=None), build_device(3, **OFFLINE, lock=None)),
+                options={"waves": WAVES[:1], "unavailable": Share(50), "release": None},
+            ),
+            *(Progress.HELD, 60),
+            "2 devices are offline or have updates switched off. With a disruption budget, they are targeted when they "
+            "can be updated.",
+        ),
         (situate(waves=()), Progress.HELD, None, "The selection contains no device that can be updated."),
         (
             situate(

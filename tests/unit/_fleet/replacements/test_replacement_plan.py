@@ -233,6 +233,11 @@ class TestContradictions:
             " and would keep its name, which devices[1] declares for another device; declare name for the device"
         ]
 
+    def test_declared_name_is_not_compared_with_other_records(self) -> None:
+        records = {"id": NEW, "replaces": OLD, "name": "pump"}, {"id": OTHER, "name": "pump"}
+        new, *_others = keep(declare(*records, unique_names=False), see(OLD, PUMP))
+        assert new.fields["name"] == "pump"
+
     def test_name_of_a_removed_record_can_be_kept(self) -> None:
         removed = {"id": OTHER, "name": "pump", "state": "absent"}
         new, _other, _old = keep(declare({"id": NEW, "replaces": OLD}, removed), see(OLD, PUMP))
