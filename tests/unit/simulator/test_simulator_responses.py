@@ -165,6 +165,7 @@ STORY = [
     step("env_unset", f"{ENV}/A"),
     step("secret_create", "/v1/secrets", {"name": "API_KEY", "value": "v"}),
     step("secrets_list", "/v1/secrets"),
+    step("logic_list", "/v1/logic/functions"),
     step("secret_get", "/v1/secrets/API_KEY"),
     step("secret_put", "/v1/secrets/API_KEY", {"value": "w"}),
     step("secret_delete", "/v1/secrets/API_KEY"),
