@@ -252,7 +252,9 @@ class Http:
         try:
             with deadline.run_attempt(), self._open_response(request, auth) as response:
                 status = response.status_code
-                body = read_body(response, MAX_ANSWER_BYTES if status < 300 else MAX_REFUSAL_BYTES)
+                is_skipped = request.head_only and status < 300
+                max_bytes = MAX_ANSWER_BYTES if status < 300 else MAX_REFUSAL_BYTES
+                body = b"" if is_skipped else read_body(response, max_bytes)
         except BoundExceeded as error:
             raise build_oversized_response(error, request, status) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -261,13 +263,15 @@ class Http:
             raise build_setup_error(error, connection, route, action) from None
         if "Date" in response.headers:
             self.last_date = (response.headers["Date"], self.now())
+        if request.observe is not None:
+            request.observe(status, response.headers, body)
         redact = self._choose_redactor(request)
         if status == PROXY_LOGIN_REQUIRED:
             raise build_proxy_login_error(connection, route, action)
         if status >= 300:
             waits = response.raw.headers.getlist("Retry-After")
             raise build_refused_request(status, body, request, redact, parse_retry_after(waits, self.now()))
-        if request.binary:
+        if request.binary or request.head_only:
             return Response(status, body)
         return parse_response(status, body, request, redact)
 

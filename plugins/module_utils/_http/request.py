@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,10 @@ class Request:
         :data:`MIN_MASKED_LENGTH` characters are not masked, because they are parts of words.
     :param binary: whether a successful response contains bytes instead of JSON.
     :param headers: headers that replace the headers of the client, such as ``Accept``.
+    :param observe: a function that receives the status, the headers and the body of each response to the request, also
+        of a response that makes the request fail.
+    :param head_only: whether to read only the status and the headers of a successful response, for example because its
+        body never ends.
     :param body: the bytes of a body in another form than ``json`` and ``form``. ``headers`` names its Content-Type.
     :raises ParticleError: ``not_found`` when a value in ``path_params`` is not valid.
     """
@@ -66,6 +70,8 @@ class Request:
     binary: bool = False
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
+    observe: Callable[[int, Mapping[str, str], bytes], None] | None = field(default=None, repr=False)
+    head_only: bool = False
 
     def __post_init__(self) -> None:
         # Check the values now, before the request takes a place in the budget.
