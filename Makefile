@@ -96,6 +96,7 @@ lint: setup ## style and documentation
 	python tests/tools/language.py .ci extensions plugins roles playbooks simulator tests/bench tests/support
 	python tests/tools/return_blocks.py --check plugins/modules
 	python tests/tools/schemas.py --check docs
+	python tests/tools/probe_table.py --check plugins/module_utils/_probe/documented.py
 	@# antsibull-docs keeps a log in the home folder, wherever that is.
 	HOME=$(CURDIR)/.cache antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
 
@@ -106,6 +107,10 @@ returns: setup ## copy the return values that all modules share from tests/tools
 .PHONY: schemas
 schemas: setup ## write the JSON Schemas of manifests and definitions from the code and the documentation of the modules
 	python tests/tools/schemas.py docs
+
+.PHONY: probe
+probe: setup ## write the table of documented GET requests from docs/facts
+	python tests/tools/probe_table.py plugins/module_utils/_probe/documented.py
 
 .PHONY: messages
 messages: setup ## every error message of the plugins with its place, code and hint, for reading

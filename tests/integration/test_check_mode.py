@@ -20,6 +20,7 @@ from support.simulator import PASSWORD, USERNAME, Simulator, running_simulator
 
 NO_CASE = {
     "access_token_info": "reads tokens",
+    "api_probe": "sends only GET requests",
     "auth_doctor": "checks the connection and the login",
     "device_facts": "reads a device",
     "device_info": "reads devices",

@@ -33,6 +33,7 @@ BLOCK = pytest.param("block", marks=pytest.mark.only_full)
 MODULES: dict[str, dict[str, Any]] = {
     "access_token": {"expires_in": 600},
     "access_token_info": {},
+    "api_probe": {"max_requests": 3},
     "api_request": {"path": f"/v1/products/{PRODUCT_SLUG}"},
     "api_user": {"product": PRODUCT_SLUG, "name": "nightly-report", "state": "absent"},
     "auth_doctor": {},

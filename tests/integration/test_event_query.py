@@ -30,7 +30,7 @@ COMPILED = {module: jq.compile(query) for module, query in QUERIES.items()}
 WITHOUT_DEVICES = {
     *("access_token", "access_token_info", "auth_doctor"),
     *("product", "product_info", "device_group", "firmware", "firmware_info", "integration", "ledger", "secret"),
-    *("api_request", "api_user", "product_environment", "publish_event", "sim"),
+    *("api_probe", "api_request", "api_user", "product_environment", "publish_event", "sim"),
     # The boards of a Thread network have no device id.
     *("thread_network", "thread_network_info"),
 }

@@ -87,8 +87,8 @@ AREAS = {
         integration="*rollout* demo",
     ),
     "simulator": Area(
-        unit="simulator/* support/simulator",
-        integration="binary_reader official_client simulator_package",
+        unit="_probe/* simulator/* support/simulator",
+        integration="binary_reader official_client probe simulator_package",
     ),
     "thread": Area(
         unit="_mesh/thread/* otbr_simulator/*",

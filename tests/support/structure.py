@@ -38,6 +38,7 @@ RANKS: dict[tuple[str, ...], int] = {
     ("module_utils", "_manifest"): 7,
     ("module_utils", "_mesh"): 6,
     ("module_utils", "_auth"): 5,
+    ("module_utils", "_probe"): 5,
     ("module_utils", "_api"): 4,
     ("module_utils", "_http"): 3,
     ("module_utils", "_budget"): 2,
@@ -66,6 +67,10 @@ PURE = (
     *(("module_utils", "_rollout", name) for name in ("begin", "brake", "decision", "ending", "health")),
     *(("module_utils", "_rollout", name) for name in ("model", "plan", "view", "waves")),
     ("module_utils", "_rollout", "storage", "record"),
+    *(
+        ("module_utils", "_probe", name)
+        for name in ("answers", "findings", "names", "paging", "read", "report", "shapes")
+    ),
     ("module_utils", "_product", "definition"),
     ("module_utils", "_product", "export"),
     ("module_utils", "_manifest", "reader"),
