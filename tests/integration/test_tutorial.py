@@ -29,9 +29,9 @@ NEEDS_NETWORK = ("python3 -m venv", ". .venv/bin/activate", "pip install", "ansi
 """The commands of the installation. They need the network and run only under MESHFLEET_FULL=1."""
 FORKED = ("ansible-playbook", "ansible-inventory")
 OMITTED = "..."
-COMMAND_SECONDS = 300
+COMMAND_SECONDS = 600
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 
 @dataclass(frozen=True)
