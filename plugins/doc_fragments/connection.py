@@ -87,8 +87,8 @@ options:
   timeout:
     description:
       - Time in seconds to wait for a response from the cloud.
-      - A request may spend five times as long on the network in all, including its retries, so that a response that
-        arrives slowly comes to an end too.
+      - A request and its retries together may take five times as long on the network. This also limits the time of a
+        response that arrives slowly.
       - Defaults to the environment variable E(PARTICLE_TIMEOUT), or V(30) if the variable is not set.
     type: float
   validate_certs:

@@ -63,8 +63,9 @@ options:
         type: bool
       silent_days:
         description:
-          - Number of days, at least V(1). Select only devices that the cloud last heard from longer ago, and devices
-            that it has never heard from. The latter have V(null) as C(last_heard_age).
+          - Number of days, at least V(1). Select only devices from which the cloud has not heard for more than this
+            number of days, and devices from which it has never heard. The C(last_heard_age) of a device that was never
+            heard is V(null).
           - Times are compared with the clock of the cloud.
         version_added: 0.2.0
         type: int
@@ -90,7 +91,8 @@ options:
   thread_networks:
     description:
       - Thread networks whose members to add. The members come from the border routers of the networks, and need not be
-        devices of the Particle cloud. To read nothing else, set O(account_devices=false); then no login is needed.
+        devices of the Particle cloud. To read only these members, set O(account_devices=false). No login is needed
+        then.
       - Each network is listed through its first border router that is in a network. This takes about half a minute.
     version_added: 0.2.0
     type: list
@@ -115,7 +117,7 @@ options:
             description: File with the certificate authorities to trust, for a URL that begins with C(https).
             type: str
           username:
-            description: Username for a proxy before the border router, which has no login itself.
+            description: Username for a proxy in front of the border router. The border router itself has no login.
             type: str
           password:
             description: Password for this proxy.

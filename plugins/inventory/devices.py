@@ -93,8 +93,8 @@ options:
         type: str
       timeout:
         description: >-
-          Time in seconds to wait for a response from the cloud. A request may spend five times as long on the network
-          in all, including its retries.
+          Time in seconds to wait for a response from the cloud. A request and its retries together may take five times
+          as long on the network.
         type: float
       validate_certs:
         description: Whether to verify the TLS certificate of the cloud.

@@ -17,7 +17,7 @@ description:
     token for an hour, even if the lookup is evaluated many times.
   - Needs credentials, for example O(access_token), or O(username) and O(password).
   - The keyword C(environment) of a play, block or task sets environment variables for the lookup, too. The keyword
-    C(module_defaults) does not concern lookups.
+    C(module_defaults) has no effect on lookups.
 extends_documentation_fragment:
   - meshfleet.particle.connection.credentials
   - meshfleet.particle.connection

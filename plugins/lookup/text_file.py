@@ -14,7 +14,7 @@ author:
 description:
   - Returns the contents of text files on the controller, like P(ansible.builtin.file#lookup), but with the spaces and
     line ends at the end of each file.
-  - Refuses what is not a regular file, such as a named pipe, and files of more than 64 MB. With
+  - Refuses files that are not regular files, such as named pipes, and files of more than 64 MB. With
     P(ansible.builtin.file#lookup), reading a named pipe would wait forever.
   - The files may be encrypted with Ansible Vault. Their encoding is UTF-8, or UTF-16 with a byte order mark.
   - The lookup makes no API request. The role C(meshfleet.particle.report) uses it to read advisories.

@@ -182,7 +182,7 @@ options:
       - Name for the purpose of the token in O(token_file). The file can contain several tokens of the same account for
         different purposes.
       - Give tasks that request tokens of different lifetimes different purposes. Otherwise, each task revokes the token
-        of the other, and stores its own one. The task then shows a warning.
+        of the other task, stores its own token, and shows a warning.
     type: str
     default: ""
   private:
@@ -193,7 +193,7 @@ options:
         O(profile), or if there are no credentials, the task obtains no token, and does not return RV(access_token).
       - If the play ends without revoking the token, for example because it was killed, module
         M(meshfleet.particle.access_token_info) lists the token, and O(which=orphaned) revokes it.
-      - With O(state=absent), the task revokes the token in O(access_token), and does not look into O(token_file).
+      - With O(state=absent), the task revokes the token in O(access_token), and does not read O(token_file).
       - Cannot be combined with O(state=rotated), or with another O(grant) than V(password), or with another O(which)
         than V(given).
     version_added: 0.2.0
@@ -226,7 +226,7 @@ options:
     default: false
 notes:
   - With O(state=present) and O(state=rotated), credentials are taken from options, or else from environment variables,
-    but never from O(token_file) or O(profile). With O(private=true), the task looks at these two as well, to find out
+    but never from O(token_file) or O(profile). With O(private=true), the task also reads these two sources, to find out
     whether a token is needed.
   - With O(state=absent), credentials are taken from the first source that contains credentials, and are never combined
     from several sources. The order of the sources is (1) O(access_token), or O(username) and O(password), as options,
@@ -414,7 +414,7 @@ credentials_source:
   type: str
   sample: the environment
 cloud:
-  description: Number of requests that the task sent to the cloud, and waiting times.
+  description: Number of requests that the task sent to the cloud, and its waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -464,7 +464,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

@@ -27,7 +27,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: In check mode, too, the module can obtain a token and revoke this token. It changes nothing else.
+    details: Check mode can also obtain a token and revoke it. It changes nothing else.
   diff_mode:
     support: N/A
     details: The module only runs checks.
@@ -38,8 +38,8 @@ options:
   product:
     description:
       - Id or slug of a product. The check V(scopes) finds out whether the token can read this product and list its
-        devices. M(meshfleet.particle.fleet), M(meshfleet.particle.device_info) and the inventory begin with this.
-        For the token of an API user, the message lists the further scopes that some tasks need.
+        devices. M(meshfleet.particle.fleet), M(meshfleet.particle.device_info) and the inventory begin with these
+        requests. For the token of an API user, the message lists the further scopes that some tasks need.
       - Without a product, the check V(scopes) is skipped.
     type: str
   list:
@@ -138,7 +138,7 @@ credentials_source:
   type: str
   sample: the environment
 cloud:
-  description: Number of requests that the task sent to the cloud, and waiting times.
+  description: Number of requests that the task sent to the cloud, and its waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -188,7 +188,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

@@ -108,8 +108,8 @@ options:
       - If the product does not have this version, the task fails before the first write. The message names the versions
         of the product.
       - A lock that a rollout has set belongs to the rollout. V(unlocked) leaves the lock alone with a warning. With a
-        version, the task fails before the first write if the rollout is not over. Rollouts with
-        O(meshfleet.particle.rollout#module:state_file) are not known to this module.
+        version, the task fails before the first write if the rollout is not over. This module does not know about
+        rollouts with O(meshfleet.particle.rollout#module:state_file).
       - Requires O(product).
     version_added: 0.2.0
     type: str
@@ -140,7 +140,7 @@ options:
         rolled out at once, and a device that is online restarts. The result names such devices.
       - If other variables of the device have edits that were not rolled out, the device fails before its first write,
         because the rollout would publish these edits, too.
-      - The variables of each device that declares some are read with a separate request.
+      - If this option is set, one more request reads the variables of the device.
       - Requires O(product), and Device OS 6.4 or newer. Older devices never get variables, so the module warns about
         them.
     version_added: 0.2.0
@@ -149,19 +149,19 @@ options:
     description:
       - Id or slug of another product of the account, from which the device is moved if it is there. A device that is
         in neither product is imported, and a device that is already in O(product) is left there.
-      - The device keeps its name, its notes, and those of its groups that O(product) has, unless these options
-        are set. A member of a network requires O(mesh).
+      - The device keeps its name, its notes, and its groups that also exist in O(product), except where the
+        corresponding option is set. A member of a network requires O(mesh).
       - A device can be in one product only, so it leaves the other product before it is imported. If the run is
-        interrupted between the two, the next run imports the device. A device that keeps groups therefore gets a line
-        in its notes that names them, until it is in these groups again.
+        interrupted between these two steps, the next run imports the device. Until the device is in the groups that it
+        keeps, a line in its notes names these groups, so that the next run can restore them.
       - The other product is read only if a device is not in O(product) yet.
       - Requires O(product).
     version_added: 0.2.0
     type: str
   replaces:
     description:
-      - Id, label or name of the device of the product whose place this device takes. A name is looked up among the
-        other devices only, so this device can have the same name.
+      - Id, label or name of the replaced device, which is a device of the product. A name is looked up among the other
+        devices only, so this device can have the same name.
       - This device gets the name, notes, device groups, firmware lock and membership of the replaced device, unless
         these options are set. Then the replaced device leaves its network, and finally the product. The result names
         its SIM, which is not released.
@@ -262,7 +262,8 @@ options:
                 task that adds a member fails before the first write.
               - With backend V(networks), only C(type) and C(limit) are valid.
               - With backend V(thread), only C(channel), C(pan_id), C(network_name), C(extended_pan_id) and
-                C(network_key) are valid. The border router generates the values of a new network that are left out.
+                C(network_key) are valid. For a new network, the border router generates the values that are not
+                declared.
             type: dict
             suboptions:
               channel:
@@ -276,15 +277,13 @@ options:
                 type: str
               extended_pan_id:
                 description:
-                  - Extended PAN id of a new network, 16 hexadecimal digits, with backend V(thread). That of a running
-                    network cannot
-                    be changed.
+                  - Extended PAN id of a new network, 16 hexadecimal digits, with backend V(thread). The extended PAN id
+                    of a running network cannot be changed.
                 type: str
               network_key:
                 description:
-                  - Key of a new network, 32 hexadecimal digits, with backend V(thread). It is a secret. That of a
-                    running network
-                    cannot be changed.
+                  - Key of a new network, 32 hexadecimal digits, with backend V(thread). It is a secret. The key of a
+                    running network cannot be changed.
                 type: str
               type:
                 description:
@@ -314,7 +313,7 @@ options:
                 description: File with the certificate authorities to trust, for a URL that begins with C(https).
                 type: str
               username:
-                description: Username for a proxy before the border router, which has no login itself.
+                description: Username for a proxy in front of the border router. The border router itself has no login.
                 type: str
               password:
                 description: Password for this proxy.
@@ -330,9 +329,8 @@ options:
             default: 3600
           change_delay:
             description:
-              - After how many seconds a change of a running network takes effect, at least 30. Sleeping members must
-                hear of the
-                change within this time. Valid only with backend V(thread).
+              - Delay in seconds after which a change of a running network takes effect, at least 30. Sleeping members
+                must receive the change within this time. Valid only with backend V(thread).
             type: int
             default: 300
           gateways:
@@ -589,22 +587,22 @@ device:
       sample: true
     uncertain:
       description:
-        - Whether check mode cannot tell if the cloud would accept the device, because no list of the account shows the
-          device. The id or label may be wrong.
+        - Whether check mode cannot predict if the cloud would accept the device, because no list of the account shows
+          the device. The id or label may be wrong.
       type: bool
       returned: in check mode, if V(true)
       sample: true
     sim:
       description:
-        - ICCID of the SIM in the device, if the device leaves the product. The SIM is neither deactivated nor released,
-          see M(meshfleet.particle.sim).
+        - ICCID of the SIM in the device, if the device leaves the product. The module does not change the SIM. To
+          deactivate or release it, see M(meshfleet.particle.sim).
       type: str
       returned: if the device leaves the product, and the cloud shows its SIM
       sample: "8934076500002589174"
     replaces:
       description:
-        - The device whose place this device takes, with its C(id), and C(sim), the ICCID of its SIM. C(sim) is V(null)
-          if the cloud shows no SIM.
+        - The replaced device, with its C(id), and C(sim), the ICCID of its SIM. C(sim) is V(null) if the cloud shows no
+          SIM.
       type: dict
       returned: if the device replaces a device that is still in the product
       sample:
@@ -637,7 +635,7 @@ managed:
     e00fce68aabbccddeeff0022: barn-gateway
 diff:
   description:
-    - What the task changes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
+    - Changes that the task makes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
       device, network, webhook or firmware version with its changes, or several devices with the same changes. Long
       values are shortened, and secrets are masked.
     - The text has at most twelve lines, and the last lines count the devices without a line. With C(-v), each device
@@ -663,7 +661,7 @@ credentials_source:
   type: str
   sample: the environment
 cloud:
-  description: Number of requests that the task sent to the cloud, and waiting times.
+  description: Number of requests that the task sent to the cloud, and its waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -713,7 +711,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

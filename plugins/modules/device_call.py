@@ -12,8 +12,8 @@ version_added: 0.2.0
 description:
   - Calls a cloud function, which the firmware of a device provides, on each selected device that is online, and returns
     the value of each device. The options that select devices are those of M(meshfleet.particle.device_info).
-  - A function is never called twice on a device by one task. If no answer comes, it is unknown whether the function has
-    run. The device then has the status V(unknown), and the call is not sent again. A call is sent again only if it
+  - A function is never called twice on a device by one task. If no response arrives, it is unknown whether the function
+    has run. The device then has the status V(unknown), and the call is not sent again. A call is sent again only if it
     certainly had no effect, for example because there was no connection or the rate limit was exceeded.
   - Each run of the task calls the function again on all selected devices. To call it only on the devices on which it
     has not run, set O(filters.ids) to RV(not_run).
@@ -54,8 +54,8 @@ options:
       - Argument of the function, as text or as a whole number. Put words such as C('on') and C('off') in quotes,
         because YAML reads them as booleans. Without this option, the function gets an empty text.
       - The maximum is 1024 bytes. Devices with Device OS before 3.0, and those of older generations, accept less.
-      - The argument can be a secret. It is never shown, and neither are the words with which the cloud refuses a call
-        that has an argument.
+      - The argument can be a secret. It is never shown. If the cloud refuses a call with an argument, the text of its
+        response is not shown either, because it may quote the argument.
     type: raw
   expect:
     description:
@@ -68,16 +68,16 @@ options:
     description:
       - Whether devices that are offline make the task fail. With V(skip), they do not. In both cases, the function is
         called on the other devices.
-      - A device that the device list shows as offline is not called, because the list notices at once when a device
-        connects. It notices a lost device later, for cellular devices after up to 46 minutes. A call of a lost device
-        ends with the status V(unknown) or V(offline).
+      - A device that the device list shows as offline is not called, because the cloud notices at once when a device
+        connects. The cloud notices a lost connection later, for cellular devices after up to 46 minutes. A call to a
+        device that has lost its connection ends with the status V(unknown) or V(offline).
     type: str
     choices: [fail, skip]
     default: fail
   on_error:
     description:
-      - How to proceed after a device has failed, which does not include devices that are offline. V(continue) continues
-        with the other devices. V(stop) sends no further calls, but the calls that were already sent are completed.
+      - How to proceed after a device has failed. Devices that are offline do not count here. V(continue) continues with
+        the other devices. V(stop) sends no further calls, but the calls that were already sent are completed.
       - The run always ends early if every further call would fail as well, for example because the cloud cannot be
         reached.
     type: str
@@ -85,7 +85,7 @@ options:
     default: continue
   max_failures:
     description:
-      - Maximum number of devices that may fail, which does not include devices that are offline. If more devices fail,
+      - Maximum number of devices that may fail. Devices that are offline do not count here. If more devices fail,
         the run sends no further calls.
       - By default, there is no maximum. With O(on_error=stop), this option is ignored.
     type: int
@@ -168,7 +168,8 @@ EXAMPLES = r"""
 RETURN = r"""
 msg:
   description:
-    - On how many devices the function has returned an expected value, or would be called in check mode.
+    - Sentence with the number of devices on which the function has returned an expected value. In check mode, with the
+      number of devices on which it would be called.
     - If the task failed, the whole error message, which names up to ten devices.
   returned: always
   type: str
@@ -212,7 +213,7 @@ devices:
       description:
         - V(ok) means that the function has returned an expected value.
         - V(unexpected) means that the function has returned a value that is not in O(expect).
-        - V(unknown) means that the call was sent, and no answer came. The function may have run.
+        - V(unknown) means that the call was sent, and no response arrived. The function may have run.
         - V(failed) means that the cloud refused the call, for example because the firmware has no such function.
         - V(offline) means that the device is offline. The function has not run.
         - V(not_called) means that no call was sent, because the run ended early, or in check mode.
@@ -225,7 +226,7 @@ devices:
       returned: always
       sample: 1
     error:
-      description: Why the status is not V(ok), with the keys of RV(error). V(null) if there is no error.
+      description: Reason why the status is not V(ok), with the keys of RV(error). V(null) if there is no error.
       type: dict
       returned: always
       sample: null
@@ -273,7 +274,7 @@ credentials_source:
   type: str
   sample: the environment
 cloud:
-  description: Number of requests that the task sent to the cloud, and waiting times.
+  description: Number of requests that the task sent to the cloud, and its waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -324,7 +325,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

@@ -12,12 +12,12 @@ version_added: 0.2.0
 description:
   - Manages one device group of a product. A firmware version can be released to device groups, see
     M(meshfleet.particle.firmware), and devices can be selected by their groups.
-  - The devices of a group are declared at the devices, see the option C(groups) of M(meshfleet.particle.fleet) and
+  - The members of a group are declared for each device, see the option C(groups) of M(meshfleet.particle.fleet) and
     O(meshfleet.particle.device#module:groups). These modules also create groups that do not exist, without a
     description.
   - If an option is not set, the setting remains unchanged.
-  - If the response to a request is lost, the module reads the list of groups again, so that it does not fail without a
-    reason.
+  - If the response to a request is lost, the module reads the list of groups again to find out whether the request took
+    effect.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     product.
 author:
@@ -81,7 +81,7 @@ EXAMPLES = r"""
     description: Devices on our own roof
     color: "#ff8800"
 
-- name: Remove a group that no device is in
+- name: Remove a group that contains no devices
   meshfleet.particle.device_group:
     product: field-logger
     name: canary
@@ -120,7 +120,7 @@ changes:
       after: Devices on our own roof
 diff:
   description:
-    - What the task changes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
+    - Changes that the task makes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
       device, network, webhook or firmware version with its changes, or several devices with the same changes. Long
       values are shortened, and secrets are masked.
     - The text has at most twelve lines, and the last lines count the devices without a line. With C(-v), each device
@@ -146,7 +146,7 @@ credentials_source:
   type: str
   sample: the environment
 cloud:
-  description: Number of requests that the task sent to the cloud, and waiting times.
+  description: Number of requests that the task sent to the cloud, and its waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -196,7 +196,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

@@ -328,10 +328,10 @@ devices:
       sample: 18b4300000000001
     thread:
       description:
-        - Place of a member in its Thread network. The values describe the moment of the task.
+        - Place of a member in its Thread network. The values are those at the time of the task.
         - C(parent) is the EUI-64 of the parent of a child, or its address if its EUI-64 is unknown. C(link_quality) (0
-          to 3) and C(rssi) (in dBm) tell how the parent hears the child. They are V(null) for a router, which has no
-          parent.
+          to 3) and C(rssi) (in dBm) describe the link from the child to its parent. They are V(null) for a router,
+          which has no parent.
         - C(state) is V(joined), or V(lost) for a device that was found in an earlier run and does not answer now.
       type: dict
       returned: for members of O(thread_networks)
@@ -416,7 +416,7 @@ credentials_source:
   type: str
   sample: the environment
 cloud:
-  description: Number of requests that the task sent to the cloud, and waiting times.
+  description: Number of requests that the task sent to the cloud, and its waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -466,7 +466,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

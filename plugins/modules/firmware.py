@@ -19,11 +19,11 @@ description:
     the release are compared. If the bytes differ, the task fails. The sizes are compared first. If they are equal, the
     module downloads the version once.
   - If an option is not set, the setting remains unchanged.
-  - If the response to an upload is lost, the module reads the list of versions and compares the bytes, so that it does
-    not fail without a reason, and does not upload the file twice.
+  - If the response to an upload is lost, the module reads the list of versions and compares the bytes. It sends the
+    file again only if the version does not exist.
   - With C(-v), the task shows the progress of an upload.
-  - A release does not tell whether devices are updated. Devices that a firmware lock holds and development devices are
-    not updated.
+  - A release does not show whether devices are updated. Devices with a firmware lock and development devices are not
+    updated.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     product.
 author:
@@ -49,8 +49,8 @@ options:
     description:
       - Path of the firmware file, which is a binary, or a bundle of a binary and its assets whose name ends with
         C(.zip). A relative path is searched in the folder C(files) of the role or playbook, and beside the playbook.
-      - If a task is delegated to a host with a remote connection, or runs in the background with C(async), an absolute
-        path on the host where the module runs is needed.
+      - If a task is delegated to a host with a remote connection, or runs in the background with C(async), the path
+        must be an absolute path on the host where the module runs.
       - Required to upload a version. Without it, the settings and the release of an existing version can be changed.
     type: path
   version:
@@ -68,8 +68,8 @@ options:
     type: str
   mandatory:
     description:
-      - Whether every update to a later version must first pass through this version. It is a feature of enterprise
-        plans.
+      - Whether devices must be updated to this version before they can be updated to a later version. This is a feature
+        of enterprise plans.
     type: bool
   release:
     description:
@@ -96,7 +96,7 @@ options:
         description:
           - Whether online devices are updated at once, which restarts them. With V(false), devices are updated when
             they start their next session.
-          - It is compared only if the version is released to any devices.
+          - This field is compared only if the version is released to any devices.
         type: bool
   state:
     description:
@@ -177,7 +177,7 @@ firmware:
       returned: always
       sample: ""
     mandatory:
-      description: Whether every update to a later version passes through this version.
+      description: Whether devices must be updated to this version before they can be updated to a later version.
       type: bool
       returned: always
       sample: false
@@ -303,7 +303,7 @@ file:
 impact:
   description:
     - Number of devices that the release would update, in C(total), and by their current version, in C(by_version).
-  returned: in check mode, if the release of an existing version would change, and the cloud tells it
+  returned: in check mode, if the release of an existing version would change, and the cloud returns the numbers
   type: dict
   sample:
     total: 42
@@ -344,7 +344,7 @@ ended_releases:
           after: false
 diff:
   description:
-    - What the task changes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
+    - Changes that the task makes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
       device, network, webhook or firmware version with its changes, or several devices with the same changes. Long
       values are shortened, and secrets are masked.
     - The text has at most twelve lines, and the last lines count the devices without a line. With C(-v), each device
@@ -370,7 +370,7 @@ credentials_source:
   type: str
   sample: the environment
 cloud:
-  description: Number of requests that the task sent to the cloud, and waiting times.
+  description: Number of requests that the task sent to the cloud, and its waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -420,7 +420,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

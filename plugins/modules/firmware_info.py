@@ -44,8 +44,8 @@ options:
     description:
       - Path of a firmware file to read, which is a binary, or a bundle of a binary and its assets whose name ends with
         C(.zip). A relative path is searched in the folder C(files) of the role or playbook, and beside the playbook.
-      - If a task is delegated to a host with a remote connection, or runs in the background with C(async), an absolute
-        path on the host where the module runs is needed.
+      - If a task is delegated to a host with a remote connection, or runs in the background with C(async), the path
+        must be an absolute path on the host where the module runs.
     type: path
 seealso:
   - module: meshfleet.particle.firmware
@@ -101,7 +101,7 @@ firmware:
       returned: always
       sample: ""
     mandatory:
-      description: Whether every update to a later version passes through this version.
+      description: Whether devices must be updated to this version before they can be updated to a later version.
       type: bool
       returned: always
       sample: false
@@ -238,7 +238,7 @@ credentials_source:
   type: str
   sample: the environment
 cloud:
-  description: Number of requests that the task sent to the cloud, and waiting times.
+  description: Number of requests that the task sent to the cloud, and its waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -288,7 +288,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

@@ -48,8 +48,8 @@ options:
       - The content is a mapping. Its keys are O(product), O(groups_mode), O(unique_names), O(name_template),
         O(undeclared), O(networks), O(devices), O(columns) and O(ignore_columns). The keys have the same meaning as the
         options with these names. Set each key either in the manifest or in the task, but not in both. In a manifest,
-        the key C(devices) may also be the path of a table. A text of several lines, for example from a survey, is read
-        like the content of a file. So is a mapping in one line. Any other text is a path.
+        the key C(devices) may also be the path of a table. A text of several lines, for example from a survey, and a
+        mapping in one line are read like the content of a file. Any other text is a path.
       - A table is a file with the extension C(.csv), C(.tsv) or C(.txt) that has one row for each device. Its cells are
         separated by commas, semicolons or tabs, and its first line names the columns. The columns are keys of
         O(devices), C(mesh.network), C(mesh.role) and C(mesh.parameters.NAME) for the keys of O(devices[].mesh), and
@@ -138,8 +138,8 @@ options:
             versions of the product.
           - A lock that a rollout has set belongs to the rollout. If V(unlocked) is declared, the lock is left alone
             with a warning, so that it does not count as drift. If a version is declared and the rollout is not over,
-            the task fails before the first write. Rollouts with O(meshfleet.particle.rollout#module:state_file) are
-            not known to this module.
+            the task fails before the first write. This module does not know about rollouts with
+            O(meshfleet.particle.rollout#module:state_file).
           - The former name C(firmware_version) is deprecated.
           - Requires O(product).
         version_added: 0.2.0
@@ -168,7 +168,7 @@ options:
             are rolled out at once, and a device that is online restarts. The result names such devices.
           - If other variables of the device have edits that were not rolled out, the device fails before its first
             write, because the rollout would publish these edits, too.
-          - The variables of each device that declares some are read with a separate request.
+          - For each device that declares variables, one more request reads its variables.
           - Requires O(product), and Device OS 6.4 or newer. Older devices never get variables, so the module warns
             about them.
         version_added: 0.2.0
@@ -177,18 +177,18 @@ options:
         description:
           - Id or slug of another product of the account, from which the device is moved if it is there. A device that
             is in neither product is imported, and a device that is already in O(product) is left there.
-          - The device keeps its name, its notes, and those of its groups that O(product) has, unless these keys are
-            declared. A member of a network must declare O(devices[].mesh).
+          - The device keeps its name, its notes, and its groups that also exist in O(product), except where the
+            corresponding key is declared. A member of a network must declare O(devices[].mesh).
           - A device can be in one product only, so it leaves the other product before it is imported. If the run is
-            interrupted between the two, the next run imports the device. A device that keeps groups therefore gets a
-            line in its notes that names them, until it is in these groups again.
+            interrupted between these two steps, the next run imports the device. Until the device is in the groups that
+            it keeps, a line in its notes names these groups, so that the next run can restore them.
           - The other product is read only if a device is not in O(product) yet.
           - Requires O(product).
         version_added: 0.2.0
         type: str
       replaces:
         description:
-          - Id, label or name of the device of the product whose place this device takes. A name is looked up among the
+          - Id, label or name of the replaced device, which is a device of the product. A name is looked up among the
             other devices only, so this device can have the same name.
           - This device gets the name, notes, device groups, firmware lock and membership of the replaced device, unless
             these keys are declared. Then the replaced device leaves its network, and finally the product. The result
@@ -305,7 +305,8 @@ options:
                 task that adds a member fails before the first write.
               - With backend V(networks), only C(type) and C(limit) are valid.
               - With backend V(thread), only C(channel), C(pan_id), C(network_name), C(extended_pan_id) and
-                C(network_key) are valid. The border router generates the values of a new network that are left out.
+                C(network_key) are valid. For a new network, the border router generates the values that are not
+                declared.
             type: dict
             suboptions:
               channel:
@@ -319,15 +320,13 @@ options:
                 type: str
               extended_pan_id:
                 description:
-                  - Extended PAN id of a new network, 16 hexadecimal digits, with backend V(thread). That of a running
-                    network cannot
-                    be changed.
+                  - Extended PAN id of a new network, 16 hexadecimal digits, with backend V(thread). The extended PAN id
+                    of a running network cannot be changed.
                 type: str
               network_key:
                 description:
-                  - Key of a new network, 32 hexadecimal digits, with backend V(thread). It is a secret. That of a
-                    running network
-                    cannot be changed.
+                  - Key of a new network, 32 hexadecimal digits, with backend V(thread). It is a secret. The key of a
+                    running network cannot be changed.
                 type: str
               type:
                 description:
@@ -357,7 +356,7 @@ options:
                 description: File with the certificate authorities to trust, for a URL that begins with C(https).
                 type: str
               username:
-                description: Username for a proxy before the border router, which has no login itself.
+                description: Username for a proxy in front of the border router. The border router itself has no login.
                 type: str
               password:
                 description: Password for this proxy.
@@ -373,9 +372,8 @@ options:
             default: 3600
           change_delay:
             description:
-              - After how many seconds a change of a running network takes effect, at least 30. Sleeping members must
-                hear of the
-                change within this time. Valid only with backend V(thread).
+              - Delay in seconds after which a change of a running network takes effect, at least 30. Sleeping members
+                must receive the change within this time. Valid only with backend V(thread).
             type: int
             default: 300
           gateways:
@@ -416,11 +414,11 @@ options:
       - V(report) returns their number and ids as RV(undeclared), and names their number in C(msg).
       - V(fail) fails before the first write if there are such devices.
       - V(remove) removes these devices, also from their networks and device groups. Without O(product), it gives up
-        their claims. Each of these devices counts as a removal, see O(max_removals). While a declared device is not
-        known to the cloud, is refused, or cannot be imported or claimed, none of these devices is removed, and the task
-        warns, because one of them may be the declared device.
-      - Cannot be V(fail) or V(remove) if the task declares only a part of the fleet, which means with O(lock=none), or
-        with O(from_inventory=true) if hosts outside of the batch declare devices.
+        their claims. Each of these devices counts as a removal, see O(max_removals). If a declared device is unknown to
+        the cloud, is refused, or cannot be imported or claimed, one of the undeclared devices may be this device. In
+        this case, none of them is removed, and the task shows a warning.
+      - Cannot be V(fail) or V(remove) if the task declares only a part of the fleet. This is the case with
+        O(lock=none), and with O(from_inventory=true) if hosts outside of the batch declare devices.
       - Cannot be V(remove) if no devices are declared, or if a host in the batch with O(from_inventory=true) declares
         no device.
       - The default is V(report), or V(ignore) with O(state=absent) and for a part of the fleet.
@@ -933,7 +931,7 @@ devices:
       sample: true
     uncertain:
       description:
-        - Whether check mode cannot tell if the cloud would accept the device. The lists of the account do not show a
+        - Whether check mode cannot predict if the cloud would accept the device. The lists of the account do not show a
           device that is in no product and that the account has not claimed, so the id or label may be wrong.
         - An undeclared device is uncertain if it is removed only after the cloud has accepted such a device.
         - Check mode knows the other products of the account. A device of another product has the status V(failed). At
@@ -943,22 +941,22 @@ devices:
       sample: true
     sim:
       description:
-        - ICCID of the SIM in the device, if the device leaves the product. The SIM is neither deactivated nor released,
-          see M(meshfleet.particle.sim).
+        - ICCID of the SIM in the device, if the device leaves the product. The module does not change the SIM. To
+          deactivate or release it, see M(meshfleet.particle.sim).
       type: str
       returned: if the device leaves the product, and the cloud shows its SIM
       sample: "8934076500002589174"
     replaces:
       description:
-        - The device whose place this device takes, with its C(id), and C(sim), the ICCID of its SIM. C(sim) is V(null)
-          if the cloud shows no SIM.
+        - The replaced device, with its C(id), and C(sim), the ICCID of its SIM. C(sim) is V(null) if the cloud shows no
+          SIM.
       type: dict
       returned: if the device replaces a device that is still in the product
       sample:
         id: e00fce68aabbccddeeff0029
         sim: "8934076500002589174"
     replaced_by:
-      description: Identifier of the device that takes the place of this device.
+      description: Identifier of the device that replaces this device.
       type: str
       returned: if the device is replaced and still in the product
       sample: P046AB123456789
@@ -1058,7 +1056,7 @@ hosts:
     - If the outcomes of all hosts are too large for an automation controller, this key is left out. This happens from
       about 1,500 changed hosts on. Use M(meshfleet.particle.fleet_outcome), which then reads RV(outcomes_path), or set
       O(result).
-  returned: with O(from_inventory=true), unless the task fails before the first write or the hosts are too many
+  returned: with O(from_inventory=true), unless the task fails before the first write or there are too many hosts
   type: dict
   sample:
     barn-gateway:
@@ -1075,7 +1073,7 @@ hosts:
       run_error:
 diff:
   description:
-    - What the task changes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
+    - Changes that the task makes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
       device, network, webhook or firmware version with its changes, or several devices with the same changes. Long
       values are shortened, and secrets are masked.
     - The text has at most twelve lines, and the last lines count the devices without a line. With C(-v), each device
@@ -1101,7 +1099,7 @@ credentials_source:
   type: str
   sample: the environment
 cloud:
-  description: Number of requests that the task sent to the cloud, and waiting times.
+  description: Number of requests that the task sent to the cloud, and its waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -1152,7 +1150,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

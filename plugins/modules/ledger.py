@@ -18,8 +18,8 @@ description:
     If they differ, the task changes nothing and fails.
   - Devices can only use ledgers that existed when the devices connected, so create the ledgers before the devices
     connect with firmware that uses them.
-  - If the response to a request is lost, the module reads the list of ledgers again, so that it does not fail without a
-    reason.
+  - If the response to a request is lost, the module reads the list of ledgers again to find out whether the request
+    took effect.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     product and to the ledgers of its owner.
 author:
@@ -50,15 +50,16 @@ options:
     required: true
   scope:
     description:
-      - What has an instance of the ledger with data of its own.
-      - With V(device), each device has an instance. With V(product), the devices of a product share one. With
-        V(owner), the devices of all products of the owner share one.
+      - Level at which the ledger has separate data. The data of one device, product or owner is an instance of the
+        ledger.
+      - With V(device), each device has an instance. With V(product), the devices of a product share one instance. With
+        V(owner), the devices of all products of the owner share one instance.
       - Required to create a ledger. It cannot be changed later.
     type: str
     choices: [device, owner, product]
   direction:
     description:
-      - Where the data is written. With V(upstream), devices write the data and the cloud receives it. With
+      - Direction in which the data is sent. With V(upstream), devices write the data and the cloud receives it. With
         V(downstream), the cloud writes the data and devices receive it.
       - If this option is not set for a new ledger, the ledger exists only in the cloud, and devices do not receive it.
       - It cannot be changed later.
@@ -111,12 +112,12 @@ ledger:
       returned: always
       sample: settings
     scope:
-      description: What has an instance of the ledger.
+      description: Scope of the ledger.
       type: str
       returned: always
       sample: device
     direction:
-      description: Where the data is written. V(null) if the ledger exists only in the cloud.
+      description: Direction in which the data is sent. V(null) if the ledger exists only in the cloud.
       type: str
       returned: always
       sample: downstream
@@ -135,7 +136,7 @@ changes:
       after: What each logger measures
 diff:
   description:
-    - What the task changes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
+    - Changes that the task makes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
       device, network, webhook or firmware version with its changes, or several devices with the same changes. Long
       values are shortened, and secrets are masked.
     - The text has at most twelve lines, and the last lines count the devices without a line. With C(-v), each device
@@ -161,7 +162,7 @@ credentials_source:
   type: str
   sample: the environment
 cloud:
-  description: Number of requests that the task sent to the cloud, and waiting times.
+  description: Number of requests that the task sent to the cloud, and its waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -211,7 +212,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

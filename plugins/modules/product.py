@@ -17,8 +17,9 @@ description:
   - M(meshfleet.particle.product_info) exports the definition of an existing product.
   - The whole definition is checked before the first request, and all mistakes are reported together. Then all resources
     are read and compared before the first write.
-  - If a resource fails, resources that need it are left alone, and all others are written. Nothing is removed then. Run
-    the task again after the cause is corrected. A run that was interrupted is continued in the same way.
+  - If a resource fails, the module does not write the resources that need it, but it writes all others. In this case,
+    it removes nothing. Run the task again after the cause is corrected. A run that was interrupted is continued in the
+    same way.
   - In check mode, the result shows what a run would do. To compare two products, export one of them, and apply the
     definition to the other in check mode.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
@@ -51,13 +52,14 @@ options:
         are the options of the module for one resource of this kind.
       - C(groups) are device groups, see M(meshfleet.particle.device_group).
       - C(ledgers) are the definitions of ledgers, see M(meshfleet.particle.ledger).
-      - C(secrets) are secrets of the cloud, see M(meshfleet.particle.secret). A name may map to its value alone.
+      - C(secrets) are secrets of the cloud, see M(meshfleet.particle.secret). The value of a secret can stand directly
+        after its name.
       - Ledgers and secrets belong to the owner of the product, and all products of the owner share them.
       - C(environment) are environment variables, each with its value. Devices get the values when they connect the next
         time, see M(meshfleet.particle.product_environment).
       - C(integrations) are webhooks and other integrations, see M(meshfleet.particle.integration).
-      - C(api_users) are API users, see M(meshfleet.particle.api_user). Where an API user gets a new token, the key
-        C(user_token_file) is required.
+      - C(api_users) are API users, see M(meshfleet.particle.api_user). The key C(user_token_file) is required if an API
+        user gets a new token.
       - C(firmware) are firmware versions, see M(meshfleet.particle.firmware). A new version needs the key C(file), a
         path that is searched beside the definition first.
       - C(sims) are SIMs, keyed by their ICCIDs in quotes, see M(meshfleet.particle.sim). The key C(state) is required
@@ -73,7 +75,7 @@ options:
   secrets:
     description:
       - Values for the secrets that the definition names, keyed by name. Each value is a string that is not empty.
-        Values that are missing are not needed if the resources already have their secrets.
+        A value can be left out if the resources that use it already have this secret.
     type: dict
     default: {}
   update_secrets:
@@ -86,7 +88,8 @@ options:
     default: on_create
   prune:
     description:
-      - Kinds of which all resources are removed that the definition does not declare.
+      - Kinds of resources to prune. The module removes all resources of these kinds that the definition does not
+        declare.
       - Device groups of mesh networks are never removed. Firmware versions must be removed with
         M(meshfleet.particle.firmware), and SIMs must be declared with the state C(released).
       - Ledgers and secrets are refused, because all products of the owner share them.
@@ -187,9 +190,9 @@ resources:
       sample: canary
     status:
       description:
-        - What became of the resource. V(pending) means that the cloud shows the change later, or that the run ended
-          before it reached the resource.
-        - In check mode, what would become of it.
+        - Status of the resource. V(pending) means that the cloud shows the change later, or that the run ended before
+          it reached the resource.
+        - In check mode, the status that the resource would get.
       type: str
       returned: always
       sample: created
@@ -208,7 +211,7 @@ resources:
       returned: always
       sample: []
     error:
-      description: Why the resource failed, in the form of RV(error). V(null) if it did not fail.
+      description: Reason why the resource failed, with the keys of RV(error). V(null) if it did not fail.
       type: dict
       returned: always
       sample: null
@@ -226,14 +229,14 @@ summary:
     removed: 0
 msg:
   description:
-    - The summary in one sentence, and what is still pending. In check mode, also how many SIMs would be activated or
-      released. If the task fails, what failed and what to do.
+    - The summary in one sentence, followed by the changes that are still pending. In check mode, it also contains the
+      number of SIMs that would be activated or released. If the task fails, the message and the hint of the error.
   returned: always
   type: str
   sample: "3 resources: 2 unchanged, 1 created."
 diff:
   description:
-    - What the task changes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
+    - Changes that the task makes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
       device, network, webhook or firmware version with its changes, or several devices with the same changes. Long
       values are shortened, and secrets are masked.
     - The text has at most twelve lines, and the last lines count the devices without a line. With C(-v), each device
@@ -259,7 +262,7 @@ credentials_source:
   type: str
   sample: the environment
 cloud:
-  description: Number of requests that the task sent to the cloud, and waiting times.
+  description: Number of requests that the task sent to the cloud, and its waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -309,7 +312,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

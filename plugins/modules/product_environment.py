@@ -23,8 +23,8 @@ description:
   - Devices need Device OS 6.4 or later. Older devices never get the variables, and the cloud reports no error.
   - Values are not secret. They are visible in the results, in the diff and in the console. Do not store passwords or
     tokens in variables.
-  - If the response to a request is lost, the module reads the variables again, so that it does not fail without a
-    reason.
+  - If the response to a request is lost, the module reads the variables again to find out whether the request took
+    effect.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     product.
 author:
@@ -51,14 +51,14 @@ options:
       - Values of the variables by name. With O(state=absent), only the names are used, and a value may be V(null).
       - Names have up to 128 upper-case letters, digits and underscores, and do not begin with a digit. Names that begin
         with C(PARTICLE_) are reserved. A product has at most 100 variables, with at most 16 KB together.
-      - The cloud stores texts. A number or boolean is stored as the text that JSON has for it, for example V(30) or
+      - The cloud stores strings. A number or boolean is stored in the form that it has in JSON, for example V(30) or
         V(true). Quote a value whose spelling matters, such as C("1.10") or C("0755"). Other values, such as lists, are
         refused.
     type: dict
     required: true
   state:
     description:
-      - What should become of the variables.
+      - State of the variables.
       - V(present) sets the variables in O(variables). Other variables remain unchanged.
       - V(absent) removes the variables in O(variables). Other variables remain unchanged.
       - V(exact) sets the variables in O(variables), and removes all other variables of the product.
@@ -152,7 +152,7 @@ changes:
       after: "60"
 diff:
   description:
-    - What the task changes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
+    - Changes that the task makes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
       device, network, webhook or firmware version with its changes, or several devices with the same changes. Long
       values are shortened, and secrets are masked.
     - The text has at most twelve lines, and the last lines count the devices without a line. With C(-v), each device
@@ -178,7 +178,7 @@ credentials_source:
   type: str
   sample: the environment
 cloud:
-  description: Number of requests that the task sent to the cloud, and waiting times.
+  description: Number of requests that the task sent to the cloud, and its waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -228,7 +228,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

@@ -12,8 +12,8 @@ version_added: 0.2.0
 description:
   - Returns the device groups, integrations and other resources of a product.
   - With O(as_definition=true), the task also returns the definition that declares all of this. If
-    M(meshfleet.particle.product) applies the definition to the same product, it changes nothing. Applied to another
-    product, the definition makes the other product alike.
+    M(meshfleet.particle.product) applies the definition to the same product, it changes nothing. If the definition is
+    applied to another product, that product gets the same resources.
   - >-
     A definition contains no secrets. It names each secret, for example as C({secret: READINGS_HEADERS_AUTHORIZATION}).
     If a setting that is not secret contains the text of a secret, such as a password, the export is refused.
@@ -129,7 +129,7 @@ secrets:
   sample:
     READINGS_HEADERS_AUTHORIZATION: integrations.readings.headers.authorization
 not_exported:
-  description: Sentences about what RV(definition) cannot contain.
+  description: Sentences about the resources and values that RV(definition) cannot contain.
   returned: if O(as_definition=true)
   type: list
   elements: str
@@ -144,7 +144,7 @@ credentials_source:
   type: str
   sample: the environment
 cloud:
-  description: Number of requests that the task sent to the cloud, and waiting times.
+  description: Number of requests that the task sent to the cloud, and its waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -194,7 +194,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

@@ -11,17 +11,18 @@ short_description: Roll out a firmware version in waves, and stop when devices f
 version_added: 0.2.0
 description:
   - Brings a firmware version to the devices of a product in waves, and stops by itself if too many devices fail or are
-    lost. The version must exist in the product, see M(meshfleet.particle.firmware).
+    gone. The version must exist in the product, see M(meshfleet.particle.firmware).
   - Each run observes the devices, judges them, and then does what is possible now. It targets devices, waits, begins
     the next wave, stops, or ends the rollout. With O(wait=true), the run repeats this until the rollout has ended or
-    needs a person. With O(wait=false), it does this once, so that the task can run at intervals, for example from cron.
+    needs a decision of the user. With O(wait=false), it does this once, so that the task can run at intervals, for
+    example from cron.
   - A device is targeted by a firmware lock that is sent at once. No device outside of the waves gets the version, and
     an offline device gets it when it connects.
-  - The cloud is the memory of a rollout. What the device list does not show is stored in the instance of the product in
-    ledger C(rollouts), which the first run creates. A L(JSON
-    schema,https://github.com/meshfleet/particle/blob/main/docs/rollout_record.schema.json) describes this record. A run
-    that was stopped is continued by running the task again, with the same options or with other ones, and also on
-    another machine.
+  - The cloud stores the state of a rollout. The instance of the product in the ledger C(rollouts), which the first run
+    creates, contains a record of all that the device list does not show. A L(JSON
+    schema,https://github.com/meshfleet/particle/blob/main/docs/rollout_record.schema.json) describes this record. To
+    continue a run that was stopped, run the task again, with the same or with other options, on the same or on another
+    machine.
   - The firmware locks of a rollout belong to it. They are taken back when the releases give the version to the devices.
     Devices that already had another firmware lock keep it and are skipped, and so are development devices.
   - A device counts as updated only if it has reported the version at the beginning of a session. The response to a
@@ -88,8 +89,8 @@ options:
       - The waves of the rollout, from 1 to 40. Each wave has exactly one of the keys C(count), C(percent) and
         C(groups).
       - C(count) and C(percent) are the total that the rollout has reached after the wave, not the size of the wave, so
-        they grow from wave to wave. Devices that are skipped do not count. Waves that add no device are left out, also
-        from the numbering.
+        they grow from wave to wave. Devices that are skipped do not count. Waves that add no device are skipped, and
+        get no number.
       - Devices are taken in an order that depends only on their ids, so that each run finds the same members.
       - The bounds of a wave that has begun are stored. Changed waves apply to what has not begun yet. A device that is
         added to the product joins the wave into whose bounds it falls, and the next wave waits for it, too. If many
@@ -133,8 +134,8 @@ options:
     default: 0
   brake:
     description:
-      - The number of bad devices that stops the rollout. Failed devices and lost devices are counted separately, and
-        each of the two limits can stop the rollout.
+      - The number of bad devices that stops the rollout. Failed devices and devices that are gone are counted
+        separately, and each of the two limits can stop the rollout.
       - A limit is a share such as V(5%), or a number of devices. A share refers to all devices that were targeted so
         far, without pending devices.
       - If the brake stops the rollout, no further device is targeted, and the task fails with error code V(braked). Its
@@ -159,8 +160,8 @@ options:
         default: 2
   offline_after:
     description:
-      - Time in seconds without any message after which a device is gone. A device in safe mode counts as failed after
-        the same time.
+      - Time in seconds without any message after which a device counts as gone. A device in safe mode counts as failed
+        after the same time.
       - A device that was not heard within this time before it was targeted is pending, not gone.
       - For devices that sleep, set it to more than their longest sleep.
       - Defaults to V(3600) for cellular devices and V(600) for all other devices.
@@ -169,9 +170,10 @@ options:
     description:
       - Disruption budget. It limits how many devices of each device group may be unavailable at the same time because
         of the rollout. Without it, all devices of a wave are targeted at once.
-      - A device uses the budget of its groups from when it is targeted until it has run the version for five minutes.
-        A device whose update has failed uses the budget until it is repaired, or its id is in O(accept).
-      - Devices that are offline for other reasons use the budget, too, unless they were not heard for a day.
+      - A device uses the budget of its groups from the time when it is targeted until it has run the version for five
+        minutes. A device whose update has failed uses the budget until it is repaired, or its id is in O(accept).
+      - Devices that are offline for other reasons use the budget, too. After a day without any message, they no longer
+        use it.
       - With a budget, a device that is offline or has its updates switched off is targeted only when it can be updated.
         Its wave does not wait for it. The rollout is V(held) for it only if the release at the end does not bring the
         version to it.
@@ -209,8 +211,8 @@ options:
       - V(none) leaves devices that run the version as they are.
       - V(lock) locks all targeted devices to the version that the releases give them, and sends that version at once. A
         device to which the releases give no other version is unlocked, and keeps the version. The state of the rollout
-        is then V(rolled_back). This needs a release of the version from before, because the cloud does not know which
-        version a device had.
+        is then V(rolled_back). This requires that the previous version is released, because the cloud does not store
+        which version a device had before.
       - If the brake causes the rollback, the task fails with error code V(braked).
     type: str
     choices: [none, lock]
@@ -249,7 +251,7 @@ options:
       - Whether to wait until the rollout has ended, needs an approval, is stopped by the brake, or cannot continue for
         another reason that only a person can change.
       - While it waits, the task reads the device list at the intervals in O(poll), with one request for each hundred
-        devices and two more. Temporary errors of the cloud do not end the task, unless ten looks in a row fail.
+        devices and two more. Temporary errors of the cloud do not end the task, unless ten checks in a row fail.
       - Waits for other runs on this machine that work on the same product.
       - With V(false), the task does what is possible now. RV(next) says when to run it again.
       - Check mode does not wait.
@@ -262,15 +264,15 @@ options:
     type: int
     default: 86400
   poll:
-    description: Intervals at which a task with O(wait=true) looks at the devices.
+    description: Intervals at which a task with O(wait=true) checks the devices.
     type: dict
     suboptions:
       first:
-        description: Time in seconds, at least V(1), after the first look and after each look that wrote to devices.
+        description: Time in seconds, at least V(1), after the first check and after each check that wrote to devices.
         type: float
         default: 5
       longest:
-        description: Maximum time in seconds between two looks. The intervals grow up to this value.
+        description: Maximum time in seconds between two checks. The intervals grow up to this value.
         type: float
         default: 60
   state_file:
@@ -383,7 +385,7 @@ EXAMPLES = r"""
     version: 42
     state: paused
 
-- name: Abort the rollout, and restore the versions from before
+- name: Abort the rollout, and restore the previous versions
   meshfleet.particle.rollout:
     product: field-logger
     version: 42
@@ -568,7 +570,7 @@ counts:
     skipped_locked: 0
     unknown: 0
 brake:
-  description: What the brake has counted. V(null) if there is no rollout.
+  description: Counts and limits of the brake. V(null) if there is no rollout.
   returned: if the devices were read
   type: dict
   contains:
@@ -624,8 +626,9 @@ next:
       sample: Wave 1 must stay healthy for 3600 seconds before the rollout continues.
 diff:
   description:
-    - What the task changes, as text for the screen, in the key C(prepared). One line shows the phase of the rollout,
-      one the release, and the other lines the firmware locks of devices. Devices with the same change share a line.
+    - Changes that the task makes, as text for the screen, in the key C(prepared). One line shows the phase of the
+      rollout, one the release, and the other lines the firmware locks of devices. Devices with the same change share a
+      line.
     - The text has at most twelve lines, and the last lines count the devices without a line. With C(-v), each device
       has a line, and only the size of the text is limited.
   returned: in diff mode, if the devices were read
@@ -647,7 +650,7 @@ credentials_source:
   type: str
   sample: the environment
 cloud:
-  description: Number of requests that the task sent to the cloud, and waiting times.
+  description: Number of requests that the task sent to the cloud, and its waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -697,7 +700,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

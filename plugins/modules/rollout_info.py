@@ -226,7 +226,7 @@ counts:
     skipped_locked: 0
     unknown: 0
 brake:
-  description: What the brake has counted. V(null) if there is no rollout.
+  description: Counts and limits of the brake. V(null) if there is no rollout.
   returned: if the devices were read
   type: dict
   contains:
@@ -289,7 +289,7 @@ credentials_source:
   type: str
   sample: the environment
 cloud:
-  description: Number of requests that the task sent to the cloud, and waiting times.
+  description: Number of requests that the task sent to the cloud, and its waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -339,7 +339,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

@@ -20,8 +20,8 @@ description:
     deactivated by a user, has reached its data limit or has no valid payment method counts as V(inactive). If the cloud
     shows a status that is not known, RV(sim) contains this status, and the task fails instead of activating or
     deactivating the SIM.
-  - If the response to a request is lost, the module reads the list of SIMs again, so that it does not fail without a
-    reason.
+  - If the response to a request is lost, the module reads the list of SIMs again to find out whether the request took
+    effect.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     product.
 author:
@@ -141,9 +141,10 @@ sim:
       sample: barn-gateway
 msg:
   description:
-    - In check mode, how many SIMs the task would activate or release. Otherwise, what is still pending in the cloud.
+    - In check mode, a sentence with the number of SIMs that the task would activate or release. Otherwise, a sentence
+      about the change that is still pending in the cloud.
     - If the task failed, the whole error message.
-  returned: if there is something to say
+  returned: on failure, or if a SIM would be activated or released, or if a change is pending
   type: str
   sample: >-
     The cloud has queued the import of SIM 8934076500002589174, and reports the result by e-mail. Run the task again
@@ -158,7 +159,7 @@ changes:
       after: inactive
 diff:
   description:
-    - What the task changes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
+    - Changes that the task makes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
       device, network, webhook or firmware version with its changes, or several devices with the same changes. Long
       values are shortened, and secrets are masked.
     - The text has at most twelve lines, and the last lines count the devices without a line. With C(-v), each device
@@ -184,7 +185,7 @@ credentials_source:
   type: str
   sample: the environment
 cloud:
-  description: Number of requests that the task sent to the cloud, and waiting times.
+  description: Number of requests that the task sent to the cloud, and its waiting times.
   returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
@@ -234,7 +235,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

@@ -11,8 +11,8 @@ short_description: Form a Thread network and let boards join it
 version_added: 0.2.0
 description:
   - Brings one Thread network to its declared state. The module forms or adopts the network at an OpenThread border
-    router, lets the declared boards join, proves for each board that it is in the network, and changes the channel, the
-    PAN id and the name of a running network.
+    router, lets the declared boards join, verifies that each board is in the network, and changes the channel, the PAN
+    id and the name of a running network.
   - The module does the same as M(meshfleet.particle.fleet) with a manifest that declares one network with
     O(meshfleet.particle.fleet#module:networks.<name>.backend=thread). Use M(meshfleet.particle.fleet) for several
     networks, or for boards that are also devices of the Particle cloud.
@@ -26,8 +26,8 @@ attributes:
   check_mode:
     support: full
     details: >-
-      The list of devices at the border router is emptied and filled again, because it is a cache. The network itself
-      does not change.
+      Check mode refreshes the list of devices at the border router, which is only a cache. The network itself does not
+      change.
   diff_mode:
     support: full
     details: The difference contains the names of changed parameters, but never their values.
@@ -43,8 +43,8 @@ options:
   border_routers:
     description:
       - OpenThread border routers of the network, at least one.
-      - The first one that is in a network lets devices join. If none is in a network, the first one forms the network.
-        A further one without a network is added to the network.
+      - Boards join through the first border router that is in a network. If no border router is in a network, the first
+        one forms the network. The other border routers are added to it, unless they already are in a network.
     type: list
     elements: dict
     required: true
@@ -57,15 +57,15 @@ options:
         description: File with the certificate authorities to trust, for a URL that begins with C(https).
         type: str
       username:
-        description: Username for a proxy before the border router, which has no login itself.
+        description: Username for a proxy in front of the border router. The border router itself has no login.
         type: str
       password:
         description: Password for this proxy.
         type: str
   parameters:
     description:
-      - Settings of the network. The border router generates the settings of a new network that are left out. Of a
-        running network, only the settings that are declared are compared.
+      - Settings of the network. For a new network, the border router generates the settings that are not declared. For
+        a running network, only the declared settings are compared.
     type: dict
     suboptions:
       channel:
@@ -79,12 +79,13 @@ options:
         type: str
       extended_pan_id:
         description:
-          - Extended PAN id of a new network, 16 hexadecimal digits. That of a running network cannot be changed.
+          - Extended PAN id of a new network, 16 hexadecimal digits. The extended PAN id of a running network cannot be
+            changed.
         type: str
       network_key:
         description:
-          - Key of a new network, 32 hexadecimal digits. It is a secret, and the task never shows it. That of a running
-            network cannot be changed.
+          - Key of a new network, 32 hexadecimal digits. It is a secret, and the task never shows it. The key of a
+            running network cannot be changed.
         type: str
   members:
     description:
@@ -114,21 +115,22 @@ options:
     type: int
   change_delay:
     description:
-      - After how many seconds a change of a running network takes effect, at least 30. The default is V(300). Sleeping
-        members must hear of the change within this time.
+      - Delay in seconds after which a change of a running network takes effect, at least 30. The default is V(300).
+        Sleeping members must receive the change within this time.
     type: int
   state:
     description:
       - Whether the network exists.
       - V(absent) only checks that no border router is in a network, because no message dissolves a Thread network. If
-        the network still exists, the task fails and tells what to reset. V(absent) cannot be combined with O(members).
+        the network still exists, the task fails, and the message says which devices to reset. V(absent) cannot be
+        combined with O(members).
     type: str
     choices: [present, absent]
     default: present
   verify:
     description:
       - How to verify the changes.
-      - With V(none) and V(read), a board counts as changed when it was found in the network after it has joined.
+      - With V(none) and V(read), a board counts as changed if it is found in the network after its attempt to join.
       - V(online) also reads the state of all members at the end, and waits for those that are not in the network. A
         member that is not found within O(verify_timeout) is V(pending), unless O(verify_strict=true).
       - In check mode, V(online) does not wait. If there is nothing to change, it reads the states of the members once.
@@ -149,7 +151,7 @@ requirements:
 notes:
   - The module always runs on the controller. C(delegate_to) has no effect, and C(async) is not supported. To reach a
     border router that listens on its own computer only, open an SSH tunnel, as the guide shows.
-  - A private file in the cache folder of the user remembers which address belongs to which EUI-64. It holds no keys.
+  - A private file in the cache folder of the user stores which address belongs to which EUI-64. It contains no keys.
 seealso:
   - module: meshfleet.particle.thread_network_info
   - module: meshfleet.particle.fleet
@@ -178,7 +180,7 @@ EXAMPLES = r"""
         joiner: "{{ joiner_keys['18b4300000000002'] }}"
     verify: online
 
-- name: Move the running network to another channel, ten minutes after all members have heard of it
+- name: Move the running network to another channel in ten minutes, so that sleeping members receive the change in time
   meshfleet.particle.thread_network:
     name: barn
     border_routers:
@@ -187,7 +189,7 @@ EXAMPLES = r"""
       channel: 20
     change_delay: 600
 
-- name: Check that the border router is in no network any more
+- name: Check that the border router is no longer in a network
   meshfleet.particle.thread_network:
     name: barn
     border_routers:
@@ -278,7 +280,7 @@ network:
     lost: 0
 diff:
   description:
-    - What the task changes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
+    - Changes that the task makes, as text for the screen, in the key C(prepared). Removals come first. One line shows a
       device, network, webhook or firmware version with its changes, or several devices with the same changes. Long
       values are shortened, and secrets are masked.
     - The text has at most twelve lines, and the last lines count the devices without a line. With C(-v), each device
@@ -313,7 +315,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-

@@ -13,8 +13,8 @@ description:
   - Shows the border routers, the settings and the members of one Thread network, with the parent and the link of each
     member. The module reads them from OpenThread border routers. Keys are never returned.
   - The members are listed through the first border router that is in a network and can list members. This takes about
-    half a minute. The list of devices at this border router is emptied and filled again, because it is a cache. The
-    network itself does not change.
+    half a minute. The module refreshes the list of devices at this border router, which is only a cache. The network
+    itself does not change.
   - The module sends no request to the Particle cloud and needs no credentials. It ignores the connection options that
     C(module_defaults) set for the action group.
 author:
@@ -55,7 +55,7 @@ options:
         description: File with the certificate authorities to trust, for a URL that begins with C(https).
         type: str
       username:
-        description: Username for a proxy before the border router, which has no login itself.
+        description: Username for a proxy in front of the border router. The border router itself has no login.
         type: str
       password:
         description: Password for this proxy.
@@ -66,8 +66,8 @@ notes:
   - The module runs on the controller, with two exceptions. With C(delegate_to), it runs on the host that the task is
     delegated to, unless the connection to that host is C(local). With C(async), it runs on the target of the
     connection. In both cases, the requirements must be installed on that host.
-  - A private file in the cache folder of the user remembers which address belongs to which EUI-64. It holds no keys.
-    Members of earlier runs are known only to the user and on the host that have this file.
+  - A private file in the cache folder of the user stores which address belongs to which EUI-64. It contains no keys.
+    Members of earlier runs are known only from this file, which means only to the same user on the same host.
 seealso:
   - module: meshfleet.particle.thread_network
   - module: meshfleet.particle.device_info
@@ -87,11 +87,11 @@ EXAMPLES = r"""
       - url: http://127.0.0.1:8081
   register: barn
 
-- name: Show the members whose parent hears them badly
+- name: Show the members with a weak link to their parent
   ansible.builtin.debug:
     msg: "{{ barn.members | selectattr('link_quality', 'eq', 1) | map(attribute='eui64') | list }}"
 
-- name: Read the same on the computer of the border router, which needs no tunnel
+- name: Read the same on the computer of the border router, where no tunnel is needed
   meshfleet.particle.thread_network_info:
     name: barn
     border_routers:
@@ -198,24 +198,24 @@ members:
       returned: always
       sample: "0x5c01"
     is_router:
-      description: Whether the member routes for others. V(null) if it is not known.
+      description: Whether the member is a router of the Thread network. V(null) if it is not known.
       type: bool
       returned: always
       sample: false
     parent:
       description:
-        - EUI-64 of the parent of a child, or its address if its EUI-64 is unknown. V(null) for a member that routes,
-          because it has no parent.
+        - EUI-64 of the parent of a child, or its address if its EUI-64 is unknown. V(null) for a router, because it has
+          no parent.
       type: str
       returned: always
       sample: 18b4300000000002
     link_quality:
-      description: How well the parent hears the child, from 0 to 3. V(null) without a parent.
+      description: Quality of the link from the member to its parent, from 0 to 3. V(null) without a parent.
       type: int
       returned: always
       sample: 3
     rssi:
-      description: Strength with which the parent hears the child, in dBm. V(null) without a parent.
+      description: Strength of the signal that the parent receives from the member, in dBm. V(null) without a parent.
       type: int
       returned: always
       sample: -52
@@ -242,7 +242,7 @@ error:
       returned: always
       sample: 400
     message:
-      description: What failed, and why. If the message has several lines, this is the first, and C(msg) contains all.
+      description: Failed action and its cause. If the message has several lines, this is only the first one.
       type: str
       returned: always
       sample: >-
