@@ -534,7 +534,7 @@ devices:
       description: The observation that led to this state.
       type: str
       returned: always
-      sample: has version 42 since its session of 2026-03-02T08:03:12Z
+      sample: has had version 42 since its session of 2026-03-02T08:03:12Z
     wave:
       description: Number of the wave of the device. V(null) for a device that is skipped.
       type: int

@@ -204,7 +204,9 @@ def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mo
 
 
 def _find_pending_member(device: DevicePlan | None) -> ParticleError | None:
-    """Return why a device is not in its declared state although all its writes are sent; ``None`` if it is."""
+    """Return why a device is not in its declared state although all its writes were sent; ``None`` if it is in this
+    state.
+    """
     if device is None or device.mesh is None or not device.mesh.pending:
         return None
     hint = "Run again when the device has been online, or remove it from the product if it will not come back."
@@ -214,7 +216,10 @@ def _find_pending_member(device: DevicePlan | None) -> ParticleError | None:
 def _explain_replacement(
     run: Run, plans: Mapping[str, DevicePlan], record: DeviceRecord, error: ParticleError
 ) -> ParticleError:
-    """Return the error of a device. If the device belongs to a replacement, the error tells which steps are left."""
+    """Return the error of a device.
+
+    If the device belongs to a replacement, the error also lists the remaining steps.
+    """
     replaced_by = {plan.replaced_by: plan for plan in plans.values() if plan.replaced_by is not None}
     new = plans.get(record.replaced_by or record.key)
     if new is None or new.replaces is None or run.state.stopped is not None:

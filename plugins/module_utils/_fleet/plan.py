@@ -365,7 +365,9 @@ def find_stage(change: str, group: str) -> int:
 
 
 def _describe_consequence(device: DevicePlan) -> str:
-    """Return what else becomes of a device, in a few words; empty if there is nothing to say."""
+    """Return a phrase about the further consequences of a plan for its device, such as ``restarts``; empty if there are
+    none.
+    """
     notes = [f"replaces {device.replaces.id}"] if device.replaces is not None else []
     notes += [f"replaced by {device.replaced_by}"] if device.replaced_by is not None else []
     notes += ["restarts"] if device.restarts else []
@@ -373,7 +375,7 @@ def _describe_consequence(device: DevicePlan) -> str:
 
 
 def build_diff(plan: Plan) -> Diff:
-    """Return what a plan changes: the created and removed resources, and the changes of each device."""
+    """Return the changes of a plan: the created and removed resources, and the changes of each device."""
     created = {"groups": plan.create_groups, **plan.created_names}
     return Diff(
         tuple(

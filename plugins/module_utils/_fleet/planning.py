@@ -71,9 +71,10 @@ def plan_fleet(run: Run) -> Plan:
     run.observed = observe_fleet(run.target, run.manifest)
     run.observed = observe_sources(run.target, run.manifest, run.observed)
     run.manifest = resolve_ids(run.manifest, run.observed.ids)
-    _add_replaced_devices(run)  # first, because a moved device that replaces another one gets the name of that one
+    # Replacements come first, because a moved device that replaces another device gets the name of the replaced device.
+    _add_replaced_devices(run)
     run.manifest = keep_values(run.manifest, run.observed, _get_product_id(run))
-    if not run.labels_known:  # otherwise the run has imported devices, which an earlier plan did not know
+    if not run.labels_known:  # otherwise the run has imported devices that were unknown to an earlier plan
         _add_undeclared_devices(run)
     _add_members_of_absent_networks(run)
     run.observed = observe_variables(run.target, run.manifest, run.observed, run.known_variables)
@@ -81,7 +82,7 @@ def plan_fleet(run: Run) -> Plan:
     raise_refusals(mesh)
     plan = respect_rollout_locks(run, make_plan(run.manifest, run.observed, mesh, product=_get_product_id(run)))
     run.state.kept |= _find_kept_devices(run.manifest, plan)
-    if not run.labels_known:  # otherwise an earlier plan has warned already
+    if not run.labels_known:  # otherwise the warning was shown for an earlier plan
         warn_of_shared_names(run, plan)
         warn_of_old_device_os(run.target, plan)
     _refuse_many_removals(run, plan)
@@ -141,12 +142,12 @@ def _add_members_of_absent_networks(run: Run) -> None:
 
 
 def _add_replaced_devices(run: Run) -> None:
-    """Let the devices of the manifest take the place of other devices, which are then removed, as declared."""
+    """Change the manifest so that devices take the place of the devices that they replace, which are then removed."""
     if not run.labels_known:
         warn_of_missing_devices(run)
     if not run.observed.replaced:
         return
-    if not run.labels_known:  # otherwise an earlier plan has asked already
+    if not run.labels_known:  # otherwise an earlier plan has pinged the devices already
         refuse_online_devices(run)
     run.manifest = keep_replaced_values(run.manifest, run.observed, observe_inheritance(run))
 
@@ -154,7 +155,7 @@ def _add_replaced_devices(run: Run) -> None:
 def _add_undeclared_devices(run: Run) -> None:
     """Refuse undeclared devices, or add them to the manifest of the run so that they are removed, as declared.
 
-    No device is removed while the run is not certain of every declared device.
+    No device is removed while a declared device may be one of the undeclared devices.
     """
     undeclared = run.observed.undeclared
     if run.manifest.undeclared == FAIL:
@@ -175,7 +176,7 @@ def _add_undeclared_devices(run: Run) -> None:
 
 
 def _find_doubtful_devices(run: Run) -> list[str]:
-    """Return the keys of the devices to keep that the cloud may know as one of the undeclared devices.
+    """Return the keys of the declared devices that may be one of the undeclared devices.
 
     These are the devices with an unknown device id, and the devices that no write can bring to their declared state.
     """
@@ -239,7 +240,7 @@ def _plan_mesh(run: Run, manifest: Manifest, observed: Observed) -> MeshPlan:
 
 
 def _describe_removals(removals: Sequence[DevicePlan]) -> str:
-    """Return what would become of removed devices, such as "2 devices would leave the product or be denied"."""
+    """Return a phrase about the removals, such as "2 devices would leave the product or be denied"."""
     consequences = {
         "leave the product": any(device.removes for device in removals),
         f"lose {'its' if len(removals) == 1 else 'their'} claim": any(device.unclaims for device in removals),

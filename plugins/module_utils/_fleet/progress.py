@@ -188,7 +188,7 @@ class Lines:
         self._write(f"{line}\n")
 
     def clear(self) -> None:
-        """Do nothing, because this display prints only complete lines, so there is nothing to clear."""
+        """Do nothing, because this screen prints only complete lines."""
 
 
 class ProgressThread:

@@ -41,8 +41,9 @@ class WriteState(enum.Enum):
     HELD_BACK = "held back"
     """Not all writes for the network of the device were sent: another device must join or leave a network first."""
     WAITING = "waiting"
-    """Another run can go on: the rate limit of the cloud does not allow the necessary request now, or the device has
-    not joined its network yet."""
+    """Another run can continue: the rate limit of the cloud does not allow the necessary request now, or the device has
+    not joined its network yet.
+    """
 
 
 class RunState:

@@ -18,9 +18,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel 
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.decision import LockWrite
 
 _REFUSALS = frozenset({"not_found", "forbidden", "conflict", "device_not_yours"})
-"""Codes of errors with which the cloud refuses the write of one device, so that the others are written nevertheless."""
+"""Codes of errors with which the cloud refuses the write of one device. The other devices are still written."""
 _FAILURES = frozenset({"cloud_error", "bad_response", "device_offline"})
-"""Codes of errors of one device after which the write may have taken effect nevertheless."""
+"""Codes of errors that concern one device, whose write may still have taken effect."""
 _MAX_READ = 20
 """The maximum number of devices that are read to find out whether a write has taken effect. If more writes fail, the
 cloud is most likely down."""
@@ -28,7 +28,7 @@ cloud is most likely down."""
 
 @dataclass(frozen=True)
 class LockErrors:
-    """The errors of devices whose locks were not written, or not certainly, keyed by device id.
+    """The errors of the locks that were not written, or may not have been written, keyed by device id.
 
     :param uncertain: the ids of the devices whose write may have taken effect.
     """
@@ -38,14 +38,14 @@ class LockErrors:
 
     @property
     def refused(self) -> frozenset[str]:
-        """Return the ids of the devices whose write another attempt would not change."""
+        """Return the ids of the devices whose write the cloud has refused."""
         return frozenset(device for device, error in self.by_device.items() if error.code in _REFUSALS)
 
 
 def write_locks(target: Target, writes: Sequence[LockWrite]) -> LockErrors:
-    """Write the locks of devices, in parallel. Each write is absolute, so it may be repeated.
+    """Write the locks of devices, in parallel. Each write is idempotent, so it may be repeated.
 
-    If a write fails so that it may have taken effect, the device is read.
+    If a failed write may have taken effect, the device is read.
 
     :raises ParticleError: when an error concerns all devices, for example an expired login.
     """
@@ -74,7 +74,7 @@ def write_locks(target: Target, writes: Sequence[LockWrite]) -> LockErrors:
 
 
 def _has_lock(target: Target, lock: LockWrite) -> bool | None:
-    """Return whether a device has the lock that was to be written; ``None`` if the device cannot be read."""
+    """Return whether a device has the intended lock; ``None`` if the device cannot be read."""
     try:
         row = get_product_device(target.http, target.required_product.id, lock.device)
     except ParticleError:

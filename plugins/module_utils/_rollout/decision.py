@@ -21,7 +21,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view i
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.waves import Wave
 
 POLL_SECONDS = 60.0
-"""Seconds after which it is worth looking again at updating devices."""
+"""Seconds until the next check of devices that are updating."""
 
 
 @dataclass(frozen=True)

@@ -21,22 +21,27 @@ three and a half minutes, and a transfer that breaks off ends after five minutes
 4.3)."""
 
 TRANSFER_SECONDS = 300.0
-"""Seconds after which a device restarts by itself if it gets no more of a file (firmware-and-events.md, section
-4.3)."""
+"""Seconds after which a device restarts by itself if the transfer of a file has stalled (firmware-and-events.md,
+section 4.3).
+"""
 
 RESTART_SECONDS = 3600.0
-"""Seconds after which a device that sleeps no longer delays its wave, because it may interrupt each update
-(firmware-and-events.md, section 4.3). A device that begins one session after the other has failed after this time and
-the time after which a silent device is gone."""
+"""Seconds after which a sleeping device no longer delays its wave, because it may interrupt every update
+(firmware-and-events.md, section 4.3). A device that keeps beginning new sessions has failed after the sum of this time
+and the time after which a silent device counts as gone.
+"""
 
 CLOCK_SECONDS = 60.0
-"""Seconds after which a time is in the future. The clocks of the machines of a cloud differ by less."""
+"""Number of seconds by which a time must be later than now to count as a time in the future.
+
+The clocks of the machines of a cloud differ by less.
+"""
 
 RECENT_SECONDS = 900.0
-"""A device that crashes again and again has a session that is younger than this."""
+"""Maximum age, in seconds, of a session that can be a sign of repeated crashes."""
 
 CRASHES = 2
-"""The number of new sessions after its update from which on a device counts as crashing."""
+"""Number of new sessions after its update with which a device counts as crashing."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +87,9 @@ class Judge:
         since = max(wave.targeted, device.handshake or 0.0)
         runs = f"runs Device OS {show_text(device.device_os)}" if device.device_os else "runs an unknown Device OS"
         needs = "" if self.device_os is None else f"needs Device OS module version {self.device_os}, "
-        evidence = f"is in safe mode since {_show(since)}, in which its application cannot run: it {needs}{runs}"
+        evidence = f"has been in safe mode since {_show(since)}, in which its application cannot run: it {needs}{runs}"
         silence = self.health.get_silence(device)
-        # A device that begins one session after the other in safe mode does not come out of it by itself.
+        # A device that keeps beginning new sessions in safe mode does not leave safe mode by itself.
         is_endless = not wave.may_have_been_offline(device.id) and self.now - wave.written > silence + RESTART_SECONDS
         is_over = self.now - since > silence or is_endless
         return Verdict(State.SAFE_MODE if is_over else State.UPDATING, evidence)
@@ -94,7 +99,7 @@ class Judge:
         if device.handshake is None or heard is None:
             evidence = f"is shown with version {self.version}, but the cloud does not show when its session began"
             return Verdict(State.UNKNOWN, evidence)
-        runs = f"has version {self.version} since its session of {_show(device.handshake)}"
+        runs = f"has had version {self.version} since its session of {_show(device.handshake)}"
         if device.handshake <= wave.began:
             return Verdict(State.UPDATED, f"{runs}, before it was targeted")
         restart = self.restarts.get(device.id)
@@ -104,7 +109,8 @@ class Judge:
             return Verdict(State.CRASHING, f"{evidence}, the last one at {_show(device.handshake)}")
         is_in_soak = wave.decided is None or heard < wave.decided + self.health.soak
         if is_in_soak and self.now - heard > self.health.get_silence(device):
-            return Verdict(State.GONE, f"came back with version {self.version}, and is silent since {_show(heard)}")
+            evidence = f"came back with version {self.version}, and has been silent since {_show(heard)}"
+            return Verdict(State.GONE, evidence)
         return Verdict(State.UPDATED, runs)
 
     def _judge_old(self, device: Device, wave: WaveRecord, heard: float | None) -> Verdict:
@@ -119,7 +125,7 @@ class Judge:
             if is_late and not _has_restarted(device, wave):
                 evidence = f"could not be updated when it was targeted, and was last heard at {_show(heard)}"
                 return Verdict(State.PENDING_OFFLINE, evidence)
-            return Verdict(State.GONE, f"was heard after it was targeted, and is silent since {_show(heard)}")
+            return Verdict(State.GONE, f"was heard after it was targeted, and has been silent since {_show(heard)}")
         if _has_restarted(device, wave):
             return self._judge_returned(device, wave, old, is_late=is_late)
         if is_late:
@@ -156,9 +162,9 @@ class Judge:
         """Judge a device that has begun a session after it was targeted, with another version."""
         began = device.handshake or 0.0
         evidence = f"has begun a session at {_show(began)}, after it was targeted, and {old}"
-        # The cloud sends the version again in each new session. A version with which devices come back old again and
-        # again must reach the brake, although each of the sessions is young.
-        # A device that slept after it was targeted begins its first session within the time after which it is gone.
+        # The cloud sends the version again in each new session. If the update fails each time, the device must count
+        # for the brake, although each of its sessions is young. A device that slept after it was targeted begins its
+        # first session within the time after which it is gone.
         is_endless = not is_late and began - wave.written > self.health.get_silence(device) + RESTART_SECONDS
         if self.now - began < UPDATE_SECONDS and not is_endless:
             return Verdict(State.UPDATING, evidence)
@@ -174,11 +180,11 @@ def find_restarts(
     health: Health,
     now: float,
 ) -> dict[str, Restart]:
-    """Return the devices that have begun a new session after their wave was decided, as far as this is recent.
+    """Return the devices that have recently begun a new session, after their wave was decided.
 
-    Two such sessions are a sign of crashes, one is not. A device that has kept its session for the soak time is healthy
-    again, and is not returned. A device that is known to crash is returned as it is, so that a rollout that the brake
-    has stopped does not write its record in each run.
+    Two such sessions are a sign of crashes; one is not. A device that has kept its session for the soak time is healthy
+    again, and is not returned. The entry of a device that is known to crash does not change. Otherwise, a rollout that
+    the brake has stopped would write its record in each run.
     """
     recent = min(RECENT_SECONDS, health.soak)
     found = dict[str, Restart]()
@@ -195,13 +201,16 @@ def find_restarts(
         elif restart is not None and now - restart.at < health.soak:
             found[device.id] = restart
         elif restart is None and is_recent and _is_decided(device, wave):
-            # A device that was offline may get the version only now: this is then its first session with it.
+            # A device that was offline may get the version only now. This session is then its first one with the
+            # version.
             found[device.id] = Restart(began, 0 if wave.may_have_been_offline(device.id) else 1)
     return found
 
 
 def _is_decided(device: Device, wave: WaveRecord) -> bool:
-    """Return whether the session of a device is not the one in which it came back with the new version."""
+    """Return whether the current session of a device began after the session in which it came back with the new
+    version.
+    """
     if device.handshake is None:
         return False
     if wave.decided is not None:
@@ -210,7 +219,7 @@ def _is_decided(device: Device, wave: WaveRecord) -> bool:
 
 
 def _drop_future_times(device: Device, now: float) -> Device:
-    """Return a device without times that are in the future, because they are not times of what has happened."""
+    """Return a device without the times that are in the future, because no event can have happened then."""
     if max(device.heard or 0.0, device.handshake or 0.0) <= now + CLOCK_SECONDS:
         return device
     heard, handshake = (None if (at or 0.0) > now + CLOCK_SECONDS else at for at in (device.heard, device.handshake))

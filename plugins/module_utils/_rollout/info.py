@@ -58,7 +58,7 @@ def read_rollout_state(target: Target, store: Store, clock: Clock) -> dict[str, 
 
 
 def _decide_without_writes(situation: Situation) -> Decision:
-    """Return the decision about a rollout at a time at which no run carries out its next step."""
+    """Return the decision about a rollout while no run carries out the next step."""
     while True:
         decision = decide(situation)
         if decision.has_writes:

@@ -84,7 +84,7 @@ class Progress(enum.Enum):
     SOAKING = "soaking"
     """All devices of a wave are decided, and must now stay healthy."""
     HELD = "held"
-    """The rollout cannot continue by itself at present."""
+    """The rollout cannot continue now."""
     AWAITING_APPROVAL = "awaiting_approval"
     BRAKED = "braked"
     PAUSED = "paused"
@@ -203,7 +203,7 @@ class Rollout:
     :param needs_approval: whether each wave waits until it is approved.
     :param approved: the number of the last approved wave.
     :param unavailable: the disruption budget of each device group; ``None`` for no budget.
-    :param is_rolled_back: whether the versions from before are restored after a failure.
+    :param is_rolled_back: whether the previous versions are restored after a failure.
     :param phase: the declared state: running, paused or aborted.
     :param accepted: ids of devices whose failure does not count.
     """

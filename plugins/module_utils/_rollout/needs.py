@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find which Device OS the firmware of a rollout needs. Private to this collection."""
+"""Find the Device OS that the firmware of a rollout needs. Private to this collection."""
 
 from __future__ import annotations
 

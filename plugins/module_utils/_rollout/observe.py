@@ -61,7 +61,7 @@ def _read_rows(target: Target) -> tuple[dict[str, Any], ...]:
     listing = list_product_devices(http, product.id, options=options)
     if not listing.complete:
         again = list_product_devices(http, product.id, options=options)
-        return (*listing.rows, *again.rows)  # a device that one reading lacks is in the other
+        return (*listing.rows, *again.rows)  # a device that is missing in one reading is in the other one
     return listing.rows
 
 
@@ -92,7 +92,7 @@ def _read_version(value: Any) -> int | None:
 
 
 def find_groups_without_devices(rollout: Rollout, devices: Mapping[str, Device]) -> list[str]:
-    """Return the device groups that the rollout names and no device is in. They may not exist."""
+    """Return the device groups that the rollout names but that contain no device. They may not exist."""
     named = {group for wave in rollout.waves for group in wave.groups}
     named |= set((rollout.release or {}).get("groups") or ())
     return sorted(named - {group for device in devices.values() for group in device.groups})

@@ -45,7 +45,7 @@ automation controller drops a result that is too large, so that it would not sho
 _ROLLED_BACK_HINT = "Roll out a corrected version, or set supersede to begin again."
 _BRAKE_HINT = (
     "Repair these devices and run again, set accept to their ids to continue without them, set rollback to lock to "
-    "restore the versions from before, or roll out a corrected version with supersede."
+    "restore the previous versions, or roll out a corrected version with supersede."
 )
 
 
@@ -72,9 +72,9 @@ class Outcome:
         self._phases = (None if stored is None else stored.phase.value, Progress.NONE.value)
 
     def note_decision(self, decision: Decision, situation: Situation, stored: Record | None) -> None:
-        """Note the last decision of a look.
+        """Note the last decision of a check.
 
-        :param stored: the record before the look; ``None`` if there was none.
+        :param stored: the record before the check; ``None`` if there was none.
         """
         if self._decision is None:
             same = stored is not None and stored.version == decision.record.version
@@ -83,7 +83,7 @@ class Outcome:
         self._decision, self._situation = decision, situation
 
     def note_trip(self, decision: Decision, situation: Situation) -> None:
-        """Note that the brake has made the run restore the versions from before."""
+        """Note that the run restores the previous versions because of the brake."""
         self._trip = build_brake_error(decision, situation.rollout, situation.devices)
 
     def describe_kept_versions(self) -> str | None:

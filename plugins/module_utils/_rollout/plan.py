@@ -61,7 +61,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.waves 
 )
 
 READY_SECONDS = 300.0
-"""Seconds for which a device must keep its session with the new version until it uses no disruption budget any more. A
+"""Seconds for which a device must keep its session with the new version before it stops using the disruption budget. A
 device that crashes restarts sooner (firmware-and-events.md, section 4.3)."""
 
 MIN_STEP = 5
@@ -91,7 +91,7 @@ def decide(situation: Situation) -> Decision:
 
 
 def _follow_options(situation: Situation) -> Record:
-    """Return the record with what the options of this run add: the phase, approvals and accepted devices."""
+    """Return the record, updated with the phase, the approvals and the accepted devices in the options of this run."""
     rollout, record = situation.rollout, situation.record
     if record.phase.is_over:
         return record
@@ -186,7 +186,7 @@ def _uses_budget(view: View, device_id: str, verdict: Verdict) -> bool:
 
 
 def _wait_for_budget(view: View, full: Iterable[str]) -> Next:
-    """Return when to look again at devices that the disruption budget does not allow to target now."""
+    """Return when to check again whether the disruption budget allows more devices to be targeted."""
     groups = frozenset(full)
     bad = [
         each
@@ -205,7 +205,7 @@ def _wait_for_budget(view: View, full: Iterable[str]) -> Next:
 
 
 def _target(view: View, wave: Wave, record: WaveRecord, batch: tuple[str, ...]) -> Decision:
-    """Lock devices of a wave. The record is written first, so that no device is ahead of the record."""
+    """Lock devices of a wave. The record is written first, so that it contains every device that is locked."""
     now = view.situation.now
     earlier = {device for device in wave.members if device in view.covered}
     offline = {device for device in batch if not can_update_now(view.eligible[device])}
@@ -252,7 +252,7 @@ def _wait_for_wave(view: View) -> Decision | None:
     is_last = len(view.waves) == len(view.begun)
     if is_tripped(view.situation.rollout.brake, view.count(young)) or (is_last and young and now < since + 2 * soak):
         count = format_count(len(young), "device has", "devices have")
-        why = f"{count} begun a new session after the update. Another look shows whether it happens again."
+        why = f"{count} begun a new session after the update. Another check shows whether it happens again."
         return build_decision(view, Progress.SOAKING, Next(now + min(POLL_SECONDS, soak), why))
     return None
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Carry a rollout forward: observe, decide, write, and wait if the task says so. Private to this collection.
 
-A run keeps nothing between two looks but what it has written. A run that was killed is continued by the next one.
+Between two checks, a run keeps only what it has written. The next run continues a run that was killed.
 """
 
 from __future__ import annotations
@@ -48,16 +48,18 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view i
 _TEMPORARY = frozenset(
     "unreachable cloud_error bad_response not_a_cloud device_offline rate_limited budget_exhausted".split()
 )
-"""Codes of errors after which a waiting run looks again later. A proxy in front of a cloud that is down may answer with
+"""Codes of errors after which a waiting run tries again later. A proxy in front of a cloud that is down may answer with
 a web page, or with the status that otherwise means an offline device."""
 _MAX_FAILED_LOOKS = 10
 _LONG_WRITES_SECONDS = 60.0
-"""Seconds from which on the record contains when the writes of a wave ended."""
+"""Minimum duration, in seconds, of the writes of a wave for which the record contains the end of the writes."""
 _REFUSAL_SECONDS = 600.0
-"""Seconds after which a waiting run writes again to devices whose writes were refused. Each attempt writes the record
-twice, so it is not worth an attempt in each look."""
+"""Seconds after which a waiting run writes again to devices whose writes were refused.
+
+Each attempt writes the record twice, so not every check makes one.
+"""
 _GROWTH = 1.5
-"""By which factor the time between two looks grows."""
+"""Factor by which the time between two checks grows."""
 
 
 @dataclass
@@ -66,7 +68,7 @@ class Run:
 
     :param store: where the record of the rollout is stored.
     :param waiting: how long to wait until the rollout has ended; ``None`` not to wait.
-    :param lock: returns a context manager that prevents other runs on this machine while the run looks and writes.
+    :param lock: returns a context manager that prevents other runs on this machine while the run reads and writes.
     :param report: shows a line about the progress of the rollout.
     """
 
@@ -83,19 +85,19 @@ class Run:
     known: Mapping[int, Row] | None = None
     """The firmware versions of the product; ``None`` before they are read."""
     has_old_versions: bool = False
-    """Whether an earlier look has read the firmware versions. Another person may have changed the releases since."""
+    """Whether an earlier check has read the firmware versions. Another person may have changed the releases since."""
     needs: NeededDeviceOs | None = None
     refused: frozenset[str] = frozenset()
     """Ids of the devices whose writes the cloud has refused. The run writes to them again after some minutes."""
     refused_since: float = 0.0
-    """When the first of these writes was refused, in seconds of the clock that is never set back."""
+    """When the first of these writes was refused, in seconds of the monotonic clock."""
 
 
 def run_rollout(run: Run) -> Outcome:
     """Carry a rollout forward. In check mode, only read and predict.
 
-    :raises ParticleError: when an error concerns the whole rollout. What was written before remains, and the next run
-        continues from there.
+    :raises ParticleError: when an error concerns the whole rollout. Earlier writes remain, and the next run continues
+        from there.
     """
     if run.waiting is not None and not run.check_mode:
         _wait(run, run.waiting)
@@ -179,14 +181,14 @@ def _carry_out(run: Run, situation: Situation, stored: Record | None) -> Decisio
         if _is_rolled_back_by_brake(situation, decision):
             run.outcome.note_trip(decision, situation)
         if decision.has_writes:
-            # Without news, the record is written because its mark makes other controllers stop.
+            # An unchanged record is also written once, because the mark of this run in it makes other controllers stop.
             if _has_news(decision.record, saved) or not run.store.saved:
                 _save(run, decision.record, situation.now, is_checked=True)
                 saved = decision.record
             run.report(describe_progress(decision))
             situation, has_begun = _write(run, situation, decision)
             if not has_begun:
-                continue  # without this step: a wave must not begin its soak time again for a device that is refused
+                continue  # without this step, because a refused device must not restart the soak time of its wave
         situation = replace(situation, record=_note_end_of_writes(run, decision, situation.now))
     if _has_news(decision.record, saved):
         _save(run, decision.record, situation.now, is_checked=_follows_person(run, decision.record, stored))
@@ -198,7 +200,9 @@ def _carry_out(run: Run, situation: Situation, stored: Record | None) -> Decisio
 
 
 def _read_releases_again(run: Run, situation: Situation) -> Situation:
-    """Return the situation with the present releases, which a release or a rollback replaces or follows."""
+    """Return the situation with the current releases, because a release at the end replaces them, and a rollback
+    depends on them.
+    """
     run.known = list_firmware(run.target.http, run.target.required_product.id)
     run.has_old_versions = False
     release = read_release(run.known.get(run.rollout.version, {}))
@@ -206,7 +210,10 @@ def _read_releases_again(run: Run, situation: Situation) -> Situation:
 
 
 def _warn_of_kept_versions(run: Run) -> None:
-    """Warn that a rollback that the user requests leaves devices as they are. The error of the brake contains this."""
+    """Warn of devices that a rollback does not change, if the user has requested it.
+
+    For a rollback by the brake, its error names them.
+    """
     if (kept := run.outcome.describe_kept_versions()) is not None:
         run.target.warn(kept)
 
@@ -218,7 +225,7 @@ def _is_rolled_back_by_brake(situation: Situation, decision: Decision) -> bool:
 
 
 def _decide(run: Run, situation: Situation) -> Decision:
-    """Decide the next step. If devices are in safe mode, the evidence tells which Device OS they need."""
+    """Decide the next step. If devices are in safe mode, the evidence names the Device OS that they need."""
     if run.needs is None:
         run.needs = NeededDeviceOs(run.target, run.rollout.version)
     decision = decide(replace(situation, device_os=run.needs.module_version))
@@ -228,7 +235,7 @@ def _decide(run: Run, situation: Situation) -> Decision:
 
 
 def _note_end_of_writes(run: Run, decision: Decision, began: float) -> Record:
-    """Return the record after the writes of a step. If they took long, the time of their end is added.
+    """Return the record after the writes of a step. If the writes took long, add the time at which they ended.
 
     :param began: the time at which the step targets devices, in seconds since 1970.
     """
@@ -243,12 +250,15 @@ def _note_end_of_writes(run: Run, decision: Decision, began: float) -> Record:
 
 
 def _has_news(record: Record, saved: Record | None) -> bool:
-    """Return whether a record must be stored. Changed settings alone are stored together with the next news."""
+    """Return whether a record must be stored.
+
+    Settings that are the only change are stored together with the next other change.
+    """
     return saved is None or replace(record, settings=saved.settings) != saved
 
 
 def _follows_person(run: Run, record: Record, stored: Record | None) -> bool:
-    """Return whether a record contains what a person has decided in this run, such as a pause or an approval."""
+    """Return whether a record contains a decision of a person from this run, such as a pause or an approval."""
     if run.rollout.phase is not Phase.RUNNING or stored is None or stored.phase is Phase.PAUSED:
         return True
     return (record.accepted, record.approvals) != (stored.accepted, stored.approvals)
@@ -270,7 +280,7 @@ def _write(run: Run, situation: Situation, decision: Decision) -> tuple[Situatio
         if not run.check_mode:
             version, product = run.rollout.version, run.target.required_product.id
             release_firmware(run.target.http, product, version, release.as_body())
-            run.known = None  # the next look reads what the release has changed
+            run.known = None  # the next check reads what the release has changed
         run.outcome.note_release(run.rollout.version, situation.release, release)
         releases = _predict_releases(situation.releases, run.rollout.version, release)
         situation = replace(situation, release=release, releases=releases)
@@ -298,7 +308,7 @@ def _predict_releases(releases: Releases, version: int, release: Release) -> Rel
 
 
 def _wait(run: Run, waiting: Waiting) -> None:
-    """Look again and again until the rollout has ended or needs a person, or the time is over."""
+    """Check the rollout repeatedly until it has ended, needs a person, or the time is over."""
     end = run.clock.monotonic() + waiting.timeout
     decision = _look_first(run, waiting, end)
     pause, failures = waiting.first, 0
@@ -317,7 +327,7 @@ def _wait(run: Run, waiting: Waiting) -> None:
             failures += 1
             if error.code not in _TEMPORARY or failures >= _MAX_FAILED_LOOKS:
                 raise
-            run.target.warn(f"The rollout is looked at again later: {error.message}")
+            run.target.warn(f"The rollout is checked again later: {error.message}")
         pause = waiting.first if run.outcome.writes > writes else min(waiting.longest, pause * _GROWTH)
 
 
@@ -327,15 +337,15 @@ def _find_next(run: Run, decision: Decision) -> Next | None:
         return None
     is_ending = decision.record.phase not in (Phase.RUNNING, Phase.PAUSED)
     if is_ending and run.refused and run.outcome.unwritten <= run.refused:
-        return None  # only the devices are left whose writes the cloud refuses
+        return None  # the only devices left are those whose writes the cloud refuses
     return None if decision.next is None or decision.next.when is None else decision.next
 
 
 def _look_first(run: Run, waiting: Waiting, end: float) -> Decision | None:
-    """Look as soon as no other run on this machine looks.
+    """Make the first check as soon as no other run on this machine holds the lock.
 
-    :param end: until when to wait for another run, in seconds of the clock that is never set back.
-    :raises ParticleError: when the look fails, even if the failure is temporary: the options may be wrong.
+    :param end: until when to wait for another run, in seconds of the monotonic clock.
+    :raises ParticleError: when the check fails, even if the failure is temporary, because the options may be wrong.
     """
     pause = waiting.first
     with ExitStack() as stack:

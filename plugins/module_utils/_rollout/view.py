@@ -81,7 +81,9 @@ class View:
 
     @property
     def waiting(self) -> list[str]:
-        """Return the members of begun waves that a disruption budget does not target before they can be updated."""
+        """Return the members of begun waves that are not targeted before they can be updated, because of a disruption
+        budget.
+        """
         if self.situation.rollout.unavailable is None:
             return []
         missing = (device for wave in self.begun for device in self.find_missing(wave))
@@ -95,10 +97,13 @@ class View:
         """Return the members of a wave that are not targeted, although they could be."""
         left_out = self.covered.keys() | self.situation.unwritable | self.record.accepted
         members = (self.eligible[device] for device in wave.members if device not in left_out)
-        return [device for device in members if device.is_selected]  # the others are locked since an earlier rollout
+        # The other devices have been locked since an earlier rollout.
+        return [device for device in members if device.is_selected]
 
     def count_updating(self, wave: Wave) -> int:
-        """Return how many members delay their wave: they were online when they were targeted, and are not decided."""
+        """Return how many members delay their wave: members that were online when they were targeted, and whose update
+        has no result yet.
+        """
         record = wave.record
         if record is None or (record.offline is None and self.situation.now - record.written > LATE_SECONDS):
             return 0
@@ -112,7 +117,7 @@ def view_devices(situation: Situation, record: Record) -> View:
     view = View(situation, record)
     for device in situation.devices.values():
         is_targeted = device.lock == record.version and record.owns_lock(device.id, device.lock)
-        was_targeted = record.phase in _ENDING and device.was_selected  # its lock is taken back after the release
+        was_targeted = record.phase in _ENDING and device.was_selected  # after the release, its lock is removed
         if not (device.is_selected or is_targeted or was_targeted):
             continue
         if device.in_development:
@@ -142,7 +147,7 @@ def _is_covered(device: Device, situation: Situation, record: Record, *, is_memb
 
 
 def judge_devices(view: View) -> None:
-    """Judge the targeted devices, and note in the record which have restarted."""
+    """Judge the targeted devices, and record those that have restarted."""
     situation, record = view.situation, view.record
     pairs = [(view.eligible[device], wave) for device, wave in view.covered.items()]
     health, now = situation.rollout.health, situation.now
@@ -163,7 +168,7 @@ def judge_devices(view: View) -> None:
 
 
 def find_young_sessions(view: View) -> list[str]:
-    """Return the devices that have begun one session after their update, and not long ago."""
+    """Return the devices that have recently begun one new session after their update."""
     now = view.situation.now
     return [
         device
@@ -175,8 +180,8 @@ def find_young_sessions(view: View) -> list[str]:
 def judge_lasting_restarts(view: View) -> None:
     """Judge devices with young sessions as crashing if they would still trip the brake after two soak times.
 
-    The record has room for the sessions of some hundred devices only, so that it does not show of each device that it
-    crashes again and again.
+    The record has room for the sessions of a few hundred devices only. It therefore does not show every device that
+    crashes repeatedly.
     """
     decided = [wave.decided for wave in view.record.waves]
     last = max((moment for moment in decided if moment is not None), default=None)

@@ -3,7 +3,7 @@
 """Divide the devices of a rollout into waves. Private to this collection.
 
 The order of devices depends only on their ids, so that a repeated run finds the same waves. The bounds of waves that
-have begun are in the record, so that they also stay the same if devices are added, or if the user changes the waves.
+have begun are in the record. They therefore stay the same if devices are added, or if the user changes the waves.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Wave:
 def plan_waves(declared: Sequence[DeclaredWave], begun: Sequence[WaveRecord], devices: Iterable[Device]) -> list[Wave]:
     """Return the waves that have begun, and then the declared waves that reach further.
 
-    :param devices: the devices that belong into waves, in any order.
+    :param devices: the devices to divide into waves, in any order.
     """
     left = sorted(((compute_rank(device.id), device) for device in devices), key=lambda pair: pair[0])
     size, waves = len(left), list[Wave]()

@@ -317,7 +317,7 @@ def test_waiting_run_knows_its_own_record_after_lost_responses(driver: FaultDriv
     fault = fail(product, WRITE_RECORD, ATTEMPTS, effect="reset_after")
     result = driver.run(waiting=Waiting(), clock=TurningClock(product, fault))
     assert result["state"] == "done"
-    assert any("is looked at again later" in warning for warning in driver.warnings)
+    assert any("is checked again later" in warning for warning in driver.warnings)
     assert count_requests(product, WRITE_DEVICE) == 2 * SIZE
 
 
@@ -440,7 +440,7 @@ def test_outage_during_a_wait_is_waited_for(driver: FaultDriver, product: Simula
     clock = TurningClock(product, nothing, fail(product, LIST_DEVICES, 3 * ATTEMPTS))
     assert driver.run(waiting=Waiting(), clock=clock)["state"] == "done"
     assert len(driver.warnings) == 3
-    assert all(warning.startswith("The rollout is looked at again later: ") for warning in driver.warnings)
+    assert all(warning.startswith("The rollout is checked again later: ") for warning in driver.warnings)
 
 
 def test_outage_that_does_not_end_ends_the_run(driver: FaultDriver, product: Simulator) -> None:

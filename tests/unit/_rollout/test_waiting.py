@@ -244,7 +244,7 @@ def test_temporary_failures_are_survived_and_shown(waiter: Waiter) -> None:
     result = waiter.run()
     assert (result["state"], result["counts"]["updated"]) == ("done", SIZE)
     assert len(waiter.warnings) == 4
-    assert all(warning.startswith("The rollout is looked at again later: ") for warning in waiter.warnings)
+    assert all(warning.startswith("The rollout is checked again later: ") for warning in waiter.warnings)
 
 
 def test_ten_failures_in_a_row_end_the_run(waiter: Waiter) -> None:

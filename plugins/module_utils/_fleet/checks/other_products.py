@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Find out in check mode whether devices can be imported. Private to this collection.
 
-The cloud rejects a device that is in another product, or that does not exist. In check mode, nothing is imported, so
-the lists of the account must tell. No list shows a device that is in no product and that no account has claimed.
+The cloud rejects a device that is in another product, or that does not exist. Check mode imports nothing, so only the
+lists of the account show which product has a device. No list shows a device that is in no product and that no account
+has claimed.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _MAX_REQUESTS = 20
 
 
 def predict_imports(run: Run, plan: Plan) -> Plan:
-    """Return the plan, in which devices of other products are refused. Record the devices that remain uncertain.
+    """Return the plan with refusals for the devices of other products. Record the devices that remain uncertain.
 
     Requests are sent only if the plan imports or claims devices. At most :data:`_MAX_REQUESTS` pages of the lists of
     other products are read, so a device on a later page remains uncertain.
@@ -89,7 +90,7 @@ def _is_new(device: DevicePlan) -> bool:
 
 
 def _find_holders(target: Target, coming: Collection[DevicePlan]) -> dict[str, str | None]:
-    """Find which products have the devices in ``coming``.
+    """Find the products that have the devices in ``coming``.
 
     :returns: the slug of the product, keyed by :attr:`DevicePlan.key`; ``None`` for a device that is in no other
         product. A device that no list of the account shows has no key.

@@ -77,7 +77,7 @@ def _describe_kept_locks(devices: Sequence[DevicePlan], locks: RolloutLocks) -> 
 
 
 def _build_error(devices: Sequence[DevicePlan], locks: RolloutLocks) -> ParticleError:
-    """Return the error about devices whose locks would be moved while their rollout is not over."""
+    """Return the error about devices whose locks would change while their rollout is not over."""
     count = format_count(len(devices), "device")
     names = list_names([device.key for device in devices])
     message = f"The firmware_lock of {count} cannot be changed, because it belongs to {locks.describe()}: {names}."

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Warn about declared names that devices have which the manifest does not declare. Private to this collection."""
+"""Warn if undeclared devices have declared names. Private to this collection."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states i
 def warn_of_shared_names(run: Run, plan: Plan) -> None:
     """Warn if a device that the manifest does not declare has a declared name, such as a device that was replaced.
 
-    An inventory calls two devices of one name by their ids. If not all devices of the product were read, one more
-    request is sent for each new name. It reads one page of the devices whose name contains the new name.
+    An inventory names two devices with the same name by their ids. If not all devices of the product were read, one
+    more request is sent for each new name. It reads one page of the devices whose name contains the new name.
     """
     if run.manifest.absent:
         return

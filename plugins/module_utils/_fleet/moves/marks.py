@@ -1,6 +1,7 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Note in the notes of a device which groups it keeps while it is moved to another product. Private to this collection.
+"""Mark the notes of a device with the groups that it keeps while it is moved to another product. Private to this
+collection.
 
 A device loses its groups when it leaves its product, but keeps its notes. A run that was interrupted in between
 therefore finds the groups in the notes. The mark is removed when the device is in its groups again.
@@ -37,7 +38,7 @@ def add_mark(notes: str, product: str, groups: Iterable[str]) -> str:
 
 
 def read_mark(notes: object, product: str) -> MarkedNotes:
-    """Return the notes without their mark, and the groups in the mark. A mark of another product is no mark.
+    """Return the notes without their mark, and the groups in the mark. A mark for a move to another product is ignored.
 
     :param notes: the notes as the cloud shows them.
     :param product: the id of the product to which the device is moved.

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plan how devices are moved out of other products of the account. Private to this collection.
 
-A device can be in one product only, so it leaves its product before it is imported. Between the two, the device is in
-no product, and a run that was interrupted there imports the device. Its groups then stand in its notes, see
-:mod:`marks`.
+A device can be in one product only, so it leaves its product before it is imported. If a run is interrupted between
+these two steps, the device is in no product, and the next run imports it. Until then, the notes of the device list its
+groups, see :mod:`marks`.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def find_move_obstacle(record: DeviceRecord, source: Source | None) -> ParticleE
 def plan_move(plan: DevicePlan, record: DeviceRecord, source: Source | None, product: str | None) -> DevicePlan:
     """Return the plan of an import, in which the device first leaves its other product.
 
-    The changes are shown from the values in the other product. All values are written nevertheless. Before the device
-    leaves, its notes get a mark that names those of its groups in which it will be again.
+    The shown changes begin with the values in the other product, but all values are written. Before the device leaves,
+    its notes get a mark with the groups that it keeps.
 
     :param source: the other product and the device there; ``None`` if the device is not there.
     :param product: the id of the product of the run.

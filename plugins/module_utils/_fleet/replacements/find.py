@@ -48,7 +48,7 @@ def find_replaced_devices(rows: Mapping[str, Row], manifest: Manifest, ids: Mapp
 
     :param rows: the rows of the product's device list, keyed by device id.
     :param ids: the known device ids of devices that are declared by a label.
-    :raises ParticleError: ``conflict`` when it is not certain which device a record names.
+    :raises ParticleError: ``conflict`` when the device that a record names is ambiguous.
     """
     records = [] if manifest.absent else [record for record in manifest.devices if record.replaces is not None]
     if not records:
@@ -122,9 +122,9 @@ def _find_candidates(named: str, own: str, index: Mapping[tuple[str, str], list[
 def _find_by_name(marks: Mapping[str, str | None], own: str) -> set[str]:
     """Return the ids of the devices that have the name.
 
-    A device that has given up the name to the device ``own`` is certainly meant, because an earlier run has marked it.
-    If ``own`` has the name itself, it is not known whether another device is meant, or the replacement is complete and
-    the other device got the name later. In this case, the result contains both.
+    A device that an earlier run has marked as giving up the name to ``own`` is certainly the replaced device. If
+    ``own`` has the name itself, another device of this name may be the replaced device, or it may have got the name
+    after the replacement was complete. In this case, the result contains both.
     """
     marked = {device for device, mark in marks.items() if mark == own}
     holders = {device for device, mark in marks.items() if mark is None}

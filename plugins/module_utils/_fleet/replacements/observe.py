@@ -1,7 +1,7 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refuse to replace devices that are online, and read what no list shows of replaced devices. Private to this
-collection."""
+"""Refuse to replace devices that are online, and read the properties of replaced devices that no list shows. Private to
+this collection."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def refuse_online_devices(run: Run) -> None:
 
 
 def warn_of_missing_devices(run: Run) -> None:
-    """Warn of devices that are imported to replace a device which the product does not have.
+    """Warn of devices that are imported to replace a device that is not in the product.
 
-    The replacement counts as complete, but its device may also be misspelt.
+    The replacement counts as complete, but the name of the replaced device may be misspelt.
     """
     observed = run.observed
     missing = [
@@ -60,7 +60,7 @@ def warn_of_missing_devices(run: Run) -> None:
 
 
 def observe_inheritance(run: Run) -> Inheritance:
-    """Read which locks of replaced devices belong to a rollout, and the variables that are to be kept.
+    """Find the locks of replaced devices that belong to a rollout, and read the variables to keep.
 
     Sends one request if a lock might be kept, and one request for each device whose variables are kept.
     """

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plan how devices take the place of other devices of the product. Private to this collection.
 
-Until it is removed, the replaced device is the memory of a replacement: it keeps its notes, its lock, its groups and
-its variables. Only its name changes, so that no two devices have the same name: it gets a mark with the id of the
-device that replaces it. A run that was interrupted at any moment is therefore completed by the next run. The replaced
-device leaves its network after the other device has joined, and the product last.
+Until it is removed, the replaced device keeps its notes, its lock, its groups and its variables, so that the next run
+can complete a replacement that was interrupted at any moment. Only the name of the replaced device changes, because no
+two devices may have the same name: the name gets a mark with the id of the device that replaces it. The replaced device
+leaves its network after the other device has joined, and leaves the product last.
 
 The functions of this file send no requests.
 """

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Name the steps of a replacement, and tell which steps are left after a failure. Private to this collection."""
+"""Name the steps of a replacement, and list the remaining steps after a failure. Private to this collection."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def list_steps(device: DevicePlan) -> Iterator[str]:
 def explain_failure(
     error: ParticleError, new: DevicePlan, old: DevicePlan | None, done: Collection[str]
 ) -> ParticleError:
-    """Return the error of a failed replacement, which tells what is done and what is left.
+    """Return the error of a failed replacement, which lists the steps that are done and the steps that remain.
 
     :param new: the plan of the device that replaces another device.
     :param old: the plan of the replaced device; ``None`` if the device is not removed.

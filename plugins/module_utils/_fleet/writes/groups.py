@@ -44,7 +44,7 @@ def _create_group(sender: Sender, group: str) -> None:
 def change_groups(sender: Sender, devices: Sequence[DevicePlan]) -> None:
     """Change the device groups of devices in stages, so that gateways join before nodes and leave after nodes.
 
-    The requests for one group are sent one after the other.
+    The requests for one group are sent in sequence.
     """
     waiting = {device.id: device for device in sender.list_remaining(devices)}
     stages: dict[int, dict[tuple[str, str], list[tuple[str, ...]]]] = {}

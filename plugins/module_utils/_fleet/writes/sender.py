@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Send the writes of a plan, and record what becomes of the devices. Private to this collection."""
+"""Send the writes of a plan, and record the result for each device. Private to this collection."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class Record:
     def as_data(self) -> dict[str, Any]:
         """Return the record as JSON data. If it is too large, details are left out that a later run can find again.
 
-        :raises ParticleError: ``conflict`` when the record is too large nevertheless.
+        :raises ParticleError: ``conflict`` when the record is still too large.
         """
         data = self._build_data(self)
         if _measure(data) > MAX_SIZE:

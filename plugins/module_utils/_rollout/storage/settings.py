@@ -25,7 +25,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.option
 )
 
 MAX_FILTERS_SIZE = 4_000
-"""The maximum size of the filters in the record as JSON, in bytes. The other parts of the record need room, too."""
+"""The maximum size of the filters in the record as JSON, in bytes.
+
+The rest is left to the other parts of the record.
+"""
 
 TOO_LARGE = "too large"
 """The value of the setting ``filters`` if the filters are too large for the record."""
