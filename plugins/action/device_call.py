@@ -65,7 +65,7 @@ class ActionModule(ParticleAction):
         A task that selects exactly one device by its id can run for each host, because it can be the device of the
         host.
 
-        :raises ParticleError: ``invalid_option`` when the play has several hosts, and the task would do that.
+        :raises ParticleError: ``invalid_option`` when the task would call the function several times on a device.
         """
         hosts = self._task_vars.get("ansible_play_batch") or []
         if len(hosts) > 1 and not self._task.run_once and len(declared.filters.ids or ()) != 1:

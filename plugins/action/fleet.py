@@ -118,7 +118,7 @@ class ActionModule(ParticleAction):
         return reduced
 
     def _print_outcome(self, task: Task, result: Mapping[str, Any]) -> None:
-        """Print what Ansible does not print: the summary of a successful task, and the diff of a failed check."""
+        """Print the summary of a successful task, or the diff of a failed check. Ansible itself does not print them."""
         if self._task.no_log:
             return
         if not result.get("failed"):
@@ -129,7 +129,8 @@ class ActionModule(ParticleAction):
     def _write_outcomes(self, task: Task, result: Mapping[str, Any]) -> str | None:
         """Write the outcomes of all devices to a temporary file, and return its path.
 
-        :returns: ``None`` if the file cannot be written. This is not worth a failure after the writes to the fleet.
+        :returns: ``None`` if the file cannot be written, because the task must not fail for this reason after its
+            writes.
         """
         hosts: Mapping[str, Any] = result.get("hosts", {})
         outcomes = [add_host(host, outcome) for host, outcome in hosts.items()] + result["devices"][len(hosts) :]

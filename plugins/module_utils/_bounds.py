@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the bounds of what the collection reads from a cloud and from files. Private to this collection.
+"""Define the bounds for the data that the collection reads from a cloud and from files. Private to this collection.
 
 A server that does not follow the protocol, and a file that is not what its name says, must not keep a task busy forever
 or use up the memory. docs/guide_security.md describes these bounds for users.

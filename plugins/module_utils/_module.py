@@ -176,7 +176,7 @@ class Task:
             return Budget(allowance, store=store, cloud=cloud)
         try:
             folder = ensure_folder(self.environment, "Budgets", "let each task pace itself")
-        except ParticleError:  # not worth a failure: this task keeps a budget of its own
+        except ParticleError:  # not an error: this task has a budget of its own
             folder = None
         return Budget(allowance, folder=folder, cloud=cloud)
 
@@ -210,7 +210,7 @@ class Task:
         The text is short unless Ansible runs with ``-v``.
 
         :param result: the result of a module, whose ``diff`` is the changes of the task.
-        :param uncertain: the identifiers of the devices of which check mode cannot tell what the task would do.
+        :param uncertain: the identifiers of the devices for which check mode cannot predict the changes of the task.
         :param max_size: the maximum size of the text with ``-v``.
         """
         shown = {name: value for name, value in result.items() if name != "diff"}

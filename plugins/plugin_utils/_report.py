@@ -78,7 +78,7 @@ _ADVISORY_COLUMNS: Mapping[str, str] = {"advisories": "hit", "advisories_open": 
 contains the affected devices, and ``cannot_tell`` contains the devices for which a fact is missing."""
 
 _TIMES = ("last_heard", "last_heard_age")
-"""The columns that differ between two reports although nothing has happened but the passing of time."""
+"""The columns whose values change with time, even if nothing else changes."""
 
 # A spreadsheet evaluates a cell that begins like this as a formula. If it separates cells by semicolons or tabs, quotes
 # inside a cell of this file protect nothing, so each part of it may become the beginning of a cell or a line. A text

@@ -25,7 +25,7 @@ def send_create(http: Http, request: Request) -> dict[str, Any]:
 
 
 def may_exist_already(error: ParticleError) -> bool:
-    """Return whether what a failed request should create may exist: created by this request, or by another run.
+    """Return whether the object of a failed request may exist, because this request or another run has created it.
 
     Particle does not document the response to a duplicate (endpoints.yml: group_create).
     """

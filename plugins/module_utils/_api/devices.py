@@ -56,7 +56,7 @@ def get_device(http: Http, device: str) -> dict[str, Any]:
 
 
 def ping_device(http: Http, product: str, device: str) -> bool:
-    """Ask a device of a product for a sign of life, which costs no data operation (endpoints.yml: device_ping).
+    """Ping a device of a product, which costs no data operation (endpoints.yml: device_ping).
 
     :returns: whether the device has answered.
     """
@@ -113,7 +113,8 @@ def call_function(http: Http, product: str | None, device: str, name: str, argum
     The call is sent again only if it certainly did not reach the device, because a function is not idempotent.
 
     :param product: the id or slug of the device's product; ``None`` to use the route of the account.
-    :param argument: the argument, which may be a secret. The cloud may quote it, so that its words are not shown.
+    :param argument: the argument, which may be a secret. The text of an error response is not shown, because the cloud
+        may quote the argument in it.
     :returns: ``None`` if the cloud has reported no value.
     :raises ParticleError: ``ambiguous_write`` when the function may have run, because the device or the cloud did not
         answer; ``device_offline`` when the cloud did not pass on the call, because the device is not connected;

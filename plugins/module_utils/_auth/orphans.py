@@ -26,7 +26,7 @@ _SHOWN_CLIENTS = {"particle": "__PASSWORD_ONLY__"}  # lists show this name (erro
 
 
 def is_of_account(record: Record, http: Http, username: str | None) -> bool:
-    """Return whether a record belongs to a cloud and to an account. Some logins do not tell their account.
+    """Return whether a record belongs to a cloud and to an account. The account of some logins is unknown.
 
     :param username: the account; ``None`` for any account.
     """

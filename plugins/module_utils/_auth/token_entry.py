@@ -17,7 +17,8 @@ _TYPE_NAMES = {bool: "true or false", int: "a number", float: "a number", str: "
 
 
 def find_problem(data: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with the content of a token file and where, or ``None`` if the content is valid.
+    """Return a description of the first fault in the content of a token file, with its place; ``None`` if the content
+    is valid.
 
     The text does not contain values of the file, because the file contains secrets.
 

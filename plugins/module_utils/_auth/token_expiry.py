@@ -75,9 +75,9 @@ def read_expiry(facts: Mapping[str, Any], now: float) -> str | None:
 
 
 def read_token_facts(http: Http) -> dict[str, Any] | None:
-    """Return what the cloud tells about the access token that ``http`` uses.
+    """Return the data of the cloud about the access token that ``http`` uses.
 
-    :returns: ``None`` if the cloud accepts the token, but has no route that tells anything about it.
+    :returns: ``None`` if the cloud accepts the token, but has no route that describes it.
     :raises ParticleError: ``token_invalid`` or ``token_expired`` when the cloud does not accept the token.
     """
     try:

@@ -69,7 +69,7 @@ class Budget:
         return self._log.take_places(windows, waited) if windows else 0.0
 
     def get_delay(self, route: str) -> float:
-        """Return the number of seconds that a request sent now would have to wait for the limit of its route.
+        """Return the number of seconds that a request would have to wait now for the limit of its route.
 
         The limit for all routes together is ignored. The call is not counted as a request.
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the call of a function on many devices, and what becomes of it. Private to this collection."""
+"""Define the call of a function on many devices, and its outcome. Private to this collection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Status(enum.Enum):
     UNEXPECTED = "unexpected"
     """The function has returned another value than the expected values."""
     UNKNOWN = "unknown"
-    """The function may have run: the call was sent, and no answer came."""
+    """The function may have run: the call was sent, and no response arrived."""
     FAILED = "failed"
     """The cloud has refused the call, so the function has not run."""
     OFFLINE = "offline"

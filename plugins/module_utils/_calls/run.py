@@ -96,7 +96,7 @@ def _skip_device(facts: Mapping[str, Any]) -> Outcome:
 
 
 class _Caller:
-    """Calls a function on one device after the other, until too many devices fail. Safe to share between threads.
+    """A caller of a function on devices, which stops after too many failures. Safe to share between threads.
 
     :ivar stopped: the error that ended the run early.
     """

@@ -94,7 +94,7 @@ class ValueReader:
         """Return ``value`` if it is a string without control characters, else add a mistake.
 
         The message shows a number or boolean, so ``value`` must not be a secret. A string with control characters is
-        returned nevertheless; for a value of another type, an empty string is returned.
+        still returned. For a value of another type, an empty string is returned.
         """
         if not isinstance(value, str):
             shown = f"the number {value}" if describe_type(value) == "a number" else describe_type(value)

@@ -76,7 +76,7 @@ def describe_diff(
     """Return the text of a diff. Removals come first, then resources, then the other changes.
 
     :param mask: masks the secrets in a value. Values are masked before they are shortened.
-    :param uncertain: the identifiers of the devices of which check mode cannot tell what the run would do.
+    :param uncertain: the identifiers of the devices for which check mode cannot predict the changes of the run.
     :param max_size: the maximum size of a text with one line for each device. ``None`` means a text of at most
         :data:`MAX_LINES` lines, in which devices with the same changes share a line.
     """

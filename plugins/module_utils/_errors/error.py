@@ -48,7 +48,7 @@ class ParticleError(Exception):
     def quoted(self) -> str:
         """Return a colon and :attr:`words`, to append to the HTTP status in a message; empty if there are no words.
 
-        Whatever the collection concludes from a refusal, it passes on the words of the cloud.
+        Each message about a refusal quotes the words of the cloud, whatever the collection concludes from them.
         """
         return f": {self.words}" if self.words else ""
 

@@ -40,7 +40,7 @@ _WHOLE_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+
 
 _LONGEST_WORD = 16
 _BEGINNING = 16
-"""How many characters of a long secret are recognised as its beginning."""
+"""Number of characters at the beginning of a long secret by which a shortened secret is recognised."""
 
 
 _ENCODING_ERRORS = "surrogatepass"  # environment variables may hold bytes that are not UTF-8
@@ -147,7 +147,7 @@ class Redactor:
     def mask_values(self, value: Any) -> Any:
         """Return ``value`` with all secrets masked, also in nested lists and in keys and values of mappings.
 
-        Messages of the cloud have been masked before, because they need more than this.
+        Messages of the cloud must be masked before, because this method masks only complete secrets in them.
         """
         if isinstance(value, str):
             return self._mask_value(value)

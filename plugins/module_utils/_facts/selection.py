@@ -210,7 +210,7 @@ def read_filters(options: Mapping[str, Any]) -> Filters:
 
 
 def find_mistake_in_days(name: str, days: int | None) -> str | None:
-    """Return a message if an option is not a number of days; ``None`` if it is, or is not set."""
+    """Return a message if an option is not a number of days; ``None`` if it is one, or is not set."""
     return None if days is None or days >= 1 else f"{name} must be 1 or more, got {days}"
 
 

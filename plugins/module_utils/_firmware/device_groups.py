@@ -17,7 +17,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording
 def refuse_unknown_groups(target: Target, names: Collection[str], options: str) -> None:
     """Refuse device groups that the product does not have. Sends one request, unless there are no names.
 
-    If the groups cannot be listed, nothing is refused, because the cloud itself refuses a release to unknown groups.
+    If the groups cannot be listed, nothing is refused here, because the cloud itself refuses a release to unknown
+    groups.
 
     :param options: the options that name the groups, for the hint.
     :raises ParticleError: ``not_found`` when a group does not exist.

@@ -54,7 +54,7 @@ class Outcome:
         return {**result, **(self.error.as_failure() if self.error else {})}
 
     def end_with(self, error: ParticleError, row: Row | None, *, is_released: bool, has_settings: bool) -> None:
-        """Put an error into the outcome, and leave out the changes that were not made because of it."""
+        """Record an error in the outcome, and remove the changes that were not made because of it."""
         self.error, self.row = error, row
         if not is_released:
             self.ended = {}

@@ -90,13 +90,16 @@ def read_release(row: Row) -> Release:
 
 
 def plan_version(row: Row | None, declared: Declared) -> Plan:
-    """Compute the changes of a version. Without a row, they are those that remain after the version is uploaded."""
+    """Compute the changes of a version.
+
+    Without a row, return the changes that remain after the upload of the version.
+    """
     found = _read_settings(row or {})
     wanted = {name: value for name, value in declared.settings.items() if value != found[name]}
     changes = {name: (found[name], value) for name, value in wanted.items()}
     before = read_release(row or {})
     after = _complete_release(before, declared.release)
-    # Without a target, there is nothing to which the way of updating could apply.
+    # Without a target, ``intelligent`` would apply to no device.
     released = _compare_releases(before, after, [*_TARGETS, "intelligent"] if after.has_target else _TARGETS)
     return Plan(wanted, after if released else None, {**changes, **released})
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Show how much of a firmware file is uploaded. Private to this collection."""
+"""Show the progress of the upload of a firmware file. Private to this collection."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ class _Run:
     def _upload(self, file: FirmwareFile) -> Row:
         """Upload the file, and return the new version.
 
-        If the response is lost, the list shows whether the version exists. Only if it does not, the file is sent again.
+        If the response is lost, the list shows whether the version exists. The file is sent again only if it does not.
         """
         failure = self._try_upload(file)
         is_doubtful = failure is not None and failure.code == "ambiguous_write"
@@ -229,7 +229,7 @@ class _Run:
         return row
 
     def _try_upload(self, file: FirmwareFile) -> ParticleError | None:
-        """Upload the file. If this fails, but the version may exist nevertheless, return the error."""
+        """Upload the file. If the upload fails, but the version may still exist, return the error."""
         part = FilePart(file.name, file.content, file.content_type, report=show_progress(file, self._say))
         try:
             upload_firmware(self._http, self._product.id, self._fields(), part)

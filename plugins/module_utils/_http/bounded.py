@@ -51,9 +51,9 @@ class BoundExceeded(Exception):
 class Deadline:
     """The time that all attempts of one request may spend on the network. Pauses between attempts do not count.
 
-    :ivar has_sent: whether the last attempt sent a part of the request. What opens the connection does not count.
+    :ivar has_sent: whether the last attempt sent a part of the request. Opening the connection does not count.
     :param timeout: the option ``timeout``, in seconds.
-    :param clock: a function that returns the seconds of a clock that is never set back.
+    :param clock: a function that returns the seconds of a monotonic clock.
     """
 
     def __init__(self, timeout: float, clock: Callable[[], float]) -> None:
@@ -308,7 +308,7 @@ def _decompress(pieces: Iterator[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         waiting = piece
         while waiting:
-            # A body may consist of several compressed parts, one after the other.
+            # A body may consist of several compressed parts in sequence.
             decoder = decoder or zlib.decompressobj(zlib.MAX_WBITS | 16)
             try:
                 yield decoder.decompress(waiting, _PIECE_BYTES)

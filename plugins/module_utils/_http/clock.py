@@ -14,7 +14,7 @@ class Clock:
     """The functions with which an HTTP client tells the time and waits. Tests replace these functions.
 
     :param sleep: a function that waits for a number of seconds.
-    :param monotonic: a function that returns the seconds of a clock that is never set back.
+    :param monotonic: a function that returns the seconds of a monotonic clock.
     :param now: a function that returns the seconds since 1970.
     """
 

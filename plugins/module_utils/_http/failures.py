@@ -67,7 +67,7 @@ def build_network_error(
 
 
 def _is_invalid_response(error: Exception) -> bool:
-    """Return whether bytes arrived that are not a valid response. A response that ends too early is not meant."""
+    """Return whether bytes arrived that are not a valid response. A response that ends too early does not count."""
     if isinstance(error, urllib3.exceptions.DecodeError):
         return True
     inner = error.args[0] if isinstance(error, requests.exceptions.ConnectionError) and error.args else error

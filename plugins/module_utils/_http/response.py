@@ -135,7 +135,7 @@ def build_refused_request(
 def build_oversized_response(error: BoundExceeded, request: Request, status: int | None) -> Exception:
     """Return the error for a response that exceeds a bound.
 
-    The status tells whether a retry may succeed, whatever the size of the body is.
+    Whether a retry may succeed depends on the status, and not on the size of the body.
 
     :param status: the HTTP status of the response, if it has arrived.
     :returns: a :class:`Retryable` if a retry may succeed, else a :class:`ParticleError`.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MAX_ATTEMPTS = 5
 _MAX_PAUSE_SECONDS = 30.0
 _LONGEST_WAIT_SECONDS = 1e9
-"""The longest wait that is distinguished, about thirty years."""
+"""Upper bound of a wait, about thirty years. Longer waits are treated as equal."""
 
 
 class Retry(enum.Enum):

@@ -34,7 +34,7 @@ class Stopwatch:
     """A timer that measures waits in a ``with`` block. Time during which several threads wait is counted once.
 
     :param name: the name of the counter in ``usage`` to which the seconds are added.
-    :param clock: a function that returns the seconds of a clock that is never set back.
+    :param clock: a function that returns the seconds of a monotonic clock.
     """
 
     def __init__(self, usage: Usage, name: str, clock: Callable[[], float]) -> None:

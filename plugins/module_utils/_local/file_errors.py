@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tell what to do after an operation on a file has failed. Private to this collection."""
+"""Build the hint for a failed operation on a file. Private to this collection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REMEDIES = {
 
 
 def build_hint(path: Path, error: OSError, otherwise: str) -> str:
-    """Return the hint for an operation on a file that failed: what to do about its cause, or otherwise.
+    """Return the hint for a failed operation on a file: an instruction for its cause, or else ``otherwise``.
 
     :param path: the file on which the operation failed.
     :param otherwise: an instruction that helps whatever the cause is, in lower case without a period.

@@ -16,9 +16,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import 
 
 
 def find_file_mistake(path: Path, max_bytes: int) -> str | None:
-    """Return the reason why a file must not be read, in words that follow its name; ``None`` if it may be read.
+    """Return why a file must not be read, in words that follow its name; ``None`` if it may be read.
 
-    A file that does not exist may be "read", because the attempt to read the file reports this best.
+    There is no mistake if the file does not exist, because the attempt to read it reports this more exactly.
 
     :param max_bytes: the maximum size of the file.
     """

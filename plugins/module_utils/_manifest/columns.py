@@ -224,7 +224,7 @@ def _list_valid() -> str:
 def _suggest(header: str, known: Mapping[str, str]) -> str:
     """Return a question that suggests the key of the most similar known header, or an empty string."""
     if simplify_header(header) in known:
-        return ""  # the column of another program has the name of a setting, but is not meant as this setting
+        return ""  # a column of another program has the name of a setting, but another meaning
     near = difflib.get_close_matches(simplify_header(header), list(known), n=1, cutoff=0.75)
     return f" (did you mean {known[near[0]]}?)" if near else ""
 

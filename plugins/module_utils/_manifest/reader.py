@@ -213,7 +213,7 @@ class _Reader(ValueReader):
         )
 
     def _read_undeclared(self, top: Mapping[str, Any]) -> str:
-        """Return what the run does about undeclared devices. A run that removes devices ignores them."""
+        """Return how the run treats undeclared devices. A run that removes devices ignores them."""
         undeclared = self.read_choice(top.get("undeclared", REPORT), ("undeclared",), UNDECLARED_CHOICES)
         if self._absent and "undeclared" in top and undeclared != IGNORE:
             self.add_mistake(("undeclared",), f"is {undeclared}, which cannot be combined with state absent")
@@ -264,7 +264,7 @@ class _Reader(ValueReader):
         mesh, leaves = None, False
         if "mesh" in device:
             mesh, leaves = memberships.read(device["mesh"], (*place, "mesh"), is_staying=not is_removed)
-        if is_removed:  # the device leaves its network, whichever the record still names
+        if is_removed:  # the device leaves its network, even if the record names one
             mesh, leaves = None, True
         if mesh is not None and identities:
             mesh = replace(mesh, extra={**mesh.extra, **identities})
@@ -275,7 +275,7 @@ class _Reader(ValueReader):
                 self.product_only.append(self.build_mistake((*place, key), "requires a product"))
         if identity is None:
             return None
-        # Even if the device has mistakes, this is what the search for duplicates and for gateways needs.
+        # Even if the device has mistakes, the searches for duplicates and for gateways need this record.
         record = DeviceRecord(
             identity.value,
             fields,

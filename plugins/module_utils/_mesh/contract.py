@@ -129,7 +129,7 @@ class MemberPlan:
     :param frees_place: whether the device leaves a network with a limited number of members, so that the device that
         replaces it can only join afterwards.
     :param pending: the reason why the device is not in its declared state after the writes; empty if it is. The device
-        counts as pending until a later run finds that the device has done its part.
+        counts as pending until a later run finds that the device has reached it.
     :param completes_earlier_run: whether the only writes complete what an earlier run has begun.
     """
 

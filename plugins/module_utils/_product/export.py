@@ -104,7 +104,7 @@ def list_masked_places(definition: Mapping[str, Any], secrets: Collection[str]) 
 
 
 def describe_unknown(kinds: Collection[str], secrets: Collection[str]) -> list[str]:
-    """Return sentences about what a definition cannot contain.
+    """Return sentences about the resources and values that a definition cannot contain.
 
     :param kinds: the names of the exported kinds.
     :param secrets: the names of the secrets in the definition.

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Describe what became of the resources of a product. Private to this collection."""
+"""Describe the outcome of a run for the resources of a product. Private to this collection."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class ProductOutcome:
             if run.outcome.stopped is not None:
                 return run.outcome.stopped
         found = [error for run in self.runs for error in _order_errors(run)]
-        # Resources that are written together, such as environment variables, share one error. Resources that were left
-        # alone because of another failure come last.
+        # Resources that are written together, such as environment variables, share one error. Resources that were not
+        # written because of another failure come last.
         failed = sorted(dict.fromkeys(found), key=lambda error: error.unsent)
         if len(failed) <= 1:
             return failed[0] if failed else None
@@ -130,7 +130,7 @@ def _order_errors(run: KindRun) -> Sequence[ParticleError]:
 
 
 def _pair_shown(change: Change) -> dict[str, tuple[Any, Any]]:
-    """Return what a diff shows of a change. A new resource may have no settings at all."""
+    """Return the values of a change for the diff. A new resource may have no settings."""
     if change.action is Action.DELETE:
         return {"state": ("present", "absent")}
     created = {"state": ("absent", "present")} if change.action is Action.CREATE else {}

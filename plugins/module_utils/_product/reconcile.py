@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bring the resources of a product to the state that a definition declares. Private to this collection.
 
-The steps are: read and plan all kinds, refuse what cannot be done, create and change the resources kind by kind, remove
+The steps are: read and plan all kinds, refuse impossible changes, create and change the resources kind by kind, remove
 resources in the reverse order, and check every kind after its writes. Changes that are published together, such as
 those of environment variables, are written with their removals in one step.
 """
@@ -85,7 +85,7 @@ def reconcile_product(
 
 
 def _plan(runs: Sequence[KindRun], settings: Settings) -> None:
-    """Plan all kinds, and collect what each of them refuses."""
+    """Plan all kinds, and collect the refusals of each kind."""
     refused = list[ParticleError]()
     for run in runs:
         try:
@@ -131,7 +131,11 @@ def _refuse_many_removals(runs: Sequence[KindRun], settings: Settings) -> None:
 
 
 def _apply(runs: Sequence[KindRun]) -> None:
-    """Write all kinds. Resources whose requirements have failed are left alone, and so are the last removals then."""
+    """Write all kinds.
+
+    Resources whose requirements have failed are not written. In this case, the final removals are not carried out
+    either.
+    """
     failed = dict[str, str]()
     for run in runs:
         blocking = [failed[name] for name in run.kind.after if name in failed]

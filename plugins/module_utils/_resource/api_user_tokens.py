@@ -181,7 +181,7 @@ def replace_token(place: TokenPlace, scopes: Sequence[str]) -> dict[str, str]:
                 _remove_user(place, str(other["username"]))
         if _needs_name(place, users, username):
             shown = _rename_user(place, username)
-            if shown not in (None, tokens.entry["access_token"]):  # no source says that a new name keeps the token
+            if shown not in (None, tokens.entry["access_token"]):  # a new name may change the token
                 tokens.store_next(NewApiUser(username, str(shown)), target.http.now())
                 tokens.promote_next()
         return {} if tokens.is_stored else {"token": tokens.entry["access_token"]}
@@ -237,7 +237,7 @@ def _find_begun_user(
 def _create_user(place: TokenPlace, tokens: _Tokens, users: Sequence[dict[str, Any]], scopes: Sequence[str]) -> str:
     """Create an API user, store its token as the next token and verify it. Return the username.
 
-    Whatever fails before the token is stored, the new API user is removed again.
+    If a step fails before the token is stored, the new API user is removed again.
     """
     target, has_old = place.target, any(row["friendly_name"] == place.name for row in users)
     name = place.name + NEXT if has_old else place.name
@@ -290,7 +290,7 @@ def _remove_lost_users(place: TokenPlace, name: str, known: Collection[str]) -> 
 
 
 def _remove_user(place: TokenPlace, username: str) -> None:
-    """Remove an API user. If the result is not known, read the list of API users to find out."""
+    """Remove an API user. If the result is unknown, read the list of API users to find out."""
     http, product = place.target.http, place.target.required_product.id
     try:
         remove_api_user(http, product, username)
@@ -300,7 +300,7 @@ def _remove_user(place: TokenPlace, username: str) -> None:
 
 
 def _rename_user(place: TokenPlace, username: str) -> str | None:
-    """Give an API user its name without :data:`NEXT`. If the result is not known, read the list to find out.
+    """Give an API user its name without :data:`NEXT`. If the result is unknown, read the list to find out.
 
     :returns: the token in the response; ``None`` if the response contains no token.
     """

@@ -33,7 +33,8 @@ class Staged:
     """The value of a field that was edited, but not rolled out. It differs from every declared value.
 
     :param edited: the edited value; ``None`` if the edit removes the resource.
-    :param rolled_out: the value of the last rollout, which is in use; ``None`` if the resource was not in it.
+    :param rolled_out: the value of the last rollout, which is in use; ``None`` if the resource was not part of that
+        rollout.
     """
 
     edited: str | None

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tell which settings the variants of a kind have, such as the types of integrations. Private to this collection."""
+"""Find the settings that the variants of a kind have, such as the types of integrations. Private to this collection."""
 
 from __future__ import annotations
 

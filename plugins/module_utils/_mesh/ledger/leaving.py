@@ -25,7 +25,7 @@ LEAVE_ORDER: Mapping[str, Any] = {CONTRACT: CONTRACT_VERSION, "network": None}
 
 
 class Step(enum.Enum):
-    """The next step with which a device leaves its network."""
+    """The next step of a device that leaves its network."""
 
     NONE = "none"
     """The device has no instructions, so nothing is left to do."""
@@ -38,7 +38,7 @@ class Step(enum.Enum):
 
 
 def find_step(instructions: Mapping[str, Any] | None, report: Mapping[str, Any] | None, *, is_removed: bool) -> Step:
-    """Return the next step with which a device leaves its network.
+    """Return the next step of a device that leaves its network.
 
     :param instructions: the current instructions of the device; ``None`` if the device has no instructions.
     :param report: the report of the device; ``None`` if the device has never reported.
@@ -59,7 +59,7 @@ def is_leave_order(instructions: Mapping[str, Any]) -> bool:
 
 
 def _follows_old_contract(report: Mapping[str, Any] | None) -> bool:
-    """Return whether a device reports as before version 1 of the contract: it leaves when its instructions are gone."""
+    """Return whether a device reports as before version 1 of the contract: it leaves when its instructions are deleted."""
     # A device without a report may follow either contract. It gets the order, because firmware of version 1 would stay
     # in its network without it.
     return report is not None and CONTRACT not in report

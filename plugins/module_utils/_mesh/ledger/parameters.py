@@ -5,8 +5,8 @@
 A member gets the parameters of its network. Each parameter that is declared for the member overrides the parameter of
 the network with the same key. Parameters may hold join keys, so this module never shows a value.
 
-The instructions of a device are the data of its ledger instance. Other programs may have written the data, so nothing
-is assumed about the form of the data.
+The instructions of a device are the data of its ledger instance. Other programs may have written the data, so it can
+have any form.
 """
 
 from __future__ import annotations

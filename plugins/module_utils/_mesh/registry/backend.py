@@ -217,7 +217,7 @@ def _create_if_missing(http: Http, write: JoinNetwork) -> bool:
 
 
 def _create_network(http: Http, name: str, gateway: str, kind: str, iccid: str | None) -> dict[str, Any] | None:
-    """Create a network. If the response does not tell whether it exists now, read the network.
+    """Create a network. If the response does not show whether it exists now, read the network.
 
     :returns: the network; ``None`` if it is not there.
     """

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Remember which device has which address in a Thread network. Private to this collection.
+"""Store which device has which address in a Thread network. Private to this collection.
 
-A device that has joined uses a random extended address, and only a diagnostic tells its EUI-64 (otbr-rest.md, section
-5). The file saves these diagnostics in later runs. It also tells which device a sleeping member is, because a sleeping
-member does not answer in time. The file contains no secrets and can be deleted: diagnostics build it again.
+A device that has joined uses a random extended address, and only a diagnostic shows its EUI-64 (otbr-rest.md, section
+5). With the file, later runs need no diagnostics for known devices. The file also identifies sleeping members, which do
+not answer in time. The file contains no secrets. If it is deleted, diagnostics restore it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class AddressMap:
         return self._euis.get(address)
 
     def list_addresses(self, eui64: str) -> set[str]:
-        """Return the extended addresses that a device was found with."""
+        """Return the extended addresses with which a device was found."""
         return {address for address, known in self._euis.items() if known == eui64}
 
     def add(self, found: Mapping[str, str]) -> None:
@@ -72,7 +72,7 @@ class AddressMap:
                     del networks[name]
                 file.data = {**networks, self._network: self._euis}
                 file.save()
-        except ParticleError:  # not worth a failure: the next run asks the members again
+        except ParticleError:  # not an error: the next run asks the members again
             self._path = None
 
 
@@ -86,5 +86,5 @@ def _read_or_begin(path: Path) -> dict[str, dict[str, str]]:
 def _read_networks(path: Path) -> dict[str, dict[str, str]]:
     try:
         return read_file(path)
-    except ParticleError:  # also a file that other users can read or write is not used
+    except ParticleError:  # a file that other users can read or write is not used either
         return {}

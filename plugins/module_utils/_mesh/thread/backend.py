@@ -65,9 +65,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.to
 )
 
 _FRESH_SECONDS = 30.0
-"""How long a list of members may be used again in the same run, if nothing was written meanwhile."""
+"""Number of seconds for which a list of members is reused in the same run, unless a write follows."""
 _ROUNDS = 3
-"""How often devices are commissioned at most if the border router forgets their tasks."""
+"""Maximum number of attempts to commission devices whose tasks the border router has lost."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,10 @@ class ThreadBackend:
         return ObservedNetwork(routers, view.members.addresses, view.known, leftovers, is_busy, silent)
 
     def _observe_routers(self, target: Target, network: Network) -> tuple[tuple[ObservedRouter, ...], tuple[str, ...]]:
-        """Return the state of the border routers that answer, and the URLs of those that do not.
+        """Return the state of the border routers that answer, and the URLs of the others.
 
-        :raises ParticleError: ``unreachable`` when a border router does not answer, and no other one has a network.
+        :raises ParticleError: ``unreachable`` when a border router does not answer, and no other border router has a
+            network.
         """
         routers, errors = [], {}
         for access in map(_read_access, network.extra.get("border_routers", ())):
@@ -148,7 +149,7 @@ class ThreadBackend:
         return ObservedRouter(router.url, state, has_tasks, has_joiners, dataset, pending)
 
     def _look(self, network: str, router: BorderRouter, extended_pan_id: str, eui64s: Iterable[str]) -> _View:
-        """Return the members of a network, which are read again unless they were read just now."""
+        """Return the members of a network. Read them again if the last reading is too old."""
         view = self._views.get(network)
         if view is None or router.now() - view.read_at > _FRESH_SECONDS:
             known = AddressMap.open(self._environment, extended_pan_id)
@@ -195,7 +196,7 @@ class ThreadBackend:
 
     def _commission(self, router: BorderRouter, write: Commission) -> None:
         """Let devices join, and keep the outcome of each device for :class:`ConfirmJoined`."""
-        for leftover in write.leftovers:  # a border router shows the keys in its tasks
+        for leftover in write.leftovers:  # the tasks of a border router show the keys
             router.delete_task(leftover)
         if not write.joiners:
             return
@@ -226,7 +227,7 @@ class ThreadBackend:
             )
 
     def _prove(self, router: BorderRouter, write: Commission, finished: set[str]) -> Members:
-        """Find the members. If a device that has finished its attempt is missing, look a second time.
+        """Find the members. If a device that has finished its attempt is missing, read the members a second time.
 
         :param finished: the EUI-64s of the devices that have finished their attempt.
         """

@@ -45,9 +45,9 @@ _TIMEOUT_SECONDS = 35
 """The timeout of a request. A newer border router may take 30 seconds for a pending dataset (section 3.3)."""
 _MAX_WAIT_SECONDS = 30
 ATTACH_SECONDS = 120
-"""How long a border router may need to start, and to find its network."""
+"""Maximum time, in seconds, in which a border router starts and finds its network."""
 LOST_CODES = ("unreachable", "ambiguous_write")
-"""The codes of the errors while a border router restarts: no connection, or a write without a response."""
+"""The codes of the errors that occur while a border router restarts: no connection, or a write without a response."""
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
 
 # The API accepts exactly these values, without parameters or lists (otbr-rest.md, section 1.1).
@@ -56,7 +56,7 @@ _JSON = "application/json"
 _TLVS = "text/plain"
 _NO_CONTENT, _FIRST_FAILURE = 204, 300
 _NOT_REACHED = (502, 504)
-"""The statuses with which a proxy tells that the border router does not answer (otbr-rest.md, section 7)."""
+"""The statuses of a proxy whose border router does not answer (otbr-rest.md, section 7)."""
 _NULL = object()
 """The content of a response that consists of the JSON value ``null``, which is never a valid answer."""
 
@@ -79,7 +79,7 @@ class Access:
 class BorderRouter:
     """A client for one border router.
 
-    :param redact: masks the secrets in messages. It learns all keys that the border router shows.
+    :param redact: masks the secrets in messages. All keys that the border router shows are added to it.
     :param before_request: called before each request and during each wait; may raise an error to end the work.
     """
 
@@ -143,7 +143,7 @@ class BorderRouter:
         return self._get("/node/state", "read the state", _JSON, read_text)
 
     def wait_for_state(self) -> str:
-        """Return the state, also if the border router is restarting and does not answer for a while."""
+        """Return the state. If the border router is restarting, wait until it answers."""
         states: list[str] = []
 
         def has_answered() -> bool:
@@ -158,7 +158,7 @@ class BorderRouter:
         return states[0] if states else self.read_state()
 
     def wait_until_attached(self, seconds: float) -> bool:
-        """Wait until the border router is in its network. Return whether it is."""
+        """Wait until the border router is in its network, and return whether it is. Stop after a number of seconds."""
         return self.wait_until(lambda: self.wait_for_state() in ATTACHED, seconds)
 
     def set_enabled(self, *, is_enabled: bool) -> None:
@@ -218,9 +218,9 @@ class BorderRouter:
     # --- tasks: joining, the list of devices, and diagnostics ---
 
     def post_tasks(self, kind: str, items: Sequence[Mapping[str, Any]], action: str) -> list[Task]:
-        """Start one task for each of ``items``, and return the tasks. The order of several tasks is not known.
+        """Start one task for each of ``items``, and return the tasks, in any order.
 
-        :raises ParticleError: ``ambiguous_write`` when it is not known whether the tasks were started.
+        :raises ParticleError: ``ambiguous_write`` when it is unknown whether the tasks were started.
         """
         body = {"data": [{"type": kind, "attributes": dict(attributes)} for attributes in items]}
         headers = {"Accept": _TASKS, "Content-Type": _TASKS}
@@ -298,13 +298,16 @@ class BorderRouter:
         self._http.sleep(min(seconds, _LONGEST_PAUSE_SECONDS))
 
     def now(self) -> float:
-        """Return the seconds of a clock that is never set back."""
+        """Return the seconds of a monotonic clock."""
         return self._monotonic()
 
     # --- requests ---
 
     def _get(self, path: str, action: str, accept: str, read: Callable[[Any], T], *, binary: bool = False) -> T:
-        """Return what ``read`` finds in the data of a response. The data is ``None`` if there is no content."""
+        """Read a resource, and return the result of ``read`` for its data.
+
+        The data is ``None`` if there is no content.
+        """
         data = self._send("GET", path, action, headers={"Accept": accept}, binary=binary)
         try:
             return read(data)

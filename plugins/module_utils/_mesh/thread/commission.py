@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Let devices join a Thread network through one border router. Private to this collection.
 
-A border router has room for about four joiners, and accepts more of them without an error, but then ignores them. A
-task that is ``completed`` does not prove that its device has joined (otbr-rest.md, section 4.2). So each task is
-checked against the list of joiners, and only the list of members proves what became of a device.
+A border router has room for about four joiners. It accepts further joiners without an error, but ignores them. The
+state ``completed`` of a task does not prove that its device has joined (otbr-rest.md, section 4.2). Therefore, each
+task is checked against the list of joiners, and only the list of members proves that a device has joined.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.re
 JOINER_TASK = "addThreadDeviceTask"
 
 MAX_JOINERS = 4
-"""How many devices join at the same time at most. The list of joiners can have less room."""
+"""Maximum number of devices that join at the same time. The list of joiners can have less room."""
 
 _LISTED_SECONDS = 2.0
-"""How long a border router needs to add a device to its list of joiners while it lets devices join."""
+"""Number of seconds in which a border router adds a device to its list of joiners while other devices join."""
 _FIRST_LISTED_SECONDS = 20.0
-"""How long it needs if no other device joins: it looks at its tasks after up to 10 seconds (otbr-rest.md, section 4.1),
-and must first become the commissioner of the network."""
+"""Number of seconds in which it adds the first device: it checks its tasks after up to 10 seconds (otbr-rest.md,
+section 4.1), and must first become the commissioner of the network.
+"""
 _MARGIN_SECONDS = 15
-"""How long a task may take beyond its timeout, because the border router looks at its tasks only now and then."""
+"""Number of seconds that a task may take beyond its timeout, because the border router checks its tasks only at
+intervals.
+"""
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
 
 
@@ -39,7 +42,7 @@ class Attempt(enum.Enum):
     """The state of the attempt of a device to join. Each value completes "The device …"."""
 
     FINISHED = "has finished its attempt"
-    """The device and the border router have talked. The device may have joined, or may have another key."""
+    """The device has exchanged messages with the border router. It may have joined, or may have another key."""
     UNSEEN = "was not seen"
     NOT_LISTED = "was not listed by the border router"
     LOST = "was forgotten by the border router"
@@ -61,7 +64,7 @@ class _Running:
 
 
 class Commissioner:
-    """Lets devices join through one border router.
+    """A commissioner that lets devices join through one border router.
 
     :param joiner_timeout: how long to wait for one device, in seconds.
     :param time_limit: how long to wait for all devices together, in seconds from now on.
@@ -76,12 +79,12 @@ class Commissioner:
         self._attempts: dict[str, Attempt] = {}
 
     def commission(self, joiners: Sequence[Joiner]) -> Mapping[str, Attempt]:
-        """Let devices join, as many at a time as the border router has room for.
+        """Let devices join. The number of simultaneous attempts is limited by the room in the border router.
 
-        Every task that was started is deleted, also after an error, because it shows the key of its device. If the
-        border router stops answering, the devices that have not finished count as forgotten.
+        Every started task is deleted, also after an error, because it shows the key of its device. If the border router
+        stops answering, the devices that have not finished their attempt count as forgotten.
 
-        :returns: what is known of the attempt of each device, keyed by EUI-64.
+        :returns: the state of the attempt of each device, keyed by EUI-64.
         """
         self._attempts = {joiner.eui64: Attempt.NOT_STARTED for joiner in joiners}
         waiting = deque(joiners)
@@ -116,7 +119,7 @@ class Commissioner:
         return {eui64: running.has_tried for eui64, running in self._running.items()}
 
     def _keep_waiting(self, waiting: deque[Joiner], joiner: Joiner) -> None:
-        """Let a device wait for a place, unless there is no other device whose end would free a place."""
+        """Let a device wait for a place, unless no other running device could free one."""
         self._places = max(1, len(self._running))
         if self._running:
             waiting.appendleft(joiner)
@@ -146,7 +149,7 @@ class Commissioner:
         return False
 
     def _is_listed(self, running: _Running) -> bool:
-        """Return whether the border router waits for a device, or has already talked to it."""
+        """Return whether the border router waits for a device, or has already exchanged messages with it."""
         if running.joiner.eui64 in self._router.list_joiners():
             return True
         task = self._router.list_tasks().get(running.task)
@@ -154,7 +157,7 @@ class Commissioner:
         return task is None or task.status in ("attempted", "completed")
 
     def _look_at_tasks(self) -> None:
-        """Read all tasks once, and end those of the running tasks that are over."""
+        """Read all tasks once, and stop the running tasks that have ended."""
         if not self._running:
             return
         tasks = self._router.list_tasks()
@@ -177,7 +180,7 @@ class Commissioner:
         for running in list(self._running.values()):
             try:
                 self._stop(running)
-            except ParticleError:  # the error that has ended the work is more important
+            except ParticleError:  # the error that ended the commissioning is more important
                 self._running.pop(running.joiner.eui64, None)
 
 
@@ -190,7 +193,7 @@ def find_joiner_tasks(tasks: Iterable[Task], euis: Iterable[str]) -> list[Task]:
 
 
 def explain_attempt(joiner: Joiner, network: str, attempt: Attempt, timeout: float) -> MemberPending:
-    """Return why a device has not joined, and what to do."""
+    """Return the reason why a device has not joined, with a hint."""
     about = f"Device {joiner.eui64} has not joined network {network}"
     if attempt is Attempt.FINISHED:
         return MemberPending(

@@ -66,7 +66,7 @@ class Dataset:
 
     @property
     def extended_pan_id(self) -> str:
-        """Return the id of the network, which no change of the network changes."""
+        """Return the id of the network, which never changes."""
         return str(self.values.get("extPanId", "")).lower()
 
     @property
@@ -94,7 +94,7 @@ class Dataset:
 class Pending:
     """A changed dataset that has not taken effect yet.
 
-    :param delay: in how many seconds the dataset takes effect.
+    :param delay: the number of seconds until the dataset takes effect.
     """
 
     dataset: Dataset

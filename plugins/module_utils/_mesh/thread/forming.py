@@ -24,14 +24,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.da
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.model import ATTACHED, DISABLED
 
 _MARGIN_SECONDS = 60
-"""How long a change may take beyond its delay."""
+"""Number of seconds that a change may take beyond its delay."""
 
 
 def form_network(router: BorderRouter, parameters: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Store a dataset at a border router that has none, and start the network.
 
     :param parameters: the declared parameters.
-    :param values: the same in the JSON form of a dataset.
+    :param values: the declared parameters in the JSON form of a dataset.
     """
     if router.read_dataset() is None:
         _stop_empty_router(router)
@@ -77,7 +77,7 @@ def change_network(router: BorderRouter, parameters: Mapping[str, Any], delay: f
     The whole dataset is sent: a border router replaces each missing value by a random one (otbr-rest.md, section 3.3).
 
     :param parameters: the declared values of parameters that members take over while they stay in the network.
-    :param delay: the time in which all members hear of the change, in seconds.
+    :param delay: the time in which all members must receive the change, in seconds.
     :raises ParticleError: ``conflict`` when another change is pending, or when this change did not take effect.
     """
     pending = router.read_pending()
@@ -107,7 +107,7 @@ def _store_change(router: BorderRouter, parameters: Mapping[str, Any], delay: fl
 def _stop_empty_router(router: BorderRouter) -> None:
     """Stop a border router that has no dataset. A border router that runs does not accept a dataset.
 
-    :raises ParticleError: ``conflict`` when the border router is in a network all the same.
+    :raises ParticleError: ``conflict`` when the border router is in a network nevertheless.
     """
     state = router.read_state()
     if state in ATTACHED:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Find the members of a Thread network. Private to this collection.
 
-The list of devices at a border router is a cache that nothing empties, so it is emptied and filled before it is read
-(otbr-rest.md, section 5). This changes nothing in the network.
+The list of devices at a border router is a cache that keeps devices for ever, so it is emptied and filled before it is
+read (otbr-rest.md, section 5). This changes nothing in the network.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.cl
 _SMALL_NETWORK = 10
 _SHORT_REFRESH, _LONG_REFRESH = 15, 30
 _REFRESHES = 5
-"""How often the list is filled at most if the border router does not complete it."""
+"""Maximum number of attempts to fill the list, if the border router does not complete it."""
 _MARGIN_SECONDS = 15
-"""How long a task may take beyond its timeout, because the border router looks at its tasks only now and then."""
+"""Number of seconds that a task may take beyond its timeout, because the border router checks its tasks only at
+intervals.
+"""
 _QUESTIONS_AT_ONCE = 8
 _ANSWER_SECONDS = 10
 
@@ -38,7 +40,7 @@ class Members:
     """The members of a network at one moment.
 
     :param addresses: the extended address of each member, keyed by EUI-64.
-    :param asleep: the EUI-64s of the members that did not answer, but that their parent knows.
+    :param asleep: the EUI-64s of the members that did not answer, but are children of a parent that did.
     :param unnamed: the number of members whose EUI-64 is unknown.
     """
 
@@ -51,7 +53,8 @@ def find_members(router: BorderRouter, known: AddressMap, expected: Collection[s
     """Find the members of the network of a border router.
 
     :param known: the addresses of earlier runs. New addresses are added.
-    :param expected: the EUI-64s of the declared devices. Only for these, parents are asked about sleeping members.
+    :param expected: the EUI-64s of the declared devices. Parents are asked about sleeping members only for these
+        devices.
     :raises ParticleError: ``device_offline`` when the border router does not complete the list.
     """
     devices = _refresh_devices(router, max(len(known.known), len(expected)))
@@ -81,7 +84,7 @@ def _refresh_devices(router: BorderRouter, size: int) -> list[Mapping[str, Any]]
         try:
             if _fill_device_list(router, seconds):
                 return router.list_devices()
-        except ParticleError as error:  # the border router may restart at this moment
+        except ParticleError as error:  # the border router may be restarting
             if error.code not in LOST_CODES:
                 raise
         seconds = _LONG_REFRESH
@@ -135,7 +138,8 @@ def _find_sleeping(
     for answer in ask_devices(router, parents, _CHILDREN).values():
         for child in answer.get("children") or []:
             address = str(child.get("extAddress", "")).lower()
-            # A parent keeps a child for minutes after its power is off. A child that is awake would have answered.
+            # A parent lists a child for minutes after the child has lost its power. A child that is awake would have
+            # answered.
             if address in missing and not child.get("rxOnWhenIdle"):
                 found[missing[address]] = address
     return found

@@ -43,7 +43,7 @@ class ObservedNetwork:
     :param members: the extended addresses of the members that were found just now, keyed by EUI-64.
     :param known: the EUI-64s of the devices that earlier runs have found in the network.
     :param leftovers: the ids of joiner tasks of declared devices that earlier runs have left.
-    :param is_commissioned_elsewhere: whether another program lets devices join at this moment.
+    :param is_commissioned_elsewhere: whether another program currently lets devices join.
     :param unreachable: the URLs of the declared border routers that do not answer.
     """
 
@@ -109,7 +109,7 @@ class ChangeNetwork:
     """A write that changes the dataset of a running network.
 
     :param parameters: the declared parameters that differ.
-    :param delay: after how many seconds the change takes effect.
+    :param delay: the number of seconds after which the change takes effect.
     """
 
     network: str
@@ -132,7 +132,7 @@ class Joiner:
 
 @dataclass(frozen=True)
 class Commission:
-    """A write that lets devices join a network, one after the other, and proves which devices have joined.
+    """A write that lets devices join a network, and finds out which devices have joined.
 
     The write does not fail if devices do not join. :class:`ConfirmJoined` reports this for each device.
 

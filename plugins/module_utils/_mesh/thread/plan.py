@@ -39,11 +39,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.mo
 )
 
 DEFAULT_JOINER_TIMEOUT = 180
-"""How long to wait for one device. A device that finds the border router busy tries again after up to a minute."""
+"""Number of seconds to wait for one device.
+
+A device that finds the border router busy tries again after up to a minute.
+"""
 DEFAULT_COMMISSIONING_TIMEOUT = 3600
 DEFAULT_CHANGE_DELAY = 300
 MAX_MEMBERS = 190
-"""The maximum number of members that one border router can prove (otbr-rest.md, section 7)."""
+"""The maximum number of members that one border router can list (otbr-rest.md, section 7)."""
 HANDSHAKE_SECONDS = 2
 """The time of one handshake. A network has one handshake at a time (otbr-rest.md, section 4.2)."""
 
@@ -176,7 +179,7 @@ def _plan_routers(
 def _find_commissioner(seen: ObservedNetwork) -> str:
     """Return the URL of the border router through which a network is formed, changed and joined.
 
-    One border router does this for the whole network, because Thread foresees one commissioner.
+    One border router does this for the whole network, because a Thread network has one commissioner.
     """
     usable = [router for router in seen.routers if router.has_joiners] or list(seen.routers)
     running = [router for router in usable if router.dataset is not None and router.state in ATTACHED]
@@ -198,7 +201,7 @@ def _find_shared_routers(networks: Mapping[str, Network]) -> Iterator[str]:
 def _find_leaving(
     networks: Mapping[str, Network], wanted: Mapping[str, Membership | None], observed: Observed
 ) -> Iterator[str]:
-    """Yield a sentence for each device that must leave a network in which it still is."""
+    """Yield a sentence for each device that must leave its network, but is still in it."""
     for device, to in wanted.items():
         eui64 = find_identity(observed.hardware_of.get(device))
         inside = [name for name in networks if eui64 in observed.networks[name].members]

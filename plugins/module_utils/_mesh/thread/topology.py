@@ -98,7 +98,7 @@ _NO_LINK: Mapping[str, Any] = {"parent": None, "link_quality": None, "rssi": Non
 
 
 def _read_links(answers: Mapping[str, Mapping[str, Any]], eui64_of: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Return what parents and routers tell about the links of members, keyed by extended address.
+    """Return the links of members as parents and routers report them, keyed by extended address.
 
     :param answers: the diagnostics of the devices that answered, keyed by extended address.
     """

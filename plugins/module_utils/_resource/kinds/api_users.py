@@ -117,7 +117,7 @@ def _replace_token(target: Target, change: Change) -> Mapping[str, str]:
 def _refuse_own_user(target: Target, row: Row) -> None:
     """Refuse to change or remove the API user whose token the run uses. Its token would stop working during the run.
 
-    The cloud does not tell the username of a token, but its scopes. The token of a person has no scopes.
+    The cloud shows only the scopes of a token, and not its username. The token of a person has no scopes.
 
     :raises ParticleError: ``conflict`` when the token of the run has the scopes of the API user.
     """

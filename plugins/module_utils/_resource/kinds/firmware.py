@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Define the resource kind "firmware version". Private to this collection.
 
-The work is that of module ``firmware``: a version is checked before it is uploaded, and a write whose response is lost
-is not repeated blindly.
+The engine of module ``firmware`` does the work: it checks a version before the upload, and does not repeat a write with
+a lost response without a check.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _list_versions(target: Target) -> list[dict[str, Any]]:
 
 
 def _normalise_release(value: Any) -> Any:
-    """Sort the groups of a release. Without a target, there is nothing to which the way of updating could apply."""
+    """Sort the groups of a release. Without a target, drop ``intelligent``, because it would apply to no device."""
     if not isinstance(value, Mapping):
         return value
     release = {**value, "groups": sorted(set(value.get("groups") or ()))}
@@ -77,7 +77,7 @@ def _read_file(declared: Declared) -> FirmwareFile | None:
 def _refuse_file(target: Target, change: Change) -> None:
     """Refuse a file that does not fit the product, or that is not the file of an existing version.
 
-    :raises ParticleError: ``wrong_binary`` when the file is not what it should be.
+    :raises ParticleError: ``wrong_binary`` when the file does not fit.
     """
     file = _read_file(change.declared)
     if file is None:

@@ -166,7 +166,7 @@ def _find_pending(change: Change) -> str | None:
 
 
 def _describe_costs(changes: Sequence[Change]) -> str:
-    """Return how many SIMs the changes would activate or release; empty if none."""
+    """Return sentences with the numbers of SIMs that the changes would activate or release; empty if there are none."""
     activated = sum(map(_activates, changes))
     released = sum(change.action is Action.DELETE for change in changes)
     sentences = []
