@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Roll out a bad firmware version twice, with a naive loop and in waves, and print what both claim and break.
+"""Roll out a bad firmware version twice, with a naive loop and in waves, and print the claimed and the broken updates
+of both.
 
 Usage: python tests/rollout_comparison.py
 
@@ -110,7 +111,7 @@ def roll_out_in_waves(cloud: Simulator) -> tuple[Row, str]:
 
 
 def build_row(way: str, cloud: Simulator, claimed: set[str]) -> Row:
-    """Compare what is claimed with what the simulator knows."""
+    """Compare the claimed updates with the true state in the simulator."""
     devices = cloud.state()["devices"]
     broken = {each["id"] for each in devices if each["last_update"] in BREAKING}
     running = {each["id"] for each in devices if each["firmware_version"] == NEW}

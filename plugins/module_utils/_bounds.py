@@ -9,7 +9,7 @@ or use up the memory. docs/guide_security.md describes these bounds for users.
 from __future__ import annotations
 
 TIMEOUTS_PER_REQUEST = 5
-"""How many times ``timeout`` all attempts of one request may spend on the network together.
+"""Maximum time that all attempts of one request together may spend on the network, in multiples of ``timeout``.
 
 A cloud that does not respond at all uses up ``timeout`` seconds in each of the five attempts.
 """
@@ -27,7 +27,7 @@ By this estimate, a list of 20 000 claimed devices with all their fields needs a
 """
 
 MEMORY_PER_VALUE = 150
-"""How many bytes of memory a value in the JSON of a response is estimated to need, besides its text.
+"""Estimated number of bytes of memory for a value in the JSON of a response, besides its text.
 
 Most values need 30 to 110 bytes. Values whose keys are all different need up to 230 bytes.
 """
@@ -39,7 +39,7 @@ MAX_PAGES = 100_000
 """The maximum number of pages of a list. No account has a list of this length."""
 
 SPARE_PAGES = 20
-"""How many pages of a list may be read beyond twice the number that its different rows would fill.
+"""Maximum number of pages of a list beyond twice the number that its different rows would fill.
 
 A list that becomes shorter while it is read has a few empty pages at its end.
 """
@@ -51,7 +51,7 @@ MAX_MANIFEST_NODES = 3_000_000
 """The maximum number of keys and values in a manifest. A manifest of 100 000 devices has one to two million."""
 
 MAX_ALIAS_GROWTH = 10
-"""How many times as many keys and values a manifest may have after its aliases are replaced by what they stand for."""
+"""Maximum factor by which the number of keys and values of a manifest may grow when its aliases are replaced."""
 
 FREE_ALIAS_NODES = 100_000
 """The number of keys and values that a manifest may have in any case after its aliases are replaced."""

@@ -185,7 +185,7 @@ class ModuleAction(ParticleAction):
 
     MODULE: ClassVar[Work]
     SIZE_ADVICE: ClassVar[str] = ""
-    """How to make a result smaller that is too large for an automation controller; empty if all results are small."""
+    """An instruction that makes a result small enough for an automation controller; empty if all results are small."""
 
     _supports_async = True
 

@@ -66,7 +66,7 @@ def reconcile_task(
 
 
 def list_uncertain_devices(devices: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the identifiers of the devices of which check mode cannot tell what the task would do.
+    """Return the identifiers of the devices for which check mode cannot predict the changes of the task.
 
     :param devices: rows of the documented return value ``devices``.
     """

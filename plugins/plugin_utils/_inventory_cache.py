@@ -33,7 +33,7 @@ _FORMAT = 2
 """The number of the format of cache entries. Change it if a change of the collection makes stored facts unusable."""
 
 _NOT_COMPARED = ("hostnames", "group_by", "silent_days", "api_url")
-"""These options do not decide which devices are read. The clouds are compared instead of their URLs."""
+"""Options that do not affect which devices are read. For the URL, the clouds are compared instead."""
 
 
 class InventoryCache:
@@ -206,6 +206,6 @@ def _has_same_account(stored: Any, account: Account | None, salt: str) -> bool:
 
 
 def _hash_account(account: Account, salt: str) -> str:
-    """Return a keyed hash of what identifies an account, which does not reveal the access token."""
+    """Return a keyed hash of the identity of an account. The hash does not reveal the access token."""
     message = "\0".join(account.identity).encode(errors="surrogatepass")
     return hmac.new(salt.encode(), message, hashlib.sha256).hexdigest()

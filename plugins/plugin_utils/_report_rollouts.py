@@ -68,7 +68,7 @@ def _clean(value: Any) -> Any:
 
 
 def drop_rollout_times(rollouts: Iterable[Data]) -> list[dict[str, Any]]:
-    """Return the rollouts without what changes although nothing has happened but the passing of time.
+    """Return the rollouts without the values that change with time, even if nothing else changes.
 
     The evidence about a device and the message of an error contain times. The time of the next look depends on the time
     of this look. The order of devices with equal states follows the last contacts.
@@ -88,7 +88,7 @@ def drop_rollout_times(rollouts: Iterable[Data]) -> list[dict[str, Any]]:
 
 
 def summarize_rollout(rollout: Data) -> dict[str, Any] | None:
-    """Return what the page shows about a rollout; ``None`` if the product has no rollout.
+    """Return the data of a rollout for the page; ``None`` if the product has no rollout.
 
     The numbers of devices in ``kinds`` add up to the number of devices in waves, if the skipped devices are left out.
     """

@@ -139,7 +139,7 @@ class BorderRouter(Member):
                 self.attach(restarted=True)
 
     def reset_to_factory(self) -> None:
-        """Forget the network and the identity at once. The other members keep the network without this one."""
+        """Forget the network and the identity at once. The other members keep the network."""
         self._world.take_off(self, DISABLED)
         self.dataset = None
         self._led = None

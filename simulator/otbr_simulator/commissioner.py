@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The commissioner of a border router: its small joiner table, and the handshakes with nodes that knock.
+"""The commissioner of a border router: its small joiner table, and the handshakes with nodes that try to join.
 
 See otbr-rest.md, section 4.2, and otbr-rest.md, section 4.6.
 """
@@ -21,12 +21,12 @@ VALID_PSKD = re.compile(r"[0-9A-HJ-NPR-Y]{6,32}")
 HANDSHAKE_SECONDS = 2.0
 PETITION_SECONDS = 0.05
 RESTART_SECONDS = 1.5
-"""The time until running tasks start a commissioner again that a client has switched off."""
+"""The time until running tasks restart a commissioner that a client has switched off."""
 FIRST_KNOCK_SECONDS = (5.0, 8.5)
 KNOCK_SECONDS = (5.5, 8.5)
 """The time between two attempts of a node: the scan, and the wait of 2 to 5 seconds."""
 BUSY_SECONDS = (10.0, 30.0)
-"""The time until a node that found the commissioner busy tries again: the long tail."""
+"""The time until a node that found the commissioner busy tries again, in the slowest case."""
 
 OFF, PETITIONING, ACTIVE = "disabled", "petitioning", "active"
 TASKS, LEGACY = "tasks", "legacy"
@@ -130,7 +130,7 @@ class Commissioner:
             plan_knock(self._world, node, FIRST_KNOCK_SECONDS)
 
     def admits(self, node: Node) -> Joiner | None:
-        """Return the joiner for a node that knocks, or None if the commissioner does not expect the node."""
+        """Return the joiner for a node that tries to join, or None if the commissioner does not expect the node."""
         if self.state != ACTIVE or not self._router.is_attached:
             return None
         joiner = self.find(node.eui64)
@@ -166,7 +166,10 @@ def plan_knock(world: World, node: Node, seconds: tuple[float, float]) -> None:
 
 
 def _knock(world: World, node: Node) -> None:
-    """Let a node try to join. An attempt that no commissioner expects plans no other one: a new joiner does."""
+    """Let a node try to join.
+
+    If no commissioner expects the node, no further attempt is planned: adding a joiner plans one.
+    """
     node.knock_planned = False
     if not node.can_knock:
         return

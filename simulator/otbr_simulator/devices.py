@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The device cache of a border router, which only an update task fills and which no update empties.
+"""The device cache of a border router. Only update tasks fill it, and they never empty it.
 
 See otbr-rest.md, section 5.
 """
@@ -77,7 +77,7 @@ class DeviceCache:
         return next((member for member in members if member.ext_address == address), None)
 
     def remove(self, address: str) -> None:
-        """Remove an item. The responses are upside down: 404 after a removal, success for an unknown address."""
+        """Remove an item. The statuses are interchanged: 404 after a removal, success for an unknown address."""
         if self.items.pop(address.lower(), None) is not None:
             raise Refusal(404)
 

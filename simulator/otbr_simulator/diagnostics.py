@@ -29,7 +29,7 @@ class DiagnosticResults:
         self.items: dict[str, dict[str, Any]] = {}
 
     def add(self, key: str, kind: str, attributes: dict[str, Any], now: float) -> str:
-        """Store a result and return its id. The oldest results give way to new ones."""
+        """Store a result and return its id. If there are too many results, the oldest ones are removed."""
         while len(self.items) >= MAX_RESULTS:
             del self.items[next(iter(self.items))]
         self.items[key] = {"id": key, "type": kind, "attributes": attributes}

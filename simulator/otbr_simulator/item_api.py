@@ -142,7 +142,7 @@ def get_device(call: Call) -> Reply:
 
 
 def delete_device(call: Call) -> Reply:
-    """Remove one device from the cache. The statuses are upside down."""
+    """Remove one device from the cache. The statuses of success and failure are interchanged."""
     call.router.devices.remove(call.values["id"])
     return empty_reply(204)
 

@@ -66,7 +66,7 @@ class PendingDataset:
             self._world.plan(seconds, lambda: self._apply() if self._applies_at == moment else None)
 
     def _ask_leader(self, tlvs: Tlvs) -> None:
-        """Refuse what the leader of a network refuses in newer versions, and enforce the minimum delays."""
+        """Refuse a dataset that the leader of a network refuses in newer versions, and enforce the minimum delays."""
         active = self._router.dataset
         if not self._router.is_attached or active is None:
             raise Refusal(409)

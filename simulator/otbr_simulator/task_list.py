@@ -109,7 +109,7 @@ class TaskList:
         now = self._world.now()
         task = Task(self._world.make_uuid(), kind, attributes, now, now + attributes["timeout"])
         while len(self._tasks) >= MAX_TASKS:
-            # The oldest task gives way, even if it still runs.
+            # The oldest task is removed, even if it still runs.
             self.remove(next(iter(self._tasks)))
         self._tasks[task.id] = task
         task_runs.start_task(self._world, self._router, task)

@@ -182,7 +182,10 @@ def get_grace_seconds(world: World, device: Device) -> int:
 
 
 def lose_contact(world: World, device: Device) -> None:
-    """Let a device vanish without a word: it lost its power, or it restarts. The cloud notices only after a delay."""
+    """Let a device lose its connection without a message, because it lost its power or restarts.
+
+    The cloud notices this only after a delay.
+    """
     lost_at = world.now()
     device.powered = False
     device.lost_at = lost_at
@@ -191,7 +194,7 @@ def lose_contact(world: World, device: Device) -> None:
         return
 
     def notice() -> None:
-        # The device may have come back since, and may even have vanished again.
+        # The device may have connected since, and may even have lost its connection again.
         if device.lost_at == lost_at and device.online:
             device.online = False
             world.revision += 1

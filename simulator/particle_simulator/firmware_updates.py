@@ -46,7 +46,7 @@ PANIC = "panic, hard_fault"
 PANIC_SECONDS = 30.0
 """Seconds from the beginning of a session to the panic of a firmware that crashes after it has connected."""
 MAX_LAG_SECONDS = 3600.0
-"""After a long jump of the clock, only the crashes of this last part of the jump are told."""
+"""After a long jump of the clock, only the crashes in the last part of the jump, of this length, are reported."""
 
 
 class RunningUpdate:
@@ -84,7 +84,7 @@ class RunningUpdate:
         self._finish()
 
     def _finish(self) -> None:
-        """End the update. The device goes on with the firmware that it runs now."""
+        """End the update. The device continues with the firmware that it runs now."""
         update = self.update
         world, device = update.world, update.device
         device.update = None
@@ -274,7 +274,7 @@ def _complete_device_os(world: World, device: Device) -> None:
 
 
 def start_crash_loop(world: World, device: Device) -> None:
-    """Let a device crash and restart, again and again, until it gets another firmware."""
+    """Let a device crash and restart repeatedly, until it gets another firmware."""
     update = Update(world, device, Image(device.firmware_version, device.app_hash or ""), by_hand=True)
     device.update = RunningUpdate(update, _crash_again(update), is_crash_loop=True)
     device.update.resume()

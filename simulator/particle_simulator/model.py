@@ -107,7 +107,9 @@ class Device:
     network: Network | None = None
     gateway: bool = False
     mesh_firmware: str = "simulated"
-    """One of `mesh_firmware.FIRMWARE_KINDS`: what reports for the device in the ledger `mesh-status`."""
+    """One of `mesh_firmware.FIRMWARE_KINDS`: the kind of program that reports for the device in the ledger
+    `mesh-status`.
+    """
 
     @property
     def reachable(self) -> bool:

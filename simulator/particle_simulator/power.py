@@ -41,7 +41,7 @@ def device_offline(device: Device, default: int) -> Refusal:
 def switch_off(world: World, device: Device) -> None:
     """Cut the power of a device. The cloud notices the loss of power later.
 
-    A device that restarts or sleeps at this moment has no contact already, and does not return.
+    A device that is restarting or asleep is already disconnected, and does not connect again.
     """
     lose_update(world, device)
     if device.powered:

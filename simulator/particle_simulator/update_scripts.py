@@ -36,7 +36,8 @@ SLOW_TRANSFER_SECONDS = 84.0
 SLOW_RESTART_SECONDS = 122.0
 EARLY_SUCCESS_SECONDS = 2.0
 FAILURE_SECONDS = 60.0
-"""Seconds until the cloud reports that an update has failed of which it hears nothing more ("a minute later")."""
+"""Seconds until the cloud reports the failure of an update from which it receives no more messages ("a minute later").
+"""
 CHUNK_TIMEOUT_SECONDS = 300.0
 """Seconds without a part of the file after which a device restarts with its old firmware."""
 SLEEP_SECONDS = 900.0
@@ -206,13 +207,13 @@ def send_device_os(update: Update) -> Iterator[float]:
 
 
 def crash_online(update: Update) -> Iterator[float]:
-    """The new firmware connects and then crashes, again and again. The cloud does not put the old firmware back."""
+    """The new firmware connects and then crashes, repeatedly. The cloud does not restore the old firmware."""
     yield from succeed(update)
     update.device.is_crashing = True
 
 
 def crash_before_connecting(update: Update) -> Iterator[float]:
-    """The new firmware crashes before it connects. The cloud never hears of the device again."""
+    """The new firmware crashes before it connects. The cloud receives no more messages from the device."""
     yield from update.begin()
     yield TRANSFER_SECONDS
     update.tell(SUCCESS)
@@ -224,7 +225,7 @@ def crash_before_connecting(update: Update) -> Iterator[float]:
 
 
 def refuse_image(update: Update) -> Iterator[float]:
-    """The device refuses the image at the end of the transfer, and goes on with its old firmware."""
+    """The device refuses the image at the end of the transfer, and continues with its old firmware."""
     yield from update.begin()
     yield TRANSFER_SECONDS
     update.tell(FAILED)
@@ -248,7 +249,7 @@ def come_back_old(update: Update) -> Iterator[float]:
 
 
 def lose_transfer(update: Update) -> Iterator[float]:
-    """The cloud hears nothing more of the device, and reports the failure a minute later."""
+    """The cloud receives no more messages from the device, and reports the failure a minute later."""
     yield FAILURE_SECONDS
     update.tell(FAILED)
 
@@ -256,7 +257,8 @@ def lose_transfer(update: Update) -> Iterator[float]:
 def fall_asleep(update: Update) -> Iterator[float]:
     """The device falls asleep during the update, and wakes later in the same session. The update is lost."""
     yield from update.announce()
-    # The cloud has begun the transfer. It has not heard of the device yet, so it has not published `started `.
+    # The cloud has begun the transfer. It has received no message from the device yet, so it has not published `started
+    # `.
     update.in_transfer = True
     lose_contact(update.world, update.device)
     yield from lose_transfer(update)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Which firmware version a device of a product is meant to run (firmware-and-events.md, section 1)."""
+"""Find the firmware version that a device of a product should run (firmware-and-events.md, section 1)."""
 
 from __future__ import annotations
 

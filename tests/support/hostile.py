@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A server that sends whatever a test makes up, piece by piece, and counts what it could send.
+"""A server that sends arbitrary bytes of a test, piece by piece, and counts the bytes that it could send.
 
 A scripted cloud sends valid HTTP. This server sends bytes: a body that never ends, headers that never end, or nothing
 after the connection was accepted.
@@ -19,11 +19,11 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\
 
 
 class PacedClock:
-    """A clock that advances with each look at it, and that lets a hostile server send one piece for each look.
+    """A clock that advances each time it is read, and that lets a hostile server send one piece for each reading.
 
-    What the server sends then depends on what the client allows, and not on the speed of the machine.
+    The number of sent pieces then depends on the client, and not on the speed of the machine.
 
-    :param step: the seconds by which each look advances the clock.
+    :param step: the seconds by which each reading advances the clock.
     """
 
     def __init__(self, step: float) -> None:
@@ -41,7 +41,7 @@ class PacedClock:
         self.now += seconds
 
     def wait(self) -> bool:
-        """Wait for a look at the clock. Return whether there was one."""
+        """Wait until the clock is read. Return whether it was read."""
         return self._allowed.acquire(timeout=20)
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Follow the writes that the simulator has accepted, to check what holds after each of them."""
+"""Follow the writes that the simulator has accepted, to check conditions after each of them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A plain client of a border router, which sends what a test says and nothing else."""
+"""A plain client of a border router, which sends exactly the requests of a test."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Router:
         return [joiner["eui"] for joiner in self.get("/node/commissioner/joiner")]
 
     def join(self, *nodes: int) -> None:
-        """Let nodes of the fixture join, one after the other."""
+        """Let nodes of the fixture join in sequence."""
         for node in nodes:
             task = self.start_join(node)
             for _unused in range(12):

@@ -61,7 +61,7 @@ class Products:
         self.second = self.send("POST", "/v1/user/products", product=product)["product"]["slug"]
 
     def send(self, method: str, path: str, **fields: Any) -> Any:
-        """Send a request as another person would, and return the JSON in the response."""
+        """Send a request as another person, and return the JSON in the response."""
         status, body, _unused = self._simulator.answer(method, path, "", TOKEN_HEADER, fields=fields)
         assert status < 300, body
         return orjson.loads(body) if body else None

@@ -71,7 +71,10 @@ class ReplacedFleet:
         )
 
     def declare_after(self) -> dict[str, Any]:
-        """Build the manifest that replaces the devices. It declares of a new device only what it must declare."""
+        """Build the manifest that replaces the devices.
+
+        For a new device, it contains only the required declarations.
+        """
         records = []
         for device, old, new in zip(self.devices, self.old, self.new, strict=True):
             mesh = {"mesh": device.mesh} if device.mesh else {}

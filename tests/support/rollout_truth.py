@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Run a rollout again and again while the clock turns, and compare each result with what really happened."""
+"""Run a rollout repeatedly while the clock advances, and compare each result with the true state of the devices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from support.rollouts import BAD_STATES, NEW, Driver
 HOUR, DAY = 3600.0, 86_400.0
 MAX_RUNS = 1500
 SETTLING = (60.0, 900.0, HOUR + 100, 60.0, 60.0, HOUR + 100, 60.0)
-"""Seconds between the runs after a rollout has ended or stopped: whatever was under way is decided then."""
+"""Seconds between the runs after a rollout has ended or stopped.
+
+All updates that were under way have a result by then.
+"""
 
 FAILED_STATES = frozenset({"failed_refused", "failed_timeout", "came_back_old", "crashing", "safe_mode"})
 GOOD_ENDINGS = frozenset({"ok", "slow", "late_ack", "needs_device_os"})
@@ -45,7 +48,10 @@ def draw_bursts(random: Random) -> Iterator[float]:
 
 
 def choose_steps(seed: int) -> Iterator[float]:
-    """Return the seconds between runs: by turns random, in bursts, every five minutes, or once per day."""
+    """Return the seconds between runs.
+
+    The seed chooses one of four patterns: random, bursts, every five minutes, or once per day.
+    """
     random = Random(f"steps {seed}")
     return (draw_steps(random), draw_bursts(random), repeat(300.0), repeat(DAY))[seed % 4]
 
@@ -61,9 +67,9 @@ def list_targeted(truth: Truth) -> list[str]:
 def is_brake_reached(
     truth: Truth, targeted: Collection[str], unknown: Collection[str] = (), share: float = 5.0, at_least: int = 2
 ) -> bool:
-    """Return whether the updates that were really sent to targeted devices reach the brake.
+    """Return whether the failures among the updates that were sent to targeted devices reach the brake.
 
-    Devices that are lost may be twice the share.
+    The share of lost devices may be twice as large.
 
     :param unknown: ids of devices whose failure may not be known yet.
     """
@@ -160,7 +166,7 @@ class Course:
         return self.results[-1]
 
     def run(self) -> dict[str, Any]:
-        """Run once, and check what must hold after each run."""
+        """Run once, and check the conditions that hold after each run."""
         if not self.is_settling:
             self.disturb(len(self.results))
         before = self.read_truth()
@@ -185,7 +191,7 @@ class Course:
         assert not wrong, f"run {len(self.results)} reports devices as updated that are not: {wrong}"
 
     def assert_states_true(self, result: Mapping[str, Any]) -> None:
-        """Check that each device has the state that the simulator's truth says."""
+        """Check that each device has a state that fits the true state of the simulated device."""
         truth = self.read_truth()
         wrong = [
             (each["id"], each["state"], truth[each["id"]]["last_update"], each["evidence"])

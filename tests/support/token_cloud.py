@@ -36,7 +36,7 @@ def token(number: int) -> str:
 
 
 def granting(cloud: ScriptedCloud, *tokens: str, expires_in: int | None = 3600) -> ScriptedCloud:
-    """Script the cloud to grant `tokens` one after the other, and return it."""
+    """Script the cloud to grant `tokens` in sequence, and return it."""
     life = {} if expires_in is None else {"expires_in": expires_in}
     for one in tokens:
         cloud.answer("POST", GRANT, json={"access_token": one, "token_type": "bearer", **life})

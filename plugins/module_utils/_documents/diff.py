@@ -32,7 +32,7 @@ _MIN_SHARED = 3
 """The number of devices from which on equal changes are shown in one line."""
 
 _SHOWN_BEFORE_DIFFERENCE = 10
-"""How many equal characters of two long values are shown before their first difference."""
+"""Number of equal characters of two long values that are shown before their first difference."""
 
 
 @dataclass(frozen=True)

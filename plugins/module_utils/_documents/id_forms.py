@@ -51,7 +51,7 @@ def simplify_identifier(text: str) -> str:
 
 
 def describe_damage(text: str, form: re.Pattern[str]) -> str | None:
-    """Return what happened to an id or label, and the remedy, as the end of a sentence; ``None`` for any other text.
+    """Describe the damage to an id or label, and the remedy, as the end of a sentence; ``None`` for any other text.
 
     :param form: the valid form of the id or label.
     """

@@ -49,7 +49,7 @@ def normalize_text(text: str) -> str:
 
 
 def find_name_fault(name: str) -> str | None:
-    """Return what is wrong with a name, as the end of a message, or ``None`` if the name can be seen as it is."""
+    """Return the fault of a name, as the end of a message; ``None`` if all of its characters are visible."""
     if name.strip() and name != name.strip():
         return "begins or ends with blank space; remove it"
     for character in _JOINED.sub("", name):

@@ -25,7 +25,7 @@ _USES = {
     "targeted_firmware_release_version": "is to be updated to it",
     "desired_firmware_version": "is locked to it",
 }
-"""The fields of a device that name a version, each with what this means for the device."""
+"""The fields of a device that name a version, each with its meaning for the device."""
 _KEPT = frozenset({"id", "name", *_USES})
 _REFUSED = 400
 _NEVER_DELETED = "a version that was released once cannot be removed any more"

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decide what a failed write means for its device and for the run. Private to this collection."""
+"""Decide on the consequences of a failed write for its device and for the run. Private to this collection."""
 
 from __future__ import annotations
 

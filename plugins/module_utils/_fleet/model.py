@@ -35,7 +35,7 @@ class ObservedDevice:
     :param fields: the values, keyed by field name. A field that the cloud does not show has no key.
     :param groups: the device groups of the device.
     :param owner: username of the account that has claimed the device; ``None`` if the device is unclaimed.
-    :param hardware: what mesh backends must know about the device, such as its platform.
+    :param hardware: the facts that mesh backends need about the device, such as its platform.
     :param labels: the labels that the cloud shows, in upper case and keyed by kind, such as ``iccid``.
     :param variables: the environment variables of the device itself; ``None`` if they were not read.
     """

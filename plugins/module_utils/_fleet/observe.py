@@ -255,7 +255,7 @@ def _read_labels(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def read_hardware(row: Mapping[str, Any]) -> Hardware:
-    """Read from the row of a device what mesh backends must know about the device."""
+    """Read the facts that mesh backends need about a device from its row."""
     platform, device_os = (row.get(key) for key in _HARDWARE_KEYS)
     return Hardware(
         platform if isinstance(platform, int) else None,

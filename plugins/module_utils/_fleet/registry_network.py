@@ -144,7 +144,7 @@ def _plan_network(target: Target, wanted: DeclaredNetwork) -> Plan:
 
 
 def _read_hardware(http: Http, devices: Mapping[str, object]) -> dict[str, Hardware]:
-    """Return what mesh backends must know about devices, keyed by device id.
+    """Return the facts that mesh backends need about devices, keyed by device id.
 
     One list shows all devices that the account has claimed. Devices that are not in this list are read one by one.
     """

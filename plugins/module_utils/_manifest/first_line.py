@@ -28,7 +28,7 @@ _MIN_DIGITS = 4
 
 
 def describe_first_line(text: str, table: Table) -> str | None:
-    """Return what is wrong with the first line of a table that names no identifier, as the end of a sentence.
+    """Describe the fault of the first line of a table that names no identifier, as the end of a sentence.
 
     :param text: the table.
     :param table: the same table, parsed.

@@ -177,7 +177,7 @@ CELLULAR_SECONDS, WIFI_SECONDS = 3600.0, 600.0
 
 @dataclass(frozen=True)
 class Health:
-    """How the health of devices is judged.
+    """The settings by which the health of devices is judged.
 
     :param soak: seconds for which a wave must stay healthy.
     :param offline_after: seconds without being heard after which a device counts as gone; ``None`` for the default of

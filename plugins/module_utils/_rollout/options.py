@@ -98,11 +98,11 @@ _RELEASE = ArgumentSpecValidator(_RELEASE_SPEC)
 
 @dataclass(frozen=True)
 class Waiting:
-    """How a run waits until the rollout has ended.
+    """The settings of a run that waits until the rollout has ended.
 
-    :param timeout: seconds after which the run ends, although the rollout goes on.
-    :param first: seconds before the first look.
-    :param longest: the maximum number of seconds between two looks.
+    :param timeout: seconds after which the run ends, although the rollout continues.
+    :param first: seconds before the first check.
+    :param longest: the maximum number of seconds between two checks.
     """
 
     timeout: float = 86_400.0

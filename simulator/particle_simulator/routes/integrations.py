@@ -33,7 +33,7 @@ RESPONSE_TOPIC = "hook-response/{{PARTICLE_EVENT_NAME}}"
 PRODUCT_RESPONSE_TOPIC = "{{PARTICLE_DEVICE_ID}}/" + RESPONSE_TOPIC
 """The default name of the events that contain the responses to a webhook of a product."""
 ERROR_TOPIC = "hook-error/{{PARTICLE_EVENT_NAME}}"
-"""The default name of the events that tell of a failed request of a webhook."""
+"""The default name of the events about failed requests of a webhook."""
 DEFAULT_METHOD = "POST"
 BODY_FIELDS = ("body", "json", "form")
 """The fields that set the body of the requests of a webhook. A webhook can have only one of these fields."""

@@ -187,22 +187,28 @@ MAX_SECONDS = 86_400.0
 
 FIRST_BACKOFF = 2.0
 STABLE_SECONDS = 60.0
-"""How long a stream must have been open before the next wait is the shortest one again. With this rule and the minimum
-of `max_backoff`, the source makes at most 40 attempts in 5 minutes. aiohttp may send a request twice if the connection
-breaks, so this is less than half of the 100 streams that the cloud allows (firmware-and-events.md, section 6)."""
+"""Minimum number of seconds for which a stream must have been open, so that the next wait is the shortest one again.
+With this rule and the minimum of `max_backoff`, the source makes at most 40 attempts in 5 minutes. aiohttp may send a
+request twice if the connection breaks, so this is less than half of the 100 streams that the cloud allows
+(firmware-and-events.md, section 6)."""
 SHORTEST_PAUSES = {"rate_limited": 60.0, "locked_out": 300.0}
 """The minimum number of seconds until the next attempt, for each error code. The cloud counts the logins of 5 minutes
 (errors-and-limits.md, section 3)."""
 MAX_RETRY_AFTER = 600.0
 
 OVERLAP_SECONDS = 15.0
-"""How long two streams are open while one replaces the other. The time is longer than that between two keep-alives, so
-the old stream shows in this time whether it was still alive."""
+"""Number of seconds for which two streams are open while one replaces the other.
+
+This is longer than the time between two keep-alives, so that a keep-alive shows whether the old stream was still alive.
+"""
 
 MAX_WAITING = 10_000
 REMEMBERED = 10_000
 PAUSE_SECONDS = 5.0
-"""How long the source stops reading while the rules are busy, before it reads on and drops events at last."""
+"""Maximum number of seconds for which the source stops reading while the rules are busy.
+
+Then it continues to read, and drops events for which there is no room.
+"""
 
 MAX_EVENT_BYTES = 1_048_576
 MAX_JSON_DEPTH = 100
@@ -214,7 +220,10 @@ MAX_PAGES = 1000
 
 GRANT_SECONDS = 3600
 RENEW_BEFORE = 900.0
-"""How long before its end an access token is renewed. The time is enough for three logins after a refused one."""
+"""Number of seconds before its expiry at which an access token is renewed.
+
+This is enough for three logins after a refused one.
+"""
 RETRY_RENEWAL = 60.0
 CLOSE_SECONDS = 10.0
 OTP_PERIOD = 30
@@ -231,7 +240,10 @@ Event = dict[str, Any]
 
 
 class EventsError(Exception):
-    """A failure that another attempt does not heal. The message tells the user what to do, and has no secrets."""
+    """A failure that another attempt would not correct.
+
+    The message tells the user what to do, and contains no secrets.
+    """
 
 
 class TokenRefusedError(EventsError):
@@ -239,7 +251,7 @@ class TokenRefusedError(EventsError):
 
 
 class StreamLostError(Exception):
-    """A failure after which the source opens another stream. The message is a cause, such as "the cloud is away".
+    """A failure after which the source opens another stream. The message is a cause, such as "no connection to HOST".
 
     :ivar pause: the minimum number of seconds until the next attempt.
     """
@@ -776,7 +788,7 @@ class Cloud:
 
     :ivar redact: masks the secrets that have been sent or received.
     :ivar has_answered: whether the cloud has opened a stream before. Until then, a response that no cloud would send
-        shows that `api_url` is wrong. Later, a proxy sends such responses while the cloud is away.
+        shows that `api_url` is wrong. Later, a proxy may send such responses while the cloud cannot be reached.
     """
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession, clock: Clock) -> None:
@@ -1115,7 +1127,7 @@ class Login(Tokens):
         return await self._obtain()
 
     async def renew(self) -> None:
-        """Log in again, unless the current access token is still a new one. ``retire`` revokes the earlier one."""
+        """Log in again, unless the current access token is not due for renewal. ``retire`` revokes the earlier one."""
         if self._clock.monotonic() >= self._due_at:
             await self._obtain()
         # A failed attempt to open a stream has set another time.
@@ -1124,7 +1136,7 @@ class Login(Tokens):
     async def _obtain(self) -> str:
         """Log in, and return the new access token.
 
-        When this method is cancelled, the login goes on, because the cloud may already have granted an access token.
+        When this method is cancelled, the login continues, because the cloud may already have granted an access token.
         ``close`` waits for the login, and revokes the access token.
         """
         self._grant = asyncio.ensure_future(self._log_in())
@@ -1133,7 +1145,7 @@ class Login(Tokens):
     async def _log_in(self) -> str:
         """Request an access token once, without retries (endpoints.yml: token_mfa_otp).
 
-        After the cloud has refused a login because there were too many, no request is sent before the pause is over.
+        If the cloud has refused a login because of too many logins, no request is sent before the pause is over.
         """
         if (left := self._blocked_until - self._clock.monotonic()) > 0:
             raise StreamLostError(CAUSES["locked_out"], left)
@@ -1445,7 +1457,7 @@ class Outbox:
             self._dropped += 1
 
     def add_notice(self, notice: Event | asyncio.Task[Event]) -> None:
-        """Add an event of the source itself. A task stands for its result, and later events wait for it."""
+        """Add an event of the source itself. A task represents its result, and later events wait for it."""
         self._append(notice)
 
     def _append(self, item: Event | asyncio.Task[Event]) -> None:

@@ -59,7 +59,7 @@ def is_leave_order(instructions: Mapping[str, Any]) -> bool:
 
 
 def _follows_old_contract(report: Mapping[str, Any] | None) -> bool:
-    """Return whether a device reports as before version 1 of the contract: it leaves when its instructions are deleted."""
+    """Return whether a device leaves when its instructions are deleted, as before version 1 of the contract."""
     # A device without a report may follow either contract. It gets the order, because firmware of version 1 would stay
     # in its network without it.
     return report is not None and CONTRACT not in report

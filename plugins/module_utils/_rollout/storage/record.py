@@ -23,7 +23,7 @@ MAX_SIZE = 16_000
 
 _MAX_OFFLINE = 1000
 _DIGITS = 6
-"""How many digits of the rank of a device are stored, so that many devices fit into the record."""
+"""Number of stored digits of the rank of a device. It is small, so that many devices fit into the record."""
 
 
 @dataclass(frozen=True)
