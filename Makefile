@@ -94,6 +94,7 @@ lint: setup ## style and documentation
 	reuse lint --quiet || { reuse lint --lines; exit 1; }
 	ansible-lint
 	python tests/tools/language.py .ci extensions plugins roles playbooks simulator tests/bench tests/support
+	python tests/tools/language.py --names tests/integration tests/unit
 	python tests/tools/return_blocks.py --check plugins/modules
 	python tests/tools/schemas.py --check docs
 	python tests/tools/probe_table.py --check plugins/module_utils/_probe/documented.py

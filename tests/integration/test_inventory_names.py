@@ -109,7 +109,7 @@ def test_devices_with_names_of_groups_are_called_by_their_ids(tmp_path: Path) ->
     assert "and 1 more" in said(inventory)
 
 
-def test_other_names_stand_when_one_device_is_called_by_its_id(cloud: Simulator, tmp_path: Path) -> None:
+def test_other_names_remain_when_one_device_is_named_by_its_id(cloud: Simulator, tmp_path: Path) -> None:
     options = {"keyed_groups": [NO_PREFIX], "compose": {"label": "particle.name"}, "group_by": ["platform"]}
     inventory = read(cloud, tmp_path, write_inventory(tmp_path, **options))
     assert set(inventory.hosts) == {"barn", NORTH}

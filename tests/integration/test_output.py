@@ -146,7 +146,7 @@ def test_refused_manifest_prints_each_kind_of_mistake_once(outputs: Outputs) -> 
     assert len(run.output) < 5_000
 
 
-def test_account_without_devices_is_told_its_products(simulator: Simulator) -> None:
+def test_account_without_devices_gets_a_message_with_its_products(simulator: Simulator) -> None:
     device = sorted(row["id"] for row in simulator.state()["devices"])[0]
     env = cloud_environment(simulator.url)
     for module, options in (("device_info", {}), ("fleet", {"devices": [{"id": device, "name": "barn"}]})):

@@ -45,7 +45,7 @@ def read_locks(run: PlaybookRun, export: str) -> dict[str, Any]:
     return {device["id"]: device.get("firmware_lock") for device in run.result(export)["manifest"]["devices"]}
 
 
-def test_running_rollout_is_no_drift_and_its_locks_stay(cloud: Simulator) -> None:
+def test_running_rollout_is_not_drift_and_its_locks_remain(cloud: Simulator) -> None:
     rollout = {"product": PRODUCT_SLUG, "version": NEW, "waves": WAVES, "soak": 60, "wait": False}
     own = max(Driver(cloud).truth())  # the lock of a person, which no rollout may touch
     moved = {"product": PRODUCT_SLUG, "devices": [{"id": "{{ targeted[0] }}", "firmware_lock": OLD}]}

@@ -3,9 +3,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """Check the wording of docstrings, comments and messages, for `make lint`, and print each fault with its line.
 
-language.py FOLDER...
+language.py [--names] FOLDER...
 
-This program checks only rules whose faults it recognises reliably. CONTRIBUTING.md lists all rules.
+This program checks only rules whose faults it recognises reliably. CONTRIBUTING.md lists all rules. With --names, it
+checks only the names of functions.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 
 SUFFIXES = {".py", ".yml", ".j2", ".js", ".md"}
 
-_OPENING = re.compile(r"(Who|Whoever|Those|Of|What)\b")
+_OPENING = re.compile(r"(Who|Whoever|Those|Of|What|How|Why|Which)\b")
 _PERSON = re.compile(r"\b(somebody|nobody|anybody|everybody|whoever)\b", re.IGNORECASE)
 _POOR_WORD = re.compile(r"\b(wish(?:es|ed)?|vain|fates?|doubts)\b", re.IGNORECASE)
 # Phrases that are not plain English. "there is no ..." and "is no longer" are allowed.
@@ -28,6 +29,8 @@ _ELLIPSIS = re.compile(
     r"(?<!there )\bis no (?!longer\b)|(?<!there )\bis none\b|\bgo(es)? not\b|\bmakes? no sense\b|\bstands? twice\b",
     re.IGNORECASE,
 )
+# "there_is_no_..." and "is_no_longer_..." are allowed.
+_NEGATED_NOUN = re.compile(r"(?<!there)(?:^|_)(?:is|are)_no_(?!longer|more)")
 
 
 @dataclass(frozen=True, order=True)
@@ -42,10 +45,12 @@ class Fault:
         return f"{self.path}:{self.line}: {self.rule}"
 
 
-def main(folders: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Print all faults in the files of the folders. Return the exit status 1 if there are faults, or no files."""
+    folders = [argument for argument in arguments if argument != "--names"]
+    find = find_faulty_names if len(folders) < len(arguments) else find_faults
     files = sorted(path for folder in folders for path in Path(folder).rglob("*") if path.suffix in SUFFIXES)
-    faults = sorted(fault for path in files for fault in find_faults(path))
+    faults = sorted(fault for path in files for fault in find(path))
     print(*faults, sep="\n") if faults else None
     print(f"{len(files)} files were checked for plain wording, and {len(faults)} faults were found.")
     return 1 if faults or not files else 0
@@ -62,6 +67,7 @@ def find_faults(path: Path) -> Iterator[Fault]:
             yield Fault(path, number, f"name the person or the program instead of {word[0]!r}")
         if word := _POOR_WORD.search(line):
             yield Fault(path, number, f"write a plain word instead of {word[0]!r}")
+    yield from find_faulty_names(path)
     if path.suffix == ".py":
         tree = ast.parse(path.read_text(encoding="utf-8"))
         docstrings = {id(node) for node in _docstrings(tree)}
@@ -74,6 +80,15 @@ def find_faults(path: Path) -> Iterator[Fault]:
             # A string of several lines is documentation, which may quote responses of the cloud.
             if "\n" not in node.value and (phrase := _ELLIPSIS.search(node.value)):
                 yield Fault(path, node.lineno, f"write a message in plain English instead of {phrase[0].strip()!r}")
+
+
+def find_faulty_names(path: Path) -> Iterator[Fault]:
+    """Yield the faults in the names of functions of a Python file, such as ``test_comment_is_no_entry``."""
+    if path.suffix != ".py":
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _NEGATED_NOUN.search(node.name):
+            yield Fault(path, node.lineno, f"write 'is_not_a_...' in the name {node.name!r}")
 
 
 def _docstrings(tree: ast.Module) -> Iterator[ast.Constant]:

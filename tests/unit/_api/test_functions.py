@@ -38,7 +38,7 @@ def test_call_sends_the_argument_and_returns_the_value(
 
 
 @pytest.mark.parametrize("value", [None, "1", True])
-def test_answer_without_a_number_is_no_value(scripted_cloud: ScriptedCloud, http: Http, value: Any) -> None:
+def test_answer_without_a_number_is_not_a_value(scripted_cloud: ScriptedCloud, http: Http, value: Any) -> None:
     scripted_cloud.answer("POST", OF_PRODUCT, json={"id": DEVICE, "return_value": value})
     assert call_function(http, "31337", DEVICE, "led") is None
 

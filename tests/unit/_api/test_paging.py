@@ -223,7 +223,7 @@ def test_pages_without_new_rows_end_the_list(
     assert len(scripted_cloud.requests) < 25 + DEFAULT_WORKERS
 
 
-def test_list_that_becomes_shorter_while_it_is_read_is_no_error(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_list_that_becomes_shorter_while_it_is_read_is_not_an_error(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", PATH, json=build_page("a", "b", total=15))
     scripted_cloud.answer("GET", PATH, json=build_page(total=1), repeat=True)
     listing = read_devices(http)

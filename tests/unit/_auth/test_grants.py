@@ -357,7 +357,7 @@ def test_record_of_a_stored_token_stays_until_the_token_is_replaced(
         assert (record.stage, record.reason, record.token_hash) == (Stage.STORED, None, hash_token(token(number)))
 
 
-def test_token_stored_by_a_killed_process_is_no_orphan(
+def test_token_stored_by_a_killed_process_is_not_orphaned(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     granting(scripted_cloud, token(1))

@@ -224,12 +224,12 @@ def test_corrected_password_is_tried_at_once(store: SessionStore, grants: Grants
 
 
 @pytest.mark.parametrize("code", ["tls_untrusted", "unsafe_file"])
-def test_failure_without_a_response_is_not_remembered(store: SessionStore, code: str) -> None:
+def test_failure_without_a_response_is_not_stored(store: SessionStore, code: str) -> None:
     catch_error(lambda: store.get_token(IDENTITY, build_refusing_grants(code, status=None)))
     assert store.get_token(IDENTITY, Grants()) == token(1)
 
 
-def test_success_removes_the_remembered_refusal(store: SessionStore, path: Path, clock: TurnedClock) -> None:
+def test_success_removes_the_stored_refusal(store: SessionStore, path: Path, clock: TurnedClock) -> None:
     catch_error(lambda: store.get_token(IDENTITY, build_refusing_grants()))
     clock.sleep(600)
     store.get_token(IDENTITY, Grants())

@@ -45,7 +45,7 @@ def test_value_that_looks_the_same_is_shown_once() -> None:
     assert list_lines(Diff((ChangedItem("P046AB", {"mesh": (mesh, mesh)}),))) == [expected]
 
 
-def test_note_stands_at_the_end_of_each_line() -> None:
+def test_note_is_at_the_end_of_each_line() -> None:
     devices = [ChangedItem(f"P046AB{number}", NORTH, note="restarts") for number in range(4)]
     assert list_lines(Diff((devices[0],))) == ["P046AB0: groups [] -> ['north'] (restarts)"]
     (line,) = list_lines(Diff(tuple(devices)))

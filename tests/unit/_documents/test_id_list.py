@@ -16,7 +16,7 @@ def test_each_filled_line_is_an_entry(line_end: str) -> None:
     assert parse_id_list("\ufeff" + line_end.join([" a ", "", '"b"', ""])) == IdList(["a", "b"], [1, 3])
 
 
-def test_comments_are_no_entries() -> None:
+def test_comments_are_not_entries() -> None:
     assert parse_id_list("# batch 1, of 2\na # broken\n #\n") == IdList(["a"], [2])
 
 

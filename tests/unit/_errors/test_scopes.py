@@ -87,7 +87,7 @@ def test_refused_ledger_names_its_scope_but_no_secret(
         ("GET /v1/user", {"error": "unauthorized", "error_description": "No."}),
     ],
 )
-def test_api_user_on_a_closed_route_is_not_told_to_add_a_scope(
+def test_api_user_on_a_closed_route_gets_no_advice_to_add_a_scope(
     scripted_cloud: ScriptedCloud, no_proxies: None, route: str, answer: dict[str, Any]
 ) -> None:
     error = refuse(scripted_cloud, route, answer)

@@ -268,7 +268,7 @@ def test_binary_for_another_platform_is_refused_with_both_platforms() -> None:
     assert "for platform 32 (p2), but product field-logger is for platform 13 (boron)" in message
 
 
-def test_platform_is_not_compared_if_the_cloud_does_not_tell_it() -> None:
+def test_platform_is_not_compared_if_the_cloud_does_not_show_it() -> None:
     product = Product("31337", "field-logger", None, None)
     refuse_wrong_file(parse_file("app.bin", make_binary(8, platform_id=P2)), 8, product)
 

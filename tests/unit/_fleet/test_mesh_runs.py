@@ -758,7 +758,7 @@ class TestRepeatedRuns:
         assert run(http, data)["changed"] is False
 
     @pytest.mark.parametrize("backend", ["ledger", "networks"])
-    def test_second_plan_of_a_run_remembers_the_failed_gateway(
+    def test_second_plan_of_a_run_still_excludes_the_failed_gateway(
         self, cloud: Simulator, ids: list[str], backend: str
     ) -> None:
         def barn_and_shed(gateway: str, *, others: Sequence[str]) -> dict[str, Any]:

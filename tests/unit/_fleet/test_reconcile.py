@@ -466,7 +466,7 @@ class TestFailedDevice:
         assert result["error"]["message"].endswith("or is in another product.")
         assert statuses(result)[ids[0]] == "changed"
 
-    def test_rejected_import_is_no_change_in_any_run(self, http: RecordingHttp) -> None:
+    def test_rejected_import_is_not_a_change_in_any_run(self, http: RecordingHttp) -> None:
         unknown = [device_id(4711), device_id(4712)]
         for _unused in range(2):
             result = run(http, named(unknown))

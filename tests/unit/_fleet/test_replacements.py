@@ -240,7 +240,7 @@ def test_lost_answer_of_a_replacement_is_settled(cloud: Simulator, http: Recordi
     assert list_members(cloud).keys() == {NEW}
 
 
-def test_failure_tells_what_is_done_and_what_is_left(cloud: Simulator, http: RecordingHttp) -> None:
+def test_failure_lists_the_done_and_the_remaining_steps(cloud: Simulator, http: RecordingHttp) -> None:
     fill(http, OLD_RECORD)
     refusal = {"error": "Permission Denied"}
     cloud.set_faults([{"route": REMOVE, "effect": "status", "status": 403, "body": refusal, "times": 9}])

@@ -35,7 +35,7 @@ def test_larger_file_is_refused_with_both_numbers(tmp_path: Path) -> None:
         read_regular_file(tmp_path / "file", 1_000_000)
 
 
-def test_what_is_not_a_regular_file_is_refused(tmp_path: Path, pipe: Path) -> None:
+def test_path_of_a_file_that_is_not_regular_is_refused(tmp_path: Path, pipe: Path) -> None:
     (tmp_path / "link").symlink_to("/dev/zero")
     for path in (pipe, tmp_path, Path("/dev/zero"), Path("/dev/null"), tmp_path / "link"):
         assert find_file_mistake(path, 5) == "is not a regular file"

@@ -159,7 +159,7 @@ def test_any_course_of_a_rollout_ends_each_run_and_keeps_foreign_locks(rollout: 
 
 
 @given(st.integers(0, MAX_FOREIGN_LOCKS))
-def test_foreign_locks_of_a_large_product_are_remembered(count: int) -> None:
+def test_foreign_locks_of_a_large_product_are_stored(count: int) -> None:
     devices = {device_id(number): Device(device_id(number), lock=NEW) for number in range(count)}
     record = begin_rollout(Rollout(NEW), None, devices, {}, START)
     assert not any(record.owns_lock(device, NEW) for device in devices)

@@ -179,7 +179,7 @@ def test_silence_limit_depends_on_the_radio(fields: dict[str, Any], silence: int
     assert judge(lost, 105, health=Health(offline_after=100)).state is State.GONE
 
 
-def test_first_session_after_a_long_sleep_is_no_failure_while_it_is_young() -> None:
+def test_young_first_session_after_a_long_sleep_is_not_a_failure() -> None:
     health = Health(offline_after=28_800)
     woken = row(heard=21_605, handshake=21_600)
     assert judge(woken, 21_700, health=health).state is State.UPDATING

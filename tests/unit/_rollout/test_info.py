@@ -128,7 +128,7 @@ def test_info_shows_the_waves_of_the_selection(simulator: Simulator, filters: di
     assert 4 < info["waves"][-1]["total"] <= SIZE
 
 
-def test_info_tells_what_the_next_run_does(simulator: Simulator) -> None:
+def test_info_shows_the_next_step_of_a_run(simulator: Simulator) -> None:
     driver = Driver(simulator, OPTIONS)
     run_until(driver, "soaking")
     simulator.advance(700)

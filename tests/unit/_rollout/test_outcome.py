@@ -83,7 +83,7 @@ def show(situation: Situation, *, noted: bool = True) -> dict[str, Any]:
     return outcome.as_result()
 
 
-def test_error_of_the_brake_fits_on_a_screen_and_tells_what_to_do() -> None:
+def test_error_of_the_brake_fits_on_a_screen_and_has_a_remedy() -> None:
     result = show(build_situation([build_device(number, is_bad=number < 300) for number in range(900)]))
     assert (result["failed"], result["error"]["code"]) == (True, "braked")
     lines = result["msg"].splitlines()
@@ -231,7 +231,7 @@ def test_result_shows_what_a_run_has_found() -> None:
         (
             False,
             "Repair these devices and run again, set accept to their ids to continue without them, set rollback to "
-            "lock to restore the versions from before, or roll out a corrected version with supersede.",
+            "lock to restore the previous versions, or roll out a corrected version with supersede.",
         ),
     ],
 )

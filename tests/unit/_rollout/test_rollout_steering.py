@@ -107,7 +107,7 @@ def test_check_mode_predicts_each_run_until_the_end(steered: Steered) -> None:
     assert steered.run()["changed"] is False
 
 
-def test_paused_rollout_goes_on_where_it_stood(steered: Steered) -> None:
+def test_paused_rollout_continues_where_it_stopped(steered: Steered) -> None:
     first = steered.run()
     assert steered.step(state="paused")["state"] == "paused"
     assert steered.step(state="paused")["changed"] is False
@@ -172,13 +172,13 @@ def fail_in_first_wave(steered: Steered) -> list[str]:
     return bad
 
 
-def test_acceptance_of_failures_is_remembered(steered: Steered) -> None:
+def test_acceptance_of_failures_is_stored(steered: Steered) -> None:
     bad = fail_in_first_wave(steered)
     assert steered.step(accept=bad[:1])["state"] == "soaking"
     assert steered.run_until("done")["counts"]["failed_refused"] == 2
 
 
-def test_single_failed_device_is_no_reason_to_go_on(steered: Steered) -> None:
+def test_rollout_does_not_continue_after_a_single_failed_device(steered: Steered) -> None:
     steered.options = {**steered.options, "waves": [{"count": 1}, {"percent": 100}]}
     (first,) = find_members(Driver(steered.cloud, steered.options).run(check_mode=True), 1)
     steered.cloud.change_device(first, update="refused")

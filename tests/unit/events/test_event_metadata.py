@@ -9,7 +9,7 @@ import yaml
 from support.paths import ROOT
 
 
-def test_galaxy_is_told_both_folders_of_event_plugins() -> None:
+def test_galaxy_metadata_names_both_folders_of_event_plugins() -> None:
     declared = yaml.safe_load((ROOT / "meta" / "extensions.yml").read_text(encoding="utf-8"))
     folders = [extension["args"]["ext_dir"] for extension in declared["extensions"]]
     assert folders == ["eda/plugins/event_source", "eda/plugins/event_filter"]

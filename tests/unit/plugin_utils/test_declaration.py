@@ -47,7 +47,7 @@ def test_text_of_a_manifest_is_read_as_its_content(manifest: str) -> None:
 
 
 @pytest.mark.parametrize("comment", ["# id, name\n", "#\tserial_number\n\n", "\ufeff# id; name\n---\n"])
-def test_yaml_below_a_comment_with_names_of_columns_is_no_table(comment: str) -> None:
+def test_yaml_below_a_comment_with_names_of_columns_is_not_a_table(comment: str) -> None:
     manifest = f"{comment}devices: [{{id: {ONE}}}]\n"
     assert read_text(manifest) == read_text("fleet.yml", **{"fleet.yml": manifest}) == {"devices": [{"id": ONE}]}
 

@@ -28,7 +28,9 @@ LARGE = "9" * 25
         ("/v1/products/{}", 404),
     ],
 )
-def test_very_large_number_in_the_address_is_no_internal_error(demo: User, path: str, status: int, digits: str) -> None:
+def test_very_large_number_in_the_address_is_not_an_internal_error(
+    demo: User, path: str, status: int, digits: str
+) -> None:
     assert demo.call("GET", path.format(digits)).status_code == status
 
 

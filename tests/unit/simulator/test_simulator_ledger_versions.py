@@ -54,7 +54,7 @@ def test_cursors_limit_the_listed_versions(writer: User) -> None:
     assert writer.call("GET", VERSIONS, params={"replaced_after": "soon"}).status_code == 400
 
 
-def test_page_of_versions_tells_whether_there_are_more(writer: User) -> None:
+def test_page_of_versions_shows_whether_there_are_more(writer: User) -> None:
     for number in range(3, 30):
         write(writer, number)
     body = writer.get(VERSIONS)

@@ -216,7 +216,7 @@ def test_refused_flash_by_hand_does_not_send_a_waiting_release(demo: User) -> No
     assert get_version(demo) == 1
 
 
-def test_crashing_device_with_an_unknown_target_goes_on_crashing(demo: User, watch: Watch) -> None:
+def test_crashing_device_with_an_unknown_target_keeps_crashing(demo: User, watch: Watch) -> None:
     start_update(demo, "crashes_online", seconds=60)
     lock(demo, DEVICE, 77)
     demo.cloud.advance(HOUR)
@@ -225,7 +225,7 @@ def test_crashing_device_with_an_unknown_target_goes_on_crashing(demo: User, wat
     assert PANIC in [event.data for event in watch.read()]
 
 
-def test_crashing_device_that_refuses_another_version_goes_on_crashing(demo: User, watch: Watch) -> None:
+def test_crashing_device_that_refuses_another_version_keeps_crashing(demo: User, watch: Watch) -> None:
     start_update(demo, "crashes_online", seconds=60)
     demo.cloud.change_device(DEVICE, update="refused")
     watch.read()

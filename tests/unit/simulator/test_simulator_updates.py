@@ -88,7 +88,7 @@ def test_events_of_a_success_are_those_of_the_recorded_update(demo: User, watch:
     assert [event.moment for event in told] == pytest.approx([moment for moment, *_unused in recorded], abs=0.05)
 
 
-def test_hash_of_the_application_is_told_once(demo: User, watch: Watch) -> None:
+def test_hash_of_the_application_is_reported_once(demo: User, watch: Watch) -> None:
     lock(demo, DEVICE, 2)
     demo.cloud.advance(60)
     hashes = [event.data for event in watch.read() if event.name == "spark/device/app-hash"]
@@ -194,7 +194,7 @@ def test_safe_mode_event_names_the_missing_dependency(demo: User, watch: Watch) 
     assert next(module["v"] for module in second["m"] if module["f"] == "b") == modules["u"]["d"][0]["v"]
 
 
-def test_hash_of_the_application_is_not_told_after_safe_mode(demo: User, watch: Watch) -> None:
+def test_hash_of_the_application_is_not_reported_after_safe_mode(demo: User, watch: Watch) -> None:
     update(demo, "needs_device_os")
     demo.cloud.advance(HOUR)
     told = watch.read()
@@ -374,7 +374,7 @@ def test_unknown_ending_is_refused(demo: User, ending: object) -> None:
     assert "update must be one of ok, refused" in answer.text
 
 
-def test_long_jump_of_the_clock_tells_only_the_last_hour_of_crashes(demo: User, watch: Watch) -> None:
+def test_long_jump_of_the_clock_reports_only_the_last_hour_of_crashes(demo: User, watch: Watch) -> None:
     update(demo, "crashes_online")
     demo.cloud.advance(365 * 24 * HOUR)
     panics = [event for event in watch.read() if event.data == "panic, hard_fault"]

@@ -13,13 +13,13 @@ import pytest
 from support.paths import TESTS
 
 
-def check(folder: Path) -> subprocess.CompletedProcess[str]:
+def check(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the tool on a folder."""
-    argv = [sys.executable, str(TESTS / "tools" / "language.py"), str(folder)]
+    argv = [sys.executable, str(TESTS / "tools" / "language.py"), *options, str(folder)]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("word", ["Who", "Whoever", "Those", "Of", "What"])
+@pytest.mark.parametrize("word", ["Who", "Whoever", "Those", "Of", "What", "How"])
 @pytest.mark.parametrize(
     "text",
     [
@@ -64,6 +64,23 @@ def test_elliptic_messages_are_found(tmp_path: Path, quoted: str, message: str) 
     done = check(tmp_path)
     assert done.returncode == 1
     assert "a.py:2: write a message in plain English" in done.stdout
+
+
+@pytest.mark.parametrize("options", [(), ("--names",)], ids=["all rules", "only names"])
+@pytest.mark.parametrize("name", ["test_comment_is_no_entry", "test_comments_are_no_entries"])
+def test_negated_nouns_in_names_of_functions_are_found(tmp_path: Path, name: str, options: tuple[str, ...]) -> None:
+    (tmp_path / "a.py").write_text(
+        f"def test_there_is_no_entry(): ...\ndef test_is_no_longer_used(): ...\ndef {name}(): ...\n"
+    )
+    done = check(tmp_path, *options)
+    assert done.returncode == 1
+    assert f"a.py:3: write 'is_not_a_...' in the name {name!r}" in done.stdout
+    assert "1 faults" in done.stdout
+
+
+def test_option_names_checks_only_names_of_functions(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text('"""Of a list."""\nX = "is none"\n')
+    assert check(tmp_path, "--names").returncode == 0
 
 
 def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_name_of_an_undeclared_device_is_a_warning(scripted_cloud: ScriptedCloud
     assert any(f"does not declare: barn ({ONE} and {OLD})" in warning for warning in warnings)
 
 
-def test_names_of_declared_devices_are_no_warning(scripted_cloud: ScriptedCloud) -> None:
+def test_names_of_declared_devices_cause_no_warning(scripted_cloud: ScriptedCloud) -> None:
     script(scripted_cloud, [row(ONE, name="b"), row(TWO, name="a")])
     for device in (ONE, TWO):
         scripted_cloud.answer("PUT", f"{DEVICES}/{device}", json={})

@@ -28,7 +28,7 @@ def test_device_that_is_not_as_declared_is_drift(status: str) -> None:
     assert "1 device is not as declared (barn b)" in drift.message
 
 
-def test_devices_as_declared_are_no_drift() -> None:
+def test_devices_as_declared_are_not_drift() -> None:
     assert find_drift({"changed": False, "devices": [{"identifier": "a", "status": "ok"}]}) is None
 
 

@@ -63,7 +63,7 @@ def test_staged_edits_of_other_variables_are_an_obstacle() -> None:
     assert error.hint == "Roll these edits out or undo them in the console, or declare these variables for the device."
 
 
-def test_staged_edits_are_no_obstacle_without_a_rollout() -> None:
+def test_staged_edits_are_not_an_obstacle_without_a_rollout() -> None:
     assert find_environment_obstacle(ONE, {"A": "1"}, Level({"A": "1", "B": "2"}, {"A": "1"})) is None
 
 

@@ -46,7 +46,7 @@ def formed(runner: ThreadRunner) -> ThreadRunner:
     return runner
 
 
-def test_facts_tell_network_parent_and_link_of_each_member(formed: ThreadRunner) -> None:
+def test_facts_show_network_parent_and_link_of_each_member(formed: ThreadRunner) -> None:
     result = run_device_info(formed)
     assert not result.get("failed"), result
     found = {device["eui64"]: device for device in result["devices"]}

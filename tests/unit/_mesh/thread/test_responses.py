@@ -31,7 +31,7 @@ JSON = st.recursive(
 
 @given(JSON)
 @pytest.mark.parametrize("read", [read_text, read_objects, read_items, read_attributes, read_tasks])
-def test_unexpected_json_is_no_crash(read: Callable[[Any], Any], data: Any) -> None:
+def test_unexpected_json_causes_no_crash(read: Callable[[Any], Any], data: Any) -> None:
     with suppress(ParticleError):  # any other exception would fail the test
         read(data)
 

@@ -74,7 +74,7 @@ class TestThreadNetwork:
         assert (second["changed"], second["summary"]["ok"], second["network"]["joined"]) == (False, 6, 6)
         assert runner.otbr.stats()["writes"] == before
 
-    def test_check_mode_tells_the_changes_and_writes_nothing(self, runner: ThreadRunner) -> None:
+    def test_check_mode_shows_the_changes_and_writes_nothing(self, runner: ThreadRunner) -> None:
         result = run_network(runner, check_mode=True, members=list_members(), parameters={"channel": 15})
         assert (result["changed"], {member["status"] for member in result["members"]}) == (True, {"changed"})
         assert "barn" in result["diff"]["prepared"]

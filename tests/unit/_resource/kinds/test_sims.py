@@ -162,7 +162,7 @@ class TestWrites:
         with pytest.raises(ParticleError, match="cannot be created without state"):
             reconcile(target, Declared(ICCID))
 
-    def test_pending_release_is_no_failure(self, scripted_cloud: ScriptedCloud, target: Target) -> None:
+    def test_pending_release_is_not_a_failure(self, scripted_cloud: ScriptedCloud, target: Target) -> None:
         show(scripted_cloud, "active", "active")
         scripted_cloud.answer("DELETE", ROW, 202, json={"ok": True})
         result = reconcile(target, declare("released"))
