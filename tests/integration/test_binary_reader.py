@@ -81,13 +81,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def made(folder: Path) -> dict[str, ReadFile]:
-    """Make all files with the library, and return what the library reads in the files."""
+    """Make all files with the library, and return their contents as the library reads them."""
     return make_files(folder, FILES)
 
 
 @pytest.fixture(scope="module")
 def own(folder: Path) -> dict[str, ReadFile]:
-    """Return what the library reads in the files of the simulator and of the tests."""
+    """Return the contents of the files of the simulator and of the tests, as the library reads them."""
     for name, content in OWN_FILES.items():
         (folder / name).write_bytes(content)
     return dict(zip(OWN_FILES, read_files(*(folder / name for name in OWN_FILES)), strict=True))

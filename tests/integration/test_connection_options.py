@@ -191,7 +191,7 @@ def find_wrong_cells(cells: list[tuple[Probe, str]], run: PlaybookRun) -> list[s
     for probe, content in cells:
         records = [record for record in run.tasks if record.play == f"{probe}: {content}"]
         failures = [json.dumps(record.result) for record in records if record.status == "failed"]
-        # The device does not exist, and the registry of Particle Mesh neither.
+        # Neither the device nor the registry of Particle Mesh exists.
         failures = [text for text in failures if probe.refusal or not ("not_found" in text or "unsupported" in text)]
         is_right = any(probe.refusal in text for text in failures) if probe.refusal else records and not failures
         if not is_right:

@@ -65,7 +65,9 @@ WITHOUT_CLOUD = {"fleet_outcome", "thread_network", "thread_network_info"}
 
 
 def build_login_defaults(other: Simulator) -> dict[str, Any]:
-    """Return a value for each option of module access_token, which would make the login of a role fail or go astray."""
+    """Return a value for each option of module access_token, which would make the login of a role fail, or log in to
+    the wrong cloud.
+    """
     return {
         **dict.fromkeys(LOGIN_SPEC, "nonsense"),
         **{"api_url": other.url, "access_token": "of-the-other-cloud", "username": OTHER_USER, "password": PASSWORD},

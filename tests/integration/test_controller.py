@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Test what an automation controller stores of a run: the events of ansible-runner, and the devices that it counts."""
+"""Test the data that an automation controller stores about a run: the events of ansible-runner, and the counted
+devices.
+"""
 
 from __future__ import annotations
 

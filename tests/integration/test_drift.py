@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Test the recipe of the guide to drift, and what a run does about undeclared devices."""
+"""Test the recipe of the guide to drift, and how a run treats undeclared devices."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def check(cloud: Simulator, folder: Path) -> PlaybookRun:
 
 
 def send(cloud: Simulator, method: str, path: str, body: Any = None) -> Any:
-    """Change the cloud as a colleague would, without the collection."""
+    """Change the cloud without the collection, as a colleague might do."""
     response = requests.request(
         method,
         f"{cloud.url}/v1/{path}",

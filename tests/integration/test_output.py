@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Test what a run prints on the screen without `-v`: few lines, which contain what the user needs."""
+"""Test the output of a run without `-v`: a few lines that contain all that the user needs."""
 
 from __future__ import annotations
 

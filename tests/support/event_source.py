@@ -25,7 +25,7 @@ Event = dict[str, Any]
 
 
 def load_plugin(kind: str, name: str) -> SimpleNamespace:
-    """Run the file of an event plugin, and return what it defines. The rule engine loads plugins in the same way."""
+    """Run the file of an event plugin, and return its definitions. The rule engine loads plugins in the same way."""
     return SimpleNamespace(**runpy.run_path(str(PLUGINS / kind / f"{name}.py")))
 
 

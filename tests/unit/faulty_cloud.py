@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Faults of a cloud for tests of whole runs, and checks of the result that hold whatever fails."""
+"""Faults of a cloud for tests of whole runs, and checks of the result that hold for all failures."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def ended_early(result: Mapping[str, Any]) -> bool:
 
 
 def assert_done_as_declared(result: Mapping[str, Any], now: Mapping[str, Any], declared: Mapping[str, Any]) -> None:
-    """Check that each device reported as done is as declared, whatever happened to the others.
+    """Check that each device reported as done is as declared, whether or not other devices failed.
 
     A run that ended early is not checked. While not all devices are done, the gateways in the ledger instances are
     not compared. `now` and `declared` are states as in `support.declared`.

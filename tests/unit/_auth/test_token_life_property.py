@@ -105,7 +105,7 @@ def build_tokens(world: World, folder: Path) -> Tokens:
 
 
 def obtain(tokens: Tokens, kind: str) -> None:
-    """Do what a task does that obtains a token."""
+    """Obtain a token as a task does."""
     if kind == "shared":
         grants.get_shared_token(tokens.http, LOGIN, tokens.sessions)
         return

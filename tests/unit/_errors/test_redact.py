@@ -81,7 +81,9 @@ def format_refusal(body: Any, redact: Redactor) -> str:
 
 
 def list_traces(secret: str, spelled: str) -> Iterator[str]:
-    """Yield what must not be shown: the secret, its spelling, its first characters, and it with single spaces."""
+    """Yield the texts that must not be shown: the secret, its spelling, its first characters, and the secret with
+    single spaces.
+    """
     yield from (secret, spelled, secret[:7], " ".join(secret.split()))
 
 

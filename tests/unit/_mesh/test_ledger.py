@@ -63,7 +63,7 @@ def http(scripted_cloud: ScriptedCloud) -> Iterator[RecordingHttp]:
 
 
 def observe(http: RecordingHttp, *devices: str, product: Product = OURS) -> tuple[ledger_plan.Observed, list[str]]:
-    """Return what the backend observes of the devices, and the warnings."""
+    """Return the observations of the backend about the devices, and the warnings."""
     warnings: list[str] = []
     hardware_of = dict.fromkeys(devices, Hardware(13))
     return ledger.observe_networks(Target(http, product, warnings.append), {"barn": BARN}, hardware_of), warnings

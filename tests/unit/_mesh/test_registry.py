@@ -50,7 +50,7 @@ def http(scripted_cloud: ScriptedCloud) -> Iterator[RecordingHttp]:
 
 
 def observe(http: RecordingHttp, declared: Mapping[str, Network], **hardware_of: Hardware) -> registry_plan.Observed:
-    """Return what the backend observes, without any warning."""
+    """Return the observations of the backend, which must cause no warning."""
     warnings: list[str] = []
     seen = registry.observe_networks(Target(http, None, warnings.append), declared, hardware_of)
     assert warnings == []

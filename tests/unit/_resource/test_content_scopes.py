@@ -192,7 +192,7 @@ def form_network(run: Run) -> None:
 
 
 def as_owner(run: Run) -> Run:
-    """Return a run as the owner, to prepare what the API user then sees."""
+    """Return a run as the owner, to prepare the state that the API user then sees."""
     return Run(run.cloud, TOKEN, run.folder)
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Test what holds for the decisions about any devices, whatever happens to them between two runs."""
+"""Test invariants of the decisions about arbitrary devices, with arbitrary changes between two runs."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def carry_out(situation: Situation) -> tuple[Decision, Situation]:
 
 
 def check_step(situation: Situation, decision: Decision) -> None:
-    """Check what a step may write."""
+    """Check that a step contains only permitted writes."""
     rollout, record = situation.rollout, decision.record
     eligible = [
         device

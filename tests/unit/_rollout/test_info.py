@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Module `rollout_info` shows what a run of module `rollout` shows at the same moment, and writes nothing."""
+"""Module `rollout_info` shows the same as a run of module `rollout` at the same time, and writes nothing."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def simulator(running: Simulator) -> Simulator:
 
 
 def show_both(driver: Driver, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the results of a run and of `rollout_info` directly after it, reduced to what both show."""
+    """Return the results of a run and of `rollout_info` directly after it, reduced to their common values."""
     run = driver.run(**options)
     before = driver.simulator.stats()["writes"]
     info = driver.info()

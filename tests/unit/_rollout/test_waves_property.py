@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Test what holds for the waves and the batches of any devices."""
+"""Test invariants of the waves and the batches of arbitrary devices."""
 
 from __future__ import annotations
 

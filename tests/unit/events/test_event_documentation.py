@@ -26,7 +26,7 @@ OWN_LIBRARIES = {"aiohttp", "yarl"}
 
 
 def load(name: str) -> Any:
-    """Return what the file of a plugin defines."""
+    """Return the definitions in the file of a plugin."""
     return load_plugin(ALL[name].parent.name, ALL[name].stem)
 
 

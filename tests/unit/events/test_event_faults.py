@@ -31,7 +31,7 @@ def limited() -> Iterator[Simulator]:
 
 @dataclass
 class Story:
-    """Cause faults one after the other, and check what the source reports about each of them."""
+    """Cause faults in sequence, and check the reports of the source about each of them."""
 
     cloud: Cloud
     number: int = 0

@@ -206,7 +206,7 @@ class TestFaults:
 
 
 class TestDocumentation:
-    """The page describes what the program has."""
+    """The page describes all routes and options of the program."""
 
     @pytest.fixture
     def section(self) -> str:

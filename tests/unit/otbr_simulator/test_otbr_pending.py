@@ -35,7 +35,7 @@ def change(router: Router, seconds: int = 2, **more: Any) -> dict[str, Any]:
 
 
 class TestSafeChange:
-    """A complete dataset with a later timestamp changes what differs, and nothing else."""
+    """A complete dataset with a later timestamp changes only the values that differ."""
 
     def test_change_is_applied_when_its_delay_ends(self, leader: Router) -> None:
         before = leader.active()

@@ -252,7 +252,7 @@ class Network(RuleBasedStateMachine):
 
 
 def check_border_router(router: BorderRouter) -> None:
-    """Check what must always hold for a border router."""
+    """Check the invariants of a border router."""
     assert router.role in ("disabled", "detached", "child", "router", "leader")
     assert len(router.commissioner.joiners) <= PLACES
     assert len({joiner.eui64 for joiner in router.commissioner.joiners}) == len(router.commissioner.joiners)

@@ -23,7 +23,7 @@ def second(leader: Router) -> Router:
 
 
 class TestOneBorderRouter:
-    """What survives a stop of the program, and what does not."""
+    """The state that survives a stop of the program, and the state that does not."""
 
     def test_connections_are_refused_while_the_program_is_stopped(self, leader: Router) -> None:
         leader.otbr.change_router(running=False)

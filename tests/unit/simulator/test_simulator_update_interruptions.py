@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Test what becomes of an update when the device, its target or its product changes meanwhile."""
+"""Test the result of an update when the device, its target or its product changes meanwhile."""
 
 from __future__ import annotations
 

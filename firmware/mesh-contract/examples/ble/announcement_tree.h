@@ -13,7 +13,7 @@
 
 #include "MeshContract.h"
 
-// What a member sends to its neighbours. It fits into a Bluetooth advertisement.
+// The announcement that a member sends to its neighbours. It fits into a Bluetooth advertisement.
 struct Announcement {
     static constexpr uint8_t kBytes = 23;
 
@@ -32,10 +32,11 @@ public:
     // `timeout` is the time in milliseconds without a new number after which the connection counts as lost.
     explicit AnnouncementTree(uint32_t timeout) : timeout_(timeout) {}
 
-    // Begin anew with these instructions. A connection is kept if the network and the gateway of the parent stay.
+    // Start again with these instructions. A connection is kept if the network and the gateway of the parent do not
+    // change.
     void configure(const mesh_contract::Instructions& instructions, const mesh_contract::DeviceId& own);
 
-    // Belong to no network.
+    // Leave the network.
     void clear() { is_member_ = is_connected_ = false; }
 
     // Use an announcement of a neighbour, with its signal strength in dBm.
@@ -48,8 +49,8 @@ public:
 
 private:
     static constexpr uint8_t kMaxHops = 16;
-    // A node that has lost its connection remembers the last number this many timeouts long. By then, the nodes behind
-    // it have lost their connections too, so that it cannot take one of them as its parent.
+    // The number of timeouts for which a node that has lost its connection remembers the last number. By then, the
+    // nodes behind it have lost their connections too, so that it cannot take one of them as its parent.
     static constexpr uint32_t kRememberedTimeouts = 3;
 
     bool isKnownGateway(uint32_t gateway) const;
@@ -66,7 +67,7 @@ private:
 
     bool is_connected_ = false;
     bool has_number_ = false;
-    Announcement best_;  // what the parent has announced last, or what a gateway announces itself
+    Announcement best_;  // the latest announcement of the parent, or of this member if it is a gateway
     int8_t rssi_ = 0;
     uint32_t heard_at_ = 0;
 };

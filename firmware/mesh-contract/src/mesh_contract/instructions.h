@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Copyright (c) 2026 meshfleet.particle contributors
-// What the cloud tells a member: the instructions in the ledger `mesh`, and their decoder.
+// The instructions of the cloud for a member, in the ledger `mesh`, and their decoder.
 
 #pragma once
 
@@ -18,7 +18,7 @@
 
 namespace mesh_contract {
 
-// The version of the contract that this library speaks.
+// The version of the contract that this library implements.
 constexpr int32_t kContractVersion = 1;
 
 constexpr size_t kMaxNetworkName = 32;
@@ -26,7 +26,7 @@ constexpr uint8_t kMaxGateways = MESH_CONTRACT_MAX_GATEWAYS;
 
 enum class Role : uint8_t { kGateway, kNode };
 
-// What the instructions tell the device to do.
+// The action that the instructions require.
 enum class Order : uint8_t {
     kNone,   // nothing: there are no instructions (yet), so the device stays as it is
     kLeave,  // leave the network (`network` is null)
@@ -46,7 +46,7 @@ struct Instructions {
     bool operator!=(const Instructions& other) const { return !(*this == other); }
 };
 
-// Why the data of the ledger are not valid instructions.
+// The reason why the data of the ledger are not valid instructions.
 enum class DecodeError : uint8_t {
     kNone,
     kMalformed,

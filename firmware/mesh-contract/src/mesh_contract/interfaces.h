@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Copyright (c) 2026 meshfleet.particle contributors
-// What the library needs of a device: a radio, the two ledgers, and a few bytes of storage.
+// The interfaces that a device must provide: a radio, the two ledgers, and a few bytes of storage.
 
 #pragma once
 
@@ -13,14 +13,14 @@
 namespace mesh_contract {
 
 struct RadioStatus {
-    bool is_connected = false;  // whether traffic passes now, as the latest call of `Radio::join` wants it
+    bool is_connected = false;  // whether traffic passes now, with the instructions of the latest call of `Radio::join`
     bool has_parent = false;
     DeviceId parent;  // the member through which this member reaches the cloud; a gateway has none
     bool has_rssi = false;
     int8_t rssi = 0;  // the signal strength of the parent, in dBm
 };
 
-// The radio of the mesh. This is what you write.
+// The radio of the mesh. Your firmware implements this class.
 //
 // No function may block for longer than `loop()` of your application may take.
 class Radio {
@@ -59,7 +59,7 @@ protected:
     ~Ledgers() = default;
 };
 
-// What the library must know after a restart. All bytes are defined, so that it can be stored as it is.
+// The data that the library needs after a restart. All bytes are defined, so that the record can be stored as it is.
 struct Record {
     char network[kMaxNetworkName + 1];  // the network that the radio has joined or tried to join; empty if none
     uint8_t has_joined;                 // 1 if the radio has been connected to this network

@@ -183,7 +183,7 @@ void MeshContract::checkConnection(uint32_t now) {
         }
     } else if (state_ == State::kJoined) {
         state_ = State::kLost;
-        // The radio gets some time to recover by itself before it is told to join again.
+        // The radio gets some time to recover by itself before the next call of `join`.
         radio_action_.set(now, radio_backoff_.next(nextRandom()));
     }
 }

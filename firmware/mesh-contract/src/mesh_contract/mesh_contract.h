@@ -16,8 +16,8 @@
 namespace mesh_contract {
 
 enum class State : uint8_t {
-    kIdle,     // in no network, and not told to join one
-    kJoining,  // told to join, and never connected to this network
+    kIdle,     // in no network, and without instructions to join one
+    kJoining,  // instructed to join, and never connected to this network
     kJoined,   // connected
     kLost,     // has been connected to this network, and is not connected now
     kLeaving,  // leaves its network, to join another one or none
@@ -52,7 +52,8 @@ public:
     // harm.
     void notify() { is_notified_.store(true, std::memory_order_relaxed); }
 
-    // Do what is due. Call this function from the main loop. `now` is a clock of milliseconds that may wrap.
+    // Carry out the actions that are due. Call this function from the main loop. `now` is a clock of milliseconds that
+    // may wrap.
     void tick(uint32_t now);
 
     State state() const { return state_; }
@@ -60,7 +61,8 @@ public:
     // The latest valid instructions.
     const Instructions& instructions() const { return current_; }
 
-    // Why the latest data of the ledger are not valid instructions. Until they are, the member stays as it is.
+    // The reason why the latest data of the ledger are not valid instructions. Until they are valid, the member does
+    // not change.
     DecodeError decodeError() const { return decode_error_; }
 
 private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Copyright (c) 2026 meshfleet.particle contributors
-// What a member tells the cloud: the report in the ledger `mesh-status`.
+// The report of a member to the cloud, in the ledger `mesh-status`.
 
 #pragma once
 

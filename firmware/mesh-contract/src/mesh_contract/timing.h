@@ -8,7 +8,7 @@
 
 namespace mesh_contract {
 
-// A point in time, at most 24 days ahead. Once reached, it stays reached until it is set anew.
+// A point in time, at most 24 days ahead. Once reached, it stays reached until it is set again.
 //
 // The clock wraps after 49.7 days, as `millis()` does. `advance` must be called more often than that.
 class Deadline {

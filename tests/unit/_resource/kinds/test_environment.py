@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Environment variables are edited and rolled out together, whatever state they are in before."""
+"""Environment variables are edited and rolled out together, from any earlier state."""
 
 from __future__ import annotations
 
