@@ -356,10 +356,10 @@ def device_facts(task: Task) -> dict[str, Any]:
         whose = (http.connection.cloud, http.token, str(sources.account), sources.organization or "")
         snapshot = Snapshot(folder, (*whose, *sorted(sources.products)), time.time)
 
-        def look() -> GatheredFacts:
+        def read_fleet() -> GatheredFacts:
             return gather_facts(http, sources, [{}])
 
-        seen = snapshot.get_facts(device, task.options["max_age"], look)
+        seen = snapshot.get_facts(device, task.options["max_age"], read_fleet)
     if seen.facts is None:
         message = f"Device {device} is not among the devices of {sources.describe()}."
         raise ParticleError("not_found", message, hint=_build_hint(seen))

@@ -546,7 +546,7 @@ def device_info(task: Task) -> dict[str, Any]:
     if options["as_manifest"]:
         _refuse_several_sources(sources)
     with Mesh(options) as mesh, task.open_client(needs_login=not sources.is_empty) as http:
-        # A manifest names the gateways of networks, also those that do not match the filters, so gather all.
+        # A manifest names the gateways of networks, including those that do not match the filters, so gather all.
         gathered = gather_facts(http, sources, [{}] if options["as_manifest"] else filters.build_queries())
         warn_of_missing_product(http, sources, gathered, task.warn)
         gathered = add_members(gathered, mesh.list_members())

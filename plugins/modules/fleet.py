@@ -413,10 +413,10 @@ options:
       - V(ignore) ignores these devices.
       - V(report) returns their number and ids as RV(undeclared), and names their number in C(msg).
       - V(fail) fails before the first write if there are such devices.
-      - V(remove) removes these devices, also from their networks and device groups. Without O(product), it gives up
-        their claims. Each of these devices counts as a removal, see O(max_removals). If a declared device is unknown to
-        the cloud, is refused, or cannot be imported or claimed, one of the undeclared devices may be this device. In
-        this case, none of them is removed, and the task shows a warning.
+      - V(remove) removes these devices from the product, their networks and their device groups. Without O(product), it
+        gives up their claims. Each of these devices counts as a removal, see O(max_removals). If a declared device is
+        unknown to the cloud, is refused, or cannot be imported or claimed, one of the undeclared devices may be this
+        device. In this case, none of them is removed, and the task shows a warning.
       - Cannot be V(fail) or V(remove) if the task declares only a part of the fleet. This is the case with
         O(lock=none), and with O(from_inventory=true) if hosts outside of the batch declare devices.
       - Cannot be V(remove) if no devices are declared, or if a host in the batch with O(from_inventory=true) declares
@@ -988,8 +988,8 @@ managed:
     - Declared names of the devices that are in their declared state after the task, keyed by device id. These are the
       devices with the status V(ok) or V(changed). Empty in check mode.
     - An automation controller counts these devices as managed by the job.
-    - The value is limited for automation controllers, also with O(result). If the names of thousands of devices are
-      too long, they are V(null). If there are more than about 14,000 devices, the other devices are left out with a
+    - The value is limited for automation controllers, even with O(result). If the names of thousands of devices are too
+      long, they are V(null). If there are more than about 14,000 devices, the other devices are left out with a
       warning.
   returned: success, or failure under ansible-runner, because Ansible prints the result of a failed task
   type: dict

@@ -80,7 +80,7 @@ options:
       - Give the same filters in each run, and use only filters whose result does not change during the rollout, such as
         O(filters.groups). O(filters.online) and O(filters.firmware_versions) are not suitable.
       - O(filters.silent_days) is refused, because a device is no longer silent when it is updated.
-      - Devices that are already targeted remain part of the rollout, also if they no longer match.
+      - Devices that are already targeted remain part of the rollout, even if they no longer match.
       - The module always reads the whole device list of the product.
       - Requires O(release).
     type: dict
@@ -219,7 +219,7 @@ options:
     default: none
   state:
     description:
-      - V(present) begins the rollout, or continues it, also if it is paused.
+      - V(present) begins the rollout, or continues it, even if it is paused.
       - V(paused) targets no further devices. Updates that are under way continue, and the brake is not applied.
       - V(aborted) ends the rollout. It takes back the firmware locks of the targeted devices that do not run the
         version yet, so that they do not get it later. Devices that run the version keep it, unless O(rollback=lock).

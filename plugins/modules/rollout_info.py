@@ -14,7 +14,7 @@ description:
     the device list and judges the devices anew, as M(meshfleet.particle.rollout) does.
   - Judges with the options of the last run that wrote the record of the rollout, such as the waves, the brake and the
     filters. Filters that are too large for the record are not stored, and the task warns about it.
-  - Shows a rollout also after it has ended, until another rollout of the product begins.
+  - Shows a rollout even after it has ended, until another rollout of the product begins.
   - Takes about one request for each hundred devices of the product.
   - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
     product.

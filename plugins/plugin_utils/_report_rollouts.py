@@ -70,8 +70,8 @@ def _clean(value: Any) -> Any:
 def drop_rollout_times(rollouts: Iterable[Data]) -> list[dict[str, Any]]:
     """Return the rollouts without the values that change with time, even if nothing else changes.
 
-    The evidence about a device and the message of an error contain times. The time of the next look depends on the time
-    of this look. The order of devices with equal states follows the last contacts.
+    The evidence about a device and the message of an error contain times. The time of the next check depends on the
+    time of this check. Devices with equal states are sorted by their last contacts.
     """
     return [
         {

@@ -135,7 +135,10 @@ def _show_child_table(router: BorderRouter, member: Member) -> list[dict[str, An
 
 
 def _show_children(router: BorderRouter, member: Member) -> list[dict[str, Any]] | None:
-    """Return the children of a router. This is the source of parents, versions and signals, also of sleepy nodes."""
+    """Return the children of a router.
+
+    This is the source of parents, versions and signals of all nodes, including sleepy ones.
+    """
     if member.role not in ROUTING:
         return None
     return [

@@ -98,7 +98,7 @@ def post_tasks(call: Call) -> Reply:
 
 
 def delete_tasks(call: Call) -> Reply:
-    """Cancel and remove all tasks, also those of other clients."""
+    """Cancel and remove all tasks, including those of other clients."""
     call.router.tasks.remove_all()
     return empty_reply(204)
 

@@ -95,7 +95,7 @@ def get_radio_version(call: Call) -> Reply:
 
 
 def delete_node(call: Call) -> Reply:
-    """Reset the border router to its factory state at once, also on a running network."""
+    """Reset the border router to its factory state at once, even in a running network."""
     call.router.reset_to_factory()
     return empty_reply()
 
@@ -214,7 +214,7 @@ def _read_joiner(content: Any) -> tuple[str, str, float]:
 
 
 def delete_joiner(call: Call) -> Reply:
-    """Remove a joiner, also one that is not there. The text `*` removes only an entry for any device."""
+    """Remove a joiner, including one that is not there. The text `*` removes only an entry for any device."""
     eui = datasets.parse_json(call.body)
     if not isinstance(eui, str) or not (eui == "*" or EUI64.fullmatch(eui) or DISCERNER.fullmatch(eui)):
         raise Refusal(400)

@@ -131,7 +131,7 @@ class TaskList:
         del self._tasks[task_id]
 
     def remove_all(self) -> None:
-        """Cancel and remove all tasks, also those of other clients."""
+        """Cancel and remove all tasks, including those of other clients."""
         for task_id in list(self._tasks):
             self.remove(task_id)
 

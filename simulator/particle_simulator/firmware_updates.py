@@ -267,7 +267,7 @@ def end_update(device: Device) -> None:
 def _complete_device_os(world: World, device: Device) -> None:
     """Send Device OS to a device that is in safe mode at the beginning of a session (section 4.2)."""
     image = Image(device.waiting_version, device.app_hash or "", device.needed_device_os)
-    # The cloud does this for every device, also without a product.
+    # The cloud does this for every device, even without a product.
     update = Update(world, device, image, by_hand=True)
     device.update = RunningUpdate(update, send_device_os(update))
     device.update.resume()

@@ -21,7 +21,7 @@ SECRET = "s3cret-c4nary %/1"
 
 
 def play(cloud: Simulator, *tasks: Mapping[str, Any], args: Sequence[str] = (), **env: str) -> PlaybookRun:
-    """Run one task for each mapping of options, also after a failure. Keys that begin with `_` are keys of the task."""
+    """Run one task for each mapping of options, even after a failure. Keys that begin with `_` are keys of the task."""
     named = [
         {
             "name": f"Task {number}",

@@ -17,7 +17,7 @@ from support.simulator import PRODUCT_ID, PRODUCT_SLUG, Simulator
 
 
 def run_tasks(cloud: Simulator, tasks: Mapping[str, Mapping[str, Any]], **more: Any) -> PlaybookRun:
-    """Run each task on localhost, also if an earlier task has failed.
+    """Run each task on localhost, even if an earlier task has failed.
 
     :param tasks: the module with its options, and other keywords of the task, keyed by the name of the task.
     """

@@ -38,7 +38,7 @@ def organisation(_organisation: Simulator) -> Simulator:
 
 
 def run(cloud: Simulator, *tasks: Mapping[str, Any], args: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Run one task for each mapping of options, also after a failure, and return their results.
+    """Run one task for each mapping of options, even after a failure, and return their results.
 
     The key `_check_mode` is a key of the task, not an option.
     """

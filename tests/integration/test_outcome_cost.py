@@ -33,7 +33,7 @@ def build_outcome(number: int) -> dict[str, Any]:
 
 
 def walk_tasks(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield all blocks and tasks, also those in blocks."""
+    """Yield all blocks and tasks, including those in blocks."""
     for task in tasks:
         yield task
         yield from walk_tasks(task.get("block", []))

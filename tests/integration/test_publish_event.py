@@ -18,7 +18,7 @@ DATA = "c4nary-data of-event"
 
 
 def play(cloud: Simulator, *tasks: Mapping[str, Any], args: Sequence[str] = (), **env: str) -> PlaybookRun:
-    """Run one task for each mapping of options, also after a failure."""
+    """Run one task for each mapping of options, even after a failure."""
     named = [
         {"name": f"Task {number}", "meshfleet.particle.publish_event": task, "ignore_errors": True}
         for number, task in enumerate(tasks)

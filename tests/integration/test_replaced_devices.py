@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Test plays that replace 20 devices, also if they are killed, and their messages about a replacement."""
+"""Test plays that replace 20 devices, even if they are killed, and their messages about a replacement."""
 
 from __future__ import annotations
 

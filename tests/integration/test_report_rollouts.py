@@ -127,7 +127,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 class TestRunningRollout:
     """Tests of the section about a rollout in its second wave."""
 
-    def test_section_names_version_product_state_and_next_look(self, story: Story) -> None:
+    def test_section_names_version_product_state_and_next_check(self, story: Story) -> None:
         (shown,) = story.running["rollouts"]
         assert shown["title"] == f"Rollout of version {NEW} {PRODUCT_SLUG}"
         assert shown["state"] == "running"

@@ -30,8 +30,8 @@ OPTIONS: dict[str, Any] = {
 }
 POLL = {"first": 1, "longest": 1}
 LIST = "GET /v1/products/:p/devices"
-LOOKS = 5
-"""The number of looks of a run, at least a second apart, after which a line must have been shown."""
+CHECKS = 5
+"""The number of checks of a run, at least a second apart, after which a line must have been shown."""
 LOCK = "PUT /v1/products/:p/devices/:id"
 PROGRESS = re.compile(
     r"wave \d+/\d+ \| [\d,]+ of [\d,]+ updated( \| [\d,]+ (updating|pending|failed|gone|to write))* \| [a-z]+( [a-z]+)?"
@@ -239,13 +239,13 @@ def test_waiting_run_stops_when_the_controlling_process_is_killed(cloud: Simulat
 
 
 def wait_on_terminal(cloud: Simulator, *args: str, task: dict[str, Any] | None = None, **options: Any) -> PlaybookRun:
-    """Run a rollout on a terminal that waits until the clock of the cloud is turned, and turn it after some looks."""
+    """Run a rollout on a terminal that waits until the clock of the cloud is turned, and turn it after some checks."""
     given = {**OPTIONS, **{"waves": [{"percent": 100}], "soak": 0, "wait": True, "poll": POLL}, **options}
     tasks = [{"name": TASK, "meshfleet.particle.rollout": given, **(task or {})}]
     plays = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
     with ThreadPoolExecutor() as pool:
         done = pool.submit(run_playbook, plays, env=environment(cloud), args=args, terminal=True)
-        while not done.done() and cloud.stats()["by_route"].get(LIST, 0) < LOOKS:
+        while not done.done() and cloud.stats()["by_route"].get(LIST, 0) < CHECKS:
             wait([done], timeout=0.1)
         cloud.advance(600)
         return done.result().succeeded()

@@ -53,7 +53,7 @@ def build_task(number: int, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def play(cloud: Simulator, *tasks: Mapping[str, Any], args: Sequence[str] = (), **more: Any) -> PlaybookRun:
-    """Run one task for each mapping of options, also after a failure."""
+    """Run one task for each mapping of options, even after a failure."""
     named = [build_task(number, options) for number, options in enumerate(tasks)]
     env = {**cloud_environment(cloud.url), **more.pop("env", {})}
     return run_playbook([{"hosts": "localhost", "gather_facts": False, "tasks": named}], env=env, args=args, **more)

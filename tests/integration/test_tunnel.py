@@ -18,7 +18,7 @@ CREATE_GROUP = "POST /v1/products/:p/groups"
 
 
 @pytest.mark.parametrize("effect", ["reset_after", "empty"])
-def test_lost_answer_through_a_tunnel_is_settled_by_one_look(tmp_path: Path, effect: str) -> None:
+def test_lost_answer_through_a_tunnel_is_settled_by_one_request(tmp_path: Path, effect: str) -> None:
     certificate, key = create_certificate(tmp_path)
     with (
         running_simulator("--fleet", "20", "--tls-cert", str(certificate), "--tls-key", str(key)) as cloud,

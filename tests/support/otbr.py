@@ -28,7 +28,7 @@ class BorderRouters:
     """Running simulated border routers, with methods that use the admin routes.
 
     :ivar url: the address of the first border router.
-    :ivar admin_url: an address that serves the admin routes also while border routers are down.
+    :ivar admin_url: an address that serves the admin routes even while border routers are down.
     """
 
     url: str

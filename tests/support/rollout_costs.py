@@ -53,7 +53,7 @@ class RolloutCost:
     :ivar state: the state of the rollout after the run.
     :ivar locks: the number of writes to devices.
     :ivar releases: the number of releases.
-    :ivar poll: the number of requests of each further look of a run that waits; 0 for a run that does not wait.
+    :ivar poll: the number of requests of each further check of a run that waits; 0 for a run that does not wait.
     :ivar cpu: the CPU time of the engine in seconds.
     :ivar megabytes: the largest use of memory of the process of the engine.
     """

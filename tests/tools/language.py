@@ -22,6 +22,7 @@ from pathlib import Path
 SUFFIXES = {".py", ".yml", ".j2", ".js", ".md"}
 
 _OPENING = re.compile(r"(Who|Whoever|Those|Of|What|How|Why|Which)\b")
+_ALSO = re.compile(r", also (?:if|when|after|while|those|the one|one that)\b")
 _PERSON = re.compile(r"\b(somebody|nobody|anybody|everybody|whoever)\b", re.IGNORECASE)
 _POOR_WORD = re.compile(r"\b(wish(?:es|ed)?|vain|fates?|doubts)\b", re.IGNORECASE)
 # Phrases that are not plain English. "there is no ..." and "is no longer" are allowed.
@@ -59,12 +60,14 @@ def main(arguments: list[str]) -> int:
 def find_faults(path: Path) -> Iterator[Fault]:
     """Yield the faults of a file.
 
-    The rules against words such as "nobody" and "vain" apply to every line of every file. The other rules apply to
-    docstrings, comments and messages in Python files.
+    The rules against words such as "nobody" and phrases such as ", also if" apply to every line of every file. The
+    other rules apply to docstrings, comments and messages in Python files.
     """
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if word := _PERSON.search(line):
             yield Fault(path, number, f"name the person or the program instead of {word[0]!r}")
+        if phrase := _ALSO.search(line):
+            yield Fault(path, number, f"write 'even' or 'including' instead of {phrase[0]!r}")
         if word := _POOR_WORD.search(line):
             yield Fault(path, number, f"write a plain word instead of {word[0]!r}")
     yield from find_faulty_names(path)

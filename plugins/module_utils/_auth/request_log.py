@@ -5,7 +5,7 @@
 A process can be killed after the cloud has granted a token, but before the token is stored. The cloud may not list its
 tokens, so without a record nothing would show that such a token exists. Therefore, a record is written before each
 request. The record contains no secret. It is removed when the token is revoked or has expired. The record of a stored
-token shows that the token is in use, also to a task that does not know the file in which the token is stored.
+token shows that the token is in use, even to a task that does not know the file in which the token is stored.
 """
 
 from __future__ import annotations

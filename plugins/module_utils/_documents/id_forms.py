@@ -41,7 +41,7 @@ def strip_check_digit(kind: str, label: str) -> str:
 
 
 def is_same_label(kind: str, one: str, other: str) -> bool:
-    """Return whether two labels of a kind are the same, also if only one of them has its check digit."""
+    """Return whether two labels of a kind are the same, even if only one of them has its check digit."""
     return one == other or (len(one) != len(other) and strip_check_digit(kind, one) == strip_check_digit(kind, other))
 
 

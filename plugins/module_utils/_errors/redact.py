@@ -145,7 +145,7 @@ class Redactor:
         return _WHOLE_JWT.sub(MASK, text) if "eyJ" in text else text
 
     def mask_values(self, value: Any) -> Any:
-        """Return ``value`` with all secrets masked, also in nested lists and in keys and values of mappings.
+        """Return ``value`` with all secrets masked, including those in nested lists and in keys and values of mappings.
 
         Messages of the cloud must be masked before, because this method masks only complete secrets in them.
         """

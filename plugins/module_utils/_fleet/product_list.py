@@ -33,7 +33,7 @@ _MORE_REQUESTS = 4
 
 @dataclass(frozen=True)
 class ProductList:
-    """The device list of a product, as far as it was read.
+    """The part of the device list of a product that was read.
 
     :param rows: the rows that were read, keyed by device id.
     :param unread: the number of devices that were not read, without devices in quarantine.
@@ -46,7 +46,7 @@ class ProductList:
 
 
 def read_product_list(target: Target, manifest: Manifest, keep: Set[str]) -> ProductList:
-    """Read the rows of the declared devices, and of other devices as far as the run must know them.
+    """Read the rows of the declared devices, and of the other devices that the run needs.
 
     Reading the whole list takes about one request for each hundred devices of the product. If the manifest declares
     only a few devices of a large product, each by its device id or serial number, one request is sent for each of these

@@ -153,8 +153,8 @@ class Run:
     :ivar observed: the result of the latest observation of the whole fleet.
     :ivar known_variables: the environment variables that were read since the last writes, keyed by device.
     :ivar labels_known: whether the run has already tried to learn the ids of all devices that are declared by a label.
-    :ivar uncertain: keys of the devices of which check mode cannot tell whether the cloud would accept them, and of the
-        undeclared devices that are removed only if it does.
+    :ivar uncertain: keys of the devices for which check mode cannot predict whether the cloud would accept them, and of
+        the undeclared devices that are removed only if it does.
     :ivar mesh_warnings: the warnings of the latest plan for the networks.
     :ivar later_changes: the changes that later plans have found, keyed by :attr:`DevicePlan.key`.
     :ivar unneeded_devices: keys of devices that were found to need no write after their device ids had been learned.

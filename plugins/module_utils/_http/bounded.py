@@ -166,7 +166,7 @@ class _BoundedResponse(http.client.HTTPResponse):
         return version, http.client.CONTINUE if status < 200 else status, reason
 
     def begin(self) -> None:
-        super().begin()  # reads all headers, also those of responses such as "100 Continue" before the real one
+        super().begin()  # reads all headers, including those of responses such as "100 Continue" before the real one
         self._stream.bytes_left = MAX_ANSWER_BYTES + MAX_HEAD_BYTES
 
 

@@ -182,7 +182,7 @@ class FirmwareLock(StoredKind):
         return UNLOCKED
 
     def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
-        """Return the declared version, also if it is a string of digits.
+        """Return the declared version, even if it is a string of digits.
 
         Report a mistake if the value is neither a version number nor :data:`UNLOCKED`.
         """

@@ -147,7 +147,7 @@ class Judge:
         return Verdict(State.PENDING_HANDSHAKE, f"{evidence}; it gets the version when its next session begins")
 
     def _judge_silent(self, device: Device, wave: WaveRecord, heard: float | None) -> Verdict:
-        """Judge a device of which the cloud has not heard since it was targeted."""
+        """Judge a device from which the cloud has not heard since it was targeted."""
         last = "was never heard" if heard is None else f"was last heard at {_show(heard)}"
         silence = self.health.get_silence(device)
         is_over = self.now - wave.written > silence

@@ -50,7 +50,7 @@ _TEMPORARY = frozenset(
 )
 """Codes of errors after which a waiting run tries again later. A proxy in front of a cloud that is down may answer with
 a web page, or with the status that otherwise means an offline device."""
-_MAX_FAILED_LOOKS = 10
+_MAX_FAILED_CHECKS = 10
 _LONG_WRITES_SECONDS = 60.0
 """Minimum duration, in seconds, of the writes of a wave for which the record contains the end of the writes."""
 _REFUSAL_SECONDS = 600.0
@@ -103,11 +103,11 @@ def run_rollout(run: Run) -> Outcome:
         _wait(run, run.waiting)
         return run.outcome
     with run.lock():
-        _look(run)
+        _check_rollout(run)
     return run.outcome
 
 
-def _look(run: Run) -> Decision | None:
+def _check_rollout(run: Run) -> Decision | None:
     """Observe the devices, and carry out all steps that are possible now.
 
     :returns: the last decision; ``None`` if there is no rollout to pause or abort.
@@ -310,7 +310,7 @@ def _predict_releases(releases: Releases, version: int, release: Release) -> Rel
 def _wait(run: Run, waiting: Waiting) -> None:
     """Check the rollout repeatedly until it has ended, needs a person, or the time is over."""
     end = run.clock.monotonic() + waiting.timeout
-    decision = _look_first(run, waiting, end)
+    decision = _check_first(run, waiting, end)
     pause, failures = waiting.first, 0
     while decision is not None and (then := _find_next(run, decision)) is not None:
         if run.clock.monotonic() + pause > end:
@@ -321,11 +321,11 @@ def _wait(run: Run, waiting: Waiting) -> None:
         try:
             with ExitStack() as stack:
                 if _try_lock(run, stack) is None:
-                    decision = _look(run)
+                    decision = _check_rollout(run)
             failures = 0
         except ParticleError as error:
             failures += 1
-            if error.code not in _TEMPORARY or failures >= _MAX_FAILED_LOOKS:
+            if error.code not in _TEMPORARY or failures >= _MAX_FAILED_CHECKS:
                 raise
             run.target.warn(f"The rollout is checked again later: {error.message}")
         pause = waiting.first if run.outcome.writes > writes else min(waiting.longest, pause * _GROWTH)
@@ -341,7 +341,7 @@ def _find_next(run: Run, decision: Decision) -> Next | None:
     return None if decision.next is None or decision.next.when is None else decision.next
 
 
-def _look_first(run: Run, waiting: Waiting, end: float) -> Decision | None:
+def _check_first(run: Run, waiting: Waiting, end: float) -> Decision | None:
     """Make the first check as soon as no other run on this machine holds the lock.
 
     :param end: until when to wait for another run, in seconds of the monotonic clock.
@@ -354,7 +354,7 @@ def _look_first(run: Run, waiting: Waiting, end: float) -> Decision | None:
                 raise error
             run.clock.sleep(pause)
             pause = min(waiting.longest, pause * _GROWTH)
-        return _look(run)
+        return _check_rollout(run)
 
 
 def _try_lock(run: Run, stack: ExitStack) -> ParticleError | None:

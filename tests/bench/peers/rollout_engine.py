@@ -3,8 +3,8 @@
 """Run the engine of `rollout` in a separate process, to measure its CPU time and memory without Ansible.
 
 Usage: rollout_engine.py URL TOKEN OPTIONS POLLS; OPTIONS is a file with all options of the module as JSON, and POLLS is
-the number of further looks of a run that waits. The waiting time between two looks is skipped. Prints the state of the
-rollout, requests and writes, the requests of the first look, CPU seconds and peak megabytes as JSON.
+the number of further checks of a run that waits. The waiting time between two checks is skipped. Prints the state of
+the rollout, requests and writes, the requests of the first check, CPU seconds and peak megabytes as JSON.
 """
 
 from __future__ import annotations

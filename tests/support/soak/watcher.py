@@ -26,7 +26,7 @@ MAX_SECONDS = 20
 """The number of seconds that pass until an event is delivered, if the source is not waiting. It is more than the time
 for which the source reads from the old and the new stream, and less than the silence after which it opens another."""
 POLLS, POLL_SECONDS = 100, 0.005
-"""How often to look for a published event. If it is not delivered then, another event is published."""
+"""The number of checks for a published event, and the pause between two checks. Then another event is published."""
 TOLERANCE_SECONDS = 0.01
 """For rounding: the source reports times in milliseconds."""
 STREAMS = "/_simulator/streams"

@@ -83,7 +83,7 @@ def get_messages(result: dict[str, Any]) -> dict[str, str]:
 
 
 def examine(http: Http, store: SessionStore, login: Login | None, **more: Any) -> dict[str, Any]:
-    """Run the diagnosis, and verify the conditions that always hold: the order of the checks, no secret, and no change."""
+    """Run the diagnosis, and verify the order of the checks, that no secret is shown and that nothing changes."""
     if login is not None:
         login.mask_secrets(http.redact)
     result = examine_credentials(http, Credentials(login, **more), store)

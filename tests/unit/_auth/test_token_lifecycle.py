@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Test the states of a declared token: present, rotated and absent, also after a run was killed."""
+"""Test the states of a declared token: present, rotated and absent, even after a run was killed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A function is called on many devices, on each at most once, also after failures. Each device has an outcome."""
+"""A function is called on many devices, on each at most once, even after failures. Each device has an outcome."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def find(*rows: dict[str, Any], by: tuple[Identifier, ...] = (SERIAL, IMEI, ICCI
 
 
 class TestFoundIds:
-    """A label finds its device, also if only one of both has its check digit."""
+    """A label finds its device, even if only one of both has its check digit."""
 
     def test_each_label_finds_its_own_device(self) -> None:
         first = {"id": ONE, "serial_number": SERIAL.value.lower(), "imei": f"{IMEI.value}9", "iccid": None}

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Wrong answers are no reason to write twice: a lost create is settled by one look, and wrong rows end the run."""
+"""Wrong responses cause no second write: after a lost create, one request settles the result, and wrong rows end the
+run.
+"""
 
 from __future__ import annotations
 

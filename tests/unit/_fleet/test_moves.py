@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Devices are moved between two products of the account, also if the run is interrupted."""
+"""Devices are moved between two products of the account, even if the run is interrupted."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Devices take the place of other devices of the product, also if the run is interrupted."""
+"""Devices take the place of other devices of the product, even if the run is interrupted."""
 
 from __future__ import annotations
 

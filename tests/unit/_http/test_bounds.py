@@ -40,7 +40,7 @@ from support.turned_clock import TurnedClock, conversation
 TIMEOUT = 60.0
 STEP = 10.0
 LOOKS = int(TIMEOUT * TIMEOUTS_PER_REQUEST / STEP)
-"""How often a request may look at the paced clock before its deadline."""
+"""The number of times that a request may read the paced clock before its deadline."""
 MANY = 100_000
 BUFFERS = 16_000_000
 """More than the buffers of a connection on loopback hold."""

@@ -66,7 +66,7 @@ rollouts = st.builds(
 
 @st.composite
 def draw_devices(draw: st.DrawFn, known: dict[str, Device], now: float) -> dict[str, Device]:
-    """Draw the devices of a look: those that are known, and new ones, in any state, with the locks that they have."""
+    """Draw the devices of a check: those that are known, and new ones, in any state, with the locks that they have."""
     devices = {}
     for device in sorted({*known, *map(device_id, draw(st.sets(numbers, max_size=5)))}):
         times = st.one_of(st.none(), st.integers(0, 8_000).map(lambda age: now - age))

@@ -123,10 +123,10 @@ def fail(product: Simulator, route: str, times: int, **fault: Any) -> Callable[[
     return lambda: product.set_faults([{"route": route, "times": times, **(fault or {"shape": "E1"})}])
 
 
-def finish(driver: FaultDriver, looks: int = 60) -> dict[str, Any]:
+def finish(driver: FaultDriver, checks: int = 60) -> dict[str, Any]:
     """Run the rollout once a minute until it is done, and return the last result."""
     result: dict[str, Any] = {}
-    for _look in range(looks):
+    for _check in range(checks):
         result = driver.run()
         if result["state"] == "done":
             break
@@ -212,15 +212,15 @@ def run_beside(driver: FaultDriver, other: FaultDriver, sent: int) -> tuple[str,
     return "done", left[0] < 0
 
 
-@pytest.mark.parametrize(("looks", "reached"), [(0, 1), (3, 3)])
-def test_two_runs_at_once_never_begin_two_waves(product: Simulator, looks: int, reached: int) -> None:
+@pytest.mark.parametrize(("checks", "reached"), [(0, 1), (3, 3)])
+def test_two_runs_at_once_never_begin_two_waves(product: Simulator, checks: int, reached: int) -> None:
     waves = [{"count": 1}, {"count": 3}, {"percent": 100}]
     ends, is_beside = list[str](), True
     while is_beside:
         product.reset()
         product.add_firmware(OLD, NEW)
         driver, other = (FaultDriver(product, {"waves": waves, "soak": SOAK}) for _unused in range(2))
-        for _look in range(looks):
+        for _check in range(checks):
             driver.run()
             product.advance(60)
         end, is_beside = run_beside(driver, other, len(ends))

@@ -185,7 +185,7 @@ def test_devices_that_were_not_written_are_named_with_the_reason() -> None:
     assert len(lines) <= 16
     assert all(line.isprintable() for line in lines)
     outcome.note_locks(writes, situation.devices, {})
-    assert "failed" not in outcome.as_result(), "a later look has written them"
+    assert "failed" not in outcome.as_result(), "a later check has written them"
 
 
 def test_result_has_exactly_the_documented_keys() -> None:

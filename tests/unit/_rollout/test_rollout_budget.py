@@ -67,7 +67,7 @@ class BudgetCourse(Course):
     def assert_budget_kept(self) -> None:
         """Check that at most a quarter of each group, but at least one device, is unavailable.
 
-        A targeted device is unavailable until it is back with the new version, also if it is not updating at present.
+        A targeted device is unavailable until it is back with the new version, even if it is not updating at present.
         """
         truth = self.read_truth()
         for group, members in find_members(truth).items():

@@ -121,7 +121,7 @@ def test_killed_run_costs_at_most_the_writes_under_way(
     cloud: Simulator, undisturbed: Rolled, tmp_path: Path, number: int
 ) -> None:
     random = Random(f"kill {number}")
-    # The runs that write are killed more often than the others, which only look.
+    # The runs that write are killed more often than the others, which only read.
     writing = sorted(range(len(undisturbed.requests)), key=undisturbed.requests.__getitem__)[-3:]
     run = random.choice([*writing, *writing, *range(len(undisturbed.requests))])
     rolled = roll_out(cloud, (run, random.randint(1, undisturbed.requests[run])), tmp_path)

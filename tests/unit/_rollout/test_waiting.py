@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A run that waits looks again until the rollout has ended or needs a person."""
+"""A run that waits checks the rollout repeatedly until it has ended or needs a person."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def simulator(running: Simulator) -> Simulator:
 class TurningClock:
     """A clock whose waits turn the clock of the simulator.
 
-    :ivar pauses: the waits between two looks, in seconds.
+    :ivar pauses: the waits between two checks, in seconds.
     :ivar after: a function that is called after each of these waits with the number of waits so far.
     """
 
@@ -80,7 +80,7 @@ class TurningClock:
             self._now += seconds
 
     def sleep(self, seconds: float) -> None:
-        """Turn both clocks, as a run does between two looks."""
+        """Turn both clocks, as a run does between two checks."""
         self.turn(seconds)
         if seconds != OWNER_SECONDS:
             self.pauses.append(seconds)
@@ -268,7 +268,7 @@ def test_failure_that_is_not_temporary_ends_the_run(waiter: Waiter) -> None:
     assert (caught.value.code, len(waiter.clock.pauses)) == ("forbidden", 1)
 
 
-def test_failure_of_the_first_look_ends_the_run(waiter: Waiter) -> None:
+def test_failure_of_the_first_check_ends_the_run(waiter: Waiter) -> None:
     waiter.clock.simulator.set_faults([OUTAGE])
     with pytest.raises(ParticleError):
         waiter.run()
@@ -356,7 +356,7 @@ def test_budget_is_kept_in_a_long_wait(waiter: Waiter) -> None:
     assert result["cloud"]["throttled_seconds"] == 0
 
 
-def test_device_that_cannot_be_written_is_written_by_a_later_look(waiter: Waiter) -> None:
+def test_device_that_cannot_be_written_is_written_by_a_later_check(waiter: Waiter) -> None:
     fault = {"route": "PUT /v1/products/:p/devices/:id", "effect": "status", "status": 403, "times": 2}
     waiter.clock.simulator.set_faults([fault])
     result = waiter.run()

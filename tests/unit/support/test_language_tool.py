@@ -46,6 +46,16 @@ def test_vague_persons_are_found_in_every_kind_of_file(tmp_path: Path, name: str
     assert f"{name}:2: name the person or the program instead of '{word}'" in done.stdout
 
 
+@pytest.mark.parametrize("phrase", ["also if", "also after", "also those", "also one that"])
+@pytest.mark.parametrize("name", ["a.py", "b.md"])
+def test_also_in_place_of_even_or_including_is_found(tmp_path: Path, name: str, phrase: str) -> None:
+    (tmp_path / name).write_text(f"# It is also one that fits, and also in use.\n# Stop, {phrase} it fails.\n")
+    done = check(tmp_path)
+    assert done.returncode == 1
+    assert f"{name}:2: write 'even' or 'including' instead of ', {phrase}'" in done.stdout
+    assert "1 faults" in done.stdout
+
+
 @pytest.mark.parametrize("word", ["wish", "wished", "vain", "fate", "doubts"])
 @pytest.mark.parametrize("name", ["a.py", "b.md"])
 def test_poor_words_are_found_in_every_kind_of_file(tmp_path: Path, name: str, word: str) -> None:

@@ -822,7 +822,7 @@ class Cloud:
         return await self._read(response)
 
     def close(self) -> None:
-        """Close all streams, also one that was opened while the source was cancelled."""
+        """Close all streams, including one that was opened while the source was cancelled."""
         for stream in self._streams:
             stream.close()
 
@@ -1211,7 +1211,7 @@ class Login(Tokens):
             self._retired.pop()
 
     async def close(self) -> None:
-        """Revoke all access tokens, also the one that a cancelled login still receives."""
+        """Revoke all access tokens, including the one that a cancelled login still receives."""
         if self._grant is not None:
             with contextlib.suppress(StreamLostError, EventsError, TimeoutError):
                 await run_within(self._clock, CLOSE_SECONDS, self._grant)

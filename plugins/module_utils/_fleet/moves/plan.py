@@ -38,7 +38,7 @@ KEPT_FIELDS = ("name", "notes")
 def keep_values(manifest: Manifest, observed: Observed, product: str | None) -> Manifest:
     """Return the manifest, in which devices to move declare the values that they keep.
 
-    A device keeps its name, its notes, and those of its groups that the product of the run has. If an earlier run was
+    A device keeps its name, its notes, and its groups that also exist in the product of the run. If an earlier run was
     interrupted, the device is in the product already, and its notes name the groups.
 
     :param product: the id of the product; ``None`` for the devices of the account.

@@ -108,7 +108,7 @@ class ThreadBackend:
         if running is None or running.dataset is None:
             return ObservedNetwork(routers, unreachable=silent)
         router = self._routers[running.url]
-        view = self._look(network.name, router, running.dataset.extended_pan_id, eui64s)
+        view = self._read_members(network.name, router, running.dataset.extended_pan_id, eui64s)
         tasks = router.list_tasks().values()
         left = find_joiner_tasks(tasks, eui64s)
         is_busy = router.read_commissioner_state() == "active" and not any(task for task in left if not task.has_ended)
@@ -148,7 +148,7 @@ class ThreadBackend:
         has_joiners = has_tasks and router.read_commissioner_state() is not None
         return ObservedRouter(router.url, state, has_tasks, has_joiners, dataset, pending)
 
-    def _look(self, network: str, router: BorderRouter, extended_pan_id: str, eui64s: Iterable[str]) -> _View:
+    def _read_members(self, network: str, router: BorderRouter, extended_pan_id: str, eui64s: Iterable[str]) -> _View:
         """Return the members of a network. Read them again if the last reading is too old."""
         view = self._views.get(network)
         if view is None or router.now() - view.read_at > _FRESH_SECONDS:
@@ -234,11 +234,11 @@ class ThreadBackend:
         dataset = router.read_dataset()
         extended_pan_id = dataset.extended_pan_id if dataset is not None else ""
         euis = [joiner.eui64 for joiner in write.joiners]
-        members = self._look(write.network, router, extended_pan_id, euis).members
+        members = self._read_members(write.network, router, extended_pan_id, euis).members
         if finished <= members.addresses.keys():
             return members
         self._views.pop(write.network, None)
-        return self._look(write.network, router, extended_pan_id, euis).members
+        return self._read_members(write.network, router, extended_pan_id, euis).members
 
     def _confirm(self, write: ConfirmJoined) -> None:
         key = (write.network, write.device)

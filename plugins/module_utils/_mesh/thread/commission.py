@@ -81,7 +81,7 @@ class Commissioner:
     def commission(self, joiners: Sequence[Joiner]) -> Mapping[str, Attempt]:
         """Let devices join. The number of simultaneous attempts is limited by the room in the border router.
 
-        Every started task is deleted, also after an error, because it shows the key of its device. If the border router
+        Every started task is deleted, even after an error, because it shows the key of its device. If the border router
         stops answering, the devices that have not finished their attempt count as forgotten.
 
         :returns: the state of the attempt of each device, keyed by EUI-64.
@@ -109,7 +109,7 @@ class Commissioner:
                 if not is_listed:
                     self._keep_waiting(waiting, joiner)
             before = self._describe_running()
-            self._look_at_tasks()
+            self._check_tasks()
             is_moving = before != self._describe_running()
             pause = _PAUSE_SECONDS if is_moving else min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
             if self._running and not is_moving:
@@ -156,7 +156,7 @@ class Commissioner:
         # A task that has already ended was listed: a device that is awake joins within seconds.
         return task is None or task.status in ("attempted", "completed")
 
-    def _look_at_tasks(self) -> None:
+    def _check_tasks(self) -> None:
         """Read all tasks once, and stop the running tasks that have ended."""
         if not self._running:
             return

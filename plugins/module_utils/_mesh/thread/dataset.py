@@ -166,7 +166,7 @@ def list_tlv_secrets(text: str) -> list[str]:
 def change_tlvs(text: str, parameters: Mapping[str, Any]) -> str:
     """Return the binary form of a dataset with other parameters and a later timestamp.
 
-    All other fields stay, also those that the JSON form does not have (otbr-rest.md, section 3.3). A pending dataset
+    All other fields stay, including fields that the JSON form lacks (otbr-rest.md, section 3.3). A pending dataset
     that lacks a field would replace this field by a random value.
 
     :param parameters: the new values of some of :data:`CHANGEABLE`.

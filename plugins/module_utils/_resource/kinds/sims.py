@@ -62,7 +62,7 @@ def find_iccid(target: Target, device: str) -> str | None:
 
 
 def _match_iccid(shown: str, declared: Collection[str]) -> str | None:
-    """Return the declared ICCID that is the same as ``shown``, also if only one of them has its check digit."""
+    """Return the declared ICCID that is the same as ``shown``, even if only one of them has its check digit."""
     if shown in declared:
         return shown
     return next((iccid for iccid in declared if is_same_label("iccid", shown, iccid)), None)
