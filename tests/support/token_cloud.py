@@ -35,7 +35,7 @@ def token(number: int) -> str:
     return f"{number:x}f0c5d6e7a8b9c0d1e2f30415263748596a7b8c9"[:40]
 
 
-def granting(cloud: ScriptedCloud, *tokens: str, expires_in: int | None = 3600) -> ScriptedCloud:
+def script_grants(cloud: ScriptedCloud, *tokens: str, expires_in: int | None = 3600) -> ScriptedCloud:
     """Script the cloud to grant `tokens` in sequence, and return it."""
     life = {} if expires_in is None else {"expires_in": expires_in}
     for one in tokens:
@@ -43,12 +43,12 @@ def granting(cloud: ScriptedCloud, *tokens: str, expires_in: int | None = 3600) 
     return cloud
 
 
-def trail(cloud: ScriptedCloud) -> list[str]:
+def list_requests(cloud: ScriptedCloud) -> list[str]:
     """Return the method and path of each request to a scripted cloud, in order."""
     return [f"{request.method} {request.path}" for request in cloud.requests]
 
 
-def bearers(cloud: ScriptedCloud) -> list[str]:
+def list_bearers(cloud: ScriptedCloud) -> list[str]:
     """Return the bearer token of each request that carried one, in order."""
     headers = [request.headers.get("Authorization", "") for request in cloud.requests]
     return [header.removeprefix("Bearer ") for header in headers if header.startswith("Bearer ")]

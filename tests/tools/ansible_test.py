@@ -83,8 +83,8 @@ def main() -> int:
             absent.append(f"ansible-core {core}: {not_here}")
             continue
         print(f"== ansible-test {arguments.command}: {name}", flush=True)
-        ready[name] = (core, python, interpreter, prepared(core, python, interpreter))
-    with ThreadPoolExecutor(at_once(arguments.command)) as pool:
+        ready[name] = (core, python, interpreter, prepare_environment(core, python, interpreter))
+    with ThreadPoolExecutor(count_parallel_runs(arguments.command)) as pool:
         going = {name: pool.submit(run, arguments.command, *what) for name, what in ready.items()}
         try:
             failed = [name for name, passed in going.items() if not passed.result()]
@@ -98,7 +98,7 @@ def main() -> int:
     return 1 if failed or not ready else 0
 
 
-def at_once(command: str) -> int:
+def count_parallel_runs(command: str) -> int:
     """Return how many combinations are tested at the same time.
 
     Most of the time, a run of `sanity` or `units` uses only one core. Runs of `integration` are short, and must not run
@@ -129,7 +129,7 @@ def find_python(version: str) -> Path:
     raise NotHere(reason)
 
 
-def prepared(core: str, python: str, interpreter: Path) -> Path:
+def prepare_environment(core: str, python: str, interpreter: Path) -> Path:
     """Return the virtual environment with the latest patch release of an ansible-core, for a version of Python.
 
     The environment is created if it does not exist yet, and created again if its list of packages has changed.
@@ -155,7 +155,7 @@ def run(command: str, core: str, python: str, interpreter: Path, environment: Pa
     """
     arguments = {
         "sanity": ["--python", python],
-        "units": ["--python", python, "--requirements", *sorted(map(str, units()))],
+        "units": ["--python", python, "--requirements", *sorted(map(str, list_unit_tests()))],
         "integration": ["--python", python, "--requirements"],
     }[command]
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "VIRTUAL_ENV"))}
@@ -168,10 +168,10 @@ def run(command: str, core: str, python: str, interpreter: Path, environment: Pa
     with copy_of_checkout() as collection:
         program = str(environment / "bin" / "ansible-test")
         command_line = [program, command, "--local", "--color", "no", *arguments]
-        return shown(f"{core}, {python}", command_line, collection, variables)
+        return run_and_print(f"{core}, {python}", command_line, collection, variables)
 
 
-def shown(name: str, command_line: list[str], folder: Path, variables: dict[str, str]) -> bool:
+def run_and_print(name: str, command_line: list[str], folder: Path, variables: dict[str, str]) -> bool:
     """Run ansible-test, and print each line of its output with the prefix `name`.
 
     :returns: whether the exit status is 0 and at least one test has run.
@@ -192,7 +192,7 @@ def shown(name: str, command_line: list[str], folder: Path, variables: dict[str,
     return going.returncode == 0 and did_something
 
 
-def units() -> Iterator[Path]:
+def list_unit_tests() -> Iterator[Path]:
     """Yield the unit tests that ansible-test must run, as paths relative to the checkout.
 
     The tests of the simulator and of `tests/support` are left out, because they do not depend on the version of

@@ -25,9 +25,13 @@ def main() -> int:
     """Print the coverage. Return 1 if the coverage is too low, if no test has run a file, or if there are no files."""
     report_file, folder = map(Path, sys.argv[1:])
     report = json.loads(report_file.read_text(encoding="utf-8"))
-    total = share(report["totals"])
+    total = compute_covered_share(report["totals"])
     print(f"{total:.1f} % of all branches are covered, and {ENOUGH} % are required. The lowest files are:")
-    shares = {name: share(file["summary"]) for name, file in report["files"].items() if file["summary"]["num_branches"]}
+    shares = {
+        name: compute_covered_share(file["summary"])
+        for name, file in report["files"].items()
+        if file["summary"]["num_branches"]
+    }
     for name in sorted(shares, key=lambda name: shares[name])[:LOWEST]:
         print(f"{shares[name]:6.1f} %  {name}")
     files = {str(path) for path in folder.rglob("*.py")}
@@ -39,7 +43,7 @@ def main() -> int:
     return 0 if total >= ENOUGH and files and not never_run else 1
 
 
-def share(summary: Mapping[str, int]) -> float:
+def compute_covered_share(summary: Mapping[str, int]) -> float:
     """Return the covered branches in percent. Return 0 if there are no branches, because nothing was measured."""
     return 100 * summary["covered_branches"] / summary["num_branches"] if summary["num_branches"] else 0.0
 

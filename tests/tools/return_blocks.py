@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     shared = split_values(SOURCE.read_text(encoding="utf-8"))
     modules = {path: path.read_text(encoding="utf-8") for path in sorted(given.folder.glob("[!_]*.py"))}
-    rewritten = {path: fill_in(text, choose_values(shared, path.stem)) for path, text in modules.items()}
+    rewritten = {path: replace_values(text, choose_values(shared, path.stem)) for path, text in modules.items()}
     differing = [path for path, text in modules.items() if rewritten[path] != text]
     for path in differing:
         if given.check:
@@ -71,7 +71,7 @@ def choose_values(shared: Mapping[str, str], module: str) -> dict[str, str]:
     return chosen
 
 
-def fill_in(module: str, shared: Mapping[str, str]) -> str:
+def replace_values(module: str, shared: Mapping[str, str]) -> str:
     """Replace the keys in RETURN that have the name of a shared return value, and return the new source of the module.
 
     :param module: the source of the module.

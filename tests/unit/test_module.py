@@ -25,7 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._module import 
     carry_out_work,
 )
 from support.scripted import ScriptedCloud
-from support.token_cloud import DEVICES, granting, mode, token, trail
+from support.token_cloud import DEVICES, list_requests, mode, script_grants, token
 
 PASSWORD = 'hidden "pass" word'
 SECRETS: dict[str, Any] = {"password": PASSWORD, "client_secret": "hidden-secret", "otp_secret": "HIDDEN2HIDDEN2"}
@@ -97,14 +97,14 @@ def test_refused_login_returns_the_documented_failure_and_its_usage(
 def test_many_tasks_of_one_account_make_one_login(
     scripted_cloud: ScriptedCloud, warnings: list[str], home: Path, no_proxies: None
 ) -> None:
-    granting(scripted_cloud, token(1)).answer("GET", DEVICES, json=[], repeat=True)
+    script_grants(scripted_cloud, token(1)).answer("GET", DEVICES, json=[], repeat=True)
     environment = {"XDG_CACHE_HOME": str(home / "cache")}
     for _unused in range(5):
         task = build_task(
             warnings, environment, api_url=scripted_cloud.url, username="demo@example.com", password=PASSWORD
         )
         assert "failed" not in carry_out_work(task, work)
-    assert trail(scripted_cloud) == ["POST /oauth/token", *[f"GET {DEVICES}"] * 5]
+    assert list_requests(scripted_cloud) == ["POST /oauth/token", *[f"GET {DEVICES}"] * 5]
     assert (home / "cache" / "meshfleet.particle" / "sessions.json").exists()
 
 
@@ -149,7 +149,7 @@ def test_all_tasks_of_a_user_share_one_budget(
 def test_files_of_a_budget_name_no_cloud_and_contain_no_secret(
     scripted_cloud: ScriptedCloud, warnings: list[str], home: Path, no_proxies: None
 ) -> None:
-    granting(scripted_cloud, token(1)).answer("GET", DEVICES, json=[])
+    script_grants(scripted_cloud, token(1)).answer("GET", DEVICES, json=[])
     environment = {"XDG_CACHE_HOME": str(home / "cache")}
     options = {"api_url": scripted_cloud.url, "username": "demo@example.com", "password": PASSWORD}
     assert "failed" not in carry_out_work(build_task(warnings, environment, **options), work)

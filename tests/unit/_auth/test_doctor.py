@@ -43,9 +43,9 @@ from support.token_cloud import (
     PASSWORD,
     REFUSED,
     USERNAME,
-    granting,
+    list_requests,
+    script_grants,
     token,
-    trail,
 )
 from support.turned_clock import TurnedClock, conversation
 
@@ -117,7 +117,7 @@ def script_valid_token(cloud: ScriptedCloud, **facts: Any) -> ScriptedCloud:
 def test_valid_login_is_checked_once_and_its_token_revoked(
     clocked_http: Http, store: SessionStore, cloud: ScriptedCloud
 ) -> None:
-    script_valid_token(granting(cloud, token(1), expires_in=300), expires_at=None).answer(
+    script_valid_token(script_grants(cloud, token(1), expires_in=300), expires_at=None).answer(
         "DELETE", CURRENT, json={"ok": True}
     )
     result = examine(clocked_http, store, LOGIN)
@@ -132,7 +132,7 @@ def test_valid_login_is_checked_once_and_its_token_revoked(
         "scopes": "skipped",
         "listing": "skipped",
     }
-    assert trail(cloud) == [
+    assert list_requests(cloud) == [
         f"GET {CURRENT}",
         f"POST {GRANT}",
         f"GET {CURRENT}",
@@ -145,7 +145,7 @@ def test_valid_login_is_checked_once_and_its_token_revoked(
 def test_each_check_reports_its_result_in_a_message(
     clocked_http: Http, store: SessionStore, cloud: ScriptedCloud
 ) -> None:
-    script_valid_token(granting(cloud, token(1)), expires_at=None).answer("DELETE", CURRENT, json={"ok": True})
+    script_valid_token(script_grants(cloud, token(1)), expires_at=None).answer("DELETE", CURRENT, json={"ok": True})
     host = clocked_http.connection.api_url.removeprefix("http://")
     result = examine(clocked_http, store, LOGIN)
     assert get_messages(result) == {
@@ -173,7 +173,7 @@ def test_diagnosis_of_the_simulator_succeeds_and_leaves_no_token(
 
 
 def test_token_of_the_diagnosis_is_not_shared(clocked_http: Http, store: SessionStore, cloud: ScriptedCloud) -> None:
-    script_valid_token(granting(cloud, token(1))).answer("DELETE", CURRENT, json={"ok": True})
+    script_valid_token(script_grants(cloud, token(1))).answer("DELETE", CURRENT, json={"ok": True})
     examine(clocked_http, store, LOGIN)
     assert store.find_token(identify_login(clocked_http.connection, LOGIN)) is None
 
@@ -203,7 +203,7 @@ def test_given_token_is_checked_without_token_request_or_revocation(
     result = examine(clocked_http, store, READY)
     assert result["checks"][5]["message"] == f"A token of {USERNAME}; {words}."
     assert (get_statuses(result)["login"], get_messages(result)["login"]) == ("skipped", "An access token is given.")
-    assert trail(cloud) == [f"GET {CURRENT}", f"GET {CURRENT}", "GET /v1/user"]
+    assert list_requests(cloud) == [f"GET {CURRENT}", f"GET {CURRENT}", "GET /v1/user"]
 
 
 def test_account_without_username_is_reported_as_unnamed(
@@ -240,7 +240,7 @@ def test_only_the_cloud_is_checked_without_credentials(
     assert (found.pop("host"), found.pop("clock"), set(found.values())) == ("ok", "ok", {"skipped"})
     assert get_messages(result)["credentials"] == "No credentials are given, so only the cloud is checked."
     assert get_messages(result)["login"] == get_messages(result)["token"] == "No credentials are given."
-    assert trail(cloud) == [f"GET {CURRENT}"]
+    assert list_requests(cloud) == [f"GET {CURRENT}"]
 
 
 # Failures and warnings, in the order of the checks
@@ -277,7 +277,7 @@ def test_password_is_not_sent_to_a_host_that_is_not_a_cloud(
 ) -> None:
     scripted_cloud.answer("GET", CURRENT, status, body=body)
     expect_failure(examine(clocked_http, store, LOGIN), "host", "not_a_cloud")
-    assert trail(scripted_cloud) == [f"GET {CURRENT}"]
+    assert list_requests(scripted_cloud) == [f"GET {CURRENT}"]
 
 
 @pytest.mark.parametrize("skew", [-301.0, 301.0, 86400.0])
@@ -287,7 +287,7 @@ def test_large_clock_skew_fails_before_the_login(
     clock.now += skew + (2 if skew > 0 else -2)
     check = expect_failure(examine(clocked_http, store, LOGIN), "clock", "clock_skew")
     assert ("ahead of" if skew > 0 else "behind") in check["message"]
-    assert trail(cloud) == [f"GET {CURRENT}"]
+    assert list_requests(cloud) == [f"GET {CURRENT}"]
 
 
 def test_small_clock_skew_is_only_a_warning(
@@ -323,7 +323,7 @@ def test_refused_login_is_diagnosed_with_one_token_request(
     cloud.answer("POST", GRANT, status, json=answer)
     check = expect_failure(examine(clocked_http, store, replace(LOGIN, client=CLIENT)), "login", code)
     assert check["hint"].startswith(HINTS[code])
-    assert trail(cloud) == [f"GET {CURRENT}", f"POST {GRANT}"]
+    assert list_requests(cloud) == [f"GET {CURRENT}", f"POST {GRANT}"]
 
 
 def test_repeated_diagnosis_causes_no_second_refusal(
@@ -348,13 +348,15 @@ def test_expired_and_invalid_token_have_different_error_codes(
 ) -> None:
     cloud.answer("GET", CURRENT, 401, json=answer)
     expect_failure(examine(clocked_http, store, READY), "token", code)
-    assert trail(cloud) == [f"GET {CURRENT}"] * 2
+    assert list_requests(cloud) == [f"GET {CURRENT}"] * 2
 
 
 def test_unknown_token_is_recognised_as_client_secret_by_one_login(
     clocked_http: Http, store: SessionStore, cloud: ScriptedCloud
 ) -> None:
-    granting(cloud.answer("GET", CURRENT, 401, json=INVALID), token(2)).answer("DELETE", CURRENT, json={"ok": True})
+    script_grants(cloud.answer("GET", CURRENT, 401, json=INVALID), token(2)).answer(
+        "DELETE", CURRENT, json={"ok": True}
+    )
     result = examine(clocked_http, store, READY, client=Client("my-client", "another"))
     check = expect_failure(result, "token", "not_a_token")
     assert "the secret of OAuth client my-client" in check["message"]
@@ -406,10 +408,10 @@ def test_token_forbidden_to_read_its_details_fails_the_token_check(
 def test_token_without_access_to_the_product_fails_and_is_revoked(
     clocked_http: Http, store: SessionStore, cloud: ScriptedCloud, status: int, answer: dict[str, Any], code: str
 ) -> None:
-    script_valid_token(granting(cloud, token(1))).answer("DELETE", CURRENT, json={"ok": True})
+    script_valid_token(script_grants(cloud, token(1))).answer("DELETE", CURRENT, json={"ok": True})
     cloud.answer("GET", "/v1/products/field-logger/devices", status, json=answer)
     expect_failure(examine(clocked_http, store, LOGIN, product="field-logger"), "scopes", code)
-    assert trail(cloud)[-1] == f"DELETE {CURRENT}"
+    assert list_requests(cloud)[-1] == f"DELETE {CURRENT}"
 
 
 @pytest.mark.parametrize(
@@ -448,7 +450,7 @@ def test_requested_listing_reports_the_number_of_tokens(
 def test_token_that_cannot_be_revoked_is_a_warning_of_the_login_check(
     clocked_http: Http, store: SessionStore, cloud: ScriptedCloud
 ) -> None:
-    script_valid_token(granting(cloud, token(1))).answer("DELETE", CURRENT, 403)
+    script_valid_token(script_grants(cloud, token(1))).answer("DELETE", CURRENT, 403)
     result = examine(clocked_http, store, LOGIN)
     check = result["checks"][CHECKS.index("login")]
     assert (result["code"], check["name"], check["status"]) == ("forbidden", "login", "warn")
@@ -461,7 +463,7 @@ def test_missing_folder_fails_a_login_but_not_a_given_token(clocked_http: Http, 
         raise ParticleError("unsafe_file", "No folder.")
 
     expect_failure(examine(clocked_http, SessionStore(refuse_folder), LOGIN), "login", "unsafe_file")
-    assert trail(cloud) == [f"GET {CURRENT}"]
+    assert list_requests(cloud) == [f"GET {CURRENT}"]
     script_valid_token(cloud.answer("GET", CURRENT, 400, json=NO_TOKEN))
     assert examine(clocked_http, SessionStore(refuse_folder), READY)["code"] is None
 
@@ -511,10 +513,10 @@ def test_failed_diagnosis_revokes_only_the_token_it_obtained(
     clocked_http: Http, store: SessionStore, cloud: ScriptedCloud, login: Login
 ) -> None:
     if login is not READY:
-        granting(cloud, token(2)).answer("DELETE", CURRENT, json={"ok": True})
+        script_grants(cloud, token(2)).answer("DELETE", CURRENT, json={"ok": True})
     cloud.answer("GET", CURRENT, 500, repeat=True)
     expect_failure(examine(clocked_http, store, login), "token", "cloud_error")
-    assert (trail(cloud)[-1] == f"DELETE {CURRENT}") is (login is not READY)
+    assert (list_requests(cloud)[-1] == f"DELETE {CURRENT}") is (login is not READY)
 
 
 # Invalid options, and the representation of credentials

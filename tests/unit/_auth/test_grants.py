@@ -44,10 +44,10 @@ from support.token_cloud import (
     PASSWORD,
     REFUSED,
     USERNAME,
-    bearers,
-    granting,
+    list_bearers,
+    list_requests,
+    script_grants,
     token,
-    trail,
 )
 from support.turned_clock import TurnedClock, conversation
 
@@ -108,7 +108,7 @@ def remove_folder_during_login(monkeypatch: pytest.MonkeyPatch, folder: Path, ki
 def test_request_is_recorded_while_it_is_under_way(
     clocked_http: Http, sessions: SessionStore, scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    granting(scripted_cloud, token(1))
+    script_grants(scripted_cloud, token(1))
     seen: list[Record] = []
     original = type(LOGIN).obtain_grant
 
@@ -178,7 +178,7 @@ def test_shared_token_that_outlives_its_store_keeps_a_record(
     clock: TurnedClock,
     expires_in: int | None,
 ) -> None:
-    granting(scripted_cloud, token(1), expires_in=expires_in)
+    script_grants(scripted_cloud, token(1), expires_in=expires_in)
     get_shared_token(clocked_http, LOGIN, sessions)
     (record,) = sessions.requests.list_records()
     assert record.token_hash == hash_token(token(1))
@@ -190,7 +190,7 @@ def test_shared_token_that_outlives_its_store_keeps_a_record(
 def test_shared_token_is_in_use_for_a_process_that_cannot_see_it(
     clocked_http: Http, sessions: SessionStore, scripted_cloud: ScriptedCloud, clock: TurnedClock, tmp_path: Path
 ) -> None:
-    granting(scripted_cloud, token(1), expires_in=None)
+    script_grants(scripted_cloud, token(1), expires_in=None)
     get_shared_token(clocked_http, LOGIN, sessions)
     cron = SessionStore(tmp_path / "cron.json", clock, requests=sessions.requests)  # without the runtime folder
     search = OrphanSearch(clocked_http, cron)
@@ -224,15 +224,15 @@ def test_interrupted_login_leaves_a_record(
 def test_shared_token_that_cannot_be_saved_is_revoked(
     clocked_http: Http, sessions: SessionStore, scripted_cloud: ScriptedCloud, tmp_path: Path, clock: TurnedClock
 ) -> None:
-    granting(scripted_cloud, token(1), token(2)).answer("DELETE", CURRENT, json=OK)
+    script_grants(scripted_cloud, token(1), token(2)).answer("DELETE", CURRENT, json=OK)
     get_shared_token(clocked_http, LOGIN, sessions)
     clock.now += 2 * SESSION_SECONDS
     (tmp_path / ".sessions.json.new").mkdir()  # sessions.json cannot be written any more
     with pytest.raises(ParticleError) as caught:
         get_shared_token(clocked_http, LOGIN, sessions)
     assert caught.value.code == "unsafe_file"
-    assert trail(scripted_cloud) == [f"POST {GRANT}"] * 2 + [REVOCATION]
-    assert bearers(scripted_cloud) == [token(2)]
+    assert list_requests(scripted_cloud) == [f"POST {GRANT}"] * 2 + [REVOCATION]
+    assert list_bearers(scripted_cloud) == [token(2)]
     assert hash_token(token(2)) not in {record.token_hash for record in sessions.requests.list_records()}
 
 
@@ -245,12 +245,12 @@ def test_token_is_revoked_if_the_token_file_vanishes_during_the_login(
     monkeypatch: pytest.MonkeyPatch,
     is_revocable: bool,
 ) -> None:
-    granting(scripted_cloud, token(1)).answer("DELETE", CURRENT, 200 if is_revocable else 403, json=OK)
+    script_grants(scripted_cloud, token(1)).answer("DELETE", CURRENT, 200 if is_revocable else 403, json=OK)
     remove_folder_during_login(monkeypatch, folder)
     with pytest.raises(ParticleError) as caught:
         tokens.ensure_present(LOGIN, label, {}, None, check_mode=False)
     assert caught.value.code == "unsafe_file"
-    assert trail(scripted_cloud) == [f"POST {GRANT}", REVOCATION]
+    assert list_requests(scripted_cloud) == [f"POST {GRANT}", REVOCATION]
     records = tokens.sessions.requests.list_records()
     assert [record.token_hash for record in records] == ([] if is_revocable else [hash_token(token(1))])
     assert ("could not be revoked" in caught.value.hint) is not is_revocable
@@ -292,11 +292,11 @@ def test_unstored_token_is_revoked_if_it_cannot_be_returned(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, failure: BaseException
 ) -> None:
     tokens.store = None
-    granting(scripted_cloud, token(1)).answer("DELETE", CURRENT, json=OK)
+    script_grants(scripted_cloud, token(1)).answer("DELETE", CURRENT, json=OK)
     with contextlib.suppress(type(failure)), tokens.hand_over():
         tokens.ensure_present(LOGIN, label, {}, None, check_mode=False)
         raise failure
-    assert trail(scripted_cloud) == [f"POST {GRANT}", REVOCATION]
+    assert list_requests(scripted_cloud) == [f"POST {GRANT}", REVOCATION]
     assert tokens.sessions.requests.list_records() == []
 
 
@@ -304,7 +304,7 @@ def test_record_of_a_returned_token_stays_until_it_is_revoked(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud
 ) -> None:
     tokens.store = None
-    granting(scripted_cloud, token(1)).answer("DELETE", CURRENT, json=OK)
+    script_grants(scripted_cloud, token(1)).answer("DELETE", CURRENT, json=OK)
     with tokens.hand_over():
         tokens.ensure_present(LOGIN, label, {}, None, check_mode=False)
     (record,) = tokens.sessions.requests.list_records()
@@ -318,7 +318,7 @@ def test_token_is_revoked_if_the_play_has_been_killed(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     tokens.store = None
-    granting(scripted_cloud, token(1)).answer("DELETE", CURRENT, json=OK)
+    script_grants(scripted_cloud, token(1)).answer("DELETE", CURRENT, json=OK)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as play:
         monkeypatch.setattr(grants, "find_parent_id", lambda: play.pid)
         if moment == "before the login":
@@ -328,7 +328,7 @@ def test_token_is_revoked_if_the_play_has_been_killed(
             tokens.ensure_present(LOGIN, label, {}, None, check_mode=False)
             play.kill()
             play.wait()
-    assert trail(scripted_cloud) == [f"POST {GRANT}", REVOCATION]
+    assert list_requests(scripted_cloud) == [f"POST {GRANT}", REVOCATION]
     assert tokens.sessions.requests.list_records() == []
 
 
@@ -336,7 +336,7 @@ def test_token_returned_to_a_play_that_is_killed_later_is_reported(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens.store, tokens.is_temporary = None, True
-    granting(scripted_cloud, token(1))
+    script_grants(scripted_cloud, token(1))
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as play:
         monkeypatch.setattr(grants, "find_parent_id", lambda: play.pid)
         with tokens.hand_over():
@@ -349,7 +349,7 @@ def test_token_returned_to_a_play_that_is_killed_later_is_reported(
 def test_record_of_a_stored_token_stays_until_the_token_is_replaced(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud
 ) -> None:
-    granting(scripted_cloud, token(1), token(2)).answer("DELETE", CURRENT, json=OK)
+    script_grants(scripted_cloud, token(1), token(2)).answer("DELETE", CURRENT, json=OK)
     scripted_cloud.answer("GET", CURRENT, json={}, repeat=True)
     for number in (1, 2):
         tokens.rotate(LOGIN, label, {}, check_mode=False)
@@ -360,7 +360,7 @@ def test_record_of_a_stored_token_stays_until_the_token_is_replaced(
 def test_token_stored_by_a_killed_process_is_not_orphaned(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    granting(scripted_cloud, token(1))
+    script_grants(scripted_cloud, token(1))
 
     def die(*arguments: Any, **more: Any) -> None:
         raise KeyboardInterrupt
@@ -391,7 +391,7 @@ def test_lost_token_of_a_two_step_login_is_recorded(
 def test_revoked_token_is_forgotten_by_the_shared_logins(
     clocked_http: Http, sessions: SessionStore, scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    granting(scripted_cloud, token(1)).answer("DELETE", CURRENT, 401, json=INVALID)
+    script_grants(scripted_cloud, token(1)).answer("DELETE", CURRENT, 401, json=INVALID)
     original: Callable[..., str] = SessionStore.get_token
 
     def get_token(self: SessionStore, *arguments: Any, **more: Any) -> str:

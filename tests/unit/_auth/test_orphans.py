@@ -40,9 +40,9 @@ from support.token_cloud import (
     CURRENT,
     LOGIN,
     USERNAME,
-    bearers,
+    list_bearers,
+    list_requests,
     token,
-    trail,
     write_private,
 )
 from support.turned_clock import TurnedClock, conversation
@@ -226,7 +226,7 @@ def test_orphaned_tokens_are_revoked_and_their_records_removed(
     search = replace(search, in_use=frozenset({hash_token(token(4))}))
     result = revoke_orphans(search, LOGIN, warnings.append, check_mode=False)
     assert (result["changed"], len(result["revoked"]), result["orphaned"]) == (True, 2, [])
-    assert sorted(bearers(scripted_cloud)) == sorted([token(1), token(2)])
+    assert sorted(list_bearers(scripted_cloud)) == sorted([token(1), token(2)])
     assert [record.id for record in search.sessions.requests.list_records()] == ["elsewhere"]
     assert warnings == []
 
@@ -238,7 +238,7 @@ def test_check_mode_only_predicts_the_revocation_of_orphans(
     list_rows(scripted_cloud, token(1))
     result = revoke_orphans(search, LOGIN, warnings.append, check_mode=True)
     assert (result["changed"], result["revoked"]) == (True, [hash_token(token(1))[:8]])
-    assert trail(scripted_cloud) == [f"GET {LIST}"]
+    assert list_requests(scripted_cloud) == [f"GET {LIST}"]
     assert len(search.sessions.requests.list_records()) == 1
 
 

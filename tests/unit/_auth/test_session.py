@@ -30,10 +30,10 @@ from support.token_cloud import (
     LOGIN,
     PASSWORD,
     REFUSED,
-    bearers,
-    granting,
+    list_bearers,
+    list_requests,
+    script_grants,
     token,
-    trail,
 )
 from support.turned_clock import TurnedClock, conversation
 
@@ -44,7 +44,7 @@ LOGGED_IN_AGAIN = "The cloud no longer accepts the token of this session; loggin
 @pytest.fixture
 def cloud(scripted_cloud: ScriptedCloud) -> ScriptedCloud:
     """Provide a cloud that grants one token and has no devices."""
-    return granting(scripted_cloud, token(1)).answer("GET", DEVICES, json=[], repeat=True)
+    return script_grants(scripted_cloud, token(1)).answer("GET", DEVICES, json=[], repeat=True)
 
 
 @pytest.fixture
@@ -79,8 +79,8 @@ def test_session_logs_in_once_and_shares_its_token_with_the_next(
     with make_session(own_client=True) as http:
         list_devices(http)
         http.close()
-    assert trail(cloud) == [f"POST {GRANT}", *[f"GET {DEVICES}"] * 4]
-    assert bearers(cloud) == [token(1)] * 4
+    assert list_requests(cloud) == [f"POST {GRANT}", *[f"GET {DEVICES}"] * 4]
+    assert list_bearers(cloud) == [token(1)] * 4
     assert warnings == []
 
 
@@ -101,7 +101,7 @@ def test_failure_inside_a_session_is_raised_and_keeps_the_token(
     assert caught.value is failure
     with make_session() as http:
         list_devices(http)
-    assert trail(cloud) == [f"POST {GRANT}", f"GET {DEVICES}"]
+    assert list_requests(cloud) == [f"POST {GRANT}", f"GET {DEVICES}"]
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -114,8 +114,8 @@ def test_given_access_token_is_used_and_never_stored_or_revoked(
             list_devices(http)
     except ParticleError:
         assert fails
-    assert set(trail(scripted_cloud)) == {f"GET {DEVICES}"}
-    assert set(bearers(scripted_cloud)) == {"ready-token"}
+    assert set(list_requests(scripted_cloud)) == {f"GET {DEVICES}"}
+    assert set(list_bearers(scripted_cloud)) == {"ready-token"}
     assert list(tmp_path.iterdir()) == [], "a token of the user must not be stored"
 
 
@@ -126,7 +126,7 @@ def test_invalid_given_access_token_fails_without_a_login(
     with pytest.raises(ParticleError) as caught, make_session(READY) as http:
         list_devices(http)
     assert caught.value.code == "token_invalid"
-    assert trail(scripted_cloud) == [f"GET {DEVICES}"]
+    assert list_requests(scripted_cloud) == [f"GET {DEVICES}"]
 
 
 def test_refused_login_fails_later_sessions_without_a_request(
@@ -138,7 +138,7 @@ def test_refused_login_fails_later_sessions_without_a_request(
             pytest.fail("the session must not start without a token")
         assert caught.value.code == "invalid_credentials"
         assert PASSWORD not in str(caught.value.as_failure())
-    assert trail(scripted_cloud) == [f"POST {GRANT}"]
+    assert list_requests(scripted_cloud) == [f"POST {GRANT}"]
 
 
 @pytest.mark.parametrize("answer", [INVALID, EXPIRED])
@@ -150,25 +150,25 @@ def test_refused_token_is_renewed_and_the_request_repeated(
     method: str,
     answer: dict[str, Any],
 ) -> None:
-    granting(scripted_cloud, token(1), token(2))
+    script_grants(scripted_cloud, token(1), token(2))
     scripted_cloud.answer(method, DEVICES, 401, json=answer).answer(method, DEVICES, json={"ok": True}, repeat=True)
     with make_session() as http:
         assert http.send(Request(f"{method} {DEVICES}", "work")).data == {"ok": True}
         http.send(Request(f"{method} {DEVICES}", "work"))
-    assert trail(scripted_cloud) == [
+    assert list_requests(scripted_cloud) == [
         f"POST {GRANT}",
         f"{method} {DEVICES}",
         f"POST {GRANT}",
         *[f"{method} {DEVICES}"] * 2,
     ]
-    assert bearers(scripted_cloud) == [token(1), token(2), token(2)]
+    assert list_bearers(scripted_cloud) == [token(1), token(2), token(2)]
     assert warnings == [LOGGED_IN_AGAIN]
 
 
 def test_second_refused_token_in_a_row_is_an_error(
     make_session: Callable[..., Session], scripted_cloud: ScriptedCloud
 ) -> None:
-    granting(scripted_cloud, token(1), token(2)).answer("GET", DEVICES, 401, json=INVALID, repeat=True)
+    script_grants(scripted_cloud, token(1), token(2)).answer("GET", DEVICES, 401, json=INVALID, repeat=True)
     with pytest.raises(ParticleError) as caught, make_session() as http:
         list_devices(http)
     assert caught.value.code == "token_invalid"
@@ -178,7 +178,7 @@ def test_second_refused_token_in_a_row_is_an_error(
 def test_forbidden_request_causes_no_new_login(
     make_session: Callable[..., Session], scripted_cloud: ScriptedCloud
 ) -> None:
-    granting(scripted_cloud, token(1)).answer("GET", DEVICES, 403, json={"error": "Permission Denied"})
+    script_grants(scripted_cloud, token(1)).answer("GET", DEVICES, 403, json={"error": "Permission Denied"})
     with pytest.raises(ParticleError) as caught, make_session() as http:
         list_devices(http)
     assert caught.value.code == "forbidden"
@@ -187,14 +187,14 @@ def test_forbidden_request_causes_no_new_login(
 def test_two_sessions_with_the_same_expired_token_log_in_again_once(
     make_session: Callable[..., Session], scripted_cloud: ScriptedCloud
 ) -> None:
-    granting(scripted_cloud, token(1), token(2))
+    script_grants(scripted_cloud, token(1), token(2))
     with make_session() as first, make_session(own_client=True) as second:
         for _unused in range(2):
             scripted_cloud.answer("GET", DEVICES, 401, json=EXPIRED).answer("GET", DEVICES, json=[])
         list_devices(first)
         list_devices(second)
         second.close()
-    assert bearers(scripted_cloud) == [token(1), token(2), token(1), token(2)]
+    assert list_bearers(scripted_cloud) == [token(1), token(2), token(1), token(2)]
 
 
 def test_many_threads_with_a_revoked_token_log_in_again_once(
@@ -213,7 +213,7 @@ def test_many_threads_with_a_revoked_token_log_in_again_once(
 def test_refused_new_login_is_the_reported_error(
     make_session: Callable[..., Session], scripted_cloud: ScriptedCloud
 ) -> None:
-    granting(scripted_cloud, token(1)).answer("POST", GRANT, 400, json=REFUSED)
+    script_grants(scripted_cloud, token(1)).answer("POST", GRANT, 400, json=REFUSED)
     scripted_cloud.answer("GET", DEVICES, 401, json=EXPIRED)
     with pytest.raises(ParticleError) as caught, make_session() as http:
         list_devices(http)
@@ -223,7 +223,7 @@ def test_refused_new_login_is_the_reported_error(
 def test_closed_session_does_not_log_in_again(
     make_session: Callable[..., Session], scripted_cloud: ScriptedCloud
 ) -> None:
-    granting(scripted_cloud, token(1)).answer("GET", DEVICES, 401, json=EXPIRED)
+    script_grants(scripted_cloud, token(1)).answer("GET", DEVICES, 401, json=EXPIRED)
     with make_session() as http:
         pass
     with pytest.raises(ParticleError, match="expired"):
@@ -233,19 +233,19 @@ def test_closed_session_does_not_log_in_again(
 def test_session_after_an_hour_obtains_a_new_token(
     make_session: Callable[..., Session], cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
-    granting(cloud, token(2))
+    script_grants(cloud, token(2))
     with make_session() as http:
         list_devices(http)
     clock.sleep(3600)
     with make_session() as http:
         list_devices(http)
-    assert bearers(cloud) == [token(1), token(2)]
+    assert list_bearers(cloud) == [token(1), token(2)]
 
 
 def test_session_does_not_revoke_its_token(make_session: Callable[..., Session], cloud: ScriptedCloud) -> None:
     with make_session():
         pass
-    assert f"DELETE {CURRENT}" not in trail(cloud)
+    assert f"DELETE {CURRENT}" not in list_requests(cloud)
 
 
 def test_login_counts_as_a_request_but_not_as_a_write(

@@ -37,7 +37,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 from support.scripted import ScriptedCloud
-from support.token_cloud import GRANT, LOGIN, PASSWORD, REFUSED, USERNAME, granting, mode, run_child, token
+from support.token_cloud import GRANT, LOGIN, PASSWORD, REFUSED, USERNAME, mode, run_child, script_grants, token
 from support.turned_clock import TurnedClock
 
 IDENTITY = ("https://cloud.example.com", *LOGIN.get_identity())
@@ -114,7 +114,7 @@ def catch_error(action: Callable[[], object]) -> ParticleError:
 
 
 def test_twenty_processes_at_once_make_one_login(scripted_cloud: ScriptedCloud, path: Path) -> None:
-    granting(scripted_cloud, token(1))
+    script_grants(scripted_cloud, token(1))
     child = run_child(RUN_TWENTY_PROCESSES, scripted_cloud.url, path)
     assert child.stdout.split() == [token(1)] * 20, child.stderr
     assert len(scripted_cloud.seen("POST", GRANT)) == 1

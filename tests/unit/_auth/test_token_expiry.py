@@ -47,7 +47,7 @@ MISSING_ROUTE_ANSWERS = [
 ]
 
 
-def trail(cloud: ScriptedCloud) -> list[str]:
+def list_requests(cloud: ScriptedCloud) -> list[str]:
     return [f"{request.method} {request.path}" for request in cloud.requests]
 
 
@@ -141,7 +141,7 @@ def http_with_token(http: Http) -> Http:
 def test_token_that_can_read_its_own_details_is_valid(http_with_token: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", CURRENT, json={"client": "particle"})
     assert is_token_valid(http_with_token) is True
-    assert trail(scripted_cloud) == [f"GET {CURRENT}"]
+    assert list_requests(scripted_cloud) == [f"GET {CURRENT}"]
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_device_list_decides_validity_if_the_token_route_is_missing(
         "GET", DEVICES, devices_status, body="[]" if is_valid else ""
     )
     assert is_token_valid(http_with_token) is is_valid
-    assert trail(scripted_cloud) == [f"GET {CURRENT}", f"GET {DEVICES}"]
+    assert list_requests(scripted_cloud) == [f"GET {CURRENT}", f"GET {DEVICES}"]
 
 
 def test_forbidden_validity_check_is_an_error(http_with_token: Http, scripted_cloud: ScriptedCloud) -> None:
@@ -196,7 +196,7 @@ def test_revoking_an_invalid_token_reports_no_change(
 ) -> None:
     scripted_cloud.answer("DELETE", CURRENT, 401, json=content)
     assert revoke_token(http, TOKEN, None) is False
-    assert trail(scripted_cloud) == [f"DELETE {CURRENT}"]
+    assert list_requests(scripted_cloud) == [f"DELETE {CURRENT}"]
 
 
 @pytest.mark.parametrize(("status", "content"), MISSING_ROUTE_ANSWERS)
@@ -206,7 +206,7 @@ def test_account_revokes_by_value_and_verifies_if_the_route_is_missing(
     script_missing_route(scripted_cloud, status, content).answer("GET", DEVICES, json=[]).answer("GET", DEVICES, 401)
     scripted_cloud.answer("DELETE", BY_VALUE, json={"ok": True})
     assert revoke_token(http, TOKEN, ACCOUNT) is True
-    assert trail(scripted_cloud) == [
+    assert list_requests(scripted_cloud) == [
         f"DELETE {CURRENT}",
         f"GET {CURRENT}",
         f"GET {DEVICES}",
@@ -224,7 +224,7 @@ def test_invalid_token_is_not_revoked_by_value_if_the_route_is_missing(
 ) -> None:
     script_missing_route(scripted_cloud).answer("GET", DEVICES, 401)
     assert revoke_token(http, TOKEN, ACCOUNT) is False
-    assert trail(scripted_cloud) == [f"DELETE {CURRENT}", f"GET {CURRENT}", f"GET {DEVICES}"]
+    assert list_requests(scripted_cloud) == [f"DELETE {CURRENT}", f"GET {CURRENT}", f"GET {DEVICES}"]
 
 
 def test_revocation_by_value_requires_the_account(http: Http, scripted_cloud: ScriptedCloud) -> None:
@@ -234,7 +234,7 @@ def test_revocation_by_value_requires_the_account(http: Http, scripted_cloud: Sc
     assert (caught.value.code, caught.value.route) == ("unsupported", "DELETE /v1/access_tokens/current")
     assert caught.value.message == "Could not revoke the access token: this cloud does not let a token revoke itself."
     assert caught.value.hint == "Give username and password of the account in addition to access_token."
-    assert f"DELETE {BY_VALUE}" not in trail(scripted_cloud)
+    assert f"DELETE {BY_VALUE}" not in list_requests(scripted_cloud)
 
 
 def test_revocation_without_effect_is_an_error(http: Http, scripted_cloud: ScriptedCloud) -> None:
@@ -259,7 +259,7 @@ def test_refused_account_is_the_reported_cause_and_not_retried(
     with pytest.raises(ParticleError) as caught:
         revoke_token(http, TOKEN, ACCOUNT)
     assert caught.value.code == "invalid_credentials"
-    assert trail(scripted_cloud).count(f"DELETE {BY_VALUE}") == 1
+    assert list_requests(scripted_cloud).count(f"DELETE {BY_VALUE}") == 1
 
 
 def test_failed_revocation_by_value_shows_no_secret(http: Http, scripted_cloud: ScriptedCloud) -> None:
@@ -279,4 +279,4 @@ def test_failed_revocation_is_an_error(http: Http, scripted_cloud: ScriptedCloud
     with pytest.raises(ParticleError) as caught:
         revoke_token(http, TOKEN, ACCOUNT)
     assert caught.value.status == status
-    assert set(trail(scripted_cloud)) == {f"DELETE {CURRENT}"}
+    assert set(list_requests(scripted_cloud)) == {f"DELETE {CURRENT}"}

@@ -42,12 +42,12 @@ from support.token_cloud import (
     PASSWORD,
     REFUSED,
     USERNAME,
-    bearers,
-    granting,
+    list_bearers,
+    list_requests,
     mode,
     run_child,
+    script_grants,
     token,
-    trail,
 )
 from support.turned_clock import TurnedClock, conversation
 
@@ -133,7 +133,7 @@ def accept_tokens(cloud: ScriptedCloud, times: int = 1) -> ScriptedCloud:
 def test_new_token_is_returned_with_all_return_values(
     tokens_without_file: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    granting(scripted_cloud, token(1))
+    script_grants(scripted_cloud, token(1))
     assert ensure_present(tokens_without_file, label) == {
         "changed": True,
         "access_token": token(1),
@@ -143,14 +143,14 @@ def test_new_token_is_returned_with_all_return_values(
         "fingerprint": compute_fingerprint(token(1)),
         "reused": False,
     }
-    assert trail(scripted_cloud) == [f"POST {GRANT}"]
+    assert list_requests(scripted_cloud) == [f"POST {GRANT}"]
     assert not file.exists()
 
 
 def test_every_run_obtains_a_new_token_without_a_file(
     tokens_without_file: Tokens, label: Label, scripted_cloud: ScriptedCloud
 ) -> None:
-    granting(scripted_cloud, token(1), token(2))
+    script_grants(scripted_cloud, token(1), token(2))
     assert [ensure_present(tokens_without_file, label)["access_token"] for _unused in range(2)] == [token(1), token(2)]
 
 
@@ -160,7 +160,7 @@ def test_every_run_obtains_a_new_token_without_a_file(
 def test_requested_lifetime_is_sent_unchanged(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, lifetime: dict[str, str]
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1)))
+    accept_tokens(script_grants(scripted_cloud, token(1)))
     ensure_present(tokens, label, lifetime=lifetime)
     form = scripted_cloud.requests[0].form
     assert {name: form[name] for name in form if name.startswith("expires")} == lifetime
@@ -183,7 +183,7 @@ def test_refused_login_is_not_tried_again_by_later_runs(
 def test_stored_token_is_returned_by_every_later_run(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1)), times=3)
+    accept_tokens(script_grants(scripted_cloud, token(1)), times=3)
     first, second, third = (ensure_present(tokens, label) for _unused in range(3))
     assert (first["changed"], first["reused"]) == (True, False)
     assert second == third == {**first, "changed": False, "reused": True}
@@ -212,7 +212,7 @@ def test_stored_token_is_renewed_at_the_default_or_requested_time(
     renew_before: float | None,
     renewed_at: float,
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1), token(2), expires_in=int(expires_in)), times=3)
+    accept_tokens(script_grants(scripted_cloud, token(1), token(2), expires_in=int(expires_in)), times=3)
     scripted_cloud.answer("DELETE", CURRENT, json=OK)
     ensure_present(tokens, label)
     clock.now = renewed_at - 1
@@ -227,7 +227,7 @@ def test_stored_token_is_renewed_at_the_default_or_requested_time(
 def test_token_without_known_expiry_is_reused_while_it_is_valid(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, clock: TurnedClock, expires_in: int | None
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1), expires_in=expires_in), times=2)
+    accept_tokens(script_grants(scripted_cloud, token(1), expires_in=expires_in), times=2)
     ensure_present(tokens, label)
     clock.sleep(10_000 * DAY)
     result = ensure_present(tokens, label)
@@ -262,8 +262,8 @@ def test_stored_token_is_replaced_if_another_lifetime_is_requested(
     is_replaced: bool,
     warnings: list[str],
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1), expires_in=int(stored)), times=2)
-    granting(scripted_cloud, token(2), expires_in=600).answer("DELETE", CURRENT, json=OK)
+    accept_tokens(script_grants(scripted_cloud, token(1), expires_in=int(stored)), times=2)
+    script_grants(scripted_cloud, token(2), expires_in=600).answer("DELETE", CURRENT, json=OK)
     ensure_present(tokens, label, lifetime={})
     result = ensure_present(tokens, label, lifetime=requested)
     assert (result["changed"], result["access_token"]) == (is_replaced, token(2 if is_replaced else 1))
@@ -275,7 +275,7 @@ def test_stored_token_is_replaced_if_another_lifetime_is_requested(
 def test_repeated_request_returns_the_token_of_a_cloud_that_ignores_it(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, warnings: list[str]
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1), expires_in=0), times=2)
+    accept_tokens(script_grants(scripted_cloud, token(1), expires_in=0), times=2)
     results = [ensure_present(tokens, label, lifetime={"expires_in": "600"}) for _unused in range(2)]
     assert [(result["access_token"], result["expires_in"]) for result in results] == [(token(1), 0)] * 2
     assert warnings == [
@@ -287,7 +287,7 @@ def test_repeated_request_returns_the_token_of_a_cloud_that_ignores_it(
 def test_stored_token_that_the_cloud_refuses_is_replaced(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path, answer: dict[str, str]
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1), token(2))).answer("GET", CURRENT, 401, json=answer)
+    accept_tokens(script_grants(scripted_cloud, token(1), token(2))).answer("GET", CURRENT, 401, json=answer)
     ensure_present(tokens, label)
     accept_tokens(scripted_cloud).answer("DELETE", CURRENT, 401, json=answer)
     assert ensure_present(tokens, label)["access_token"] == token(2)
@@ -297,7 +297,7 @@ def test_stored_token_that_the_cloud_refuses_is_replaced(
 def test_outage_fails_the_run_and_keeps_the_stored_token(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1))).answer("GET", CURRENT, 503, repeat=True)
+    accept_tokens(script_grants(scripted_cloud, token(1))).answer("GET", CURRENT, 503, repeat=True)
     ensure_present(tokens, label)
     with pytest.raises(ParticleError) as caught:
         ensure_present(tokens, label)
@@ -308,7 +308,7 @@ def test_outage_fails_the_run_and_keeps_the_stored_token(
 def test_new_token_that_the_cloud_refuses_does_not_replace_the_old_one(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1), token(2))).answer("GET", CURRENT, 401, json=INVALID)
+    accept_tokens(script_grants(scripted_cloud, token(1), token(2))).answer("GET", CURRENT, 401, json=INVALID)
     ensure_present(tokens, label)
     with pytest.raises(ParticleError, match="does not accept the token that it has just issued"):
         tokens.rotate(LOGIN, label, {}, check_mode=False)
@@ -322,14 +322,14 @@ def test_new_token_that_the_cloud_refuses_does_not_replace_the_old_one(
 def test_rotation_verifies_the_new_token_before_it_revokes_the_old_one(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1), token(2)), times=2).answer("DELETE", CURRENT, json=OK)
+    accept_tokens(script_grants(scripted_cloud, token(1), token(2)), times=2).answer("DELETE", CURRENT, json=OK)
     steps: list[str] = []
     ensure_present(tokens, label)
     tokens.note_step = steps.append
     result = tokens.rotate(LOGIN, label, {}, check_mode=False)
     assert (result["access_token"], result["changed"], result["reused"]) == (token(2), True, False)
-    assert trail(scripted_cloud)[2:] == [f"POST {GRANT}", f"GET {CURRENT}", f"DELETE {CURRENT}"]
-    assert bearers(scripted_cloud)[1:] == [token(2), token(1)]
+    assert list_requests(scripted_cloud)[2:] == [f"POST {GRANT}", f"GET {CURRENT}", f"DELETE {CURRENT}"]
+    assert list_bearers(scripted_cloud)[1:] == [token(2), token(1)]
     assert tuple(steps) == STEPS
     assert token(1) not in file.read_text()
 
@@ -343,7 +343,7 @@ def test_rotation_requires_a_token_file(tokens_without_file: Tokens, label: Labe
 def test_refused_rotation_keeps_the_old_token(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1))).answer("POST", GRANT, 400, json=REFUSED)
+    accept_tokens(script_grants(scripted_cloud, token(1))).answer("POST", GRANT, 400, json=REFUSED)
     ensure_present(tokens, label)
     before = file.read_text()
     with pytest.raises(ParticleError):
@@ -354,7 +354,7 @@ def test_refused_rotation_keeps_the_old_token(
 def test_later_runs_retry_the_failed_revocation_of_an_old_token(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path, warnings: list[str]
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1), token(2)), times=4)
+    accept_tokens(script_grants(scripted_cloud, token(1), token(2)), times=4)
     scripted_cloud.answer("DELETE", CURRENT, 403).answer("DELETE", CURRENT, 403).answer("DELETE", CURRENT, json=OK)
     ensure_present(tokens, label)
     assert tokens.rotate(LOGIN, label, {}, check_mode=False)["access_token"] == token(2)
@@ -373,7 +373,7 @@ def test_later_runs_retry_the_failed_revocation_of_an_old_token(
 def test_several_unrevoked_old_tokens_are_all_revoked_later(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1), token(2), token(3)), times=4)
+    accept_tokens(script_grants(scripted_cloud, token(1), token(2), token(3)), times=4)
     for _unused in range(4):
         scripted_cloud.answer("DELETE", CURRENT, 403)
     ensure_present(tokens, label)
@@ -389,7 +389,7 @@ def test_several_unrevoked_old_tokens_are_all_revoked_later(
 def test_finishing_an_earlier_rotation_is_reported_as_a_change(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1), token(2)), times=6)
+    accept_tokens(script_grants(scripted_cloud, token(1), token(2)), times=6)
     scripted_cloud.answer("DELETE", CURRENT, 403).answer("DELETE", CURRENT, json=OK)
     ensure_present(tokens, label)
     tokens.rotate(LOGIN, label, {}, check_mode=False)
@@ -452,7 +452,7 @@ def test_refresh_token_of_a_refused_new_token_is_used_by_the_next_run(
 def test_used_refresh_token_without_a_successor_is_removed(
     tokens: Tokens, refresh_label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    accept_tokens(granting(grant_with_refresh_tokens(scripted_cloud, 1), token(2)), times=2).answer(
+    accept_tokens(script_grants(grant_with_refresh_tokens(scripted_cloud, 1), token(2)), times=2).answer(
         "DELETE", CURRENT, json=OK
     )
     tokens.ensure_present(GIVEN_REFRESH_TOKEN, refresh_label, {}, None, check_mode=False)
@@ -639,7 +639,7 @@ def test_check_mode_requests_a_lifetime_of_15_minutes_at_most(
     lifetime: dict[str, str],
     expected_seconds: int,
 ) -> None:
-    granting(scripted_cloud, token(1))
+    script_grants(scripted_cloud, token(1))
     ensure_present(tokens, label, lifetime=lifetime, check_mode=True)
     form = scripted_cloud.requests[0].form
     assert (form["expires_in"], "expires_at" in form) == (str(expected_seconds), False)
@@ -649,7 +649,7 @@ def test_check_mode_requests_a_lifetime_of_15_minutes_at_most(
 def test_check_mode_returns_the_stored_token_and_writes_nothing(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1)), times=2)
+    accept_tokens(script_grants(scripted_cloud, token(1)), times=2)
     stored = ensure_present(tokens, label)
     before = file.read_text()
     assert ensure_present(tokens, label, check_mode=True) == {**stored, "changed": False, "reused": True}
@@ -661,7 +661,7 @@ def test_check_mode_returns_the_stored_token_and_writes_nothing(
 def test_check_mode_does_not_finish_an_earlier_rotation(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1), token(2)), times=3).answer("DELETE", CURRENT, 403)
+    accept_tokens(script_grants(scripted_cloud, token(1), token(2)), times=3).answer("DELETE", CURRENT, 403)
     ensure_present(tokens, label)
     tokens.rotate(LOGIN, label, {}, check_mode=False)
     before = file.read_text()
@@ -674,14 +674,14 @@ def test_check_mode_does_not_finish_an_earlier_rotation(
 def test_check_mode_revokes_a_token_that_check_mode_obtained(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, state: str
 ) -> None:
-    granting(scripted_cloud, token(1)).answer("DELETE", CURRENT, json=OK)
+    script_grants(scripted_cloud, token(1)).answer("DELETE", CURRENT, json=OK)
     if state == "present":
         ensure_present(tokens, label, check_mode=True)
     else:
         tokens.rotate(LOGIN, label, {}, check_mode=True)
     expected = {"changed": True, "fingerprint": compute_fingerprint(token(1))}
     assert tokens.revoke_one(token(1), None, check_mode=True) == expected
-    assert trail(scripted_cloud) == [f"POST {GRANT}", f"DELETE {CURRENT}"]
+    assert list_requests(scripted_cloud) == [f"POST {GRANT}", f"DELETE {CURRENT}"]
     assert not tokens.sessions.is_of_check_mode(token(1))
 
 
@@ -691,7 +691,7 @@ def test_check_mode_only_predicts_the_revocation_of_other_tokens(
 ) -> None:
     scripted_cloud.answer("GET", CURRENT, status, json={} if is_valid else INVALID)
     assert tokens.revoke_one(token(1), None, check_mode=True)["changed"] is is_valid
-    assert trail(scripted_cloud) == [f"GET {CURRENT}"]
+    assert list_requests(scripted_cloud) == [f"GET {CURRENT}"]
 
 
 # State absent
@@ -709,7 +709,7 @@ def test_absent_reports_a_change_only_if_the_token_was_valid(
 def test_revoked_token_is_removed_from_both_files(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path, tmp_path: Path
 ) -> None:
-    accept_tokens(granting(scripted_cloud, token(1), token(2))).answer("DELETE", CURRENT, json=OK).answer(
+    accept_tokens(script_grants(scripted_cloud, token(1), token(2))).answer("DELETE", CURRENT, json=OK).answer(
         "DELETE", CURRENT, json=OK
     )
     ensure_present(tokens, label)
@@ -738,7 +738,7 @@ def test_absent_revokes_also_the_tokens_of_a_killed_rotation(
 def test_rotation_on_a_self_hosted_cloud_revokes_with_the_account(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    granting(scripted_cloud, token(1), token(2))
+    script_grants(scripted_cloud, token(1), token(2))
     for method in ("GET", "DELETE"):
         scripted_cloud.answer(method, CURRENT, 404, body="Not Found", repeat=True)
     for _unused in range(3):
@@ -782,6 +782,6 @@ def test_check_mode_does_not_revoke_all_tokens(
 def test_expiry_of_a_token_is_returned_in_utc(
     tokens_without_file: Tokens, label: Label, scripted_cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
-    granting(scripted_cloud, token(1), expires_in=3600)
+    script_grants(scripted_cloud, token(1), expires_in=3600)
     clock.now = datetime.datetime(2026, 3, 29, 0, 30, tzinfo=datetime.UTC).timestamp()
     assert ensure_present(tokens_without_file, label)["expires_at"] == "2026-03-29T01:30:00Z"

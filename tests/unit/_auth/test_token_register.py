@@ -34,9 +34,9 @@ from support.token_cloud import (
     LOGIN,
     PASSWORD,
     USERNAME,
-    granting,
+    list_requests,
+    script_grants,
     token,
-    trail,
     write_private,
 )
 from support.turned_clock import TurnedClock
@@ -140,7 +140,7 @@ def test_shared_token_of_a_login_is_reported_without_logging_in(
 ) -> None:
     assert get_report(http, LOGIN, store)["current"] is None
     assert scripted_cloud.requests == []
-    granting(scripted_cloud, token(2)).answer("GET", CURRENT, json={})
+    script_grants(scripted_cloud, token(2)).answer("GET", CURRENT, json={})
     store.get_token(identify_login(http.connection, LOGIN), lambda memory: LOGIN.obtain_grant(http, {}, memory))
     assert get_report(http, LOGIN, store)["current"]["fingerprint"] == compute_fingerprint(token(2))
 
@@ -245,5 +245,5 @@ def test_listing_without_an_account_sends_no_request(
     http: Http, store: SessionStore, scripted_cloud: ScriptedCloud
 ) -> None:
     error = get_listing(http, store, None)["listing_error"]
-    assert (error["code"], trail(scripted_cloud)) == ("listing_refused", [])
+    assert (error["code"], list_requests(scripted_cloud)) == ("listing_refused", [])
     assert "username and password" in error["message"]

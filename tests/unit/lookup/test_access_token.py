@@ -14,7 +14,7 @@ from ansible.errors import AnsibleLookupError
 from ansible_collections.meshfleet.particle.plugins.lookup.access_token import LookupModule
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from support.scripted import ScriptedCloud
-from support.token_cloud import GRANT, PASSWORD, REFUSED, USERNAME, granting, token, trail, write_private
+from support.token_cloud import GRANT, PASSWORD, REFUSED, USERNAME, list_requests, script_grants, token, write_private
 
 ACCOUNT = {"username": USERNAME, "password": PASSWORD}
 
@@ -39,19 +39,19 @@ def expect_failure(cloud: ScriptedCloud, **options: object) -> str:
 
 
 def test_repeated_lookups_log_in_once(scripted_cloud: ScriptedCloud) -> None:
-    granting(scripted_cloud, token(1))
+    script_grants(scripted_cloud, token(1))
     assert [look_up(scripted_cloud, **ACCOUNT) for _unused in range(5)] == [[token(1)]] * 5
-    assert trail(scripted_cloud) == [f"POST {GRANT}"]
+    assert list_requests(scripted_cloud) == [f"POST {GRANT}"]
 
 
 def test_task_with_the_same_options_uses_the_same_token(scripted_cloud: ScriptedCloud) -> None:
-    granting(scripted_cloud, token(1))
+    script_grants(scripted_cloud, token(1))
     (looked_up,) = look_up(scripted_cloud, **ACCOUNT)
     task = Task({"api_url": scripted_cloud.url, **ACCOUNT}, False, print, print)
     with task.open_session() as http:
         assert http.token == looked_up
         http.close()
-    assert trail(scripted_cloud) == [f"POST {GRANT}"]
+    assert list_requests(scripted_cloud) == [f"POST {GRANT}"]
 
 
 def test_given_access_token_is_returned_without_a_request(scripted_cloud: ScriptedCloud) -> None:
@@ -64,7 +64,7 @@ def test_credentials_of_options_and_environment_are_not_combined(
 ) -> None:
     monkeypatch.setenv("PARTICLE_ACCESS_TOKEN", "token-of-the-environment")
     assert look_up(scripted_cloud) == ["token-of-the-environment"]
-    granting(scripted_cloud, token(1))
+    script_grants(scripted_cloud, token(1))
     assert look_up(scripted_cloud, **ACCOUNT) == [token(1)], (
         "username and password replace the access token of the environment"
     )

@@ -17,7 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.scripted import ScriptedCloud
-from support.token_cloud import GRANT, granting, token
+from support.token_cloud import GRANT, script_grants, token
 
 CLIENT = Client("my-product-1234", "s3cret-of-the-client")
 LOGIN = ClientCredentials(CLIENT)
@@ -39,7 +39,7 @@ def test_login_is_one_request_with_the_client_only_in_the_header(
     lifetime: dict[str, str],
     fields: dict[str, str],
 ) -> None:
-    granting(scripted_cloud, token(1))
+    script_grants(scripted_cloud, token(1))
     assert login.obtain_grant(http, lifetime, {}).access_token == token(1)
     (request,) = scripted_cloud.requests
     assert request.form == {"grant_type": "client_credentials", **fields}

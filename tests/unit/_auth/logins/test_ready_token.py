@@ -10,13 +10,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.re
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import MASK, Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.scripted import ScriptedCloud
-from support.token_cloud import token, trail
+from support.token_cloud import list_requests, token
 
 
 def test_token_is_used_without_a_request_and_has_no_known_expiry(http: Http, scripted_cloud: ScriptedCloud) -> None:
     grant = ReadyToken(token(1)).obtain_grant(http, {"expires_in": "60"}, {})
     assert (grant.access_token, grant.token_type, grant.expires_in) == (token(1), "bearer", None)
-    assert trail(scripted_cloud) == []
+    assert list_requests(scripted_cloud) == []
 
 
 def test_token_is_the_identity_and_has_no_account() -> None:
