@@ -102,7 +102,7 @@ def test_deviation_is_reported(
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_documented_refusal_is_no_deviation(http: Http, scripted_cloud: ScriptedCloud, status: int) -> None:
+def test_documented_refusal_is_not_a_deviation(http: Http, scripted_cloud: ScriptedCloud, status: int) -> None:
     read = Read("one", "documented", "/v1/one", accepts=(404,))
     scripted_cloud.answer("GET", "/v1/one", status, json={"error": "Permission Denied", "info": "canary"})
     findings = probe(http, [read])

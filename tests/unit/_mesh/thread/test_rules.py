@@ -154,7 +154,7 @@ class TestMistakes:
         ):
             assert sentence in text
 
-    def test_gateway_that_is_no_text_is_refused_by_its_type(self) -> None:
+    def test_gateway_that_is_not_a_text_is_refused_by_its_type(self) -> None:
         assert "gateways[0]: cannot be declared, got a number: " in "\n".join(
             read_mistakes(build_manifest({}, gateways=[5]))
         )
