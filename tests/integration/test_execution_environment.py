@@ -66,17 +66,13 @@ def test_requirements_have_no_upper_bound_and_exclude_ansible() -> None:
     assert [line for line in requirements if line.startswith("ansible")] == []
 
 
-def test_builder_creates_a_context_that_installs_the_collection(tarball: Path, tmp_path: Path) -> None:
-    definition = {
-        "version": 3,
-        "images": {"base_image": {"name": "localhost/base:latest"}},
-        "dependencies": {
-            "ansible_core": {"package_pip": "ansible-core>=2.19"},
-            "ansible_runner": {"package_pip": "ansible-runner"},
-            "galaxy": {"collections": [{"name": f"/collections/{tarball.name}", "type": "file"}]},
-        },
-        "additional_build_files": [{"src": str(tarball), "dest": "collections"}],
-    }
+def test_builder_creates_a_context_from_the_definition_of_the_guide(tarball: Path, tmp_path: Path) -> None:
+    # Given the definition of the guide, with the tarball in place of the repository.
+    page = (ROOT / "docs" / "guide_execution_environment.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(# execution-environment\.yml\n.*?)```", page, re.DOTALL)
+    definition = yaml.safe_load(block)
+    definition["dependencies"]["galaxy"]["collections"] = [{"name": f"/collections/{tarball.name}", "type": "file"}]
+    definition["additional_build_files"] = [{"src": str(tarball), "dest": "collections"}]
     (tmp_path / "execution-environment.yml").write_text(yaml.safe_dump(definition))
     run(BUILDER, "create", "--context", "context", "--output-filename", "Containerfile", cwd=tmp_path)
     context = tmp_path / "context"
@@ -85,6 +81,8 @@ def test_builder_creates_a_context_that_installs_the_collection(tarball: Path, t
     assert (context / "_build" / "collections" / tarball.name).read_bytes() == tarball.read_bytes()
     containerfile = (context / "Containerfile").read_text()
     assert "ansible-galaxy collection install" in containerfile
+    assert "FROM $EE_BASE_IMAGE" in containerfile
+    assert "redis>=6.4" in (context / "_build" / "requirements.txt").read_text()
     assert "introspect" in containerfile
 
 
