@@ -173,6 +173,10 @@ matrix: setup packages ## ansible-test sanity, units and integration with each s
 	python tests/tools/ansible_test.py units
 	python tests/tools/ansible_test.py integration
 
+.PHONY: molecule
+molecule: setup ## the roles in molecule, each against a simulator that its scenario starts
+	molecule test --all
+
 .PHONY: importer
 importer: setup $(IMPORTER)/.installed ## what Galaxy says to the collection; a warning is a failure
 	python tests/tools/importer.py

@@ -102,6 +102,6 @@ AREAS = {
             "support/real_server support/reference_tool support/return_blocks_tool support/schemas_tool "
             "support/scripted"
         ),
-        integration="documentation examples execution_environment release site tarball tutorial",
+        integration="documentation examples execution_environment molecule release site tarball tutorial",
     ),
 }
