@@ -119,7 +119,7 @@ def _start_diagnostic(world: World, router: BorderRouter, task: Task) -> None:
     """Ask a device. Only extended addresses of the device cache work."""
     attributes = task.attributes
     if attributes.get("destinationType") == "mleid" or RLOC16.fullmatch(attributes["destination"]):
-        _plan_result(world, router, task, DIAGNOSTIC_SECONDS, lambda: world.make_uuid())
+        _plan_result(world, router, task, DIAGNOSTIC_SECONDS, world.make_uuid)
         return
     address = attributes["destination"].lower()
     if not router.is_attached or address not in router.devices.items:

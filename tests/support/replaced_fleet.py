@@ -96,7 +96,7 @@ class ReplacedFleet:
     def observe(self, cloud: Simulator) -> FleetObserver:
         """Return an observer of the writes that follow. Members and the devices that replace them are declared."""
         observer = FleetObserver(cloud, self.networks)
-        members = [(device, old, new) for device, old, new in zip(self.devices, self.old, self.new, strict=True)]
+        members = list(zip(self.devices, self.old, self.new, strict=True))
         for device, old, new in members:
             if device.mesh:
                 membership = (device.mesh["network"], device.mesh.get("role", "node"))

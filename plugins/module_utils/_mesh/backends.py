@@ -70,10 +70,15 @@ def import_backends() -> None:
     _import_thread()
 
 
+def _open_thread(options: Mapping[str, Any]) -> Backend:
+    """Return the part of the Thread backend that sends requests. Its code is imported now."""
+    return _import_thread()(options)
+
+
 BACKENDS: dict[str, BackendRow] = {
     LEDGER.name: BackendRow(LEDGER, lambda options: _import_ledger().open(options)),
     REGISTRY.name: BackendRow(REGISTRY, lambda _options: _import_registry()()),
-    THREAD.name: BackendRow(THREAD, lambda options: _import_thread()(options)),
+    THREAD.name: BackendRow(THREAD, _open_thread),
 }
 """All backends, keyed by the name that a network declares as ``backend``."""
 

@@ -196,7 +196,7 @@ def test_connection_ends_after_a_hundred_requests(router: Router) -> None:
     with requests.Session() as session:
         session.trust_env = False
         closing = [
-            session.get(f"{router.url}/node/state", timeout=60).headers.get("Connection", "") for _ in range(101)
+            session.get(f"{router.url}/node/state", timeout=60).headers.get("Connection", "") for _unused in range(101)
         ]
     assert closing.index("close") == 99
     assert closing.count("close") == 1

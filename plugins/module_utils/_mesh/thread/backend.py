@@ -137,7 +137,7 @@ class ThreadBackend:
     def _connect(self, target: Target, access: Access) -> BorderRouter:
         if access.url not in self._routers:
             http = target.http
-            self._routers[access.url] = BorderRouter(access, http.redact, lambda: http.before_request(), self._clock)
+            self._routers[access.url] = BorderRouter(access, http.redact, http.before_request, self._clock)
         return self._routers[access.url]
 
     def _observe_router(self, router: BorderRouter) -> ObservedRouter:

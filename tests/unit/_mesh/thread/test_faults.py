@@ -116,9 +116,9 @@ def test_binary_dataset_without_all_fields_changes_nothing(runner: ThreadRunner)
     assert "PUT /node/dataset/pending" not in [entry["route"] for entry in runner.otbr.writes()]
 
 
-def send_without_fields(router: BorderRouter, *arguments: Any, **named: Any) -> Any:
+def send_without_fields(router: BorderRouter, *arguments: Any, headers: Any, **named: Any) -> Any:
     """Send a request, and answer one for a binary dataset with a channel only."""
-    return b"000300000f" if named.get("binary") else SEND(router, *arguments, **named)
+    return b"000300000f" if named.get("binary") else SEND(router, *arguments, headers=headers, **named)
 
 
 SEND = BorderRouter._send
