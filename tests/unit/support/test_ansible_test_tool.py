@@ -58,7 +58,7 @@ def test_failing_combination_is_named(
         status = 1 if (core, python) == ("2.20", "3.12") else 0
         write_script(tmp_path / core / python / "bin" / "ansible-test", "echo tried", f"exit {status}")
     tool["find_python"] = lambda version: Path(sys.executable)
-    tool["prepared"] = lambda core, python, interpreter: tmp_path / core / python
+    tool["prepare_environment"] = lambda core, python, interpreter: tmp_path / core / python
     monkeypatch.setattr(sys, "argv", ["ansible_test.py", "sanity"])
 
     assert tool["main"]() == 1
@@ -108,5 +108,5 @@ def test_environment_is_created_again_when_its_packages_change(tool: dict[str, A
     )
     for needed, calls_so_far in (("one",), 2), (("one",), 2), (("one", "two"), 4):
         tool["PROGRAMS"] = needed
-        tool["prepared"]("2.21", "3.12", python)
+        tool["prepare_environment"]("2.21", "3.12", python)
         assert len(calls.read_text().split()) == calls_so_far
