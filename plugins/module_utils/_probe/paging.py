@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._probe.answers import Answer
-from ansible_collections.meshfleet.particle.plugins.module_utils._probe.read import Read
+from ansible_collections.meshfleet.particle.plugins.module_utils._probe.read import Read, find_values
 from ansible_collections.meshfleet.particle.plugins.module_utils._probe.shapes import Difference
 
 _IDENTITIES = ("id", "_id", "device_id", "name")
@@ -50,8 +50,8 @@ def _compare_page(page: Answer, read: Read, size: str) -> Iterator[Difference]:
 
 def _compare_total(data: Any, first: Any, rows: int) -> Iterator[Difference]:
     """Yield the deviation of the number of pages, if all rows fit on the first page."""
-    totals = [each.get("meta", {}).get("total_pages") for each in (first, data) if isinstance(each.get("meta"), dict)]
-    if totals[:1] == [1] and totals[1:] not in ([], [rows]):
+    total = next(find_values(data, _TOTAL), None)
+    if next(find_values(first, _TOTAL), None) == 1 and total not in (None, rows):
         yield Difference(_TOTAL, "the number of pages with the given number of rows", "another number")
 
 

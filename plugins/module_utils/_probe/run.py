@@ -136,8 +136,8 @@ class Probe:
 
     def _note(self, read: Read, answer: Answer) -> bool:
         """Record the outcome of a request, and return whether it was successful."""
-        if answer.status is None or answer.code in _ENDING_CODES or (answer.status >= 500):
-            self._findings.failures.append(Refusal(read.route, answer.status, answer.code or "unknown"))
+        if self._has_failed(answer):
+            self._add_failure(read, answer)
             return False
         self._seen.add_values(answer.data)
         self._deviations.add(read, compare_answer(answer, read, self._shapes))
@@ -147,6 +147,13 @@ class Probe:
         if answer.is_accepted(read):
             self._findings.refused.append(Refusal(read.route, answer.status, answer.code or "unknown"))
         return False
+
+    def _has_failed(self, answer: Answer) -> bool:
+        """Return whether there was no response, or only an error that says nothing about the facts."""
+        return answer.status is None or answer.status >= 500 or answer.code in _ENDING_CODES
+
+    def _add_failure(self, read: Read, answer: Answer, *, suffix: str = "") -> None:
+        self._findings.failures.append(Refusal(f"{read.route}{suffix}", answer.status, answer.code or "unknown"))
 
     def _compare_pages(self, read: Read, first: Answer) -> None:
         if len(list_rows(first.data, read)) < 2:
@@ -158,8 +165,8 @@ class Probe:
                 self._leave_out(read, reason, suffix=_PAGES)
                 return None
             answer = self._send(read, query)
-            if answer.status is None:
-                self._findings.failures.append(Refusal(f"{read.route}{_PAGES}", None, answer.code or "unknown"))
+            if self._has_failed(answer):
+                self._add_failure(read, answer, suffix=_PAGES)
                 return None
             self._seen.add_values(answer.data)
             return answer

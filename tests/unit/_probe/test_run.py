@@ -221,6 +221,25 @@ def test_wrong_number_of_pages_is_a_deviation(http: Http, scripted_cloud: Script
     assert [each.place for each in probe(http, [Read(**READ_PAGES)]).deviations] == ["meta.total_pages"]
 
 
+@pytest.mark.parametrize("page", [{"json": ["x"]}, {"json": {"meta": []}}, {"json": {"ok": False}}, {"body": "<html>"}])
+def test_page_of_another_form_is_a_deviation(http: Http, scripted_cloud: ScriptedCloud, page: dict[str, Any]) -> None:
+    answer_pages(scripted_cloud, ["a", "b"], total=1)
+    scripted_cloud.answer("GET", PAGED.path, **page, repeat=True)
+    assert describe(probe(http, [Read(**READ_PAGES)])) == [
+        "parameter perPage: 1 row with perPage=1 != 0 rows x1",
+        "parameter per_page: 1 row with per_page=1 != 0 rows x1",
+    ]
+
+
+@pytest.mark.parametrize("page", [{"status": 503}, {"status": 429, "headers": {"Retry-After": "999"}}])
+def test_page_that_fails_is_not_a_deviation(http: Http, scripted_cloud: ScriptedCloud, page: dict[str, Any]) -> None:
+    answer_pages(scripted_cloud, ["a", "b"])
+    scripted_cloud.answer("GET", PAGED.path, json={"error": "x"}, **page, repeat=True)
+    findings = probe(http, [Read(**READ_PAGES)])
+    assert describe(findings) == []
+    assert {(each.request, each.status) for each in findings.failures} == {("GET /v1/paged with pages", page["status"])}
+
+
 def test_keys_that_users_choose_are_withheld(http: Http, scripted_cloud: ScriptedCloud) -> None:
     groups = {f"canary_{letter}": "x" for letter in "abcdefghijklmnopqrstuvwxyz"}
     body = {
