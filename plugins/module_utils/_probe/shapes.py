@@ -90,6 +90,8 @@ class Shapes:
         if same_type:
             yield from min(same_type, key=len)
         else:
+            # Nothing is known about such a value, so users may have chosen its keys.
+            self._note_free(value)
             # The report names all types that the value may have.
             yield replace(results[0][0], documented=self._describe(shape))
 

@@ -123,6 +123,14 @@ def test_name_that_is_a_free_key_in_the_account_is_withheld() -> None:
     assert seen.choose_names(["soil", "hue", "barn", "new"]) == ["new"]
 
 
+def test_name_that_is_a_key_in_a_value_of_another_type_is_withheld() -> None:
+    seen = SeenTexts()
+    shape = {"notes": "str|null", "size": "int"}
+    found = [*Shapes(OWN, seen.add_free).compare({"notes": {"north": 1}, "size": 1, "north": 2, "south": 3}, shape)]
+    names = [each.field for each in found if each.field is not None]
+    assert (sorted(names), seen.choose_names(names)) == (["north", "south"], ["south"])
+
+
 def test_documented_name_is_shown_although_a_value_has_it() -> None:
     seen = SeenTexts()
     seen.add_values(["online"])
