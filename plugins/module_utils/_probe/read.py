@@ -15,6 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._probe.shapes i
 
 _PLACEHOLDER = re.compile(r":([a-z_]+)")
 _MAX_VALUE_LENGTH = 200
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Content(enum.StrEnum):
@@ -79,14 +80,19 @@ READS: Sequence[Read] = tuple(Read(**{**row, "content": Content(row.get("content
 
 
 def find_value(data: Any, place: str) -> str | None:
-    """Return the first text or number at a place in a response, as a text.
+    """Return the first text or number at a place in a response that a request can contain, as a text.
 
     :param place: such as ``devices[].id``, or ``variables.*`` for the first key of an object.
     """
     for value in find_values(data, place):
-        if isinstance(value, (str, int)) and not isinstance(value, bool) and 0 < len(str(value)) <= _MAX_VALUE_LENGTH:
+        if isinstance(value, (str, int)) and not isinstance(value, bool) and _can_be_sent(str(value)):
             return str(value)
     return None
+
+
+def _can_be_sent(value: str) -> bool:
+    """Return whether a value can be a part of a path. Half of a surrogate pair cannot be encoded."""
+    return value not in ("", ".", "..") and len(value) <= _MAX_VALUE_LENGTH and _SURROGATE.search(value) is None
 
 
 def find_values(data: Any, place: str) -> Iterator[Any]:

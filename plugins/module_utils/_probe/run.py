@@ -174,26 +174,28 @@ class Probe:
         self._deviations.add(read, compare_pages(read, first, ask))
 
     def _send(self, read: Read, query: Mapping[str, str]) -> Answer:
-        """Send a request, and return the last response to it."""
-        self._sent_to[read.endpoint] += 1
+        """Send a request, and return the last response to it.
+
+        :raises ParticleError: ``not_found`` when the product in the options cannot be a part of a path.
+        """
         answer = Answer()
         values = {**self._values, **read.values}
         own = {name: values[text[1:]] if text.startswith(":") else text for name, text in read.query.items()}
+        request = Request(
+            read.route,
+            "compare the cloud with the facts",
+            values,
+            query={**own, **query} or None,
+            # A damaged response is a finding, so such a request is not repeated.
+            retry=Retry.UNSENT,
+            private=True,
+            headers={"Accept": "text/event-stream"} if read.content is Content.EVENTS else {},
+            observe=answer.observe,
+            head_only=read.content is not Content.JSON,
+        )
+        self._sent_to[read.endpoint] += 1
         try:
-            response = self._http.send(
-                Request(
-                    read.route,
-                    "compare the cloud with the facts",
-                    values,
-                    query={**own, **query} or None,
-                    # A damaged response is a finding, so such a request is not repeated.
-                    retry=Retry.UNSENT,
-                    private=True,
-                    headers={"Accept": "text/event-stream"} if read.content is Content.EVENTS else {},
-                    observe=answer.observe,
-                    head_only=read.content is not Content.JSON,
-                )
-            )
+            response = self._http.send(request)
         except ParticleError as error:
             answer.code = error.code
             answer.data = parse_error_body(answer.body)

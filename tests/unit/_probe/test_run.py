@@ -175,6 +175,21 @@ def test_request_waits_for_the_value_that_another_gives(http: Http, scripted_clo
     assert findings.not_tried[0].reason == "no value for :barn was found in the account"
 
 
+@pytest.mark.parametrize("value", ["", ".", "..", "\ud800", "x" * 201])
+def test_value_that_no_request_can_contain_is_not_used(http: Http, scripted_cloud: ScriptedCloud, value: str) -> None:
+    first = Read("first", "documented", "/v1/rows", gives={"row": "rows[]"})
+    scripted_cloud.answer("GET", "/v1/rows", json={"rows": [value, "a"]}).answer("GET", "/v1/rows/a", json={})
+    findings = probe(http, [first, Read("second", "documented", "/v1/rows/:row")])
+    assert (findings.compared, findings.failures) == (2, [])
+
+
+def test_product_that_no_path_can_contain_is_refused(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    scripted_cloud.answer("GET", "/v1/one", **FINE)
+    with pytest.raises(ParticleError) as error:
+        probe(http, [ONE, Read("two", "documented", "/v1/products/:product")], product="..")
+    assert (error.value.code, len(scripted_cloud.requests)) == ("not_found", 1)
+
+
 def test_only_the_head_of_a_stream_is_read(http: Http, scripted_cloud: ScriptedCloud) -> None:
     read = Read("events", "documented", "/v1/events", content=Content.EVENTS)
     endless = {"Content-Type": "text/event-stream", "Content-Length": "999999"}
