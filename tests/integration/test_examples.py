@@ -42,6 +42,7 @@ NOT_RUN = {
     "# Input configuration": "A credential type for an automation controller, which the tests do not have.",
     "# Injector configuration": "A credential type for an automation controller, which the tests do not have.",
     "$ curl": "The tests do not require curl.",
+    "# execution-environment.yml": "test_execution_environment.py creates a build context from it.",
     "# barn-thread.yml": "It needs a border router, and test_thread.py runs the same.",
     "- name: Form ": "It needs a border router, as above.",
     "- name: Read the state of a Thread network": "It needs a border router, as above.",

@@ -41,7 +41,7 @@ class Example:
     """One example, with its source file, line, kind and content.
 
     `kind` is `tasks`, `plays`, `rulebook`, `manifest`, `definition`, `inventory`, `hosts`, `requirements`,
-    `advisories`, `settings`, `credential type`, `table`, `schema` or `commands`.
+    `advisories`, `settings`, `credential type`, `execution environment`, `table`, `schema` or `commands`.
     """
 
     source: str
@@ -156,6 +156,7 @@ def _find_kind(content: dict[str, Any]) -> str:
         "cache": "settings",
         "fields": "credential type",
         "env": "credential type",
+        "images": "execution environment",
     }
     return next(kind for key, kind in kinds.items() if key in content)
 
