@@ -256,7 +256,7 @@ def test_probes_cover_every_connection_option(table: Table) -> None:
 
 def test_guide_says_in_which_places_options_can_stand() -> None:
     text = (ROOT / "docs" / "guide_tokens.md").read_text(encoding="utf-8")
-    section = text.partition("## Where connection options can stand")[2].partition("\n## ")[0]
+    section = text.partition("## Where to set connection options")[2].partition("\n## ")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if "|" in line]
     contents = ("device_info", "provision", "lookup", "inventory")
     for place, mark in GUIDE_ROWS.items():
