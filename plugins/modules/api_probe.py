@@ -289,8 +289,8 @@ SPEC = build_argument_spec(
 def api_probe(task: Task) -> dict[str, Any]:
     """Compare the cloud with the facts.
 
-    :raises ParticleError: ``invalid_option`` when ``max_requests`` is not positive; ``unreachable`` when the cloud
-        responds to no request; the error of the login.
+    :raises ParticleError: ``invalid_option`` when ``max_requests`` is not positive; ``not_found`` when ``product``
+        cannot be a part of a path; ``unreachable`` when the cloud responds to no request; the error of the login.
     """
     options = ProbeOptions(task.options["product"], task.options["max_requests"])
     if options.max_requests < 1:

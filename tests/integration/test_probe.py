@@ -45,7 +45,7 @@ def play(cloud: Simulator, dest: Path, *args: str, **env: str) -> PlaybookRun:
 
 
 def find_canaries(text: str) -> list[str]:
-    """Return the canaries in a text. The username is known to whoever runs the playbook, so it does not count."""
+    """Return the canaries in a text. The user of the playbook gives the username, so it does not count."""
     lowered = text.replace(USERNAME, "").lower()
     return [canary for canary in CANARIES if canary.lower() in lowered]
 

@@ -83,7 +83,8 @@ class Probe:
 
         A request that needs a value, such as the id of a device, is sent after a response has given such a value.
 
-        :raises ParticleError: ``unreachable`` when the cloud responds to no request.
+        :raises ParticleError: ``not_found`` when the product in the options cannot be a part of a path; ``unreachable``
+            when the cloud responds to no request.
         """
         waiting = list(reads)
         while True:
