@@ -158,7 +158,9 @@ def _find_kind(content: dict[str, Any]) -> str:
         "env": "credential type",
         "images": "execution environment",
     }
-    return next(kind for key, kind in kinds.items() if key in content)
+    found = [kind for key, kind in kinds.items() if key in content]
+    assert found, f"an example has no key of any kind of example, only: {', '.join(content)}"
+    return found[0]
 
 
 def write_example(example: Example, folder: Path) -> Path:

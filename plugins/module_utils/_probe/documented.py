@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-REVISION: str = "43f49a0b"
+REVISION: str = "f3d48846"
 """The beginning of the SHA-256 hash of reads.yml."""
 
 SHAPES: dict[str, Any] = {
@@ -1110,6 +1110,7 @@ ROWS: list[dict[str, Any]] = [
         "path": "/v1/products/:product/locations/:product_device",
         "body": {"location": "location", "meta": "object"},
         "content": "json",
+        "accepts": (404,),
     },
     {
         "endpoint": "ledgers_list",
