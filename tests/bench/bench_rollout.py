@@ -70,9 +70,9 @@ def list_rows(size: int, costs: RolloutCosts) -> list[Row]:
         Row(f"begins a wave of {SHARE} %: reads", planning, planning.reads, pages + 5, first),
         Row("sees that the devices have updated: reads", costs.noticing, costs.noticing.reads, pages + 5, 0),
         Row("has nothing to do during the soak time", costs.soaking, costs.soaking.requests, pages + 10, 0),
-        Row("waits: each further look", costs.waiting, costs.waiting.poll, pages + 2, 0),
+        Row("waits: each further read", costs.waiting, costs.waiting.poll, pages + 2, 0),
         Row("begins a wave of all other devices: reads", widening, widening.reads, pages + 5, size - first),
-        Row("releases, and takes back the locks: reads", ending, ending.reads, pages + 5, size),
+        Row("releases, and removes the locks: reads", ending, ending.reads, pages + 5, size),
         Row("has nothing to do after the end", costs.repeated, costs.repeated.requests, pages + 10, 0),
     ]
 

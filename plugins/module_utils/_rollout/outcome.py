@@ -100,7 +100,7 @@ class Outcome:
         restored, unwritten = len(locks) - locks.count(None), len(self._errors)
         sentences = []
         if restored:
-            sentences.append(f"{format_count(restored, 'device gets', 'devices get')} the version from before.")
+            sentences.append(f"{format_count(restored, 'device gets', 'devices get')} the previous version.")
         if kept := self.describe_kept_versions():
             sentences.append(kept)
         if unwritten:

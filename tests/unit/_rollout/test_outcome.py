@@ -256,7 +256,7 @@ def test_rollback_tells_which_devices_get_their_version_back() -> None:
     outcome.note_decision(decide(situation), situation, situation.record)
     assert outcome.unwritten == {devices[3].id}
     assert outcome.as_result()["error"]["hint"].startswith(
-        "2 devices get the version from before. 1 targeted device keeps the present version, because no release gives "
+        "2 devices get the previous version. 1 targeted device keeps the present version, because no release gives "
         "another one. 1 device was not written; run again to roll back the rest. "
     )
 

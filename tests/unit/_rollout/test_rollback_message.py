@@ -19,7 +19,7 @@ N = 10
 BAD = [device_id(number) for number in range(0, N, 2)]
 OPTIONS = {"waves": [{"percent": 100}], "soak": 1800, "rollback": "lock"}
 KEPT = "10 targeted devices keep the present version, because no release gives another one."
-RESTORED = "10 devices get the version from before."
+RESTORED = "10 devices get the previous version."
 END = "Roll out a corrected version, or set supersede to begin again."
 
 
