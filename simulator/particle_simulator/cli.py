@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import gc
 import re
 import ssl
@@ -206,6 +207,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         asyncio.run(serve(simulation, options))
     except OSError as error:
-        print(f"particle-simulator: cannot listen: {error}", file=sys.stderr)
+        advice = " Choose another port with --port." if error.errno == errno.EADDRINUSE else ""
+        print(f"particle-simulator: cannot listen: {error}.{advice}", file=sys.stderr)
         return 1
     return 0

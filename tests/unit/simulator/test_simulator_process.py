@@ -103,6 +103,7 @@ def test_used_port_is_reported(tmp_path: Path) -> None:
         completed = run(["--port", str(port)])
     assert completed.returncode == 1
     assert "cannot listen" in completed.stderr
+    assert "Choose another port with --port." in completed.stderr
 
 
 @pytest.mark.parametrize(
