@@ -197,16 +197,13 @@ def _revoke_tokens(task: Task) -> dict[str, Any]:
     which = task.options["which"]
     if which == "orphaned":
         return _revoke_orphans(task)
-    hint = "Give access_token, or set which: current to revoke the token in use."
-    nothing = ParticleError("token_invalid", "The token to revoke is not given.", hint=hint)
     if which == "given" and task.options["access_token"] is None:
         # Do not revoke a token from another source, such as a person's login, because a variable was not set.
-        raise nothing
+        hint = "Give access_token, or set which: current to revoke the token in use."
+        raise ParticleError("token_invalid", "The token to revoke is not given.", hint=hint)
     settings = task.read_settings()
-    if settings.login is None and not settings.problems:
-        raise nothing
-    account = task.read_account()
     login = settings.require_login()
+    account = task.read_account()
     tokens = _open_tokens(task, settings)
     if isinstance(login, ReadyToken):
         token: str | None = login.access_token

@@ -191,7 +191,7 @@ class ActionModule(ParticleAction):
         try:
             found = self._find_needle("files", path)
         except AnsibleFileNotFound as error:
-            raise build_missing_file_error(name, str(error)) from None
+            raise build_missing_file_error(name, error.paths or ()) from None
         return read_user_file(found, name, self._loader)
 
 

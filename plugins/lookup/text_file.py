@@ -82,5 +82,5 @@ class LookupModule(LookupBase):
         name = f"The file {path}"
         found = self.find_file_in_search_path(variables, "files", path, ignore_missing=True)
         if found is None:
-            raise build_missing_file_error(name, "it was not found in any of the folders that are searched.")
+            raise build_missing_file_error(name, ())
         return decode_text(read_user_file(found, name, self._loader), path)

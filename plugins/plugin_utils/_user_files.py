@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,20 +66,22 @@ def read_user_file(found: str, name: str, loader: Any) -> bytes:
         # each byte to one character, so that the bytes can be restored.
         text = loader.get_text_file_contents(found, encoding="latin-1")
     except AnsibleFileNotFound as error:
-        raise build_missing_file_error(name, str(error)) from None
+        raise build_missing_file_error(name, error.paths or [found]) from None
     except AnsibleError as error:
         message = f"{name} cannot be read: {error}"
         raise ParticleError("invalid_manifest", message, hint=_advise_on_file(error)) from None
     return str(text).encode("latin-1")
 
 
-def build_missing_file_error(name: str, reason: str) -> ParticleError:
+def build_missing_file_error(name: str, paths: Sequence[str]) -> ParticleError:
     """Return the error for a file that Ansible does not find.
 
     :param name: the name of the file for messages, such as ``The manifest fleet.yml``.
-    :param reason: the sentence of Ansible that tells where it searched.
+    :param paths: the paths at which Ansible has searched for the file. They may be repeated.
     """
-    return ParticleError("invalid_manifest", f"{name} cannot be read: {reason}", hint=FILE_HINT)
+    searched = ", ".join(dict.fromkeys(map(str, paths))) or "any of the folders that are searched"
+    message = f"{name} cannot be read: it was not found in {searched}."
+    return ParticleError("invalid_manifest", message, hint=FILE_HINT)
 
 
 def _advise_on_file(error: AnsibleError) -> str:

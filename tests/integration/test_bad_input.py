@@ -92,6 +92,8 @@ def test_missing_manifest_is_named_before_any_request(simulator: Simulator) -> N
     run = run_task("fleet", {"manifest": "no-such-fleet.yml"}, cloud_environment(simulator.url))
     assert "no-such-fleet.yml" in get_failure(run)["error"]["message"]
     assert simulator.stats()["requests"] == 0
+    assert "cannot be read: it was not found in " in run.result(TASK)["msg"]
+    assert "remote_src" not in run.output
 
 
 def test_manifest_that_has_no_end_is_refused_before_any_request(simulator: Simulator, tmp_path: Path) -> None:

@@ -268,6 +268,10 @@ def test_stored_token_is_reused_until_it_is_renewed_or_revoked(cloud: Simulator,
     assert not is_alive(cloud, new)
     assert read_tokens(file) == []
 
+    env = {"PARTICLE_API_URL": cloud.url, "HOME": str(tmp_path)}
+    again = run_task("access_token", {"state": "absent", "which": "current", "token_file": str(file)}, env)
+    assert f"{file} contains no unexpired token for {cloud.url}." in again.result(TASK)["msg"]
+
 
 def test_rotation_in_check_mode_rotates_nothing(cloud: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "tokens.json"

@@ -65,6 +65,7 @@ class Settings:
     :param token_file: the path of the file of stored tokens; ``None`` if the option is not given.
     :param warnings: warnings to show to the user.
     :param problems: mistakes in the credential options. If there are mistakes, the caller must not log in.
+    :param searched: the token file that contains no usable token; ``None`` if no token file was searched.
     """
 
     connection: Connection
@@ -73,6 +74,7 @@ class Settings:
     token_file: Path | None
     warnings: tuple[str, ...]
     problems: tuple[ParticleError, ...] = ()
+    searched: Path | None = None
 
     def require_login(self) -> Login:
         """Return the login.
@@ -80,6 +82,14 @@ class Settings:
         :raises ParticleError: when no credentials are given, or when the credentials are not valid.
         """
         raise_problems(self.problems)
+        if self.login is None and self.searched is not None:
+            message = f"{self.searched} contains no unexpired token for {self.connection.api_url}."
+            hint = (
+                "Obtain a token with meshfleet.particle.access_token, and give it username and password, for example "
+                "in PARTICLE_USERNAME and PARTICLE_PASSWORD. If another cloud is meant, correct PARTICLE_API_URL or "
+                "the option api_url."
+            )
+            raise ParticleError("invalid_credentials", message, hint=hint)
         if self.login is None:
             message = "Neither an access token nor username and password are given."
             hint = (
@@ -145,7 +155,7 @@ def read_settings(
             if read_option(options, environment, "api_url") is None:
                 connection, warnings = _read_profile_connection(options, environment, profile)
             return Settings(connection, ReadyToken(profile.access_token), PROFILE, token_file, warnings)
-    return Settings(connection, None, NO_SOURCE, token_file, warnings)
+    return Settings(connection, None, NO_SOURCE, token_file, warnings, searched=token_file if chooses else None)
 
 
 def find_cloud(options: Mapping[str, Any], environment: Mapping[str, str], *, now: float) -> str:

@@ -597,6 +597,10 @@ def test_stored_token_that_is_expired_or_of_another_cloud_is_skipped(
 ) -> None:
     path = write_token_file(home / "tokens.json", "kept-token", api_url, expires_at)
     assert resolve_settings({"token_file": str(path)}, {}).login is None
+    with pytest.raises(ParticleError) as caught:
+        resolve_settings({"token_file": str(path)}, {}).require_login()
+    assert caught.value.message == f"{path} contains no unexpired token for {API}."
+    assert caught.value.code == "invalid_credentials"
     write_cli_profile(home)
     assert resolve_settings({"token_file": str(path)}, {}).login == ReadyToken("tools-token")
 
