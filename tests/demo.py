@@ -245,7 +245,8 @@ def write_report(operations: Operations) -> bool:
     show_heading(
         "Report",
         "The role report writes the whole fleet into one page that works offline, and into a CSV and a JSON file. Open "
-        "the page to look at the devices, their networks and their firmware.",
+        "the page to look at the devices, their networks and their firmware. More than two hours have passed in the "
+        "simulated cloud, so the token of the login has expired: a warning says that the collection logs in again.",
     )
     run = operations.run_play("report", demo_report=str(REPORT))
     print(f"The report is {REPORT / 'fleet.html'}.")
