@@ -344,7 +344,7 @@ class TestFacts:
         assert runner.run_fleet(manifest)["changed"] is False
 
     def test_the_report_has_a_row_for_each_member(self, runner: TaskRunner) -> None:
-        rows = build_rows(runner.run_device_info()["devices"])
+        rows = list(build_rows(runner.run_device_info()["devices"]))
         assert [(row["id"], row["network"], row["state"]) for row in rows] == [
             (ONE, "yard", "joined"),
             (TWO, "yard", "joined"),
