@@ -125,7 +125,7 @@ types: setup ## static types
 
 .PHONY: unit
 unit: setup packages ## tests of the parts
-	python -m pytest -n 2 $(FILE_BY_FILE) tests/unit
+	python -m pytest -n 3 $(FILE_BY_FILE) tests/unit
 
 .PHONY: integration
 integration: $(PROOFS_NEED) ## tests of the whole, with a compatible cloud, the official client and a browser
