@@ -34,9 +34,8 @@ options:
     description:
       - Select only devices that match all filters. A filter with a list of values matches if any of the values matches.
       - To save requests, the cloud applies some filters to the device list of a product. These are O(filters.name),
-        O(filters.quarantined=false), and the first of O(filters.ids), O(filters.serial_numbers), O(filters.groups) and
-        O(filters.networks) that has at most ten values. The module applies all other filters after it has read the
-        list.
+        O(filters.quarantined=false), and the first of O(filters.ids), O(filters.serial_numbers) and O(filters.groups)
+        that has at most ten values. The module applies all other filters after it has read the list.
     type: dict
     suboptions:
       ids:
@@ -51,7 +50,11 @@ options:
         type: list
         elements: str
       networks:
-        description: Names of networks.
+        description:
+          - Names of networks.
+          - The cloud cannot apply this filter to networks of all backends, so the module reads the whole list. For a
+            network of backend C(ledger), also set O(filters.groups) to the device group C(mesh-NETWORK), so that the
+            module reads only its members.
         type: list
         elements: str
       platforms:

@@ -111,6 +111,10 @@ class TestHosts:
     def test_only_devices_that_match_the_filters_become_hosts(self, cloud: Simulator, tmp_path: Path) -> None:
         filters = {"networks": ["net-0001"], "quarantined": False, "online": True}
         assert len(read_cloud_inventory(cloud, tmp_path, filters=filters).hosts) == 18
+
+    def test_list_is_read_only_for_the_groups_of_the_filter(self, cloud: Simulator, tmp_path: Path) -> None:
+        filters = {"groups": ["mesh-net-0001"], "networks": ["net-0001"]}
+        assert len(read_cloud_inventory(cloud, tmp_path, filters=filters).hosts) == 20
         assert cloud.stats()["by_route"][LIST] == 1
 
     def test_hostnames_option_names_hosts_by_serial_number(self, cloud: Simulator, tmp_path: Path) -> None:

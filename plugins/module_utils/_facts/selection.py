@@ -16,7 +16,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_f
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names, suggest_similar
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import is_silent
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
 _TEXT_LIST: Mapping[str, Any] = {"type": "list", "elements": "str"}
 
@@ -122,7 +121,8 @@ class Filters:
         """Return query parameters for the device list of a product: one mapping for each request to send.
 
         The responses together contain every device that matches the filters. The responses can also contain further
-        devices. For example, the cloud also matches parts of a device id.
+        devices. For example, the cloud also matches parts of a device id. No query selects a network: the parameters of
+        the list do not find the members of every mesh backend.
         """
         common = {}
         literals = re.split(r"\*|\?|\[!?]?[^]]*]", self.name or "")
@@ -130,13 +130,7 @@ class Filters:
             common["deviceName"] = literal
         if self.quarantined is False:
             common["quarantined"] = "false"
-        networks = None if self.networks is None else {RESERVED_GROUPS + name for name in self.networks}
-        for key, values in (
-            ("deviceId", self.ids),
-            ("serialNumber", self.serial_numbers),
-            ("groups", self.groups),
-            ("groups", networks),
-        ):
+        for key, values in (("deviceId", self.ids), ("serialNumber", self.serial_numbers), ("groups", self.groups)):
             if values is not None and len(values) <= _MAX_QUERIES:
                 return [{**common, key: value} for value in sorted(values)]
         return [common]

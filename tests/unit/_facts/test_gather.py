@@ -224,12 +224,14 @@ def mixed_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]
     ]
     file = tmp_path_factory.mktemp("mixed") / "fleet.json"
     file.write_text(json.dumps(fleet))
-    with running_simulator("--fleet", str(file), "--org", "acme") as cloud:
+    with running_simulator("--fleet", str(file), "--org", "acme", "--mesh", "enabled") as cloud:
         with user(cloud) as http:
             wanted = {"product": {"name": "Second", "platform_id": 13}}
             http.send(Request("POST /v1/orgs/:org/products", "create", {"org": "acme"}, json=wanted))
             in_second = {"ids": [device_id(6)]}
             http.send(Request("POST /v1/products/:p/devices", "import", {"p": "second"}, json=in_second))
+            legacy = {"name": "shed", "device_id": device_id(6)}
+            http.send(Request("POST /v1/networks", "create", json=legacy))
         yield cloud
 
 
@@ -245,6 +247,8 @@ class TestDeviceSelection:
             (ALL_SOURCES, (1, 2, 3, 4, 5, 6)),
             ({**ALL_SOURCES, "filters": {"ids": [device_id(2).upper(), device_id(5)]}}, (2, 5)),
             ({**ALL_SOURCES, "filters": {"networks": ["barn"]}}, (1,)),
+            ({**ALL_SOURCES, "filters": {"networks": ["shed"]}}, (6,)),
+            ({**ALL_SOURCES, "filters": {"networks": ["barn", "shed"]}}, (1, 6)),
             ({**ALL_SOURCES, "filters": {"groups": ["north"]}}, (4,)),
             ({**ALL_SOURCES, "filters": {"serial_numbers": ["b40tab123456789"]}}, (3,)),
             ({**ALL_SOURCES, "filters": {"iccids": ["89010312345678901234"]}}, (4,)),
