@@ -122,14 +122,13 @@ class Filters:
 
         The responses together contain every device that matches the filters. The responses can also contain further
         devices. For example, the cloud also matches parts of a device id. No query selects a network: the parameters of
-        the list do not find the members of every mesh backend.
+        the list do not find the members of every mesh backend. No query leaves out quarantined devices: without its
+        row from the product, a device that the account has claimed would not count as quarantined.
         """
         common = {}
         literals = re.split(r"\*|\?|\[!?]?[^]]*]", self.name or "")
         if literal := max(literals, key=len):
             common["deviceName"] = literal
-        if self.quarantined is False:
-            common["quarantined"] = "false"
         for key, values in (("deviceId", self.ids), ("serialNumber", self.serial_numbers), ("groups", self.groups)):
             if values is not None and len(values) <= _MAX_QUERIES:
                 return [{**common, key: value} for value in sorted(values)]
