@@ -13,12 +13,11 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import read_filters
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK, Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.info import read_rollout_state
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import Waiting, read_rollout
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import Waiting, read_declaration
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.reconcile import Run, run_rollout
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.memory import open_memory
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.store import Store
@@ -43,8 +42,11 @@ DEFAULTS: Mapping[str, Any] = {
     "state": "present",
     "accept": [],
     "supersede": False,
+    "wait": False,
+    "wait_timeout": 86400,
+    "poll": None,
 }
-"""The options of module `rollout`, with their defaults."""
+"""The options of module `rollout`, with their defaults, except that a run does not wait."""
 
 BAD_STATES: Mapping[str, frozenset[str]] = {
     "refused": frozenset({"failed_refused"}),
@@ -131,12 +133,12 @@ class Driver:
         self, *, check_mode: bool = False, waiting: Waiting | None = None, clock: Clock | None = None, **options: Any
     ) -> dict[str, Any]:
         """Run the rollout once and return the result of the module. The key `diff` contains a `Diff`."""
-        given = {**DEFAULTS, **self.options, **options}
+        declared = read_declaration({**DEFAULTS, **self.options, **options})
         with self._open() as target:
             run = Run(
                 target,
-                read_rollout(given),
-                read_filters(given),
+                declared.rollout,
+                declared.filters,
                 Store(open_memory(target, self.state_file), clock or self.clock),
                 check_mode,
                 waiting,

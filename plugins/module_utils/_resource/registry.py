@@ -22,7 +22,7 @@ KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ORDER}
 """All kinds, in the order in which messages and exports list them."""
 
 
-def order_kinds(kinds: Mapping[str, Kind] = KINDS) -> tuple[Kind, ...]:
-    """Return kinds in an order in which their resources can be created: each kind follows those that it needs."""
-    graph = {name: [needed for needed in kind.after if needed in kinds] for name, kind in kinds.items()}
-    return tuple(kinds[name] for name in TopologicalSorter(graph).static_order())
+def order_kinds() -> tuple[Kind, ...]:
+    """Return all kinds in an order in which their resources can be created: each kind follows those that it needs."""
+    graph = {name: kind.after for name, kind in KINDS.items()}
+    return tuple(KINDS[name] for name in TopologicalSorter(graph).static_order())

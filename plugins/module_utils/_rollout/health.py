@@ -80,14 +80,16 @@ class Judge:
         # Without a new session, a device that is online still has the failure that was found before.
         is_same = found.state is State.FAILED_REFUSED and known is not State.GONE
         if known is not None and (is_same or not found.state.is_bad) and not _has_restarted(device, wave):
-            return Verdict(known, f"failed before other devices of its wave were targeted at {_show(wave.targeted)}")
+            evidence = f"failed before other devices of its wave were targeted at {format_time(wave.targeted)}"
+            return Verdict(known, evidence)
         return found
 
     def _judge_safe_mode(self, device: Device, wave: WaveRecord) -> Verdict:
         since = max(wave.targeted, device.handshake or 0.0)
         runs = f"runs Device OS {show_text(device.device_os)}" if device.device_os else "runs an unknown Device OS"
         needs = "" if self.device_os is None else f"needs Device OS module version {self.device_os}, "
-        evidence = f"has been in safe mode since {_show(since)}, in which its application cannot run: it {needs}{runs}"
+        began = f"has been in safe mode since {format_time(since)}"
+        evidence = f"{began}, in which its application cannot run: it {needs}{runs}"
         silence = self.health.get_silence(device)
         # A device that keeps beginning new sessions in safe mode does not leave safe mode by itself.
         is_endless = not wave.may_have_been_offline(device.id) and self.now - wave.written > silence + RESTART_SECONDS
@@ -99,17 +101,17 @@ class Judge:
         if device.handshake is None or heard is None:
             evidence = f"is shown with version {self.version}, but the cloud does not show when its session began"
             return Verdict(State.UNKNOWN, evidence)
-        runs = f"has had version {self.version} since its session of {_show(device.handshake)}"
+        runs = f"has had version {self.version} since its session of {format_time(device.handshake)}"
         if device.handshake <= wave.began:
             return Verdict(State.UPDATED, f"{runs}, before it was targeted")
         restart = self.restarts.get(device.id)
         is_crashing = self.failed.get(device.id) is State.CRASHING or (restart is not None and restart.count >= CRASHES)
         if is_crashing and self.now - device.handshake < self.health.soak:
             evidence = f"came back with version {self.version}, and begins new sessions again and again"
-            return Verdict(State.CRASHING, f"{evidence}, the last one at {_show(device.handshake)}")
+            return Verdict(State.CRASHING, f"{evidence}, the last one at {format_time(device.handshake)}")
         is_in_soak = wave.decided is None or heard < wave.decided + self.health.soak
         if is_in_soak and self.now - heard > self.health.get_silence(device):
-            evidence = f"came back with version {self.version}, and has been silent since {_show(heard)}"
+            evidence = f"came back with version {self.version}, and has been silent since {format_time(heard)}"
             return Verdict(State.GONE, evidence)
         return Verdict(State.UPDATED, runs)
 
@@ -123,9 +125,10 @@ class Judge:
         is_late = wave.may_have_been_offline(device.id)
         if self.now - heard > self.health.get_silence(device):
             if is_late and not _has_restarted(device, wave):
-                evidence = f"could not be updated when it was targeted, and was last heard at {_show(heard)}"
+                evidence = f"could not be updated when it was targeted, and was last heard at {format_time(heard)}"
                 return Verdict(State.PENDING_OFFLINE, evidence)
-            return Verdict(State.GONE, f"was heard after it was targeted, and has been silent since {_show(heard)}")
+            evidence = f"was heard after it was targeted, and has been silent since {format_time(heard)}"
+            return Verdict(State.GONE, evidence)
         if _has_restarted(device, wave):
             return self._judge_returned(device, wave, old, is_late=is_late)
         if is_late:
@@ -133,35 +136,36 @@ class Judge:
             return Verdict(State.PENDING_HANDSHAKE, evidence)
         # A device that is gone is shown as online for up to 46 minutes, so it must have been heard after the update.
         if min(self.now, heard if device.online else self.now) - wave.written < UPDATE_SECONDS:
-            return Verdict(State.UPDATING, f"was targeted at {_show(wave.targeted)}; {old}")
+            return Verdict(State.UPDATING, f"was targeted at {format_time(wave.targeted)}; {old}")
         if not device.online:
             return self._judge_asleep(wave, heard, old)
-        evidence = f"is online, has not restarted since it was targeted at {_show(wave.targeted)}, and {old}"
+        evidence = f"is online, has not restarted since it was targeted at {format_time(wave.targeted)}, and {old}"
         return Verdict(State.FAILED_REFUSED, evidence)
 
     def _judge_asleep(self, wave: WaveRecord, heard: float, old: str) -> Verdict:
         """Judge a device that was heard since it was targeted, is offline, and has not restarted."""
         if heard - wave.written <= RESTART_SECONDS:
-            return Verdict(State.UPDATING, f"was targeted at {_show(wave.targeted)}, and is offline at present; {old}")
-        evidence = f"is offline most of the time, was last heard at {_show(heard)}, and {old}"
+            evidence = f"was targeted at {format_time(wave.targeted)}, and is offline at present; {old}"
+            return Verdict(State.UPDATING, evidence)
+        evidence = f"is offline most of the time, was last heard at {format_time(heard)}, and {old}"
         return Verdict(State.PENDING_HANDSHAKE, f"{evidence}; it gets the version when its next session begins")
 
     def _judge_silent(self, device: Device, wave: WaveRecord, heard: float | None) -> Verdict:
         """Judge a device from which the cloud has not heard since it was targeted."""
-        last = "was never heard" if heard is None else f"was last heard at {_show(heard)}"
+        last = "was never heard" if heard is None else f"was last heard at {format_time(heard)}"
         silence = self.health.get_silence(device)
         is_over = self.now - wave.written > silence
         if heard is not None and heard >= wave.targeted - silence and not wave.may_have_been_offline(device.id):
-            evidence = f"was online when it was targeted at {_show(wave.targeted)}, and {last}"
+            evidence = f"was online when it was targeted at {format_time(wave.targeted)}, and {last}"
             return Verdict(State.GONE if is_over else State.UPDATING, evidence)
         if device.online and not is_over and not wave.was_offline(device.id):
             return Verdict(State.UPDATING, f"is shown as online, and {last}")
-        return Verdict(State.PENDING_OFFLINE, f"{last}, before it was targeted at {_show(wave.targeted)}")
+        return Verdict(State.PENDING_OFFLINE, f"{last}, before it was targeted at {format_time(wave.targeted)}")
 
     def _judge_returned(self, device: Device, wave: WaveRecord, old: str, *, is_late: bool) -> Verdict:
         """Judge a device that has begun a session after it was targeted, with another version."""
         began = device.handshake or 0.0
-        evidence = f"has begun a session at {_show(began)}, after it was targeted, and {old}"
+        evidence = f"has begun a session at {format_time(began)}, after it was targeted, and {old}"
         # The cloud sends the version again in each new session. If the update fails each time, the device must count
         # for the brake, although each of its sessions is young. A device that slept after it was targeted begins its
         # first session within the time after which it is gone.
@@ -228,7 +232,3 @@ def _drop_future_times(device: Device, now: float) -> Device:
 
 def _has_restarted(device: Device, wave: WaveRecord) -> bool:
     return device.handshake is not None and device.handshake > wave.targeted
-
-
-def _show(moment: float) -> str:
-    return format_time(moment)

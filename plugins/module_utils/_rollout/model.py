@@ -47,11 +47,6 @@ class State(enum.Enum):
         """Return whether the device gets the version later, so that it does not delay its wave."""
         return self in _PENDING
 
-    @property
-    def is_decided(self) -> bool:
-        """Return whether the result of the update is known."""
-        return self is State.UPDATED or self.is_bad
-
 
 _FAILED = frozenset({State.SAFE_MODE, State.FAILED_TIMEOUT, State.FAILED_REFUSED, State.CAME_BACK_OLD, State.CRASHING})
 _PENDING = frozenset({State.PENDING_OFFLINE, State.PENDING_HANDSHAKE, State.PENDING_DISABLED, State.UNKNOWN})

@@ -168,17 +168,6 @@ def read_declaration(options: Mapping[str, Any]) -> Declaration:
     return Declaration(rollout, filters, waiting)
 
 
-def read_rollout(options: Mapping[str, Any]) -> Rollout:
-    """Read and check the options that declare a rollout.
-
-    :raises ParticleError: ``invalid_option`` when an option is not valid; the message lists all mistakes.
-    """
-    mistakes = _Mistakes()
-    rollout = _read_rollout(options, mistakes)
-    mistakes.refuse()
-    return rollout
-
-
 def _read_rollout(options: Mapping[str, Any], mistakes: _Mistakes) -> Rollout:
     mistakes.check_range("version", options["version"], 1, _MAX_VERSION)
     mistakes.check_range("soak", options["soak"], 0, _MAX_SECONDS)

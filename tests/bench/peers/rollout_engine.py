@@ -21,11 +21,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import Allowance
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import read_filters
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK, Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import Waiting, read_rollout
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import Waiting, read_declaration
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.reconcile import Run, run_rollout
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.memory import open_memory
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.store import Store
@@ -52,7 +51,7 @@ class SkippingClock:
 def main() -> None:
     """Run the engine, and print the measurements."""
     url, token, path, polls = sys.argv[1:5]
-    options = json.loads(Path(path).read_text())
+    declared = read_declaration(json.loads(Path(path).read_text()))
     start = time.process_time()
     # No budget, because waits for the rate limit of the cloud would distort the measurement.
     http = Http(Connection(url), budget=Budget(Allowance({})), workers=16)
@@ -62,8 +61,8 @@ def main() -> None:
     looks: list[int] = []
     run = Run(
         target,
-        read_rollout(options),
-        read_filters(options),
+        declared.rollout,
+        declared.filters,
         Store(open_memory(target, None), clock),
         False,
         Waiting(PAUSE * int(polls), PAUSE, PAUSE) if int(polls) else None,

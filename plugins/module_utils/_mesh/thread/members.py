@@ -41,12 +41,10 @@ class Members:
 
     :param addresses: the extended address of each member, keyed by EUI-64.
     :param asleep: the EUI-64s of the members that did not answer, but are children of a parent that did.
-    :param unnamed: the number of members whose EUI-64 is unknown.
     """
 
     addresses: Mapping[str, str] = field(default_factory=dict)
     asleep: frozenset[str] = frozenset()
-    unnamed: int = 0
 
 
 def find_members(router: BorderRouter, known: AddressMap, expected: Collection[str]) -> Members:
@@ -62,10 +60,9 @@ def find_members(router: BorderRouter, known: AddressMap, expected: Collection[s
     found = ask_eui64s(router, [address for address in addresses if known.find_eui64(address) is None])
     known.add(found)
     named = {eui64: address for address in addresses if (eui64 := known.find_eui64(address)) is not None}
-    unnamed = sum(1 for address in addresses if known.find_eui64(address) is None)
     missing = {address: eui64 for eui64 in expected if eui64 not in named for address in known.list_addresses(eui64)}
     asleep = _find_sleeping(router, devices, missing) if missing else {}
-    return Members({**asleep, **named}, frozenset(asleep), unnamed)
+    return Members({**asleep, **named}, frozenset(asleep))
 
 
 def _read_address(row: Mapping[str, Any]) -> str:
