@@ -22,7 +22,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import CONFIRMED, PROBABLE
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_identity
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import drop_reserved_groups
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._report_rollouts import (
     build_rollouts,
     drop_rollout_times,
@@ -48,7 +48,7 @@ def _read_identity(facts: Facts) -> Any:
 
 
 def _list_groups(facts: Facts) -> list[str]:
-    return sorted(name for name in list_texts(facts.get("groups")) if not name.startswith(RESERVED_GROUPS))
+    return sorted(drop_reserved_groups(list_texts(facts.get("groups"))))
 
 
 _COLUMNS: Mapping[str, Callable[[Facts], Any]] = {

@@ -42,6 +42,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     RESERVED_GROUPS,
     MemberPlan,
     MeshPlan,
+    drop_reserved_groups,
 )
 
 NO_MESH = MeshPlan()
@@ -190,7 +191,7 @@ def _plan_device(
     }
     changes.update({name: (observed_fields.get(name), value) for name, value in fields.items()})
     has = device.groups if device else frozenset()
-    own = frozenset(group for group in has if not group.startswith(RESERVED_GROUPS))
+    own = drop_reserved_groups(has)
     add = (record.groups or frozenset()) - own
     remove = own - record.groups if record.groups is not None and manifest.exact_groups else frozenset()
     if add or remove:
@@ -264,7 +265,7 @@ def _plan_removal(
     if unclaims:
         changes["claimed"] = (True, False)
     has = device.groups if device else frozenset()
-    own = sorted(group for group in has if not group.startswith(RESERVED_GROUPS))
+    own = sorted(drop_reserved_groups(has))
     if own:
         changes["groups"] = (own, [])
     if member is not None:

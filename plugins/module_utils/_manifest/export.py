@@ -29,9 +29,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends 
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
-    RESERVED_GROUPS,
     Membership,
     Rules,
+    drop_reserved_groups,
 )
 
 Facts = Mapping[str, Any]
@@ -122,7 +122,7 @@ def _find_membership(product: str | None, facts: Facts) -> tuple[Rules, Membersh
 
 
 def _list_groups(facts: Facts) -> list[str]:
-    return sorted(name for name in list_texts(facts.get("groups")) if not name.startswith(RESERVED_GROUPS))
+    return sorted(drop_reserved_groups(list_texts(facts.get("groups"))))
 
 
 def _export_networks(

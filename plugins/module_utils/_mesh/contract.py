@@ -39,6 +39,11 @@ WRONG_NETWORK = "wrong_network"
 network) and ``wrong_network`` (in another network)."""
 
 
+def drop_reserved_groups(groups: Iterable[str]) -> frozenset[str]:
+    """Return the device groups that no mesh backend manages."""
+    return frozenset(group for group in groups if not group.startswith(RESERVED_GROUPS))
+
+
 @dataclass(frozen=True)
 class Network:
     """A network that a manifest declares.

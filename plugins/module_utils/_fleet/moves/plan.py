@@ -29,7 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
     DeviceRecord,
     Manifest,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import drop_reserved_groups
 
 KEPT_FIELDS = ("name", "notes")
 """The fields that a moved device keeps if they are not declared."""
@@ -58,7 +58,7 @@ def keep_values(manifest: Manifest, observed: Observed, product: str | None) -> 
 
 def _keep_values(record: DeviceRecord, device: ObservedDevice, groups: Iterable[str]) -> DeviceRecord:
     fields = {name: value for name in KEPT_FIELDS if (value := device.fields.get(name))}
-    known = frozenset(groups) & _list_own_groups(device)
+    known = frozenset(groups) & drop_reserved_groups(device.groups)
     own = (known or None) if record.groups is None else record.groups
     return replace(record, fields={**fields, **record.fields}, groups=own)
 
@@ -70,7 +70,7 @@ def _keep_marked_values(
     marked = read_mark(device.fields.get("notes"), product)
     if not marked.groups:
         return record
-    known = (marked.groups & frozenset(groups)) | _list_own_groups(device)
+    known = (marked.groups & frozenset(groups)) | drop_reserved_groups(device.groups)
     own = (known or None) if record.groups is None else record.groups
     return replace(record, fields={"notes": marked.text, **record.fields}, groups=own)
 
@@ -81,7 +81,11 @@ def find_move_obstacle(record: DeviceRecord, source: Source | None) -> ParticleE
     The instructions of a member belong to the account, so they would remain, and the device would try to stay in the
     network.
     """
-    if source is None or record.has_mesh_declaration or _list_own_groups(source.device) == source.device.groups:
+    if (
+        source is None
+        or record.has_mesh_declaration
+        or drop_reserved_groups(source.device.groups) == source.device.groups
+    ):
         return None
     message = f"Device {record.key} is a member of a network in product {source.product.slug}, so it was not moved."
     hint = "Declare mesh for the device: the network that it joins, or state: absent."
@@ -111,12 +115,12 @@ def plan_move(plan: DevicePlan, record: DeviceRecord, source: Source | None, pro
             continue
         elif name != "product" and not (name == "claimed" and after and device.owner is not None):
             changes[name] = (before, after)
-    before_groups = sorted(_list_own_groups(device))
+    before_groups = sorted(drop_reserved_groups(device.groups))
     after_groups = plan.changes["groups"][1] if "groups" in plan.changes else []
     if before_groups != after_groups:
         changes["groups"] = (before_groups, after_groups)
     notes = str(device.fields.get("notes") or "")
-    kept = plan.add_groups & _list_own_groups(device)
+    kept = plan.add_groups & drop_reserved_groups(device.groups)
     mark = add_mark(notes, str(product), kept) if kept else None
     fields = {"notes": notes, **plan.fields} if mark is not None or source.is_marked else plan.fields
     return replace(
@@ -127,7 +131,3 @@ def plan_move(plan: DevicePlan, record: DeviceRecord, source: Source | None, pro
 def _find_name(device: ObservedDevice, plan: DevicePlan) -> str | None:
     name = device.fields.get("name")
     return plan.name if name is None else str(name)
-
-
-def _list_own_groups(device: ObservedDevice) -> frozenset[str]:
-    return frozenset(group for group in device.groups if not group.startswith(RESERVED_GROUPS))

@@ -37,8 +37,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_membership
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
-    RESERVED_GROUPS,
     Membership,
+    drop_reserved_groups,
 )
 
 
@@ -115,9 +115,9 @@ def _keep_values(
     if "name" in fields:
         fields["name"] = split_replaced_name(str(fields["name"]))[0]
     groups = record.groups
-    if groups is None and (kept := _list_own_groups(replaced)):
+    if groups is None and (kept := drop_reserved_groups(replaced.groups)):
         present = observed.devices.get(record.id)
-        groups = kept | (_list_own_groups(present) if present is not None else frozenset())
+        groups = kept | (drop_reserved_groups(present.groups) if present is not None else frozenset())
     variables = inheritance.variables.get(record.key, {})
     return replace(
         record, fields={**fields, **record.fields}, groups=groups, environment={**variables, **record.environment}
@@ -223,7 +223,3 @@ def plan_replacement(plan: DevicePlan, record: DeviceRecord, replaced: ObservedD
         # The replaced device must not be removed before its variables are written.
         is_read_after_import=plan.is_read_after_import or (record.replaces.environment and plan.imports),
     )
-
-
-def _list_own_groups(device: ObservedDevice) -> frozenset[str]:
-    return frozenset(group for group in device.groups if not group.startswith(RESERVED_GROUPS))

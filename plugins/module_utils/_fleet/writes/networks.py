@@ -11,7 +11,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import WriteState
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.writes.sender import Sender
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import drop_reserved_groups
 
 
 def set_up_networks(sender: Sender, plan: Plan) -> set[str]:
@@ -53,6 +53,6 @@ def drop_mesh_writes(device: DevicePlan) -> DevicePlan:
     return replace(
         device,
         mesh=None,
-        add_groups=frozenset(group for group in device.add_groups if not group.startswith(RESERVED_GROUPS)),
-        remove_groups=frozenset(group for group in device.remove_groups if not group.startswith(RESERVED_GROUPS)),
+        add_groups=drop_reserved_groups(device.add_groups),
+        remove_groups=drop_reserved_groups(device.remove_groups),
     )
