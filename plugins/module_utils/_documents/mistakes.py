@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
-
-MAX_LINES = 20
-"""The maximum number of mistakes in a message."""
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import (
+    MAX_LINES,
+    list_lines,
+    list_names,
+)
 
 _MAX_VALUE_LENGTH = 60
 
@@ -95,6 +96,4 @@ def describe_mistakes(sentences: tuple[str, str], mistakes: Sequence[Mistake], i
     lines = fold_mistakes(mistakes, items)
     kinds = f", of {len(lines)} kinds" if 1 < len(lines) < len(mistakes) else ""
     head = sentences[0] if len(mistakes) == 1 else sentences[1].format(len(mistakes)) + kinds
-    left = len(lines) - MAX_LINES
-    shown = lines if left <= 0 else [*lines[:MAX_LINES], f"and {left} more"]
-    return f"{head}:\n  " + "\n  ".join(shown)
+    return f"{head}:\n  " + "\n  ".join(list_lines(lines, MAX_LINES))

@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
-
-_MAX_ITEMS = 10
-"""The number of failed items that a message names."""
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import (
+    MAX_SHOWN,
+    format_count,
+    list_lines,
+)
 
 _MAX_REASONS = 5
 """The number of different reasons that a message contains."""
@@ -33,7 +34,7 @@ class FailedItem:
 def describe_reasons(failed: Sequence[FailedItem], last_hint: str) -> list[str]:
     """Return each different reason, followed by the titles of the devices that have failed for this reason.
 
-    At most :data:`_MAX_REASONS` reasons and :data:`_MAX_ITEMS` devices are named, and the others are counted. Reasons
+    At most :data:`_MAX_REASONS` reasons and :data:`MAX_SHOWN` devices are named, and the others are counted. Reasons
     with the hint ``last_hint`` come last, and each other reason is followed by its own hint.
 
     :param failed: at least one device.
@@ -46,22 +47,16 @@ def describe_reasons(failed: Sequence[FailedItem], last_hint: str) -> list[str]:
     if len(failed) == 1:
         reasons = {(failed[0].error.message, failed[0].error.hint): [failed[0].title]}
     shown = list(reasons.items())[:_MAX_REASONS]
-    named = [
-        [reason if hint == last_hint else f"{reason} {hint}", *_list_titles(titles, max(1, _MAX_ITEMS // len(shown)))]
-        for (reason, hint), titles in sorted(shown, key=lambda entry: entry[0][1] == last_hint)
-    ]
-    lines = [line for reason in named for line in reason]
+    at_most = max(1, MAX_SHOWN // len(shown))
+    lines = []
+    for (reason, hint), titles in sorted(shown, key=lambda entry: entry[0][1] == last_hint):
+        lines.append(reason if hint == last_hint else f"{reason} {hint}")
+        lines += [f"  {line}" for line in list_lines(titles, at_most)]
     if len(reasons) > len(shown):
         others = list(reasons.values())[_MAX_REASONS:]
         devices = format_count(sum(map(len, others)), "device")
         lines.append(f"and {format_count(len(others), 'other reason')}, for {devices}")
     return lines
-
-
-def _list_titles(titles: Sequence[str], at_most: int) -> Iterable[str]:
-    yield from (f"  {title}" for title in titles[:at_most])
-    if len(titles) > at_most:
-        yield f"  and {len(titles) - at_most:,} more"
 
 
 def _generalize_message(item: FailedItem) -> str:

@@ -11,6 +11,9 @@ from typing import Any
 MAX_SHOWN = 10
 """The maximum number of names in a sentence, unless the sentence is the only place that lists them."""
 
+MAX_LINES = 20
+"""The maximum number of lines in a message that is the only place that lists them."""
+
 MAX_TEXT_LENGTH = 60
 """The maximum number of characters of a text from the cloud that a sentence quotes."""
 
@@ -23,6 +26,16 @@ def list_names(names: Sequence[str], at_most: int = MAX_SHOWN, *, total: int | N
     shown = names[:at_most]
     more = (len(names) if total is None else total) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
+
+
+def list_lines(lines: Sequence[str], at_most: int = MAX_SHOWN, *, others_in: str = "") -> list[str]:
+    """Return the first ``at_most`` lines. If there are more lines, append the line ``and <n> more``.
+
+    :param others_in: the name of the return value that lists all of them.
+    """
+    more = len(lines) - at_most
+    where = f"; see {others_in}" if others_in else ""
+    return [*lines[:at_most], *([f"and {more:,} more{where}"] if more > 0 else [])]
 
 
 def show_text(text: str) -> str:

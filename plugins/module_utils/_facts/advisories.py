@@ -19,6 +19,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader, describe_type
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, parse_yaml
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_lines
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.device_os import parse_range, parse_version
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_identity
 
@@ -164,10 +165,8 @@ def read_advisories(files: Mapping[str, str]) -> tuple[Advisory, ...]:
                 first[advisory.id] = where((*place, "id"))
         mistakes += reader.mistakes
     if mistakes:
-        shown = mistakes[:_MAX_MISTAKES]
-        shown += [f"and {len(mistakes) - len(shown)} more"] if len(mistakes) > len(shown) else []
         phrase = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        message = f"The advisories have {phrase}:\n  " + "\n  ".join(shown)
+        message = f"The advisories have {phrase}:\n  " + "\n  ".join(list_lines(mistakes, _MAX_MISTAKES))
         raise ParticleError("invalid_manifest", message)
     return tuple(advisories)
 

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_lines
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import BACKENDS
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     Hardware,
@@ -321,8 +322,5 @@ def raise_refusals(plan: MeshPlan) -> None:
     """
     if not plan.refusals:
         return
-    shown = list(plan.refusals[:_MAX_REFUSALS])
-    if len(plan.refusals) > len(shown):
-        shown.append(f"and {len(plan.refusals) - len(shown)} more")
-    message = "The networks cannot be formed as declared:\n  " + "\n  ".join(shown)
+    message = "The networks cannot be formed as declared:\n  " + "\n  ".join(list_lines(plan.refusals, _MAX_REFUSALS))
     raise ParticleError("conflict", message, hint="Correct these declarations and run again.")

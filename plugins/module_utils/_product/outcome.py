@@ -11,7 +11,11 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import ChangedItem, Diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import MAX_SHOWN, format_count
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import (
+    MAX_SHOWN,
+    format_count,
+    list_lines,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Action, Change
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.outcome import pair_values
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import KindRun
@@ -49,10 +53,9 @@ class ProductOutcome:
         failed = sorted(dict.fromkeys(found), key=lambda error: error.unsent)
         if len(failed) <= 1:
             return failed[0] if failed else None
-        shown = [error.message for error in failed[:MAX_SHOWN]]
-        more = [f"and {len(failed) - MAX_SHOWN} more; see resources"] if len(failed) > MAX_SHOWN else []
+        shown = list_lines([error.message for error in failed], others_in="resources")
         head = f"{format_count(len(found), 'resource')} of the product failed:"
-        message = "\n  ".join([head, *shown, *more])
+        message = "\n  ".join([head, *shown])
         return ParticleError(
             failed[0].code, message, hint=failed[0].hint, status=failed[0].status, route=failed[0].route
         )

@@ -13,8 +13,10 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import (
+    MAX_LINES,
     format_count,
     join_names,
+    list_lines,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import (
     Action,
@@ -47,10 +49,8 @@ UPDATE_SECRETS = (ON_CREATE, ALWAYS)
 """The choices for ``update_secrets``: when to write secrets that the cloud does not show. These secrets cannot be
 compared."""
 
-MAX_LINES = 20
-"""The maximum number of resources that one message names."""
 MAX_HINTS = 2
-"""The maximum number of different hints after such a message."""
+"""The maximum number of different hints after the message about several resources."""
 
 
 def match_rows(kind: Kind, rows: Sequence[Row], keys: Collection[str]) -> dict[str, Row]:
@@ -117,8 +117,7 @@ class _JoinedError(ParticleError):
 
     def __init__(self, errors: Sequence[ParticleError]) -> None:
         self.errors = tuple(errors)
-        lines = [error.message for error in errors]
-        shown = lines if len(lines) <= MAX_LINES else [*lines[:MAX_LINES], f"and {len(lines) - MAX_LINES} more"]
+        shown = list_lines([error.message for error in errors], MAX_LINES)
         hints = tuple(dict.fromkeys(error.hint for error in errors))
         message = f"{format_count(len(errors), 'resource')} cannot reach the declared state:\n  " + "\n  ".join(shown)
         super().__init__(errors[0].code, message, hint=" ".join(hints[:MAX_HINTS]))

@@ -15,7 +15,7 @@ from ansible.module_utils.common.validation import check_type_dict
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import MAX_SHOWN, list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_lines, list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
     FILTER_SPEC,
     Filters,
@@ -123,8 +123,7 @@ class _Mistakes(list[str]):
         """Raise an error that lists the mistakes, if there are any."""
         if not self:
             return
-        shown = self[:MAX_SHOWN] + ([f"{len(self) - MAX_SHOWN} more mistakes"] if len(self) > MAX_SHOWN else [])
-        message = f"The rollout is not valid: {'; '.join(shown)}."
+        message = f"The rollout is not valid: {'; '.join(list_lines(self))}."
         raise ParticleError("invalid_option", message, hint="Correct these options, and run again.")
 
 

@@ -16,7 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.failed_
     FailedItem,
     describe_reasons,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import MAX_SHOWN, format_count
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_lines
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.brake import (
     count_states,
     describe_trip,
@@ -185,13 +185,11 @@ class Outcome:
 def build_brake_error(decision: Decision, rollout: Rollout, devices: Mapping[str, Device]) -> ParticleError:
     """Return the error about a rollout that the brake has stopped, with the bad devices and the evidence."""
     bad = decision.tally.bad
-    lines = [f"  {devices[device].title}: {_show_state(decision.verdicts[device])}" for device in bad[:MAX_SHOWN]]
-    if len(bad) > MAX_SHOWN:
-        lines.append(f"  and {len(bad) - MAX_SHOWN:,} more")
+    lines = list_lines([f"{devices[device].title}: {_show_state(decision.verdicts[device])}" for device in bad])
     why = describe_trip(rollout.brake, decision.tally)
     message = f"The brake has stopped the rollout of version {decision.record.version}: {why}."
     hint = _ROLLED_BACK_HINT if rollout.is_rolled_back else _BRAKE_HINT
-    return ParticleError("braked", "\n".join([message, *lines]), hint=hint)
+    return ParticleError("braked", "\n  ".join([message, *lines]), hint=hint)
 
 
 def _show_state(verdict: Verdict) -> str:

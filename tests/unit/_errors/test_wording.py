@@ -11,7 +11,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.failed_
     FailedItem,
     describe_reasons,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import (
+    format_count,
+    list_lines,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +29,20 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording
 )
 def test_number_is_shown_with_singular_or_plural(words: tuple[int, str], text: str) -> None:
     assert format_count(*words) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "others_in", "last"),
+    [
+        (2, "", "line 1"),
+        (3, "", "and 1 more"),
+        (1_002, "", "and 1,000 more"),
+        (3, "devices", "and 1 more; see devices"),
+    ],
+)
+def test_lines_beyond_the_maximum_are_counted(number: int, others_in: str, last: str) -> None:
+    lines = list_lines([f"line {each}" for each in range(number)], 2, others_in=others_in)
+    assert lines == ["line 0", *(["line 1"] if number > 2 else []), last]
 
 
 def test_one_reason_that_is_not_named_is_counted_as_one() -> None:
