@@ -173,7 +173,7 @@ def test_numbers_from_templates_are_read_alike_or_refused(simulator: Simulator) 
     assert "devices[0].name: must be a string, got the number 7" in number["msg"]
     assert "| string" in number["msg"]
     assert "firmware_lock" not in number["msg"]
-    version = "firmware_lock: must be a version number from 0 to 65535 or unlocked, got 65536"
+    version = "firmware_lock: must be a version number from 1 to 65534 or unlocked, got 65536"
     assert version in run.result("Version beyond 16 bits")["msg"]
     character = "name: contains the control character U+000A; remove it"
     assert character in run.result("Control characters")["msg"]

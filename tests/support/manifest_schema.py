@@ -16,6 +16,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_f
     GROUP_NAME,
     ICCID,
     IMEI,
+    MAX_FIRMWARE_VERSION,
+    MIN_FIRMWARE_VERSION,
     SERIAL_NUMBER,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.names import MAX_NAME_LENGTH
@@ -24,7 +26,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.vari
     VARIABLE_NAME,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
-    MAX_VERSION,
     UNLOCKED,
     list_former_names,
 )
@@ -95,7 +96,7 @@ DEVICE_FORMS: Mapping[str, Schema] = {
     },
     "firmware_lock": {
         "anyOf": [
-            {"type": "integer", "minimum": 0, "maximum": MAX_VERSION},
+            {"type": "integer", "minimum": MIN_FIRMWARE_VERSION, "maximum": MAX_FIRMWARE_VERSION},
             {"type": "string", "pattern": f"^([0-9]{{1,5}}|{UNLOCKED})$"},
         ]
     },

@@ -1,6 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the valid forms of device ids, group names, serial numbers, ICCIDs and IMEIs. Private to this collection."""
+"""Define the valid forms of device ids, group names, firmware versions and labels. Private to this collection.
+
+Labels are serial numbers, ICCIDs and IMEIs.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,10 @@ DEVICE_ID = re.compile(r"[0-9a-f]{24}\Z")
 
 GROUP_NAME = re.compile(r"[a-z0-9_-]+\Z")
 """Form of the name of a device group (endpoints.yml: group_create)."""
+
+MIN_FIRMWARE_VERSION, MAX_FIRMWARE_VERSION = 1, 65_534
+"""The smallest and the largest version of product firmware (firmware-and-events.md, section 1). A binary stores the
+version in 16 bits, and 65535 stands for firmware without a product."""
 
 # Check digits are not verified, because some manufacturers do not fill in the check digits on labels.
 SERIAL_NUMBER = re.compile(r"[A-Z0-9-]{4,40}\Z")

@@ -8,6 +8,10 @@ from collections.abc import Iterator
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import get_platform_name
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import (
+    MAX_FIRMWARE_VERSION,
+    MIN_FIRMWARE_VERSION,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.binary import Problem
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.file import (
@@ -17,9 +21,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.file 
     find_problems,
 )
 
-MIN_VERSION, MAX_VERSION = 1, 65_534
-"""The versions that product firmware can have: 65535 stands for firmware without a product."""
-
 
 def choose_version(file: FirmwareFile | None, declared: int | None) -> int:
     """Return the declared version or, without one, the version in the binary.
@@ -28,8 +29,9 @@ def choose_version(file: FirmwareFile | None, declared: int | None) -> int:
         nor a version; ``wrong_binary`` when there is no declared version, and the binary has no version.
     """
     if declared is not None:
-        if not MIN_VERSION <= declared <= MAX_VERSION:
-            message = f"version must be a number from {MIN_VERSION} to {MAX_VERSION}, got {declared}."
+        if not MIN_FIRMWARE_VERSION <= declared <= MAX_FIRMWARE_VERSION:
+            bounds = f"{MIN_FIRMWARE_VERSION} to {MAX_FIRMWARE_VERSION}"
+            message = f"version must be a number from {bounds}, got {declared}."
             raise ParticleError("invalid_option", message, hint="Correct version.")
         return declared
     if file is None:

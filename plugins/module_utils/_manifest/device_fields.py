@@ -14,11 +14,15 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeGuard
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import (
     ValueReader,
     find_control_character,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import (
+    MAX_FIRMWARE_VERSION,
+    MIN_FIRMWARE_VERSION,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.names import (
     find_name_fault,
@@ -48,9 +52,6 @@ locked to a version."""
 
 APPROVED, DENIED, QUARANTINED = "approved", "denied", "quarantined"
 """Whether a product accepts a device. A quarantined device waits for approval, so no manifest declares this value."""
-
-MAX_VERSION = 65535
-"""The largest version number: a binary stores it in 16 bits (firmware-and-events.md, section 2)."""
 
 _DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
 _DECIMAL = re.compile(r"[0-9]+(?:[.,][0-9]+(?:[eE]\+?[0-9]+)?|[eE]\+?[0-9]+)", re.ASCII)
@@ -190,8 +191,9 @@ class FirmwareLock(StoredKind):
         number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value.strip()) else value
         if number == UNLOCKED:
             return UNLOCKED
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= MAX_VERSION:
-            phrase = f"must be a version number from 0 to {MAX_VERSION} or {UNLOCKED}, got {value!r}"
+        if not _is_version(number):
+            bounds = f"{MIN_FIRMWARE_VERSION} to {MAX_FIRMWARE_VERSION}"
+            phrase = f"must be a version number from {bounds} or {UNLOCKED}, got {value!r}"
             is_decimal = isinstance(value, float) or (isinstance(value, str) and _DECIMAL.fullmatch(value.strip()))
             advice = (
                 "; write it without a decimal point or exponent, or add the filter '| int' if it comes from a template"
@@ -212,7 +214,13 @@ class FirmwareLock(StoredKind):
 
     def is_exported(self, value: Value | None) -> bool:
         """Return whether ``value`` locks the device to a firmware version that a manifest can declare."""
-        return isinstance(value, int) and 0 <= value <= MAX_VERSION
+        return _is_version(value)
+
+
+def _is_version(value: object) -> TypeGuard[int]:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return False
+    return MIN_FIRMWARE_VERSION <= value <= MAX_FIRMWARE_VERSION
 
 
 class Approval(ValueKind):

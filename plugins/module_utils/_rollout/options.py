@@ -13,7 +13,11 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.validation import check_type_dict
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import (
+    DEVICE_ID,
+    MAX_FIRMWARE_VERSION,
+    MIN_FIRMWARE_VERSION,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_lines, list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
@@ -83,7 +87,6 @@ WAIT_SPEC: Mapping[str, Mapping[str, Any]] = {
 
 _PHASES = {"present": Phase.RUNNING, "paused": Phase.PAUSED, "aborted": Phase.ABORTED}
 _SHARE = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*(%?)\s*\Z")
-_MAX_VERSION = 65534
 _MAX_SECONDS = 366 * 86_400
 _MAX_WAVES = 40
 _MAX_ACCEPTED = 200
@@ -168,7 +171,7 @@ def read_declaration(options: Mapping[str, Any]) -> Declaration:
 
 
 def _read_rollout(options: Mapping[str, Any], mistakes: _Mistakes) -> Rollout:
-    mistakes.check_range("version", options["version"], 1, _MAX_VERSION)
+    mistakes.check_range("version", options["version"], MIN_FIRMWARE_VERSION, MAX_FIRMWARE_VERSION)
     mistakes.check_range("soak", options["soak"], 0, _MAX_SECONDS)
     mistakes.check_range("approved", options["approved"], 0, 1000)
     mistakes.check_range("offline_after", options["offline_after"], 1, _MAX_SECONDS)

@@ -41,7 +41,7 @@ from support.scripted import ScriptedCloud
 
 ONE = device_id(1)
 QUOTES = "; put it in quotes, or add the filter '| string' if it comes from a template"
-LOCK = "here.firmware_lock: must be a version number from 0 to 65535 or unlocked, got "
+LOCK = "here.firmware_lock: must be a version number from 1 to 65534 or unlocked, got "
 BOOL = "; remove the quotes, or add the filter '| bool' if it comes from a template"
 PUT = "PUT /v1/products/:p/devices/:id"
 FULL_ROW = {"name": "barn", "notes": "north wall", "development": True, "desired_firmware_version": 42, "online": True}
@@ -103,7 +103,7 @@ def test_is_different_treats_missing_text_as_empty(declared: Value, observed: Va
 @pytest.mark.parametrize(
     ("declared", "mistake"),
     [
-        ({"name": "barn", "notes": " ", "development": True, "firmware_lock": 0}, None),
+        ({"name": "barn", "notes": " ", "development": True, "firmware_lock": 1}, None),
         ({"firmware_lock": "unlocked", "colour": 1}, None),
         ({"name": " "}, "here.name: is empty"),
         ({"name": 7}, "here.name: must be a string, got the number 7" + QUOTES),
@@ -128,6 +128,9 @@ def test_is_different_treats_missing_text_as_empty(declared: Value, observed: Va
             {"firmware_lock": "65536"},
             LOCK + "'65536'",
         ),
+        ({"firmware_lock": 65_534}, None),
+        ({"firmware_lock": 0}, LOCK + "0"),
+        ({"firmware_lock": 65_535}, LOCK + "65535"),
         (
             {"firmware_lock": 42.0},
             LOCK + "42.0; write it without a decimal point or exponent, or add the filter '| int' if it comes from a "
@@ -162,7 +165,9 @@ def test_version_may_be_a_number_or_a_string_of_digits(version: Any) -> None:
     ("facts", "exported"),
     [
         (FULL_ROW, {"name": "barn", "notes": "north wall", "development": True, "firmware_lock": 42}),
-        ({"name": " ", "notes": " ", "desired_firmware_version": 0}, {"notes": " ", "firmware_lock": 0}),
+        ({"name": " ", "notes": " ", "desired_firmware_version": 1}, {"notes": " ", "firmware_lock": 1}),
+        ({"desired_firmware_version": 0}, {}),
+        ({"desired_firmware_version": 65_535}, {}),
         ({"name": None, "notes": "", "development": False, "desired_firmware_version": None}, {}),
         ({}, {}),
     ],

@@ -146,7 +146,7 @@ class TestDeclarations:
         assert read_manifest(with_network({})).networks["barn"].parameters is None
         assert read_manifest(with_network({"parameters": {}})).networks["barn"].parameters == {}
 
-    @pytest.mark.parametrize("version", [0, 42, "unlocked"])
+    @pytest.mark.parametrize("version", [1, 42, "unlocked"])
     def test_device_may_be_locked_to_a_firmware_version_or_unlocked(self, version: Any) -> None:
         (record,) = read_manifest(manifest({"id": ONE, "firmware_lock": version, "development": True})).devices
         assert record.fields == {"firmware_lock": version, "development": True}

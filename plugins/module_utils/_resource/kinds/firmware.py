@@ -14,11 +14,11 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.firmware import list_firmware
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.checks import (
-    MAX_VERSION,
-    MIN_VERSION,
-    refuse_wrong_file,
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import (
+    MAX_FIRMWARE_VERSION,
+    MIN_FIRMWARE_VERSION,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.checks import refuse_wrong_file
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.comparison import refuse_other_bytes
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.file import FirmwareFile, read_firmware_file
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import (
@@ -61,8 +61,10 @@ def _normalise_release(value: Any) -> Any:
 
 def _check_version(declared: Declared) -> list[str]:
     """Return the mistakes in a declaration."""
-    is_version = re.fullmatch("[1-9][0-9]{0,4}", declared.key) and MIN_VERSION <= int(declared.key) <= MAX_VERSION
-    mistakes = [] if is_version else [f"{declared.key!r} is not a version: use {MIN_VERSION} to {MAX_VERSION}"]
+    is_number = re.fullmatch("[1-9][0-9]{0,4}", declared.key) is not None
+    mistakes = []
+    if not is_number or not MIN_FIRMWARE_VERSION <= int(declared.key) <= MAX_FIRMWARE_VERSION:
+        mistakes.append(f"{declared.key!r} is not a version: use {MIN_FIRMWARE_VERSION} to {MAX_FIRMWARE_VERSION}")
     if declared.values.get("title") == "":
         mistakes.append("title must not be empty")
     return mistakes
