@@ -63,7 +63,7 @@ def test_vitals_variables_and_mesh_states_are_returned_on_request(provisioned: S
     [
         ({"include": ["variables"]}, "invalid_option", "but the option 'variables' is not set"),
         ({"variables": ["soil_pct"]}, "invalid_option", "include does not contain 'variables'"),
-        ({"include": ["vitals"], "include_limit": 3}, "conflict", "include_limit is 3"),
+        ({"include": ["vitals"], "include_limit": 3}, "invalid_option", "include_limit is 3"),
         ({"filters": {"platforms": ["borom"]}}, "invalid_option", "borom"),
         ({"as_manifest": True, "account_devices": True}, "invalid_option", "as_manifest"),
         ({"as_manifest": True, "organization": "acme"}, "invalid_option", "as_manifest"),

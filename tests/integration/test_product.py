@@ -125,7 +125,7 @@ class TestStory:
 
     def test_copy_without_secrets_is_refused_with_all_names(self, story: PlaybookRun) -> None:
         refused = story.result("Without secrets")
-        assert refused["error"]["code"] == "conflict"
+        assert refused["error"]["code"] == "invalid_option"
         assert all(name in refused["msg"] for name in FILLED)
         assert refused["cloud"]["writes"] == 0
 
@@ -269,6 +269,14 @@ def test_token_of_an_api_user_is_not_stored_among_the_own_tokens(cloud: Simulato
     refused = run_task("product", options, environment).result(TASK)
     assert refused["error"]["code"] == "invalid_option"
     assert "user_token_file and token_file name the same file." in refused["msg"]
+
+
+def test_definition_must_name_a_file_for_a_new_token(cloud: Simulator) -> None:
+    options = {"product": PRODUCT_SLUG, "definition": {"api_users": {"nightly": {"scopes_for": ["report"]}}}}
+    refused = run_task("product", options, cloud_environment(cloud.url)).result(TASK)
+    assert refused["error"]["code"] == "invalid_manifest"
+    assert "does not say where to store it: nightly." in refused["msg"]
+    assert refused["cloud"]["writes"] == 0
 
 
 def test_kind_that_must_not_be_pruned_is_refused_in_words(cloud: Simulator) -> None:

@@ -70,8 +70,8 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
 
     :param products: the product of each device, keyed by device id. A device without a product has no key.
     :param wanted: the details to read.
-    :raises ParticleError: ``conflict`` when details would be read from more than ``wanted.limit`` devices. No request
-        is sent in this case.
+    :raises ParticleError: ``invalid_option`` when details would be read from more than ``wanted.limit`` devices. No
+        request is sent in this case.
     """
     for facts in devices.values():
         if wanted.vitals:
@@ -86,7 +86,7 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
         count = format_count(len(devices_to_read), "device")
         cost = f"{count} would be read one by one, with {format_count(number, 'request')}"
         message = f"{cost}, but include_limit is {wanted.limit}."
-        raise ParticleError("conflict", message, hint="Select fewer devices with filters, or raise include_limit.")
+        raise ParticleError("invalid_option", message, hint="Select fewer devices with filters, or raise include_limit.")
 
     def ask_device(task: tuple[str, Question]) -> Any:
         device, question = task

@@ -103,14 +103,14 @@ def _plan(runs: Sequence[KindRun], settings: Settings) -> None:
 def _refuse_lost_secrets(run: KindRun) -> None:
     """Refuse writes whose responses show secrets for which the definition names no file.
 
-    :raises ParticleError: ``conflict`` with the names of these resources.
+    :raises ParticleError: ``invalid_manifest`` with the names of these resources.
     """
     name = run.kind.secret_file
     writes = [change for change in run.outcome.changes if change.action in ADDING] if name else []
     if lost := [change.key for change in writes if name not in change.declared.values]:
         noun = format_count(len(lost), f"{run.kind.noun} gets a new token", f"{run.kind.noun}s get new tokens")
         message = f"{noun}, but the definition does not say where to store it: {list_names(lost)}."
-        raise ParticleError("conflict", message, hint=f"Declare {name} for each of them.")
+        raise ParticleError("invalid_manifest", message, hint=f"Declare {name} for each of them.")
 
 
 def _refuse_many_removals(runs: Sequence[KindRun], settings: Settings) -> None:

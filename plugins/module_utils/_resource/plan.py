@@ -172,7 +172,7 @@ def _fill_placeholders(kind: Kind, row: Row | None, declared: Declared) -> dict[
 
     A field whose whole value is a placeholder is left out if the resource exists, so that it remains unchanged.
 
-    :raises ParticleError: ``conflict`` when a secret is needed, because the resource does not have it yet.
+    :raises ParticleError: ``invalid_option`` when a secret is needed, because the resource does not have it yet.
     """
     values, missing = dict[str, Any](), list[str]()
     for each in kind.compared:
@@ -187,7 +187,7 @@ def _fill_placeholders(kind: Kind, row: Row | None, declared: Declared) -> dict[
         names = ", ".join(dict.fromkeys(missing))  # all of them: users collect what they must give
         verb = "does not exist yet" if row is None else "does not have them yet"
         message = f"{kind.title} {declared.key} needs secrets that are not given: {names}. It {verb}."
-        raise ParticleError("conflict", message, hint="Set each of them in the option secrets, and run again.")
+        raise ParticleError("invalid_option", message, hint="Set each of them in the option secrets, and run again.")
     return values
 
 

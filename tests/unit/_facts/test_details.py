@@ -109,7 +109,7 @@ class TestVariablesAndVitals:
         found = devices(online_row(ONE), online_row(TWO), {"id": device_id(3), "online": False})
         with client(scripted_cloud.url) as http, pytest.raises(ParticleError) as caught:
             read_details(http, found, vitals=True, variables=("a", "b"), limit=1)
-        assert caught.value.code == "conflict"
+        assert caught.value.code == "invalid_option"
         assert "2 devices would be read one by one, with 6 requests, but include_limit is 1" in caught.value.message
         assert scripted_cloud.requests == []
 
