@@ -140,7 +140,7 @@ def _choose_login(task: Task, settings: Settings) -> Login:
         client = read_client(options, task.environment)
         if client is None:
             message = f"The grant {options['grant']} requires an OAuth client, but none is given."
-            raise ParticleError("unknown_client", message, hint="Give client_id and client_secret.")
+            raise ParticleError("invalid_option", message, hint="Give client_id and client_secret.")
         if options["grant"] == "refresh_token":
             kept = options["refresh_token"] is None and settings.token_file is not None
             login = RefreshToken(None if kept else _require_option(options, "refresh_token"), client)
@@ -157,7 +157,7 @@ def _choose_login(task: Task, settings: Settings) -> Login:
 def _require_option(options: Mapping[str, Any], name: str) -> str:
     if options[name] is None:
         message = f"The grant {options['grant']} requires {name}, which is missing."
-        raise ParticleError("invalid_credentials", message, hint=f"Give {name}.")
+        raise ParticleError("invalid_option", message, hint=f"Give {name}.")
     return str(options[name])
 
 
@@ -200,7 +200,7 @@ def _revoke_tokens(task: Task) -> dict[str, Any]:
     if which == "given" and task.options["access_token"] is None:
         # Do not revoke a token from another source, such as a person's login, because a variable was not set.
         hint = "Give access_token, or set which: current to revoke the token in use."
-        raise ParticleError("token_invalid", "The token to revoke is not given.", hint=hint)
+        raise ParticleError("invalid_option", "The token to revoke is not given.", hint=hint)
     settings = task.read_settings()
     login = settings.require_login()
     account = task.read_account()

@@ -148,6 +148,24 @@ def test_unsupported_lifetime_is_refused_before_any_request(
     assert cloud.stats()["requests"] == 0
 
 
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ({"grant": "session", "session_token_url": "/ide/token"}, "Give session_login_url."),
+        ({"grant": "session", "session_login_url": "/ide/login"}, "Give session_token_url."),
+        ({"grant": "client_credentials"}, "Give client_id and client_secret."),
+        (
+            {"grant": "refresh_token", "client_id": CLIENT["id"], "client_secret": CLIENT["secret"]},
+            "Give refresh_token.",
+        ),
+    ],
+)
+def test_grant_without_a_required_option_is_refused(cloud: Simulator, options: dict[str, Any], hint: str) -> None:
+    error = run_task("access_token", options, cloud_environment(cloud.url)).result(TASK)["error"]
+    assert (error["code"], error["hint"]) == ("invalid_option", hint)
+    assert cloud.stats()["requests"] == 0
+
+
 def test_unencrypted_session_url_causes_a_warning(cloud: Simulator) -> None:
     urls = {"session_login_url": "http://0.0.0.0:1/login", "session_token_url": "/ide/token"}
     run = run_task("access_token", {"grant": "session", **urls}, cloud_environment(cloud.url))
@@ -190,7 +208,7 @@ def test_revocation_without_a_given_token_fails_and_revokes_none(cloud: Simulato
     for places in ({}, {"PARTICLE_TOKEN_FILE": str(file)}, {"PARTICLE_ACCESS_TOKEN": token}):
         options = {"state": "absent", "access_token": "{{ never_obtained | default(omit) }}"}
         run = run_task("access_token", options, {**env, "HOME": str(tmp_path), **places})
-        assert run.result(TASK)["error"]["code"] == "token_invalid"
+        assert run.result(TASK)["error"]["code"] == "invalid_option"
         assert "The token to revoke is not given" in run.result(TASK)["msg"]
     assert cloud.stats() == before
     assert is_alive(cloud, token)

@@ -126,15 +126,15 @@ class Tokens:
     def _add_refresh_token(self, login: Login, entry: Entry) -> Login:
         """Return ``login``. If ``login`` lacks a required refresh token, add the refresh token from ``entry``.
 
-        :raises ParticleError: ``invalid_credentials`` when ``login`` lacks a required refresh token, and ``entry``
-            contains no refresh token.
+        :raises ParticleError: ``invalid_option`` when ``login`` lacks a required refresh token, and ``entry`` contains
+            no refresh token.
         """
         if not isinstance(login, RefreshToken) or login.refresh_token is not None:
             return login
         kept = {**entry, **entry.get("next", {})}.get("refresh_token")
         if kept is None:
             message = "The grant refresh_token requires refresh_token, because token_file contains no refresh token."
-            raise ParticleError("invalid_credentials", message, hint="Give refresh_token.")
+            raise ParticleError("invalid_option", message, hint="Give refresh_token.")
         login = replace(login, refresh_token=str(kept))
         login.mask_secrets(self.http.redact)
         return login

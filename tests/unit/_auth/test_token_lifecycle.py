@@ -459,7 +459,7 @@ def test_used_refresh_token_without_a_successor_is_removed(
     assert "refresh_token" not in tokens.rotate(STORED_REFRESH_TOKEN, refresh_label, {}, check_mode=False)
     with pytest.raises(ParticleError, match="contains no refresh token") as caught:
         tokens.rotate(STORED_REFRESH_TOKEN, refresh_label, {}, check_mode=False)
-    assert caught.value.code == "invalid_credentials"
+    assert caught.value.code == "invalid_option"
     assert "refresh_token" not in read_entry(file)
 
 
