@@ -46,12 +46,13 @@ class Request:
         :data:`MIN_MASKED_LENGTH` characters are not masked, because they are parts of words.
     :param binary: whether a successful response contains bytes instead of JSON.
     :param headers: headers that replace the headers of the client, such as ``Accept``.
-    :param observe: a function that receives the status, the headers and the body of each response to the request, also
-        of a response that makes the request fail.
+    :param observe: a function that receives the status, the headers and the body of each response to the request,
+        including responses that make the request fail.
     :param head_only: whether to read only the status and the headers of a successful response, for example because its
         body never ends.
     :param body: the bytes of a body in another form than ``json`` and ``form``. ``headers`` names its Content-Type.
-    :raises ParticleError: ``not_found`` when a value in ``path_params`` is not valid.
+    :raises ParticleError: ``not_found`` when a value in ``path_params`` is not valid; ``invalid_option`` when a value
+        of the path, the query string or the form cannot be encoded.
     """
 
     route: str
@@ -75,6 +76,9 @@ class Request:
 
     def __post_init__(self) -> None:
         # Check the values now, before the request takes a place in the budget.
+        for values in (self.path_params, self.query or {}, self.form or {}):
+            for name, value in values.items():
+                self._check_encoding(name, value)
         _fill_path(self.route.partition(" ")[2], self.path_params)
 
     @property
@@ -101,6 +105,19 @@ class Request:
     def can_be_ambiguous(self) -> bool:
         """Return whether the request may have changed the fleet although no valid response has arrived."""
         return self.is_write and self.retry_rule is not Retry.NEVER
+
+    def _check_encoding(self, name: str, value: object) -> None:
+        """Fail if a value cannot be encoded as UTF-8. The message does not show the value, which may be a secret."""
+        try:
+            (name + str(value)).encode()
+        except UnicodeEncodeError:
+            shown = name.encode(errors="backslashreplace").decode()
+            raise ParticleError(
+                "invalid_option",
+                f"Could not {self.action}: the value of {shown} contains half of a surrogate pair, which UTF-8 cannot"
+                " encode. No request was sent.",
+                hint="Give the value as UTF-8 text. An environment variable may hold bytes of another encoding.",
+            ) from None
 
 
 def _fill_path(template: str, values: Mapping[str, object]) -> str:

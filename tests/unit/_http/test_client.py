@@ -896,6 +896,22 @@ def test_value_that_would_change_the_path_is_not_sent(
     assert scripted_cloud.requests == []
 
 
+@pytest.mark.parametrize(
+    "place", [{"path_params": {"id": "caf\udce9"}}, {"query": {"name": "\ud800"}}, {"form": {"name": "caf\udce9"}}]
+)
+def test_value_that_cannot_be_encoded_is_not_sent(
+    http: Http, scripted_cloud: ScriptedCloud, place: dict[str, dict[str, str]]
+) -> None:
+    route = "PUT /v1/devices/:id" if "path_params" in place else "POST /v1/devices"
+    with pytest.raises(ParticleError, match="No request was sent") as caught:
+        http.send(Request(route, "rename device", **place))  # type: ignore[arg-type]
+    (values,) = place.values()
+    (name,) = values
+    assert caught.value.code == "invalid_option"
+    assert f"the value of {name} contains half of a surrogate pair" in caught.value.message
+    assert scripted_cloud.requests == []
+
+
 def test_api_url_may_contain_a_path(make_client: Callable[..., Http], scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", f"/particle{PATH}", json={})
     assert send(make_client(f"{scripted_cloud.url}/particle")) == {}
