@@ -15,7 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reade
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import BACKENDS, DEFAULT_BACKEND
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import NODE, ROLES
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.limits import DEFAULT_LIMIT, TYPES
-from ansible_collections.meshfleet.particle.plugins.modules.fleet import DOCUMENTATION
+from ansible_collections.meshfleet.particle.plugins.modules import device, fleet
 
 WRONG = {"no_such_key": 1}
 """A declaration with an unknown key. The message about it names all known keys."""
@@ -23,9 +23,9 @@ WRONG = {"no_such_key": 1}
 DEVICE = {"id": "e00fce68aabbccddeeff0022"}
 
 
-def find_suboptions(*path: str) -> dict[str, Any]:
+def find_suboptions(*path: str, documentation: str = fleet.DOCUMENTATION) -> dict[str, Any]:
     """Return the documented suboptions of an option, or of a suboption below it."""
-    found = yaml.safe_load(DOCUMENTATION)["options"]
+    found = yaml.safe_load(documentation)["options"]
     for name in path:
         found = found[name]["suboptions"]
     return dict(found)
@@ -49,6 +49,14 @@ def list_valid_keys(declared: dict[str, Any]) -> set[str]:
 )
 def test_documented_keys_match_the_keys_of_the_reader(path: tuple[str, ...], declared: dict[str, Any]) -> None:
     assert set(find_suboptions(*path)) == list_valid_keys(declared)
+
+
+def test_networks_are_documented_alike_in_fleet_and_device() -> None:
+    # Gateways differ, because the module device does not know the other devices of the fleet.
+    in_fleet = find_suboptions("networks", "<name>")
+    in_device = find_suboptions("networks", "<name>", documentation=device.DOCUMENTATION)
+    del in_fleet["gateways"], in_device["gateways"]
+    assert in_device == in_fleet
 
 
 def test_documented_network_keys_are_those_of_all_backends() -> None:
