@@ -12,7 +12,7 @@ version_added: 0.2.0
 description:
   - Brings a firmware version to the devices of a product in waves, and stops by itself if too many devices fail or are
     gone. The version must exist in the product, see M(meshfleet.particle.firmware).
-  - Each run observes the devices, judges them, and then does what is possible now. It targets devices, waits, begins
+  - Each run observes the devices, assesses them, and then does what is possible now. It targets devices, waits, begins
     the next wave, stops, or ends the rollout. With O(wait=true), the run repeats this until the rollout has ended or
     needs a decision of the user. With O(wait=false), it does this once, so that the task can run at intervals, for
     example from cron.
@@ -140,8 +140,8 @@ options:
         far, without pending devices.
       - If the brake stops the rollout, no further device is targeted, and the task fails with error code V(braked). Its
         message names the bad devices with the evidence. The devices keep their firmware locks, unless O(rollback=lock).
-      - Each run judges the devices anew. The rollout continues if bad devices have recovered, or if O(accept) or other
-        limits allow it.
+      - Each run assesses the devices anew. The rollout continues if bad devices have recovered, or if O(accept) or
+        other limits allow it.
     type: dict
     suboptions:
       failed:
@@ -526,7 +526,7 @@ devices:
           again.
         - V(gone) means that the device was online when it was targeted, or has connected since, and is now silent.
         - V(skipped_development) and V(skipped_locked) are devices that the rollout leaves alone.
-        - V(unknown) means that the cloud does not show enough to judge the device.
+        - V(unknown) means that the cloud does not show enough to assess the device.
       type: str
       returned: always
       sample: updated

@@ -11,8 +11,8 @@ short_description: Show the firmware rollout of a product
 version_added: 0.2.0
 description:
   - Shows the waves of the rollout of a product, and the state of each device with the evidence for it. Each call reads
-    the device list and judges the devices anew, as M(meshfleet.particle.rollout) does.
-  - Judges with the options of the last run that wrote the record of the rollout, such as the waves, the brake and the
+    the device list and assesses the devices anew, as M(meshfleet.particle.rollout) does.
+  - Assesses with the options of the last run that wrote the record of the rollout, such as the waves, the brake and the
     filters. Filters that are too large for the record are not stored, and the task warns about it.
   - Shows a rollout even after it has ended, until another rollout of the product begins.
   - Takes about one request for each hundred devices of the product.
@@ -187,7 +187,7 @@ devices:
           again.
         - V(gone) means that the device was online when it was targeted, or has connected since, and is now silent.
         - V(skipped_development) and V(skipped_locked) are devices that the rollout leaves alone.
-        - V(unknown) means that the cloud does not show enough to judge the device.
+        - V(unknown) means that the cloud does not show enough to assess the device.
       type: str
       returned: always
       sample: updated

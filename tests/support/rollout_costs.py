@@ -169,7 +169,7 @@ def measure_decision(size: int) -> float:
         decision = decide(situation)
         rounds.append(time.process_time() - start)
         assert decision.progress is Progress.SOAKING
-        assert len(decision.verdicts) == size
+        assert len(decision.assessments) == size
     return min(rounds)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Brake, Share, State, Verdict
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Assessment, Brake, Share, State
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class Tally:
 
 
 def count_devices(
-    verdicts: Mapping[str, Verdict], accepted: Collection[str], also_failed: Collection[str] = ()
+    assessments: Mapping[str, Assessment], accepted: Collection[str], also_failed: Collection[str] = ()
 ) -> Tally:
     """Count the targeted devices.
 
-    :param verdicts: the verdicts on the targeted devices, keyed by device id.
+    :param assessments: the assessments of the targeted devices, keyed by device id.
     :param accepted: ids of devices whose failure does not count.
-    :param also_failed: ids of devices that count as failed although their verdict says otherwise.
+    :param also_failed: ids of devices that count as failed although their assessment says otherwise.
     """
     skipped = (State.SKIPPED_DEVELOPMENT, State.SKIPPED_LOCKED)
-    counted = {device: each.state for device, each in verdicts.items() if each.state not in skipped}
+    counted = {device: each.state for device, each in assessments.items() if each.state not in skipped}
     return Tally(
         sum(not state.is_pending for state in counted.values()),
         tuple(
@@ -87,7 +87,7 @@ def show_tally(brake: Brake, tally: Tally) -> dict[str, Any]:
     }
 
 
-def count_states(verdicts: Mapping[str, Verdict]) -> dict[str, int]:
+def count_states(assessments: Mapping[str, Assessment]) -> dict[str, int]:
     """Return the number of devices in each state, keyed by the name of the state. All states are keys."""
-    counts = Counter(verdict.state for verdict in verdicts.values())
+    counts = Counter(assessment.state for assessment in assessments.values())
     return {state.value: counts[state] for state in State}

@@ -11,10 +11,10 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import Release
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.brake import Tally
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
+    Assessment,
     Next,
     Phase,
     Progress,
-    Verdict,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Record
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import View
@@ -42,7 +42,7 @@ class Decision:
     """The next step of a run, and the state of the devices on which it is based.
 
     :param record: the record after the step.
-    :param verdicts: the state of each device of the rollout, keyed by device id.
+    :param assessments: the state of each device of the rollout, keyed by device id.
     :param locks: the locks to write after the record.
     :param release: the release to write before the locks; ``None`` if the release is as declared.
     """
@@ -50,7 +50,7 @@ class Decision:
     progress: Progress
     record: Record
     next: Next | None
-    verdicts: Mapping[str, Verdict]
+    assessments: Mapping[str, Assessment]
     waves: tuple[Wave, ...]
     tally: Tally
     locks: tuple[LockWrite, ...] = ()
@@ -68,7 +68,7 @@ def build_decision(view: View, progress: Progress, then: Next | None, **step: An
     :param step: fields of :class:`Decision` for a step that writes or that changes the record.
     """
     record = step.pop("record", view.record)
-    return Decision(progress, record, then, view.verdicts, tuple(view.waves), view.count(), **step)
+    return Decision(progress, record, then, view.assessments, tuple(view.waves), view.count(), **step)
 
 
 def end_rollout(view: View) -> Decision:

@@ -42,7 +42,7 @@ def release_version(view: View) -> Decision:
             return build_decision(view, Progress.RUNNING, then, locks=locks)
         if any(device.id in situation.unwritable for device in locked):
             return build_decision(view, Progress.RUNNING, then)
-    failed = {device: verdict.state for device, verdict in view.targeted.items() if verdict.state.is_bad}
+    failed = {device: assessment.state for device, assessment in view.targeted.items() if assessment.state.is_bad}
     return _end(view, replace(record, phase=Phase.DONE, failed=failed))
 
 
@@ -99,7 +99,7 @@ def roll_back(view: View) -> Decision:
 
 def _undo(view: View, locks: tuple[LockWrite, ...], then: Next, end: Phase, *, is_left: bool) -> Decision:
     """Write locks that end a rollout before its time. The rollout has ended when none is left."""
-    bad = {device: verdict.state for device, verdict in view.targeted.items() if verdict.state.is_bad}
+    bad = {device: assessment.state for device, assessment in view.targeted.items() if assessment.state.is_bad}
     record = replace(view.record, failed={**view.record.failed, **bad})
     if locks:
         return build_decision(view, Progress.RUNNING, then, record=record, locks=locks)

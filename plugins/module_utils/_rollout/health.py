@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judge from the device list whether a device runs the new version, and whether it is healthy.
+"""Assess from the device list whether a device runs the new version, and whether it is healthy.
 
 Private to this collection. The rules follow the facts about updates (firmware-and-events.md, section 4.5).
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import format_time
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import show_text
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Device, Health, State, Verdict
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Assessment, Device, Health, State
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Restart, WaveRecord
 
 UPDATE_SECONDS = 900.0
@@ -45,8 +45,8 @@ CRASHES = 2
 
 
 @dataclass(frozen=True)
-class Judge:
-    """The judge of the devices of a rollout.
+class Assessor:
+    """The facts by which the devices of a rollout are assessed.
 
     :param version: the version of the rollout.
     :param now: the time of the cloud, in seconds since 1970.
@@ -62,29 +62,29 @@ class Judge:
     restarts: Mapping[str, Restart]
     device_os: int | None = None
 
-    def judge(self, device: Device, wave: WaveRecord) -> Verdict:
+    def assess(self, device: Device, wave: WaveRecord) -> Assessment:
         """Return the state of a targeted device.
 
         :param wave: the wave in which the device was targeted.
         """
         if device.in_development:
-            return Verdict(State.SKIPPED_DEVELOPMENT, "is a development device, which gets no locks and no releases")
+            return Assessment(State.SKIPPED_DEVELOPMENT, "is a development device, which gets no locks and no releases")
         device = _drop_future_times(device, self.now)
         heard = max((moment for moment in (device.heard, device.handshake) if moment is not None), default=None)
         if device.in_safe_mode and heard is not None and heard >= wave.targeted and _has_restarted(device, wave):
-            return self._judge_safe_mode(device, wave)
+            return self._assess_safe_mode(device, wave)
         if device.version == self.version:
-            return self._judge_updated(device, wave, heard)
-        found = self._judge_old(device, wave, heard)
+            return self._assess_updated(device, wave, heard)
+        found = self._assess_old(device, wave, heard)
         known = self.failed.get(device.id)
         # Without a new session, a device that is online still has the failure that was found before.
         is_same = found.state is State.FAILED_REFUSED and known is not State.GONE
         if known is not None and (is_same or not found.state.is_bad) and not _has_restarted(device, wave):
             evidence = f"failed before other devices of its wave were targeted at {format_time(wave.targeted)}"
-            return Verdict(known, evidence)
+            return Assessment(known, evidence)
         return found
 
-    def _judge_safe_mode(self, device: Device, wave: WaveRecord) -> Verdict:
+    def _assess_safe_mode(self, device: Device, wave: WaveRecord) -> Assessment:
         since = max(wave.targeted, device.handshake or 0.0)
         runs = f"runs Device OS {show_text(device.device_os)}" if device.device_os else "runs an unknown Device OS"
         needs = "" if self.device_os is None else f"needs Device OS module version {self.device_os}, "
@@ -94,76 +94,78 @@ class Judge:
         # A device that keeps beginning new sessions in safe mode does not leave safe mode by itself.
         is_endless = not wave.may_have_been_offline(device.id) and self.now - wave.written > silence + RESTART_SECONDS
         is_over = self.now - since > silence or is_endless
-        return Verdict(State.SAFE_MODE if is_over else State.UPDATING, evidence)
+        return Assessment(State.SAFE_MODE if is_over else State.UPDATING, evidence)
 
-    def _judge_updated(self, device: Device, wave: WaveRecord, heard: float | None) -> Verdict:
-        """Judge a device that the cloud shows with the new version."""
+    def _assess_updated(self, device: Device, wave: WaveRecord, heard: float | None) -> Assessment:
+        """Assess a device that the cloud shows with the new version."""
         if device.handshake is None or heard is None:
             evidence = f"is shown with version {self.version}, but the cloud does not show when its session began"
-            return Verdict(State.UNKNOWN, evidence)
+            return Assessment(State.UNKNOWN, evidence)
         runs = f"has had version {self.version} since its session of {format_time(device.handshake)}"
         if device.handshake <= wave.began:
-            return Verdict(State.UPDATED, f"{runs}, before it was targeted")
+            return Assessment(State.UPDATED, f"{runs}, before it was targeted")
         restart = self.restarts.get(device.id)
         is_crashing = self.failed.get(device.id) is State.CRASHING or (restart is not None and restart.count >= CRASHES)
         if is_crashing and self.now - device.handshake < self.health.soak:
             evidence = f"came back with version {self.version}, and begins new sessions again and again"
-            return Verdict(State.CRASHING, f"{evidence}, the last one at {format_time(device.handshake)}")
+            return Assessment(State.CRASHING, f"{evidence}, the last one at {format_time(device.handshake)}")
         is_in_soak = wave.decided is None or heard < wave.decided + self.health.soak
         if is_in_soak and self.now - heard > self.health.get_silence(device):
             evidence = f"came back with version {self.version}, and has been silent since {format_time(heard)}"
-            return Verdict(State.GONE, evidence)
-        return Verdict(State.UPDATED, runs)
+            return Assessment(State.GONE, evidence)
+        return Assessment(State.UPDATED, runs)
 
-    def _judge_old(self, device: Device, wave: WaveRecord, heard: float | None) -> Verdict:
-        """Judge a device that the cloud shows with another version."""
+    def _assess_old(self, device: Device, wave: WaveRecord, heard: float | None) -> Assessment:
+        """Assess a device that the cloud shows with another version."""
         old = f"still has version {device.version}" if device.version else "runs no product firmware"
         if not device.accepts_updates:
-            return Verdict(State.PENDING_DISABLED, "has updates switched off; force them, or wait until it allows them")
+            return Assessment(
+                State.PENDING_DISABLED, "has updates switched off; force them, or wait until it allows them"
+            )
         if heard is None or heard < wave.targeted:
-            return self._judge_silent(device, wave, heard)
+            return self._assess_silent(device, wave, heard)
         is_late = wave.may_have_been_offline(device.id)
         if self.now - heard > self.health.get_silence(device):
             if is_late and not _has_restarted(device, wave):
                 evidence = f"could not be updated when it was targeted, and was last heard at {format_time(heard)}"
-                return Verdict(State.PENDING_OFFLINE, evidence)
+                return Assessment(State.PENDING_OFFLINE, evidence)
             evidence = f"was heard after it was targeted, and has been silent since {format_time(heard)}"
-            return Verdict(State.GONE, evidence)
+            return Assessment(State.GONE, evidence)
         if _has_restarted(device, wave):
-            return self._judge_returned(device, wave, old, is_late=is_late)
+            return self._assess_returned(device, wave, old, is_late=is_late)
         if is_late:
             evidence = f"is online, and gets the version when its next session begins; {old}"
-            return Verdict(State.PENDING_HANDSHAKE, evidence)
+            return Assessment(State.PENDING_HANDSHAKE, evidence)
         # A device that is gone is shown as online for up to 46 minutes, so it must have been heard after the update.
         if min(self.now, heard if device.online else self.now) - wave.written < UPDATE_SECONDS:
-            return Verdict(State.UPDATING, f"was targeted at {format_time(wave.targeted)}; {old}")
+            return Assessment(State.UPDATING, f"was targeted at {format_time(wave.targeted)}; {old}")
         if not device.online:
-            return self._judge_asleep(wave, heard, old)
+            return self._assess_asleep(wave, heard, old)
         evidence = f"is online, has not restarted since it was targeted at {format_time(wave.targeted)}, and {old}"
-        return Verdict(State.FAILED_REFUSED, evidence)
+        return Assessment(State.FAILED_REFUSED, evidence)
 
-    def _judge_asleep(self, wave: WaveRecord, heard: float, old: str) -> Verdict:
-        """Judge a device that was heard since it was targeted, is offline, and has not restarted."""
+    def _assess_asleep(self, wave: WaveRecord, heard: float, old: str) -> Assessment:
+        """Assess a device that was heard since it was targeted, is offline, and has not restarted."""
         if heard - wave.written <= RESTART_SECONDS:
             evidence = f"was targeted at {format_time(wave.targeted)}, and is offline at present; {old}"
-            return Verdict(State.UPDATING, evidence)
+            return Assessment(State.UPDATING, evidence)
         evidence = f"is offline most of the time, was last heard at {format_time(heard)}, and {old}"
-        return Verdict(State.PENDING_HANDSHAKE, f"{evidence}; it gets the version when its next session begins")
+        return Assessment(State.PENDING_HANDSHAKE, f"{evidence}; it gets the version when its next session begins")
 
-    def _judge_silent(self, device: Device, wave: WaveRecord, heard: float | None) -> Verdict:
-        """Judge a device from which the cloud has not heard since it was targeted."""
+    def _assess_silent(self, device: Device, wave: WaveRecord, heard: float | None) -> Assessment:
+        """Assess a device from which the cloud has not heard since it was targeted."""
         last = "was never heard" if heard is None else f"was last heard at {format_time(heard)}"
         silence = self.health.get_silence(device)
         is_over = self.now - wave.written > silence
         if heard is not None and heard >= wave.targeted - silence and not wave.may_have_been_offline(device.id):
             evidence = f"was online when it was targeted at {format_time(wave.targeted)}, and {last}"
-            return Verdict(State.GONE if is_over else State.UPDATING, evidence)
+            return Assessment(State.GONE if is_over else State.UPDATING, evidence)
         if device.online and not is_over and not wave.was_offline(device.id):
-            return Verdict(State.UPDATING, f"is shown as online, and {last}")
-        return Verdict(State.PENDING_OFFLINE, f"{last}, before it was targeted at {format_time(wave.targeted)}")
+            return Assessment(State.UPDATING, f"is shown as online, and {last}")
+        return Assessment(State.PENDING_OFFLINE, f"{last}, before it was targeted at {format_time(wave.targeted)}")
 
-    def _judge_returned(self, device: Device, wave: WaveRecord, old: str, *, is_late: bool) -> Verdict:
-        """Judge a device that has begun a session after it was targeted, with another version."""
+    def _assess_returned(self, device: Device, wave: WaveRecord, old: str, *, is_late: bool) -> Assessment:
+        """Assess a device that has begun a session after it was targeted, with another version."""
         began = device.handshake or 0.0
         evidence = f"has begun a session at {format_time(began)}, after it was targeted, and {old}"
         # The cloud sends the version again in each new session. If the update fails each time, the device must count
@@ -171,10 +173,10 @@ class Judge:
         # first session within the time after which it is gone.
         is_endless = not is_late and began - wave.written > self.health.get_silence(device) + RESTART_SECONDS
         if self.now - began < UPDATE_SECONDS and not is_endless:
-            return Verdict(State.UPDATING, evidence)
+            return Assessment(State.UPDATING, evidence)
         if not is_late and TRANSFER_SECONDS <= began - wave.written <= RESTART_SECONDS:
-            return Verdict(State.FAILED_TIMEOUT, f"{evidence}; so late because the transfer broke off")
-        return Verdict(State.CAME_BACK_OLD, evidence)
+            return Assessment(State.FAILED_TIMEOUT, f"{evidence}; so late because the transfer broke off")
+        return Assessment(State.CAME_BACK_OLD, evidence)
 
 
 def find_restarts(

@@ -30,7 +30,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view i
 
 
 def read_rollout_state(target: Target, store: Store, clock: Clock) -> dict[str, Any]:
-    """Return the documented state of the rollout of a product, judged with the options of its last run.
+    """Return the documented state of the rollout of a product, assessed with the options of its last run.
 
     :raises ParticleError: ``conflict`` when the record of the rollout is damaged.
     """
@@ -52,7 +52,7 @@ def read_rollout_state(target: Target, store: Store, clock: Clock) -> dict[str, 
     release = read_release(known.get(record.version, {}))
     situation = Situation(rollout, record, devices, read_releases(known), release, now)
     decision, needs = _decide_without_writes(situation), NeededDeviceOs(target, record.version)
-    if needs.read_for(decision.verdicts):
+    if needs.read_for(decision.assessments):
         decision = _decide_without_writes(replace(situation, device_os=needs.module_version))
     return show_decision(decision, rollout, devices)
 

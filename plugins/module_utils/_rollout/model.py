@@ -172,7 +172,7 @@ CELLULAR_SECONDS, WIFI_SECONDS = 3600.0, 600.0
 
 @dataclass(frozen=True)
 class Health:
-    """The settings by which the health of devices is judged.
+    """The settings by which the health of devices is assessed.
 
     :param soak: seconds for which a wave must stay healthy.
     :param offline_after: seconds without being heard after which a device counts as gone; ``None`` for the default of
@@ -260,7 +260,7 @@ def compute_rank(device: str) -> str:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Assessment:
     """The state of a device, with the evidence for it in one sentence."""
 
     state: State

@@ -11,7 +11,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.target imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.binary import InvalidBinary
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.file import parse_file
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import State, Verdict
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Assessment, State
 
 _BEGINNING_OF_BUNDLES = b"PK"
 
@@ -26,13 +26,13 @@ class NeededDeviceOs:
         self.module_version: int | None = None
         """The module version of the oldest Device OS that runs the version; ``None`` if unknown."""
 
-    def read_for(self, verdicts: Mapping[str, Verdict]) -> bool:
+    def read_for(self, assessments: Mapping[str, Assessment]) -> bool:
         """Read the module version if devices are in safe mode, and return whether it has become known.
 
         The device list does not show which module a device lacks (firmware-and-events.md, section 4.4). A binary that
         cannot be read is not an error: the evidence is then shorter.
         """
-        if self._is_read or not any(verdict.state is State.SAFE_MODE for verdict in verdicts.values()):
+        if self._is_read or not any(assessment.state is State.SAFE_MODE for assessment in assessments.values()):
             return False
         self._is_read = True
         try:

@@ -23,12 +23,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.brake 
     show_tally,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
+    Assessment,
     Device,
     Next,
     Progress,
     Rollout,
     State,
-    Verdict,
 )
 
 if TYPE_CHECKING:
@@ -185,15 +185,15 @@ class Outcome:
 def build_brake_error(decision: Decision, rollout: Rollout, devices: Mapping[str, Device]) -> ParticleError:
     """Return the error about a rollout that the brake has stopped, with the bad devices and the evidence."""
     bad = decision.tally.bad
-    lines = list_lines([f"{devices[device].title}: {_show_state(decision.verdicts[device])}" for device in bad])
+    lines = list_lines([f"{devices[device].title}: {_show_state(decision.assessments[device])}" for device in bad])
     why = describe_trip(rollout.brake, decision.tally)
     message = f"The brake has stopped the rollout of version {decision.record.version}: {why}."
     hint = _ROLLED_BACK_HINT if rollout.is_rolled_back else _BRAKE_HINT
     return ParticleError("braked", "\n  ".join([message, *lines]), hint=hint)
 
 
-def _show_state(verdict: Verdict) -> str:
-    return f"{verdict.state.value}: {verdict.evidence}"
+def _show_state(assessment: Assessment) -> str:
+    return f"{assessment.state.value}: {assessment.evidence}"
 
 
 def show_nothing() -> dict[str, Any]:
@@ -214,8 +214,8 @@ def show_decision(decision: Decision, rollout: Rollout, devices: Mapping[str, De
     """Return what a run has found, as the modules show it."""
     number_of = {device: wave.number for wave in decision.waves for device in wave.members}
     order = {State.UPDATED: 2, State.SKIPPED_LOCKED: 3, State.SKIPPED_DEVELOPMENT: 3}
-    verdicts = sorted(
-        decision.verdicts.items(), key=lambda pair: 0 if pair[1].state.is_bad else order.get(pair[1].state, 1)
+    assessments = sorted(
+        decision.assessments.items(), key=lambda pair: 0 if pair[1].state.is_bad else order.get(pair[1].state, 1)
     )
     return {
         "state": decision.progress.value,
@@ -226,14 +226,14 @@ def show_decision(decision: Decision, rollout: Rollout, devices: Mapping[str, De
             {
                 "id": device,
                 "name": devices[device].name if device in devices else None,
-                "state": verdict.state.value,
-                "evidence": verdict.evidence,
+                "state": assessment.state.value,
+                "evidence": assessment.evidence,
                 "wave": number_of.get(device),
                 "firmware_version": devices[device].version if device in devices else None,
             }
-            for device, verdict in verdicts
+            for device, assessment in assessments
         ],
-        "counts": count_states(decision.verdicts),
+        "counts": count_states(decision.assessments),
         "brake": show_tally(rollout.brake, decision.tally),
         "next": _show_next(decision.next),
     }
@@ -241,7 +241,7 @@ def show_decision(decision: Decision, rollout: Rollout, devices: Mapping[str, De
 
 def _show_wave(wave: Wave, decision: Decision) -> dict[str, Any]:
     record = wave.record
-    verdicts = {device: decision.verdicts[device] for device in wave.members if device in decision.verdicts}
+    assessments = {device: decision.assessments[device] for device in wave.members if device in decision.assessments}
     approval = next((each for each in decision.record.approvals if each.wave >= wave.number), None)
     return {
         "number": wave.number,
@@ -254,7 +254,7 @@ def _show_wave(wave: Wave, decision: Decision) -> dict[str, Any]:
         "decided": None if record is None or record.decided is None else format_time(record.decided),
         "approved_by": None if approval is None else approval.by,
         "approved_at": None if approval is None else format_time(approval.at),
-        "counts": count_states(verdicts),
+        "counts": count_states(assessments),
     }
 
 
@@ -279,7 +279,7 @@ def _show_next(found: Next | None) -> dict[str, Any] | None:
 def describe_progress(decision: Decision) -> str:
     """Return a line about the progress of a rollout, such as ``wave 2/4 | 18 of 20 updated | 2 pending | soaking``."""
     begun = sum(wave.record is not None for wave in decision.waves)
-    states = [verdict.state for verdict in decision.verdicts.values()]
+    states = [assessment.state for assessment in decision.assessments.values()]
     targeted = sum(state not in (State.SKIPPED_DEVELOPMENT, State.SKIPPED_LOCKED) for state in states)
     parts = [f"wave {begun}/{len(decision.waves)}", f"{states.count(State.UPDATED):,} of {targeted:,} updated"]
     for number, word in (

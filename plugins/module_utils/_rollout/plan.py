@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decide what a rollout does next. Private to this collection.
 
-:func:`decide` judges the devices and returns the next step. This module sends no requests: the caller carries out the
+:func:`decide` assesses the devices and returns the next step. This module sends no requests: the caller carries out the
 step, and asks again until a step contains no writes and no change of the record.
 """
 
@@ -31,13 +31,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.ending
     roll_back,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
+    Assessment,
     Device,
     Next,
     Phase,
     Progress,
     Releases,
     State,
-    Verdict,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import (
     Approval,
@@ -48,9 +48,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storag
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import (
     Situation,
     View,
+    assess_devices,
+    assess_lasting_restarts,
     find_young_sessions,
-    judge_devices,
-    judge_lasting_restarts,
     view_devices,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.waves import (
@@ -72,9 +72,9 @@ AWAY_SECONDS = 86_400.0
 
 
 def decide(situation: Situation) -> Decision:
-    """Judge the devices of a rollout, and return the next step."""
+    """Assess the devices of a rollout, and return the next step."""
     view = view_devices(situation, _follow_options(situation))
-    judge_devices(view)
+    assess_devices(view)
     if view.record.phase.is_over:
         return end_rollout(view)
     if situation.rollout.phase is Phase.PAUSED:
@@ -110,7 +110,7 @@ def _follow_options(situation: Situation) -> Record:
 def _continue(view: View) -> Decision:
     """Continue a running rollout: brake, target what is missing in its waves, wait, or begin the next wave."""
     situation = view.situation
-    judge_lasting_restarts(view)
+    assess_lasting_restarts(view)
     if is_tripped(situation.rollout.brake, view.count()):
         if situation.rollout.is_rolled_back:
             return roll_back(change_phase(view, Phase.ROLLING_BACK))
@@ -169,18 +169,18 @@ def _choose(view: View, wanted: list[Device]) -> Batch:
     most, devices, now = view.situation.rollout.unavailable, view.situation.devices, view.situation.now
     if most is None:
         return choose_batch(wanted, None, devices, frozenset())
-    disrupted = frozenset(each for each, verdict in view.targeted.items() if _uses_budget(view, each, verdict))
+    disrupted = frozenset(each for each, assessment in view.targeted.items() if _uses_budget(view, each, assessment))
     away = frozenset(
         device.id for device in devices.values() if not device.online and now - (device.heard or 0.0) < AWAY_SECONDS
     )
     return choose_batch(wanted, most, devices, disrupted, away)
 
 
-def _uses_budget(view: View, device_id: str, verdict: Verdict) -> bool:
+def _uses_budget(view: View, device_id: str, assessment: Assessment) -> bool:
     """Return whether a targeted device is unavailable, or may become so at any moment."""
     device, wave = view.eligible[device_id], view.covered[device_id]
-    if verdict.state is not State.UPDATED:
-        return not (verdict.state.is_bad and device_id in view.record.accepted)
+    if assessment.state is not State.UPDATED:
+        return not (assessment.state.is_bad and device_id in view.record.accepted)
     began = device.handshake or 0.0
     return began > wave.began and view.situation.now - began < READY_SECONDS
 
@@ -190,8 +190,8 @@ def _wait_for_budget(view: View, full: Iterable[str]) -> Next:
     groups = frozenset(full)
     bad = [
         each
-        for each, verdict in view.targeted.items()
-        if verdict.state.is_bad and each not in view.record.accepted
+        for each, assessment in view.targeted.items()
+        if assessment.state.is_bad and each not in view.record.accepted
         if not view.eligible[each].groups.isdisjoint(groups)
     ]
     names = list_names([show_text(name) for name in sorted(groups)])
@@ -212,7 +212,7 @@ def _target(view: View, wave: Wave, record: WaveRecord, batch: tuple[str, ...]) 
     offline |= {device for device in earlier if record.was_offline(device) and not _is_updated(view, device)}
     still = None if record.offline is None else keep_offline(offline)
     begun = replace(record, targeted=now, written=now, decided=None, offline=still)
-    failed = {each: view.verdicts[each].state for each in earlier if view.verdicts[each].state.is_bad}
+    failed = {each: view.assessments[each].state for each in earlier if view.assessments[each].state.is_bad}
     changed = view.record.replace_wave(wave.number, begun)
     changed = replace(changed, failed={**view.record.failed, **failed})
     version = view.record.version
@@ -223,8 +223,8 @@ def _target(view: View, wave: Wave, record: WaveRecord, batch: tuple[str, ...]) 
 
 
 def _is_updated(view: View, device: str) -> bool:
-    verdict = view.verdicts.get(device)
-    return verdict is not None and verdict.state is State.UPDATED
+    assessment = view.assessments.get(device)
+    return assessment is not None and assessment.state is State.UPDATED
 
 
 def _wait_for_wave(view: View) -> Decision | None:
@@ -263,14 +263,14 @@ def _describe_missing_proof(view: View) -> str | None:
     A failed device that the user accepts is no reason to wait.
     """
     accepted = view.record.accepted
-    bad = sum(verdict.state.is_bad for verdict in view.targeted.values())
+    bad = sum(assessment.state.is_bad for assessment in view.targeted.values())
     if any(
-        verdict.state is State.UPDATED or (verdict.state.is_bad and device in accepted)
-        for device, verdict in view.targeted.items()
+        assessment.state is State.UPDATED or (assessment.state.is_bad and device in accepted)
+        for device, assessment in view.targeted.items()
     ):
         return None
     version, total = view.record.version, format_count(len(view.covered), "targeted device")
-    if unknown := sum(verdict.state is State.UNKNOWN for verdict in view.targeted.values()):
+    if unknown := sum(assessment.state is State.UNKNOWN for assessment in view.targeted.values()):
         count = format_count(unknown, "device")
         return f"The cloud does not show when the sessions of {count} began, which would prove the update."
     if not bad:

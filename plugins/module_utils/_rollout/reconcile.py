@@ -229,7 +229,7 @@ def _decide(run: Run, situation: Situation) -> Decision:
     if run.needs is None:
         run.needs = NeededDeviceOs(run.target, run.rollout.version)
     decision = decide(replace(situation, device_os=run.needs.module_version))
-    if not run.needs.read_for(decision.verdicts):
+    if not run.needs.read_for(decision.assessments):
         return decision
     return decide(replace(situation, device_os=run.needs.module_version))
 

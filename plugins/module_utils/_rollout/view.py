@@ -11,16 +11,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan 
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.brake import Tally, count_devices, is_tripped
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.health import (
     RECENT_SECONDS,
-    Judge,
+    Assessor,
     find_restarts,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
+    Assessment,
     Device,
     Phase,
     Releases,
     Rollout,
     State,
-    Verdict,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import Record, WaveRecord
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.waves import (
@@ -67,7 +67,7 @@ class View:
     record: Record
     eligible: dict[str, Device] = field(default_factory=dict)
     covered: dict[str, WaveRecord] = field(default_factory=dict)
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    assessments: dict[str, Assessment] = field(default_factory=dict)
     waves: list[Wave] = field(default_factory=list)
 
     @property
@@ -75,9 +75,9 @@ class View:
         return [wave for wave in self.waves if wave.record is not None]
 
     @property
-    def targeted(self) -> dict[str, Verdict]:
-        """Return the verdicts on the targeted devices."""
-        return {device: self.verdicts[device] for device in self.covered}
+    def targeted(self) -> dict[str, Assessment]:
+        """Return the assessments of the targeted devices."""
+        return {device: self.assessments[device] for device in self.covered}
 
     @property
     def waiting(self) -> list[str]:
@@ -107,10 +107,8 @@ class View:
         record = wave.record
         if record is None or (record.offline is None and self.situation.now - record.written > LATE_SECONDS):
             return 0
-        return sum(
-            device in self.covered and self.verdicts[device].state is State.UPDATING and not record.was_offline(device)
-            for device in wave.members
-        )
+        online = (device for device in wave.members if device in self.covered and not record.was_offline(device))
+        return sum(self.assessments[device].state is State.UPDATING for device in online)
 
 
 def view_devices(situation: Situation, record: Record) -> View:
@@ -122,10 +120,10 @@ def view_devices(situation: Situation, record: Record) -> View:
             continue
         if device.in_development:
             evidence = "is a development device, which gets no locks and no releases"
-            view.verdicts[device.id] = Verdict(State.SKIPPED_DEVELOPMENT, evidence)
+            view.assessments[device.id] = Assessment(State.SKIPPED_DEVELOPMENT, evidence)
         elif device.lock is not None and not record.owns_lock(device.id, device.lock):
             evidence = f"is locked to version {device.lock}, and not by a rollout"
-            view.verdicts[device.id] = Verdict(State.SKIPPED_LOCKED, evidence)
+            view.assessments[device.id] = Assessment(State.SKIPPED_LOCKED, evidence)
         else:
             view.eligible[device.id] = device
     view.waves = plan_waves(situation.rollout.waves, record.waves, view.eligible.values())
@@ -146,25 +144,25 @@ def _is_covered(device: Device, situation: Situation, record: Record, *, is_memb
     return is_ending and is_member and device.lock is None and situation.releases.find_version(device) == record.version
 
 
-def judge_devices(view: View) -> None:
-    """Judge the targeted devices, and record those that have restarted."""
+def assess_devices(view: View) -> None:
+    """Assess the targeted devices, and record those that have restarted."""
     situation, record = view.situation, view.record
     pairs = [(view.eligible[device], wave) for device, wave in view.covered.items()]
     health, now = situation.rollout.health, situation.now
     if record.phase in (Phase.RUNNING, Phase.RELEASING):
         restarts = find_restarts(record.restarts, pairs, record.version, health, now)
         view.record = record = replace(record, restarts=restarts)
-    judge = Judge(record.version, health, now, record.failed, record.restarts, situation.device_os)
+    assessor = Assessor(record.version, health, now, record.failed, record.restarts, situation.device_os)
     for device, wave in pairs:
-        view.verdicts[device.id] = judge.judge(device, wave)
+        view.assessments[device.id] = assessor.assess(device, wave)
     for device_id in view.waiting:
         state = State.PENDING_DISABLED if view.eligible[device_id].online else State.PENDING_OFFLINE
         evidence = "cannot be updated at present; with a disruption budget, it is targeted when it can be updated"
-        view.verdicts[device_id] = Verdict(state, evidence)
+        view.assessments[device_id] = Assessment(state, evidence)
     if record.phase in (Phase.ABORTED, Phase.ROLLED_BACK):
         for device_id, state in record.failed.items():
-            if device_id not in view.verdicts:
-                view.verdicts[device_id] = Verdict(state, "failed before the rollout ended")
+            if device_id not in view.assessments:
+                view.assessments[device_id] = Assessment(state, "failed before the rollout ended")
 
 
 def find_young_sessions(view: View) -> list[str]:
@@ -177,8 +175,8 @@ def find_young_sessions(view: View) -> list[str]:
     ]
 
 
-def judge_lasting_restarts(view: View) -> None:
-    """Judge devices with young sessions as crashing if they would still trip the brake after two soak times.
+def assess_lasting_restarts(view: View) -> None:
+    """Assess devices with young sessions as crashing if they would still trip the brake after two soak times.
 
     The record has room for the sessions of a few hundred devices only. It therefore does not show every device that
     crashes repeatedly.
@@ -192,4 +190,4 @@ def judge_lasting_restarts(view: View) -> None:
     if is_tripped(view.situation.rollout.brake, view.count(young)):
         evidence = f"came back with version {view.record.version}, and begins new sessions long after its update"
         for device in young:
-            view.verdicts[device] = Verdict(State.CRASHING, f"{evidence}, like many other devices")
+            view.assessments[device] = Assessment(State.CRASHING, f"{evidence}, like many other devices")

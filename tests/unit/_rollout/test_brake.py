@@ -19,12 +19,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.brake 
     is_tripped,
     show_tally,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Brake, Share, State, Verdict
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Assessment, Brake, Share, State
 
 
-def make_verdicts(**numbers: int) -> dict[str, Verdict]:
-    """Return verdicts with a number of devices in each state. A device has the name of its state and a number."""
-    return {f"{name}-{n}": Verdict(State(name), "") for name, count in numbers.items() for n in range(count)}
+def make_assessments(**numbers: int) -> dict[str, Assessment]:
+    """Return assessments with a number of devices in each state. A device has the name of its state and a number."""
+    return {f"{name}-{n}": Assessment(State(name), "") for name, count in numbers.items() for n in range(count)}
 
 
 def tally(failed: int = 0, gone: int = 0, *, of: int) -> Tally:
@@ -76,7 +76,7 @@ def test_share_of_a_wave_is_rounded_exactly(hundredths: int, total: int) -> None
 
 def test_failed_and_gone_devices_are_counted_separately() -> None:
     bad = {"safe_mode": 1, "failed_timeout": 1, "failed_refused": 1, "came_back_old": 1, "crashing": 1, "gone": 3}
-    found = count_devices(make_verdicts(updated=4, updating=2, **bad), ())
+    found = count_devices(make_assessments(updated=4, updating=2, **bad), ())
     assert (found.total, len(found.failed), len(found.gone)) == (14, 5, 3)
     assert set(found.bad) == {f"{name}-{n}" for name, count in bad.items() for n in range(count)}
 
@@ -84,23 +84,23 @@ def test_failed_and_gone_devices_are_counted_separately() -> None:
 def test_pending_and_skipped_devices_are_not_in_the_denominator() -> None:
     pending = {"pending_offline": 5, "pending_handshake": 5, "pending_disabled": 5, "unknown": 5}
     skipped = {"skipped_development": 5, "skipped_locked": 5}
-    found = count_devices(make_verdicts(updated=38, failed_refused=2, **pending, **skipped), ())
+    found = count_devices(make_assessments(updated=38, failed_refused=2, **pending, **skipped), ())
     assert found == Tally(40, ("failed_refused-0", "failed_refused-1"), ())
     assert is_tripped(Brake(), found)
 
 
 def test_accepted_device_counts_as_targeted_but_not_as_bad() -> None:
-    verdicts = make_verdicts(updated=17, failed_refused=2, gone=1)
+    assessments = make_assessments(updated=17, failed_refused=2, gone=1)
     accepted: Iterable[str] = ["failed_refused-0", "gone-0", "updated-0", "not-a-member"]
-    found = count_devices(verdicts, frozenset(accepted))
+    found = count_devices(assessments, frozenset(accepted))
     assert found == Tally(20, ("failed_refused-1",), ())
     assert not is_tripped(Brake(), found)
 
 
 def test_device_that_may_be_crashing_can_be_counted_as_failed() -> None:
-    verdicts = make_verdicts(updated=4, failed_refused=1)
-    assert count_devices(verdicts, (), {"updated-1", "failed_refused-0"}).failed == ("updated-1", "failed_refused-0")
-    assert count_devices(verdicts, {"updated-1"}, {"updated-1"}).failed == ("failed_refused-0",)
+    assessments = make_assessments(updated=4, failed_refused=1)
+    assert count_devices(assessments, (), {"updated-1", "failed_refused-0"}).failed == ("updated-1", "failed_refused-0")
+    assert count_devices(assessments, {"updated-1"}, {"updated-1"}).failed == ("failed_refused-0",)
 
 
 def test_trip_is_described_with_numbers_and_limits() -> None:
@@ -124,6 +124,6 @@ def test_counts_are_shown_with_the_limits() -> None:
 
 
 def test_each_state_is_a_key_of_the_counts() -> None:
-    counts = count_states(make_verdicts(updated=2, gone=1))
+    counts = count_states(make_assessments(updated=2, gone=1))
     assert set(counts) == {state.value for state in State}
     assert (counts["updated"], counts["gone"], sum(counts.values())) == (2, 1, 3)

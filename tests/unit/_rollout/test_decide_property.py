@@ -151,7 +151,7 @@ def test_any_course_of_a_rollout_ends_each_run_and_keeps_foreign_locks(rollout: 
         decision, situation = carry_out(Situation(rollout, record, devices, releases, release, now))
         devices, release, releases = dict(situation.devices), situation.release, situation.releases
         assert all(devices[device].lock == before[device] for device in foreign), f"look {look}"
-        assert set(decision.verdicts) <= set(devices) | set(decision.record.failed)
+        assert set(decision.assessments) <= set(devices) | set(decision.record.failed)
         record = decision.record
         assert read_record(record.as_data(), "test") == record
         again, _unused = carry_out(Situation(rollout, record, devices, releases, release, now))

@@ -133,7 +133,7 @@ def test_device_that_allows_updates_late_is_not_failed_at_once() -> None:
     for fields, state in (({}, State.PENDING_HANDSHAKE), ({"handshake": T + 19_990}, State.UPDATING)):
         allowing = replace(busy, **hours, **fields)
         later = replace(build_situation([allowing], decision.record, rollout=rollout), now=T + 20_000)
-        assert decide(later).verdicts[busy.id].state is state
+        assert decide(later).assessments[busy.id].state is state
 
 
 # ---------------------------------------------------------------------- locks of users
@@ -185,5 +185,5 @@ def test_restarts_of_many_devices_reach_the_brake_after_two_soaks(age: float, pr
     decision = decide(build_situation(devices, record))
     assert decision.progress is progress
     if progress is Progress.BRAKED:
-        assert {verdict.state for verdict in decision.verdicts.values()} == {State.CRASHING}
+        assert {assessment.state for assessment in decision.assessments.values()} == {State.CRASHING}
         assert len(decision.tally.failed) == 40

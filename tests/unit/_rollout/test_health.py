@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.firmware import upload_firmware
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import format_time
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.multipart import FilePart
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.health import Judge, find_restarts
-from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Health, State, Verdict
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.health import Assessor, find_restarts
+from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Assessment, Health, State
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.observe import read_device
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.record import (
     Restart,
@@ -56,12 +56,12 @@ def row(**fields: Any) -> dict[str, Any]:
     }
 
 
-def judge(
+def assess(
     shown: dict[str, Any], after: float, wave: WaveRecord = WAVE, health: Health | None = None, **more: Any
-) -> Verdict:
-    """Judge a row a number of seconds after the device was targeted."""
+) -> Assessment:
+    """Assess a row a number of seconds after the device was targeted."""
     known = {"failed": {}, "restarts": {}, **more}
-    return Judge(NEW, health or Health(), T + after, **known).judge(read_device(shown, is_selected=True), wave)
+    return Assessor(NEW, health or Health(), T + after, **known).assess(read_device(shown, is_selected=True), wave)
 
 
 @pytest.mark.parametrize(
@@ -137,10 +137,10 @@ def judge(
         ("heard in the future", {"handshake": None, "heard": 9e7, "online": False}, 9_999, State.PENDING_OFFLINE),
     ],
 )
-def test_row_of_a_device_is_judged(moment: str, fields: dict[str, Any], after: float, expected: State) -> None:
-    verdict = judge(row(**fields), after)
-    assert verdict.state is expected, f"{moment}: {verdict.evidence}"
-    assert verdict.evidence
+def test_row_of_a_device_is_assessed(moment: str, fields: dict[str, Any], after: float, expected: State) -> None:
+    assessment = assess(row(**fields), after)
+    assert assessment.state is expected, f"{moment}: {assessment.evidence}"
+    assert assessment.evidence
 
 
 @pytest.mark.parametrize(
@@ -161,11 +161,13 @@ def test_row_of_a_device_is_judged(moment: str, fields: dict[str, Any], after: f
         ),
     ],
 )
-def test_device_that_was_offline_is_judged(moment: str, fields: dict[str, Any], after: float, expected: State) -> None:
-    verdict = judge(row(**fields), after, ASLEEP_WAVE)
+def test_device_that_was_offline_is_assessed(
+    moment: str, fields: dict[str, Any], after: float, expected: State
+) -> None:
+    assessment = assess(row(**fields), after, ASLEEP_WAVE)
     if moment == "stays in safe mode":
-        verdict = judge(row(**fields), after + 1, ASLEEP_WAVE)
-    assert verdict.state is expected, f"{moment}: {verdict.evidence}"
+        assessment = assess(row(**fields), after + 1, ASLEEP_WAVE)
+    assert assessment.state is expected, f"{moment}: {assessment.evidence}"
 
 
 @pytest.mark.parametrize(
@@ -173,18 +175,18 @@ def test_device_that_was_offline_is_judged(moment: str, fields: dict[str, Any], 
 )
 def test_silence_limit_depends_on_the_radio(fields: dict[str, Any], silence: int) -> None:
     lost = row(heard=4, online=False, **fields)
-    assert judge(lost, 4 + silence).state is State.UPDATING
-    assert judge(lost, 5 + silence).state is State.GONE
-    assert judge(lost, 104, health=Health(offline_after=100)).state is State.UPDATING
-    assert judge(lost, 105, health=Health(offline_after=100)).state is State.GONE
+    assert assess(lost, 4 + silence).state is State.UPDATING
+    assert assess(lost, 5 + silence).state is State.GONE
+    assert assess(lost, 104, health=Health(offline_after=100)).state is State.UPDATING
+    assert assess(lost, 105, health=Health(offline_after=100)).state is State.GONE
 
 
 def test_young_first_session_after_a_long_sleep_is_not_a_failure() -> None:
     health = Health(offline_after=28_800)
     woken = row(heard=21_605, handshake=21_600)
-    assert judge(woken, 21_700, health=health).state is State.UPDATING
-    assert judge(row(heard=22_600, handshake=21_600), 22_600, health=health).state is State.CAME_BACK_OLD
-    assert judge(row(heard=40_005, handshake=40_000), 40_010, health=health).state is State.CAME_BACK_OLD
+    assert assess(woken, 21_700, health=health).state is State.UPDATING
+    assert assess(row(heard=22_600, handshake=21_600), 22_600, health=health).state is State.CAME_BACK_OLD
+    assert assess(row(heard=40_005, handshake=40_000), 40_010, health=health).state is State.CAME_BACK_OLD
 
 
 def test_row_of_an_older_server_is_read_with_its_names() -> None:
@@ -193,16 +195,16 @@ def test_row_of_an_older_server_is_read_with_its_names() -> None:
     assert (device.online, device.lock, device.handshake, device.accepts_updates) == (True, None, None, True)
     assert device.name is None
     assert not device.is_cellular
-    assert judge(shown, 5).state is State.UPDATING
+    assert assess(shown, 5).state is State.UPDATING
 
 
 @given(st.dictionaries(st.sampled_from(sorted(row())), st.one_of(st.none(), st.text(), st.integers(), st.booleans())))
 def test_any_row_gets_a_state_with_evidence(damage: dict[str, Any]) -> None:
     shown = {**row(), **damage, "id": ID}
     for after in (1, 1_000, 100_000):
-        verdict = judge(shown, after)
-        assert verdict.evidence.isprintable()
-        if verdict.state is State.UPDATED:
+        assessment = assess(shown, after)
+        assert assessment.evidence.isprintable()
+        if assessment.state is State.UPDATED:
             assert shown["firmware_version"] == NEW
 
 
@@ -220,31 +222,31 @@ def test_any_row_gets_a_state_with_evidence(damage: dict[str, Any]) -> None:
 def test_device_that_was_online_delays_its_wave_for_a_limited_time(fields: dict[str, Any]) -> None:
     # After the last sign of life, every device of the wave is decided or pending.
     end = max(fields["heard"], fields["handshake"], 0) + CELLULAR + 1
-    assert judge(row(**fields), end).state is not State.UPDATING
+    assert assess(row(**fields), end).state is not State.UPDATING
 
 
 def test_device_with_another_version_is_never_updated() -> None:
     for version in (0, OLD, None, NEW + 1):
         for after in range(0, 100_000, 997):
-            assert judge(row(heard=after, handshake=10, firmware_version=version), after).state is not State.UPDATED
+            assert assess(row(heard=after, handshake=10, firmware_version=version), after).state is not State.UPDATED
 
 
 def test_device_that_failed_before_stays_failed_without_a_new_session() -> None:
     later = replace(WAVE, targeted=T + 2_000, written=T + 2_000)
     known = {"failed": {ID: State.FAILED_REFUSED}}
-    assert judge(row(heard=2_100), 2_100, later, **known).state is State.FAILED_REFUSED
-    assert judge(row(heard=2_100, handshake=2_050), 2_100, later, **known).state is State.UPDATING
+    assert assess(row(heard=2_100), 2_100, later, **known).state is State.FAILED_REFUSED
+    assert assess(row(heard=2_100, handshake=2_050), 2_100, later, **known).state is State.UPDATING
     good = row(heard=2_100, handshake=2_050, firmware_version=NEW)
-    assert judge(good, 2_100, later, **known).state is State.UPDATED
+    assert assess(good, 2_100, later, **known).state is State.UPDATED
 
 
 def test_device_keeps_the_kind_of_its_failure_without_a_new_session() -> None:
     later = replace(WAVE, targeted=T + 2_000, written=T + 2_000)
     for known in (State.FAILED_TIMEOUT, State.CAME_BACK_OLD):
         for after in (2_100, 20_000):
-            assert judge(row(heard=after), after, later, failed={ID: known}).state is known
-    assert judge(row(heard=2_100, online=False), 20_000, later, failed={ID: State.CAME_BACK_OLD}).state is State.GONE
-    assert judge(row(heard=20_000), 20_000, later, failed={ID: State.GONE}).state is State.FAILED_REFUSED
+            assert assess(row(heard=after), after, later, failed={ID: known}).state is known
+    assert assess(row(heard=2_100, online=False), 20_000, later, failed={ID: State.CAME_BACK_OLD}).state is State.GONE
+    assert assess(row(heard=20_000), 20_000, later, failed={ID: State.GONE}).state is State.FAILED_REFUSED
 
 
 # ---------------------------------------------------------------------- crashes
@@ -265,15 +267,15 @@ def test_two_new_sessions_after_the_decision_are_a_crash() -> None:
     twice = find(once, 400, 410)
     assert twice == {ID: Restart(T + 400, 2)}
     shown = row(heard=410, handshake=400, firmware_version=NEW)
-    assert judge(shown, 410, DECIDED, restarts=twice).state is State.CRASHING
-    assert judge(shown, 410, DECIDED, restarts=once).state is State.UPDATED
+    assert assess(shown, 410, DECIDED, restarts=twice).state is State.CRASHING
+    assert assess(shown, 410, DECIDED, restarts=once).state is State.UPDATED
 
 
 def test_device_known_to_crash_stays_so_without_a_change_of_the_record() -> None:
     twice = {ID: Restart(T + 400, 2)}
     assert find(twice, 9_000, 9_010) == twice
     shown = row(heard=9_010, handshake=9_000, firmware_version=NEW)
-    assert judge(shown, 9_010, DECIDED, restarts=twice).state is State.CRASHING
+    assert assess(shown, 9_010, DECIDED, restarts=twice).state is State.CRASHING
     assert find(twice, 9_000, 12_601) == {}
 
 
@@ -291,7 +293,7 @@ def test_device_that_keeps_its_session_for_the_soak_time_is_healthy() -> None:
     twice = {ID: Restart(T + 400, 2)}
     assert find(twice, 400, 4_001) == {}
     shown = row(heard=4_001, handshake=400, firmware_version=NEW)
-    assert judge(shown, 4_001, DECIDED, restarts=twice).state is State.UPDATED
+    assert assess(shown, 4_001, DECIDED, restarts=twice).state is State.UPDATED
 
 
 def test_session_in_the_future_is_not_a_restart() -> None:
@@ -303,17 +305,17 @@ def test_session_in_the_future_is_not_a_restart() -> None:
 
 def test_evidence_of_safe_mode_names_both_versions_of_device_os() -> None:
     shown = row(heard=4_000, handshake=20, status="safe_mode", firmware_version=0)
-    assert "needs Device OS module version 4200, runs Device OS 4.0.2" in judge(shown, 4_001, device_os=4200).evidence
-    evidence = judge(shown, 4_001).evidence
+    assert "needs Device OS module version 4200, runs Device OS 4.0.2" in assess(shown, 4_001, device_os=4200).evidence
+    evidence = assess(shown, 4_001).evidence
     assert "needs" not in evidence
     assert evidence.endswith("it runs Device OS 4.0.2")
-    unknown = judge({**shown, "system_firmware_version": None}, 4_001, device_os=4200).evidence
+    unknown = assess({**shown, "system_firmware_version": None}, 4_001, device_os=4200).evidence
     assert unknown.endswith("needs Device OS module version 4200, runs an unknown Device OS")
 
 
 def test_device_os_of_a_hostile_device_is_escaped_and_short() -> None:
     shown = row(heard=4_000, handshake=20, status="safe_mode", system_firmware_version="4\x1b[2J\n" + "9" * 5_000)
-    evidence = judge(shown, 4_001, device_os=4200).evidence
+    evidence = assess(shown, 4_001, device_os=4200).evidence
     assert evidence.isprintable()
     assert len(evidence) < 300
 

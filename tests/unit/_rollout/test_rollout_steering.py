@@ -323,7 +323,7 @@ def test_wider_selection_adds_devices_and_keeps_the_targeted_ones(steered: Steer
     assert len(steered.find_locked()) == result["counts"]["updated"] == SIZE // 2
 
 
-def test_targeted_devices_outside_a_new_selection_stay_judged(steered: Steered) -> None:
+def test_targeted_devices_outside_a_new_selection_stay_assessed(steered: Steered) -> None:
     first = steered.run(filters={"groups": ["site-1"]}, release="none")
     result = steered.run_until("done", filters={"groups": ["site-2"]}, release="none")
     assert find_members(first, 1) <= {each["id"] for each in result["devices"]}

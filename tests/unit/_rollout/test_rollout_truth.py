@@ -82,7 +82,7 @@ def test_rollout_stops_in_time_and_reports_true_states(begin: Begin, share: floa
 
 
 @pytest.mark.parametrize("seed", VARIANT_SEEDS)
-def test_unusual_updates_are_judged_by_what_really_happened(begin: Begin, seed: int) -> None:
+def test_unusual_updates_are_assessd_by_what_really_happened(begin: Begin, seed: int) -> None:
     course = begin(seed, 0.02)
     random = Random(f"unusual {seed}")
     for device in random.sample(IDS, 60):
@@ -92,7 +92,7 @@ def test_unusual_updates_are_judged_by_what_really_happened(begin: Begin, seed: 
 
 
 @pytest.mark.parametrize("seed", VARIANT_SEEDS)
-def test_devices_that_wake_during_the_rollout_are_judged(begin: Begin, seed: int) -> None:
+def test_devices_that_wake_during_the_rollout_are_assessed(begin: Begin, seed: int) -> None:
     course = begin(seed, 0.02)
     random = Random(f"waking {seed}")
     sleeping = list(course.asleep)

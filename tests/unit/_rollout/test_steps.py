@@ -184,5 +184,5 @@ def check(before: Situation, situation: Situation, decision: Decision) -> None:
         assert all(write.flash for write in targets)
         assert decision.record.phase is Phase.RUNNING
         assert decision.record.waves
-    for state in (verdict.state for verdict in decision.verdicts.values()):
+    for state in (assessment.state for assessment in decision.assessments.values()):
         assert isinstance(state, State)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Convert declared options to the settings in the record of a rollout, and back. Private to this collection.
 
-With the settings, ``rollout_info`` judges a rollout as its last run did.
+With the settings, ``rollout_info`` assesses a rollout as its last run did.
 """
 
 from __future__ import annotations
