@@ -34,8 +34,8 @@ options:
     description:
       - Select only devices that match all filters. A filter with a list of values matches if any of the values matches.
       - To save requests, the cloud applies some filters to the device list of a product. These are O(filters.name)
-        and the first of O(filters.ids), O(filters.serial_numbers) and O(filters.groups) that has at most ten values. The
-        module applies all other filters after it has read the list.
+        and the first of O(filters.ids), O(filters.serial_numbers) and O(filters.groups) that has at most ten values.
+        The module applies all other filters after it has read the list.
     type: dict
     suboptions:
       ids:

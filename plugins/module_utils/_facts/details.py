@@ -86,7 +86,9 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
         count = format_count(len(devices_to_read), "device")
         cost = f"{count} would be read one by one, with {format_count(number, 'request')}"
         message = f"{cost}, but include_limit is {wanted.limit}."
-        raise ParticleError("invalid_option", message, hint="Select fewer devices with filters, or raise include_limit.")
+        raise ParticleError(
+            "invalid_option", message, hint="Select fewer devices with filters, or raise include_limit."
+        )
 
     def ask_device(task: tuple[str, Question]) -> Any:
         device, question = task

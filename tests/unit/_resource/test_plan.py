@@ -424,9 +424,10 @@ class TestPlaceholders:
             plan(masked, {**self.DECLARED, "event": "other"})
 
     def test_new_webhook_needs_the_secret(self) -> None:
-        with pytest.raises(ParticleError, match=r"needs secrets that are not given: READINGS\. It does not exist yet") as caught:
+        with pytest.raises(ParticleError) as caught:
             plan(None, self.DECLARED)
         assert caught.value.code == "invalid_option"
+        assert "needs secrets that are not given: READINGS. It does not exist yet" in caught.value.message
 
     def test_secret_that_the_webhook_does_not_have_is_needed(self) -> None:
         values = {"headers": {"Authorization": TOKEN, "X-Site": "barn", "X-Key": Placeholder("KEY")}}
