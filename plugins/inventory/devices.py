@@ -283,7 +283,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends 
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import LISTING
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     build_argument_spec,
-    describe_missing_library,
+    build_library_error,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import SECRETS, find_secrets
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
@@ -334,7 +334,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """
         super().parse(inventory, loader, path, cache)
         if REQUESTS_IMPORT_ERROR is not None:
-            raise AnsibleParserError(describe_missing_library())
+            raise AnsibleParserError(build_library_error().as_failure()["msg"])
         config = self._read_config_data(path)
         self._refuse_unknown(config)
         options = self._validate_options(config)

@@ -108,7 +108,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REQUESTS_IMPORT_ERROR
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, describe_missing_library
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_library_error
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import build_shared_spec
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._environment import build_environment
 
@@ -126,7 +126,7 @@ class LookupModule(LookupBase):
         if terms:
             raise AnsibleLookupError("The lookup access_token accepts only named options, and no terms.")
         if REQUESTS_IMPORT_ERROR is not None:
-            raise AnsibleLookupError(describe_missing_library())
+            raise AnsibleLookupError(build_library_error().as_failure()["msg"])
         self.set_options(var_options=variables, direct=kwargs)
         # Pass only given options. The task reads the environment itself, because it uses a source of credentials whole.
         options = {name: kwargs.get(name) for name in build_shared_spec()}

@@ -66,7 +66,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
     find_secrets,
     find_url_secrets,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import (
+    add_suggestions,
+    build_option_error,
+)
 
 
 def build_argument_spec(**own: Mapping[str, Any]) -> dict[str, Any]:
@@ -250,10 +253,11 @@ def carry_out_work(task: Task, work: Work) -> dict[str, Any]:
     return result
 
 
-def describe_missing_library() -> str:
-    """Return the error message for a missing library `requests`. The message names the Python interpreter."""
+def build_library_error() -> ParticleError:
+    """Return the error about the missing library `requests`. The hint names the Python interpreter."""
     # Modules and plugins may run with different interpreters.
-    return f"The Python library requests is missing. Install it with: {sys.executable} -m pip install requests"
+    hint = f"Install it with: {sys.executable} -m pip install requests"
+    return ParticleError("unsupported", "The Python library requests is missing.", hint=hint)
 
 
 class _Module(AnsibleModule):
@@ -263,19 +267,25 @@ class _Module(AnsibleModule):
         super().__init__(argument_spec=dict(spec), supports_check_mode=True)
 
     def fail_json(self, msg: str, **result: Any) -> None:
-        """Fail the task. If Ansible's validation of the options has failed, add suggestions to the message."""
+        """Fail the task. If Ansible's validation of the options has failed, fail with an error about the options."""
         # A failure before the validation has no validation_result.
         validation = getattr(self, "validation_result", None)
         if validation is not None and validation.error_messages:
-            msg = add_suggestions(validation.error_messages, self.params, self.argument_spec)
+            text = add_suggestions(validation.error_messages, self.params, self.argument_spec)
+            self.fail_with(build_option_error(text))
         super().fail_json(msg, **result)
+
+    def fail_with(self, error: ParticleError, **result: Any) -> None:
+        """Fail the task with an error."""
+        failure = error.as_failure()
+        super().fail_json(failure["msg"], error=failure["error"], **result)
 
 
 def run_module(spec: Mapping[str, Any], work: Work) -> None:
     """Call ``work`` in the process of the module, and exit with the result."""
     module = _Module(spec)
     if REQUESTS_IMPORT_ERROR is not None:
-        module.fail_json(msg=describe_missing_library(), exception=REQUESTS_IMPORT_ERROR)
+        module.fail_with(build_library_error(), exception=REQUESTS_IMPORT_ERROR)
     task = Task(
         module.params,
         module.check_mode,
@@ -301,7 +311,6 @@ def run_by_action(spec: Mapping[str, Any]) -> None:
     missing.
     """
     module = _Module(spec)
-    module.fail_json(
-        msg="The action plugin that carries out this module was not found. Install the whole collection, and call the "
-        "module by its full name, which begins with meshfleet.particle."
-    )
+    message = "The action plugin that carries out this module was not found."
+    hint = "Install the whole collection, and call the module by its full name, which begins with meshfleet.particle."
+    module.fail_with(ParticleError("unsupported", message, hint=hint))

@@ -26,8 +26,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends 
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
     Work,
+    build_library_error,
     carry_out_work,
-    describe_missing_library,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import (
     build_shared_spec,
@@ -35,6 +35,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import (
     add_suggestions,
+    build_option_error,
     find_wrong_mappings,
 )
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._environment import build_environment
@@ -96,7 +97,7 @@ class ParticleAction(ActionBase):
         :param result: the result of the base class, to which the result of the work is added.
         """
         if REQUESTS_IMPORT_ERROR is not None:
-            return {**result, "failed": True, "msg": describe_missing_library(), "exception": REQUESTS_IMPORT_ERROR}
+            return {**result, **build_library_error().as_failure(), "exception": REQUESTS_IMPORT_ERROR}
         wrong = find_wrong_mappings(self._task.args, self.SPEC)
         given = {name: value for name, value in self._task.args.items() if name not in wrong}
         validation = ArgumentSpecValidator(dict(self.SPEC)).validate(given)
@@ -105,7 +106,7 @@ class ParticleAction(ActionBase):
             message = add_suggestions([*wrong.values(), *validation.error_messages], given, self.SPEC)
             if self._role_options is not None:
                 message = self._role_options.name_variables(message)
-            return {**result, "failed": True, "msg": self._build_redactor()(message)}
+            return {**result, **build_option_error(self._build_redactor()(message)).as_failure()}
         task = Task(
             validation.validated_parameters,
             bool(self._task.check_mode),

@@ -34,8 +34,10 @@ def test_module_action_and_lookup_name_the_install_command(without_requests: dic
     run = run_playbook(plays, env=without_requests)
 
     assert [task.status for task in run.tasks] == ["failed"] * 3
-    assert run.result("Module")["msg"] == SENTENCE
-    assert run.result("Action")["msg"] == SENTENCE
+    for name in ("Module", "Action"):
+        result = run.result(name)
+        assert result["msg"] == f"{result['error']['message']} {result['error']['hint']}" == SENTENCE
+        assert result["error"]["code"] == "unsupported"
     assert SENTENCE in run.result("Lookup")["msg"]
 
 

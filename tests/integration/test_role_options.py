@@ -151,7 +151,7 @@ def test_invalid_option_is_reported_with_the_variable_of_the_role(simulator: Sim
     variables = {"provision_manifest": manifest_for(simulator), "provision_workers": "many"}
     message = run_role(simulator, "provision", variables).result(APPLY)["msg"]
     assert "argument 'workers' is of type str" in message
-    assert message.endswith("(set by provision_workers)")
+    assert message.endswith("(set by provision_workers). Correct the option and run again.")
     assert count_grants_and_revocations(simulator) == (1, 1)
 
 

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Test that every module suggests the nearest option or value for an unknown one."""
+"""Test that every module reports invalid options as an error, and suggests the nearest option or value."""
 
 from __future__ import annotations
 
 import runpy
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.paths import ROOT
 from support.playbooks import PlaybookRun, run_playbook
+from support.plays import TASK, run_task
 
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("[a-z]*.py"))
+HINT = "Correct the option and run again."
 CLOSED_PORT = {"PARTICLE_API_URL": "http://127.0.0.1:1", "PARTICLE_ACCESS_TOKEN": "not-to-be-sent"}
 
 
@@ -60,13 +64,43 @@ def run() -> PlaybookRun:
 @pytest.mark.parametrize("module", MODULES)
 def test_message_about_an_unknown_option_suggests_the_nearest_option(run: PlaybookRun, module: str) -> None:
     unknown, nearest = mistype_option(module)
-    message = run.result(f"{module} option")["msg"]
+    result = run.result(f"{module} option")
+    message = result["msg"]
     assert f"Unsupported option: {unknown} (did you mean {nearest}?). Supported options: " in message
-    assert message.endswith(".")
+    assert message == f"{result['error']['message']} {HINT}"
     assert ".." not in message
+    assert_is_option_error(result)
 
 
 @pytest.mark.parametrize("module", WITH_CHOICES)
 def test_message_about_an_unknown_value_suggests_the_nearest_value(run: PlaybookRun, module: str) -> None:
     expected = list_choices(module)[0][1]["choices"][0]
-    assert run.result(f"{module} value")["msg"].endswith(f" (did you mean {expected}?)")
+    result = run.result(f"{module} value")
+    assert result["msg"].endswith(f" (did you mean {expected}?). {HINT}")
+    assert_is_option_error(result)
+
+
+def test_task_in_the_background_reports_the_same_error(run: PlaybookRun, tmp_path: Path) -> None:
+    background = {"async": 60, "poll": 1, "vars": {"ansible_python_interpreter": sys.executable}}
+    tasks = [{"name": TASK, "meshfleet.particle.device_info": {"usernam": "a"}, **background}]
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
+    result = run_playbook([play], env={**CLOSED_PORT, "ANSIBLE_ASYNC_DIR": str(tmp_path)}).result(TASK)
+    expected = run.result("device_info option")
+    assert (result["msg"], result["error"]) == (expected["msg"], expected["error"])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"timeout": "a canary"}, {"canary": 1}, {"filters": "canary"}, {"include": ["canary"]}], ids=str
+)
+def test_error_about_invalid_options_contains_no_secret(wrong: dict[str, Any]) -> None:
+    options = {"product": "sensors", "password": "canary", **wrong}
+    result = run_task("device_info", options, CLOSED_PORT).result(TASK)
+    assert_is_option_error(result)
+    assert "canary" not in str({**result, "invocation": None})
+
+
+def assert_is_option_error(result: dict[str, Any]) -> None:
+    """Assert that a result has the documented error about an invalid option."""
+    error = result["error"]
+    assert error.keys() == {"code", "status", "message", "hint", "route"}
+    assert (error["code"], error["status"], error["hint"], error["route"]) == ("invalid_option", None, HINT, None)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Add suggestions to Ansible's messages about invalid options. Private to this collection."""
+"""Build errors from Ansible's messages about invalid options, with suggestions. Private to this collection."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.module_utils.common.validation import check_type_dict
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
 
 _SUPPORTED_MARK = ". Supported parameters include: "
@@ -34,6 +35,14 @@ def add_suggestions(messages: Sequence[str], given: Mapping[str, Any], spec: Map
     refused = "; ".join(message for message in messages if _SUPPORTED_MARK not in message) + "".join(hints)
     unknown = [_describe_unknown(message, spec) for message in messages if _SUPPORTED_MARK in message]
     return ". ".join(filter(None, [refused, *unknown]))
+
+
+def build_option_error(message: str) -> ParticleError:
+    """Return the error about invalid options.
+
+    :param message: the message of :func:`add_suggestions`, without secrets.
+    """
+    return ParticleError("invalid_option", f"{message.rstrip('.')}.")
 
 
 def find_wrong_mappings(given: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import (
     add_suggestions,
+    build_option_error,
     find_wrong_mappings,
 )
 
@@ -35,6 +36,15 @@ def refusal(given: dict[str, Any]) -> str:
 )
 def test_misspelled_choice_gets_a_suggestion(given: dict[str, Any], suggestion: str) -> None:
     assert refusal(given).endswith(f" (did you mean {suggestion}?)")
+
+
+@pytest.mark.parametrize("given", [{"state": "presnt"}, {"stat": "present"}, {"state": "absent", "group_by": "a.."}])
+def test_error_about_options_ends_with_one_full_stop_and_the_hint(given: dict[str, Any]) -> None:
+    error = build_option_error(refusal(given))
+    assert error.code == "invalid_option"
+    assert error.message.endswith(".")
+    assert not error.message.endswith("..")
+    assert error.as_failure()["msg"] == f"{error.message} Correct the option and run again."
 
 
 def test_unknown_option_is_reported_with_suggestion_and_all_options() -> None:
