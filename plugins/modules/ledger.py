@@ -12,8 +12,8 @@ version_added: 0.2.0
 description:
   - Manages the definition of one ledger. A ledger stores data that the cloud and the devices share. The data of the
     ledger is neither read nor written.
-  - A ledger does not belong to a product, but to the owner of the product. The owner is the organisation of the
-    product, or the account if the product has no organisation. All products of the owner share its ledgers.
+  - A ledger does not belong to a product, but to the owner of the product. The owner is the organization of the
+    product, or the account if the product has no organization. All products of the owner share its ledgers.
   - If an option is not set, the setting remains unchanged. The scope and the direction of a ledger cannot be changed.
     If they differ, the task changes nothing and fails.
   - Devices can only use ledgers that existed when the devices connected, so create the ledgers before the devices

@@ -98,7 +98,7 @@ product:
       returned: always
       sample: 13
     organization:
-      description: Organisation that owns the product. V(null) if an account owns it.
+      description: Organization that owns the product. V(null) if an account owns it.
       type: str
       returned: always
       sample: null

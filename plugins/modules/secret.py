@@ -12,8 +12,8 @@ version_added: 0.2.0
 description:
   - Manages one secret of the cloud. Webhooks and other integrations can use the secret by its name, as in
     C({{{GRAFANA_TOKEN}}}), and then contain nothing secret themselves.
-  - A secret does not belong to a product, but to the owner of the product. The owner is the organisation of the
-    product, or the account if the product has no organisation. All products of the owner share its secrets, so a task
+  - A secret does not belong to a product, but to the owner of the product. The owner is the organization of the
+    product, or the account if the product has no organization. All products of the owner share its secrets, so a task
     for one product also changes the secret for the other products.
   - The cloud never shows the value of a secret. The module therefore cannot compare the value, and writes it without a
     comparison, see O(update_secrets).

@@ -58,7 +58,7 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--session-login", metavar="PATH", help="path of the first step of the two-step login of 2014")
     parser.add_argument("--session-token", metavar="PATH", help="path of the second step of the two-step login of 2014")
-    parser.add_argument("--org", metavar="SLUG", help="put the product into an organisation with this slug")
+    parser.add_argument("--org", metavar="SLUG", help="put the product into an organization with this slug")
     parser.add_argument(
         "--slow-joiners",
         type=float,

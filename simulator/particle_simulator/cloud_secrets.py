@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The secrets of accounts and organisations, and the integrations that use a secret (endpoints.yml: secrets_list)."""
+"""The secrets of accounts and organizations, and the integrations that use a secret (endpoints.yml: secrets_list)."""
 
 from __future__ import annotations
 

@@ -16,4 +16,4 @@ class Downloads:
         self.binaries: dict[str, bytes] = {}
         """Compiled firmware binaries, keyed by id."""
         self.usage_reports: dict[tuple[str, str], dict[str, Any]] = {}
-        """Usage reports, keyed by (id of the account or organisation, id of the report)."""
+        """Usage reports, keyed by (id of the account or organization, id of the report)."""

@@ -34,7 +34,7 @@ KEY_RULE = "Must only contain uppercase letters, numbers, and underscores. Must 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A scope of environment variables: an owner (an account or an organisation), a product or a device.
+    """A scope of environment variables: an owner (an account or an organization), a product or a device.
 
     `environment` contains the variables of the scope itself. `parents` contains (name, environment) for each parent
     from which the scope inherits values, the farthest parent first.
@@ -46,7 +46,7 @@ class Scope:
 
 
 def build_product_scope(product: Product) -> Scope:
-    """Build the scope of a product. A product inherits from its owner: an organisation or an account."""
+    """Build the scope of a product. A product inherits from its owner: an organization or an account."""
     return Scope(product.resources.environment, _list_roots(product.top_owner))
 
 

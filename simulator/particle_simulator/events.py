@@ -39,7 +39,7 @@ class Event:
     version: int | None = None
     """The version of the product firmware. None means the version that the device reported at its last handshake."""
     org: Organization | None = None
-    """The organisation for which the event was published. None for an event of a product or an account."""
+    """The organization for which the event was published. None for an event of a product or an account."""
     product_only: bool = False
     """Whether a client published the event for a product. Such an event is not part of the stream of an account."""
 
@@ -51,7 +51,7 @@ class Event:
         return self.product is product and not (self.device and (self.device.quarantined or self.device.denied))
 
     def is_in_org(self, org: Organization) -> bool:
-        """Return whether the streams of an organisation send the event."""
+        """Return whether the streams of an organization send the event."""
         if self.product is None:
             return self.org is org
         return self.product.org is org and self.is_in_product(self.product)
@@ -59,7 +59,7 @@ class Event:
     def encode(self, *, for_product: bool) -> bytes:
         """Encode the event for a stream.
 
-        With `for_product`, add the fields that only the streams of products and organisations carry
+        With `for_product`, add the fields that only the streams of products and organizations carry
         (firmware-and-events.md, section 4).
         """
         content: dict[str, Any] = {
@@ -77,7 +77,7 @@ class Event:
     def _describe_origin(self) -> dict[str, Any]:
         """Return the fields `userid`, `version`, `public` and `productID`.
 
-        An event that no device has sent has the version 0. An event for an organisation has no `productID` (inferred).
+        An event that no device has sent has the version 0. An event for an organization has no `productID` (inferred).
         """
         owner = self.device.owner if self.device else self.account
         reported = self.device.firmware_version if self.device else None

@@ -151,9 +151,9 @@ class Account:
     product.
     """
     org: Organization | None = None
-    """The organisation to which the access of this account is limited, or None.
+    """The organization to which the access of this account is limited, or None.
 
-    The access is limited if the account belongs to an API user of an organisation.
+    The access is limited if the account belongs to an API user of an organization.
     """
     acts_for: Account | None = None
     """The account whose sandbox this account uses. None if this account uses its own sandbox.
@@ -223,7 +223,7 @@ class Group:
 
 @dataclass(slots=True, eq=False)
 class Organization:
-    """An organisation. All members can use the products and the ledgers of the organisation."""
+    """An organization. All members can use the products and the ledgers of the organization."""
 
     id: str
     slug: str
@@ -302,7 +302,7 @@ class Product:
 
     @property
     def top_owner(self) -> Owner | None:
-        """The owner of the product's ledgers: the organisation of the product, or else the owner of the product."""
+        """The owner of the product's ledgers: the organization of the product, or else the owner of the product."""
         return self.org or self.owner
 
     def drop_sorted_lists(self, attribute: str) -> None:

@@ -33,5 +33,5 @@ class Products:
         return [product for product in self.by_id.values() if can_access(account, product)]
 
     def list_in_org(self, org: Organization) -> list[Product]:
-        """Return the products of an organisation."""
+        """Return the products of an organization."""
         return [product for product in self.by_id.values() if product.org is org]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The resources that an account, a product or an organisation can have, such as a team and integrations."""
+"""The resources that an account, a product or an organization can have, such as a team and integrations."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Integration:
 
 @dataclass(slots=True, eq=False)
 class Secret:
-    """A secret of an account or an organisation, without its value."""
+    """A secret of an account or an organization, without its value."""
 
     name: str
     created_at: float
@@ -180,7 +180,7 @@ class Configuration:
 
 @dataclass(slots=True, eq=False)
 class Resources:
-    """The resources of a product, of an organisation, or of the sandbox of an account."""
+    """The resources of a product, of an organization, or of the sandbox of an account."""
 
     team: dict[str, Member] = field(default_factory=dict)
     api_users: dict[str, ApiUser] = field(default_factory=dict)

@@ -108,7 +108,7 @@ def omit_nulls(row: dict[str, Any]) -> dict[str, Any]:
 def build_product_row(product: Product) -> dict[str, Any]:
     """Build the JSON object of a product.
 
-    The object contains the organisation of the product. If the product has no organisation, the object contains the
+    The object contains the organization of the product. If the product has no organization, the object contains the
     owner of the product.
     """
     location = {} if product.location_opt_in is None else {"opt_in": product.location_opt_in}

@@ -52,7 +52,7 @@ def _add_account(world: World, record: dict[str, Any], random: Random) -> None:
 def _add_product(world: World, settings: Settings, random: Random) -> None:
     """Add the product. The first account owns the product.
 
-    If the settings name an organisation, add the organisation. The product then belongs to the organisation.
+    If the settings name an organization, add the organization. The product then belongs to the organization.
     """
     owner = next(iter(world.accounts.by_username.values()))
     product = Product(PRODUCT_ID, PRODUCT_SLUG, PRODUCT_NAME, PRODUCT_PLATFORM, owner)

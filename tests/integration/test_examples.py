@@ -82,7 +82,7 @@ RULEBOOKS = ROOT / "extensions" / "eda" / "rulebooks"
 
 MIN_EXAMPLES = 40
 
-ORGANISATION = "acme"
+ORGANIZATION = "acme"
 OTHER_PRODUCTS = ("Pump Watch", "Field Logger Staging")
 SHARED = ("fleet.yml", "advisories.yml", "product.yml")
 """Files of examples that examples on other pages use, too."""
@@ -215,7 +215,7 @@ def create_cloud(folder: Path, name: str) -> Any:
         "--mesh",
         "enabled" if name == "enabled" else "retired",
         "--org",
-        ORGANISATION,
+        ORGANIZATION,
     ]
     flags += ["--session-login", "/login", "--session-token", "/token"]
     return running_simulator(*flags)
@@ -245,7 +245,7 @@ def prepare(reader: Reader) -> None:
     (reader.folder / "vault-password").write_text("vault-password")
     for product in OTHER_PRODUCTS:
         requests.post(
-            f"{reader.cloud.url}/v1/orgs/{ORGANISATION}/products",
+            f"{reader.cloud.url}/v1/orgs/{ORGANIZATION}/products",
             json={"product": {"name": product, "platform_id": 13}},
             headers={"Authorization": f"Bearer {reader.token}"},
             timeout=30,
@@ -371,7 +371,7 @@ def write_playbook(reader: Reader, example: Example, group: str) -> Path:
 
 def build_end_of_rollout(reader: Reader) -> dict[str, Any]:
     """Return a task that removes the record of the rollout of an earlier example."""
-    url = f"{reader.cloud.url}/v1/orgs/{ORGANISATION}/ledgers/rollouts/instances/{PRODUCT_ID}"
+    url = f"{reader.cloud.url}/v1/orgs/{ORGANIZATION}/ledgers/rollouts/instances/{PRODUCT_ID}"
     headers = {"Authorization": f"Bearer {reader.token}"}
     return {"ansible.builtin.uri": {"url": url, "method": "DELETE", "headers": headers, "status_code": [200, 204, 404]}}
 

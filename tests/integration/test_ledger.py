@@ -18,23 +18,23 @@ from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 CREATE = "POST /v1/ledgers"
 UPDATE = "PUT /v1/ledgers/:name"
 ARCHIVE = "DELETE /v1/ledgers/:name"
-ORGANISATION = "acme"
+ORGANIZATION = "acme"
 NEW: dict[str, Any] = {"scope": "device", "direction": "downstream", "description": "What each logger measures"}
 ABSENT = {"state": "absent"}
 LOST = ("reset_after", "empty", "truncated")[: count(quick=1, full=3)]
 
 
 @pytest.fixture(scope="module")
-def _organisation() -> Iterator[Simulator]:
-    with running_simulator("--org", ORGANISATION) as simulator:
+def _organization() -> Iterator[Simulator]:
+    with running_simulator("--org", ORGANIZATION) as simulator:
         yield simulator
 
 
 @pytest.fixture
-def organisation(_organisation: Simulator) -> Simulator:
-    """A cloud whose product belongs to an organisation."""
-    _organisation.reset()
-    return _organisation
+def organization(_organization: Simulator) -> Simulator:
+    """A cloud whose product belongs to an organization."""
+    _organization.reset()
+    return _organization
 
 
 def run(cloud: Simulator, *tasks: Mapping[str, Any], args: Sequence[str] = ()) -> list[dict[str, Any]]:
@@ -97,12 +97,12 @@ def test_archived_ledger_and_other_definition_are_refused(simulator: Simulator) 
     assert [result["cloud"]["writes"] for result in (differing, *taken)] == [0, 0, 0]
 
 
-def test_ledger_of_an_organisation_serves_all_its_products(organisation: Simulator) -> None:
-    results = run(organisation, {"scope": "owner"}, {"scope": "owner"})
+def test_ledger_of_an_organization_serves_all_its_products(organization: Simulator) -> None:
+    results = run(organization, {"scope": "owner"}, {"scope": "owner"})
     assert [result["changed"] for result in results] == [True, False]
     assert results[0]["ledger"] == {"name": "settings", "scope": "owner", "direction": None, "description": None}
-    assert list(list_ledgers(organisation, f"/orgs/{ORGANISATION}")) == ["settings"]
-    assert list_ledgers(organisation) == {}
+    assert list(list_ledgers(organization, f"/orgs/{ORGANIZATION}")) == ["settings"]
+    assert list_ledgers(organization) == {}
 
 
 @pytest.mark.parametrize("effect", LOST)

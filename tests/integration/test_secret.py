@@ -21,23 +21,23 @@ from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 
 PUT = "PUT /v1/secrets/:name"
 REMOVE = "DELETE /v1/secrets/:name"
-ORGANISATION = "acme"
+ORGANIZATION = "acme"
 VALUE, SECOND = 'v4lue "c4nary" 2%', "s3cond\nc4nary-value"
 CANARIES = {"value": VALUE, "second": SECOND}
 LOST = ("reset_after", "empty", "truncated")[: count(quick=1, full=3)]
 
 
 @pytest.fixture(scope="module")
-def _organisation() -> Iterator[Simulator]:
-    with running_simulator("--org", ORGANISATION) as simulator:
+def _organization() -> Iterator[Simulator]:
+    with running_simulator("--org", ORGANIZATION) as simulator:
         yield simulator
 
 
 @pytest.fixture
-def organisation(_organisation: Simulator) -> Simulator:
-    """A cloud whose product belongs to an organisation."""
-    _organisation.reset()
-    return _organisation
+def organization(_organization: Simulator) -> Simulator:
+    """A cloud whose product belongs to an organization."""
+    _organization.reset()
+    return _organization
 
 
 def build_task(number: int, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,11 +129,11 @@ def test_used_secret_is_not_removed(simulator: Simulator) -> None:
         assert result["cloud"]["writes"] == 0
 
 
-def test_secret_of_an_organisation_serves_all_its_products(organisation: Simulator) -> None:
-    results = run(organisation, {"value": "first-value"}, {"state": "absent"}, {"value": "first-value"})
+def test_secret_of_an_organization_serves_all_its_products(organization: Simulator) -> None:
+    results = run(organization, {"value": "first-value"}, {"state": "absent"}, {"value": "first-value"})
     assert [result["changed"] for result in results] == [True, True, True]
-    assert list_secrets(organisation, f"/orgs/{ORGANISATION}") == ["API_KEY"]
-    assert list_secrets(organisation) == []
+    assert list_secrets(organization, f"/orgs/{ORGANIZATION}") == ["API_KEY"]
+    assert list_secrets(organization) == []
 
 
 def test_export_by_an_api_user_leaves_secrets_out(simulator: Simulator) -> None:

@@ -31,7 +31,7 @@ import './groups/secrets.mjs';
 import './groups/diagnostics.mjs';
 import './groups/events.mjs';
 import './groups/stream_faults.mjs';
-import './groups/organisations.mjs';
+import './groups/organizations.mjs';
 import './groups/mesh_networks.mjs';
 import './groups/both_versions.mjs';
 

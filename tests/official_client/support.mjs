@@ -5,7 +5,7 @@
 // simulator, and counted assertions.
 //
 // The environment sets a cloud without mesh networks whose clock only the suite moves (CLOUD_URL), one with mesh
-// networks (MESH_CLOUD_URL), one whose product belongs to an organisation (ORG_CLOUD_URL), one that closes event
+// networks (MESH_CLOUD_URL), one whose product belongs to an organization (ORG_CLOUD_URL), one that closes event
 // streams with their tokens (CLOSING_CLOUD_URL), and the folder into which npm has installed the clients
 // (OFFICIAL_CLIENT). Tests that take long run only with MESHFLEET_FULL=1.
 

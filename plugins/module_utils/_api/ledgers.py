@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read and change ledgers and ledger instances (endpoints.yml: ledgers). Private to this collection.
 
-A ledger belongs to the organisation ``org``, or to the account if ``org`` is ``None``. A ledger never belongs to a
+A ledger belongs to the organization ``org``, or to the account if ``org`` is ``None``. A ledger never belongs to a
 product. A ledger instance may contain a secret join key, and the cloud may quote the join key in an error response. If
 a request for a ledger instance is refused, the error message therefore does not contain the text of the response.
 """
@@ -26,7 +26,7 @@ _ACTIONS = {"GET": "read", "PUT": "write", "DELETE": "remove"}
 
 
 def list_ledgers(http: Http, org: str | None, *, archived: bool = False) -> Listing:
-    """Return the definitions of all ledgers of an organisation or of the account (endpoints.yml: ledgers_list).
+    """Return the definitions of all ledgers of an organization or of the account (endpoints.yml: ledgers_list).
 
     :param archived: whether to list the archived ledgers, in place of those that are not archived.
     """

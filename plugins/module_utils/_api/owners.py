@@ -8,7 +8,7 @@ from __future__ import annotations
 def build_owner_route(method: str, org: str | None, path: str) -> tuple[str, dict[str, object]]:
     """Return a route, and the path parameters that name the owner: ``{"org": org}`` or ``{}``.
 
-    :param org: the organisation that owns the resources; ``None`` for the account.
+    :param org: the organization that owns the resources; ``None`` for the account.
     :param path: the end of the route, such as ``/ledgers/:name``.
     """
     if org is None:

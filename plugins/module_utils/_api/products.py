@@ -41,7 +41,7 @@ class Product:
     """A product, with the values that other requests need.
 
     :param platform_id: the number of the platform; ``None`` if the response contains no platform number.
-    :param org: the organisation that owns the product; ``None`` if an account owns the product.
+    :param org: the organization that owns the product; ``None`` if an account owns the product.
     """
 
     id: str
@@ -98,17 +98,17 @@ def describe_products_instead(http: Http) -> str | None:
 
 
 def list_products(http: Http, org: str) -> tuple[Product, ...]:
-    """Return all products of an organisation (endpoints.yml: products_list, org_path).
+    """Return all products of an organization (endpoints.yml: products_list, org_path).
 
-    :param org: the id or slug of the organisation.
+    :param org: the id or slug of the organization.
     """
-    request = Request("GET /v1/orgs/:org/products", f"list the products of organisation {org}", {"org": org})
+    request = Request("GET /v1/orgs/:org/products", f"list the products of organization {org}", {"org": org})
     rows = extract_rows(http.send(request).data, _PRODUCT_ROWS, request)
     return tuple(map(_parse_product, rows))
 
 
 def list_account_products(http: Http, retry: Retry | None = None) -> tuple[Product, ...]:
-    """Return the products of the account itself, without those of its organisations (endpoints.yml: products_list).
+    """Return the products of the account itself, without those of its organizations (endpoints.yml: products_list).
 
     :param retry: the rule that says whether the request may be retried; ``None`` for the rule of reads.
     """

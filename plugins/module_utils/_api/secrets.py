@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read and change cloud secrets (endpoints.yml: secrets). Private to this collection.
 
-A cloud secret belongs to the organisation ``org``, or to the account if ``org`` is ``None``. It never belongs to a
+A cloud secret belongs to the organization ``org``, or to the account if ``org`` is ``None``. It never belongs to a
 product. No response contains the value of a secret.
 """
 
@@ -17,7 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.request i
 
 
 def list_secrets(http: Http, org: str | None) -> list[dict[str, Any]]:
-    """Return all cloud secrets of an organisation or of the account, without values (endpoints.yml: secrets_list)."""
+    """Return all cloud secrets of an organization or of the account, without values (endpoints.yml: secrets_list)."""
     route, path_params = build_owner_route("GET", org, "/secrets")
     request = Request(route, "list the cloud secrets", path_params)
     return extract_rows(http.send(request).data, RowForm(("secrets",), ("name",)), request)

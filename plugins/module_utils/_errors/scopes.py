@@ -127,7 +127,7 @@ def get_route_scope(route: str) -> str | None:
 
 
 def _is_named_by_user(route: str) -> bool:
-    """Return whether a route has the id of a product or an organisation in place of a placeholder.
+    """Return whether a route has the id of a product or an organization in place of a placeholder.
 
     Such a route is named by the user, and :data:`_SCOPES_BY_ROUTE` does not contain its scope.
     """

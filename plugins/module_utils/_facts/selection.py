@@ -55,10 +55,10 @@ separate request. Whether a device matches all filters is checked afterwards."""
 
 @dataclass(frozen=True)
 class Sources:
-    """The sources from which devices are read: products, an organisation, the account.
+    """The sources from which devices are read: products, an organization, the account.
 
     :param products: the ids or slugs of products.
-    :param organization: the organisation from whose products devices are read; ``None`` for no organisation.
+    :param organization: the organization from whose products devices are read; ``None`` for no organization.
     :param account: whether to read the devices of the account.
     """
 
@@ -74,7 +74,7 @@ class Sources:
     def describe(self) -> str:
         """Return the sources as a phrase for messages, such as ``product sensors and the account``."""
         words = [f"product {product}" for product in self.products]
-        words += [f"organisation {self.organization}"] if self.organization is not None else []
+        words += [f"organization {self.organization}"] if self.organization is not None else []
         words += ["the account"] if self.account else []
         return " and ".join(words)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-REVISION: str = "f3d48846"
+REVISION: str = "7a6acf9f"
 """The beginning of the SHA-256 hash of reads.yml."""
 
 SHAPES: dict[str, Any] = {
@@ -1533,7 +1533,7 @@ NOT_READ: list[dict[str, Any]] = [
     {
         "endpoint": "logic_runs",
         "request": "GET /v1/orgs/:org/logic/functions/:org_logic_function/...",
-        "reason": "the form for organisations is not written out",
+        "reason": "the form for organizations is not written out",
     },
 ]
 """Endpoints and paths that are not read, each with the reason."""

@@ -25,7 +25,7 @@ FREE_PLAN_DEVICES = 100
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The account or organisation that holds a service agreement, and the number of its devices."""
+    """The account or organization that holds a service agreement, and the number of its devices."""
 
     id: str
     type: str
@@ -33,7 +33,7 @@ class Holder:
 
 
 def _find_holder(world: World, call: Call) -> Holder:
-    """Find the holder of the agreement: the organisation in the request path, or the account of the sandbox."""
+    """Find the holder of the agreement: the organization in the request path, or the account of the sandbox."""
     if "org" in call.path:
         org = find_organization(world, call)
         return Holder(org.id, "Org", sum(len(product.devices) for product in world.products.list_in_org(org)))

@@ -51,7 +51,7 @@ def get_device(world: World, call: Call) -> Reply:
 
 
 def get_org_device(world: World, call: Call) -> Reply:
-    """Respond with one device in a product of an organisation (endpoints.yml: device_get)."""
+    """Respond with one device in a product of an organization (endpoints.yml: device_get)."""
     return json_reply(build_device_details(find_org_device(world, call)))
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Routes for the environment variables of a sandbox, an organisation, a product or a device.
+"""Routes for the environment variables of a sandbox, an organization, a product or a device.
 
 The path `/v1/env/:x` has two meanings. For PUT and DELETE, `x` is a variable of the sandbox. For GET and PATCH, `x`
 is a device.
@@ -37,7 +37,7 @@ ROLLOUT_TIMES = ("Immediate", "Connect")
 
 
 def _find_scope(world: World, call: Call) -> Scope:
-    """Find the scope in the request path: a device, a product, an organisation or the sandbox of the caller.
+    """Find the scope in the request path: a device, a product, an organization or the sandbox of the caller.
 
     If the device is in no product, respond with status 400. This error response is inferred, not documented.
     """

@@ -60,7 +60,7 @@ def stream_all(world: World, call: Call) -> Reply:
 def stream_mine(world: World, call: Call) -> Reply:
     """Stream the events of the caller's own devices (endpoints.yml: events_mine).
 
-    Also stream the events that the caller publishes for the account. Events for a product or an organisation are not
+    Also stream the events that the caller publishes for the account. Events for a product or an organization are not
     part of this stream (firmware-and-events.md, section 5).
     """
     account = call.account
@@ -90,7 +90,7 @@ def stream_product_device(world: World, call: Call) -> Reply:
 
 
 def stream_org_device(world: World, call: Call) -> Reply:
-    """Stream the events of one device, on the organisation route (endpoints.yml: events_device)."""
+    """Stream the events of one device, on the organization route (endpoints.yml: events_device)."""
     org = find_organization(world, call)
     device = world.devices.by_id.get(call.path["id"].lower())
     if device is None or device.product is None or device.product.org is not org:
@@ -105,7 +105,7 @@ def stream_product(world: World, call: Call) -> Reply:
 
 
 def stream_org(world: World, call: Call) -> Reply:
-    """Stream the events of an organisation and of all its products (endpoints.yml: events_product)."""
+    """Stream the events of an organization and of all its products (endpoints.yml: events_product)."""
     org = find_organization(world, call)
     return _build_stream_reply(call, lambda event: event.is_in_org(org), for_product=True)
 
@@ -155,7 +155,7 @@ def _publish_event(
         published_at=world.now(),
         ttl=_read_ttl(call.fields.get("ttl", DEFAULT_TTL)),
         # Without the field `private` an event is public. This was the default when Particle introduced the field.
-        # Events of an organisation do not have the field, and are private (inferred).
+        # Events of an organization do not have the field, and are private (inferred).
         private=org is not None or call.fields.get("private", False) in (True, "true", "1"),
         device=device,
         product=product,
@@ -184,9 +184,9 @@ def publish_product_event(world: World, call: Call) -> Reply:
 
 
 def publish_org_event(world: World, call: Call) -> Reply:
-    """Publish an event for an organisation (endpoints.yml: publish_org).
+    """Publish an event for an organization (endpoints.yml: publish_org).
 
-    Inferred: only the stream of the organisation sends the event, besides the caller's stream of all events.
+    Inferred: only the stream of the organization sends the event, besides the caller's stream of all events.
     """
     return _publish_event(world, call, org=find_organization(world, call))
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Routes for the integrations of an account, a product or an organisation, and the older webhook routes."""
+"""Routes for the integrations of an account, a product or an organization, and the older webhook routes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REQUIRED = {
 }
 METHODS = ("GET", "POST", "PUT", "DELETE")
 RESPONSE_TOPIC = "hook-response/{{PARTICLE_EVENT_NAME}}"
-"""The default name of the events that contain the responses to a webhook of an account or an organisation."""
+"""The default name of the events that contain the responses to a webhook of an account or an organization."""
 PRODUCT_RESPONSE_TOPIC = "{{PARTICLE_DEVICE_ID}}/" + RESPONSE_TOPIC
 """The default name of the events that contain the responses to a webhook of a product."""
 ERROR_TOPIC = "hook-error/{{PARTICLE_EVENT_NAME}}"

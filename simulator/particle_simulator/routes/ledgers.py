@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Routes for ledger definitions. A ledger belongs to the sandbox of an account, or to an organisation."""
+"""Routes for ledger definitions. A ledger belongs to the sandbox of an account, or to an organization."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGE_SIZE = 100
 
 
 def find_ledger_owner(world: World, call: Call) -> Owner:
-    """Find the owner of the ledgers: the organisation in the request path, or the account of the caller's sandbox."""
+    """Find the owner of the ledgers: the organization in the request path, or the account of the caller's sandbox."""
     return find_organization(world, call) if "org" in call.path else call.sandbox
 
 

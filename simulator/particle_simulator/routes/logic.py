@@ -19,7 +19,7 @@ def list_functions(world: World, call: Call) -> Reply:
 
 
 def list_org_functions(world: World, call: Call) -> Reply:
-    """List the Logic functions of an organisation (endpoints.yml: logic_list)."""
+    """List the Logic functions of an organization (endpoints.yml: logic_list)."""
     find_organization(world, call)
     return list_functions(world, call)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Routes that read organisations, and that create a product in an organisation or in a sandbox."""
+"""Routes that read organizations, and that create a product in an organization or in a sandbox."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def _build_row(org: Organization) -> dict[str, str]:
 
 
 def list_orgs(world: World, call: Call) -> Reply:
-    """List the organisations of which the caller is a member (endpoints.yml: orgs_list)."""
+    """List the organizations of which the caller is a member (endpoints.yml: orgs_list)."""
     return json_reply({"organizations": [_build_row(org) for org in world.orgs.list_for_member(call.sandbox)]})
 
 
 def get_org(world: World, call: Call) -> Reply:
-    """Respond with one organisation (endpoints.yml: org_get)."""
+    """Respond with one organization (endpoints.yml: org_get)."""
     return json_reply({"organization": _build_row(find_organization(world, call))})
 
 
 def list_org_products(world: World, call: Call) -> Reply:
-    """List the products of an organisation (endpoints.yml: products_list)."""
+    """List the products of an organization (endpoints.yml: products_list)."""
     org = find_organization(world, call)
     return json_reply({"products": [build_product_row(product) for product in world.products.list_in_org(org)]})
 
@@ -45,7 +45,7 @@ def create_product(world: World, call: Call) -> Reply:
 
 
 def create_org_product(world: World, call: Call) -> Reply:
-    """Create a product in an organisation (endpoints.yml: product_create)."""
+    """Create a product in an organization (endpoints.yml: product_create)."""
     return json_reply({"product": build_product_row(_create_product(world, call, find_organization(world, call)))})
 
 

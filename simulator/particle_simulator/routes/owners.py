@@ -2,7 +2,7 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """Find the owner of the resources at a request path.
 
-A path with `:p` names a product. A path with `:org` names an organisation. All other paths belong to the sandbox of the
+A path with `:p` names a product. A path with `:org` names an organization. All other paths belong to the sandbox of the
 caller.
 """
 
@@ -20,20 +20,20 @@ from particle_simulator.world import World
 
 @dataclass(frozen=True, slots=True)
 class PathOwner:
-    """The owner of the resources at a request path: a product, an organisation or a sandbox.
+    """The owner of the resources at a request path: a product, an organization or a sandbox.
 
-    For a product, `product` is set. For an organisation, `org` is set. For a sandbox, neither is set.
+    For a product, `product` is set. For an organization, `org` is set. For a sandbox, neither is set.
     """
 
     resources: Resources
     account: Account
-    """The account that owns the sandbox or the product. For an organisation, the account of the caller."""
+    """The account that owns the sandbox or the product. For an organization, the account of the caller."""
     product: Product | None = None
     org: Organization | None = None
 
     @property
     def top_owner(self) -> Owner | None:
-        """The organisation or the account that owns the product or the sandbox.
+        """The organization or the account that owns the product or the sandbox.
 
         None if the owner of the product has no account in the simulator.
         """
@@ -41,7 +41,7 @@ class PathOwner:
 
 
 def find_organization(world: World, call: Call) -> Organization:
-    """Find the organisation in the request path.
+    """Find the organization in the request path.
 
     The error responses are inferred from the error responses for products.
     """
@@ -54,7 +54,7 @@ def find_organization(world: World, call: Call) -> Organization:
 
 
 def find_org_device(world: World, call: Call) -> Device:
-    """Find the device in the request path, among the devices in the products of an organisation."""
+    """Find the device in the request path, among the devices in the products of an organization."""
     org = find_organization(world, call)
     device = world.devices.by_id.get(call.path["id"].lower())
     if device is None or device.product is None or device.product.org is not org:
@@ -63,7 +63,7 @@ def find_org_device(world: World, call: Call) -> Device:
 
 
 def find_owner(world: World, call: Call) -> PathOwner:
-    """Find the owner of the resources at the request path: a product, an organisation or the caller's sandbox."""
+    """Find the owner of the resources at the request path: a product, an organization or the caller's sandbox."""
     if "p" in call.path:
         product = find_product(world, call)
         return PathOwner(product.resources, product.owner or call.sandbox, product=product)

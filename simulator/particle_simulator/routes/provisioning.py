@@ -95,7 +95,7 @@ def unprotect_device(world: World, call: Call) -> Reply:
 
 
 def unprotect_org_device(world: World, call: Call) -> Reply:
-    """Carry out one step to disable device protection, on the organisation route (endpoints.yml: device_unprotect)."""
+    """Carry out one step to disable device protection, on the organization route (endpoints.yml: device_unprotect)."""
     return _take_unprotect_step(find_org_device(world, call), call)
 
 

@@ -26,7 +26,7 @@ def search_own(world: World, call: Call) -> Reply:
 
 
 def search_org(world: World, call: Call) -> Reply:
-    """Search the devices, products and SIM cards of an organisation (endpoints.yml: user_search)."""
+    """Search the devices, products and SIM cards of an organization (endpoints.yml: user_search)."""
     org = find_organization(world, call)
     return _search_all(call, world.products.list_in_org(org), [], org)
 

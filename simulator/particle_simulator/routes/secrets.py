@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Routes for the secrets of an account or an organisation.
+"""Routes for the secrets of an account or an organization.
 
 No response contains the value of a secret. The simulator does not even store the values, because nothing here sends
 requests that need them. No scope of API users opens these routes (endpoints.yml: api_user_scopes).
@@ -26,7 +26,7 @@ NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 def _find_secret_owner(world: World, call: Call) -> Owner:
-    """Find the owner of the secrets: the organisation in the request path, or the account of the caller's sandbox."""
+    """Find the owner of the secrets: the organization in the request path, or the account of the caller's sandbox."""
     return find_organization(world, call) if "org" in call.path else call.sandbox
 
 
@@ -76,7 +76,7 @@ def _store_secret(world: World, owner: Owner, name: str) -> Secret:
 
 
 def list_secrets(world: World, call: Call) -> Reply:
-    """List the secrets of an account or an organisation (endpoints.yml: secrets_list)."""
+    """List the secrets of an account or an organization (endpoints.yml: secrets_list)."""
     owner = _find_secret_owner(world, call)
     users = find_users(world, owner)
     return json_reply({"secrets": [_build_row(secret, users) for secret in owner.resources.secrets.values()]})

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Routes for the team of a product or an organisation. A team consists of people and API users."""
+"""Routes for the team of a product or an organization. A team consists of people and API users."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def _list_owners(owner: PathOwner) -> list[Account]:
 
 
 def list_team(world: World, call: Call) -> Reply:
-    """List the team of a product or an organisation, owners first (endpoints.yml: team_list).
+    """List the team of a product or an organization, owners first (endpoints.yml: team_list).
 
-    The list for an organisation includes the API users of all products of the organisation.
+    The list for an organization includes the API users of all products of the organization.
     """
     owner = find_owner(world, call)
     owners = _list_owners(owner)

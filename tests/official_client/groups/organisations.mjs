@@ -20,7 +20,7 @@ import {
   withStream,
 } from '../support.mjs';
 
-describe('an organisation', () => {
+describe('an organization', () => {
   let api;
   let device;
   let place;

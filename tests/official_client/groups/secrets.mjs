@@ -8,7 +8,7 @@ import { ISO_TIME, ORG, check, expectRefusal, logIn, readBody, resetCloud } from
 // The client has no methods for secrets; its plain verbs reach them, as in the command line tool.
 for (const [owner, cloud, base] of [
   ['an account', 'plain', '/v1/secrets'],
-  ['an organisation', 'org', `/v1/orgs/${ORG}/secrets`],
+  ['an organization', 'org', `/v1/orgs/${ORG}/secrets`],
 ]) {
   describe(`the secrets of ${owner}`, () => {
     let api;

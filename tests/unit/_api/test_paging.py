@@ -240,7 +240,7 @@ LISTS: dict[str, tuple[str, str, Callable[[Http], object]]] = {
     "device groups": ("/v1/products/7/groups", "name", lambda http: list_groups(http, "7")),
     "integrations": ("/v1/products/7/integrations", "id", lambda http: list_integrations(http, "7")),
     "ledgers": ("/v1/ledgers", "name", lambda http: list_ledgers(http, None)),
-    "ledgers of an organisation": ("/v1/orgs/acme/ledgers", "name", lambda http: list_ledgers(http, "acme")),
+    "ledgers of an organization": ("/v1/orgs/acme/ledgers", "name", lambda http: list_ledgers(http, "acme")),
     "ledger instances": ("/v1/ledgers/mesh/instances", "scope", lambda http: list_instances(http, None, "mesh")),
     "tokens": ("/v1/access_tokens", "token", lambda http: list_account_tokens(http, "a@b.c", "pw")),
     "networks": ("/v1/networks", "id", list_networks),

@@ -33,9 +33,9 @@ UNKNOWN_PATH_ENDPOINTS = {"spark_2014_login", "spark_2014_access_token"}
 
 UNDOCUMENTED_ROUTES = {
     "GET /v1/events": "refuses to stream without a prefix, as the errors of events_all say",
-    "GET /v1/orgs/:org/events/:prefix": "completes the organisation's stream; products and accounts have this form",
+    "GET /v1/orgs/:org/events/:prefix": "completes the organization's stream; products and accounts have this form",
     "GET /v1/orgs/:org/devices/:id/events/:prefix": "the same for one device",
-    "POST /v1/orgs/:org/integrations/:id/test": "completes the organisation's integrations; no client sends it",
+    "POST /v1/orgs/:org/integrations/:id/test": "completes the organization's integrations; no client sends it",
     "POST /v1/products/:p/webhooks": "completes the older name of integrations, whose list has a product form",
     "GET /v1/products/:p/webhooks/:id": "the same",
     "DELETE /v1/products/:p/webhooks/:id": "the same",

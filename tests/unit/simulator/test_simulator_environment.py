@@ -26,7 +26,7 @@ def product_devices(demo: User) -> None:
 
 @pytest.fixture
 def org_user(tmp_path: Path) -> Iterator[User]:
-    """Return the owner of a product that belongs to an organisation."""
+    """Return the owner of a product that belongs to an organization."""
     with started(tmp_path, "--org", "acme") as (_unused, port):
         yield Cloud(f"http://127.0.0.1:{port}").user()
 
@@ -180,7 +180,7 @@ def test_device_outside_the_product_has_no_environment(demo: User) -> None:
     assert demo.call("GET", f"{ENV}/{UNKNOWN}").status_code == 403
 
 
-def test_products_inherit_from_their_organisation(org_user: User) -> None:
+def test_products_inherit_from_their_organization(org_user: User) -> None:
     set_variable(org_user, "/v1/orgs/acme/env", "WHO", "org")
     roll_out(org_user, "/v1/orgs/acme/env")
     assert org_user.get(PRODUCT_ENV)["latest"]["inherited"] == {"WHO": {"from": "Owner", "value": "org"}}
@@ -188,7 +188,7 @@ def test_products_inherit_from_their_organisation(org_user: User) -> None:
     assert org_user.call("GET", "/v1/orgs/nobody/env").status_code == 404
 
 
-def test_organisation_has_a_team_and_integrations(org_user: User) -> None:
+def test_organization_has_a_team_and_integrations(org_user: User) -> None:
     created = org_user.post("/v1/orgs/acme/team", {"friendly_name": "robot", "scopes": ["devices:list"]}).json()
     robot = User(org_user.cloud, created["created"]["tokens"][0]["token"])
     assert robot.call("GET", f"{PRODUCT}/devices").status_code == 200

@@ -36,7 +36,7 @@ ORG_EVENTS = f"{ORG}/events"
 
 @pytest.fixture
 def org_cloud(cloud_with: Callable[..., Cloud]) -> Cloud:
-    """Return a cloud whose product belongs to an organisation."""
+    """Return a cloud whose product belongs to an organization."""
     return cloud_with("--org", "green-acres")
 
 
@@ -226,7 +226,7 @@ def test_simulator_stops_cleanly_with_an_open_stream(tmp_path: Path, listen: Ope
         assert process.stderr.read() == ""
 
 
-def test_streams_of_an_unknown_organisation_are_not_found(demo: User) -> None:
+def test_streams_of_an_unknown_organization_are_not_found(demo: User) -> None:
     assert demo.call("GET", "/v1/orgs/nobody/events").status_code == 404
     assert demo.call("GET", f"/v1/orgs/nobody/devices/{FREE[0]}/events").status_code == 404
 
@@ -298,7 +298,7 @@ def test_product_device_stream_omits_the_events_of_a_removed_device(demo: User, 
     assert stream.read_event()[1]["data"] == "online"
 
 
-def test_organisation_stream_shows_its_products_and_its_own_events(org_cloud: Cloud, listen: OpenStream) -> None:
+def test_organization_stream_shows_its_products_and_its_own_events(org_cloud: Cloud, listen: OpenStream) -> None:
     user = org_cloud.user()
     stream = listen(user, ORG_EVENTS)
     publish(user, "by/product", path=PRODUCT_EVENTS)
@@ -312,7 +312,7 @@ def test_organisation_stream_shows_its_products_and_its_own_events(org_cloud: Cl
 
 
 @pytest.mark.parametrize("path", [EVENTS, PRODUCT_EVENTS])
-def test_only_the_organisation_stream_shows_events_of_the_organisation(
+def test_only_the_organization_stream_shows_events_of_the_organization(
     org_cloud: Cloud, listen: OpenStream, path: str
 ) -> None:
     user = org_cloud.user()
@@ -322,7 +322,7 @@ def test_only_the_organisation_stream_shows_events_of_the_organisation(
     assert stream.read_event()[0] == "last"
 
 
-def test_only_members_publish_for_an_organisation(org_cloud: Cloud) -> None:
+def test_only_members_publish_for_an_organization(org_cloud: Cloud) -> None:
     assert org_cloud.user(OTHER).post(ORG_EVENTS, {"name": "x"}).status_code == 403
     assert org_cloud.user(RECENT).post("/v1/orgs/nope/events", {"name": "x"}).status_code == 404
     assert org_cloud.user(RECENT).post(ORG_EVENTS, {"name": ""}).status_code == 400

@@ -218,7 +218,7 @@ def test_limit_of_opened_streams_is_a_hundred_in_five_minutes(limited: Cloud) ->
 
 @pytest.fixture
 def limited_org(cloud_with: Callable[..., Cloud]) -> Cloud:
-    """Return a cloud that enforces the documented rate limits, and whose product belongs to an organisation."""
+    """Return a cloud that enforces the documented rate limits, and whose product belongs to an organization."""
     return cloud_with("--limits", "documented", "--org", "green-acres")
 
 

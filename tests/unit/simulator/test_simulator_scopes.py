@@ -83,7 +83,7 @@ def test_only_routes_with_a_documented_scope_have_a_scope() -> None:
 
 @pytest.fixture(scope="module")
 def member(cloud_with: Callable[..., Cloud]) -> User:
-    """Return a member of an organisation that owns the product."""
+    """Return a member of an organization that owns the product."""
     user = cloud_with("--org", ORG).user()
     user.bring_in(FREE[0])
     return user

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Test the secrets of an account and of an organisation."""
+"""Test the secrets of an account and of an organization."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_secrets_of_another_account_are_not_shown(demo: User, other: User) -> No
     assert other.call("GET", f"{SECRETS}/API_KEY").status_code == 404
 
 
-def test_organisation_has_secrets_of_its_own(cloud_with: Callable[..., Cloud]) -> None:
+def test_organization_has_secrets_of_its_own(cloud_with: Callable[..., Cloud]) -> None:
     cloud = cloud_with("--org", "acme")
     owner, base = cloud.user(), "/v1/orgs/acme/secrets"
     create_secret(owner, base=base)

@@ -95,7 +95,7 @@ def test_only_a_known_role_of_an_invited_person_can_be_changed(demo: User) -> No
     assert statuses == {quote(OTHER[0]): 400, quote(DEMO[0]): 400, robot: 404, "x": 404}
 
 
-def test_invited_member_of_an_organisation_has_the_given_role(cloud_with: Callable[..., Cloud]) -> None:
+def test_invited_member_of_an_organization_has_the_given_role(cloud_with: Callable[..., Cloud]) -> None:
     owner, team = cloud_with("--org", "acme").user(), "/v1/orgs/acme/team"
     owner.post(team, {"username": OTHER[0], "role": "Support"})
     roles = {row["username"]: row["role"]["name"] for row in owner.get(team)["team"]}

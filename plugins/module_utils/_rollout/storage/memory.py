@@ -27,7 +27,7 @@ DEFINITION: Mapping[str, str] = {
     "direction": "Downstream",
     "description": "The firmware rollout of each product, written by the Ansible collection meshfleet.particle",
 }
-"""The definition of the ledger that contains the records of all products of an account or organisation."""
+"""The definition of the ledger that contains the records of all products of an account or organization."""
 
 
 class Memory(Protocol):
