@@ -68,7 +68,7 @@ class ThreadRunner:
         """Return the entry for the table of backends."""
         clock = Clock(self._sleep, lambda: self.now)
         environment = {"XDG_CACHE_HOME": str(self.home)}
-        return BackendRow(THREAD, lambda options: ThreadBackend(options, environment, clock))
+        return BackendRow(THREAD, lambda: lambda options: ThreadBackend(options, environment, clock))
 
     def _sleep(self, seconds: float) -> None:
         self.before_wait()

@@ -207,7 +207,7 @@ class HubBackend:
             self._session.close()
 
 
-ROW = BackendRow(HubRules(), HubBackend)
+ROW = BackendRow(HubRules(), lambda: HubBackend)
 """The entry for the table of backends. A test registers the backend with ``BACKENDS["hub"] = ROW``."""
 
 

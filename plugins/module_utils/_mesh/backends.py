@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     Backend,
@@ -22,10 +22,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.ru
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import REGISTRY
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.rules import THREAD
 
-if TYPE_CHECKING:
-    from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.backend import LedgerBackend
-    from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.backend import RegistryBackend
-    from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.backend import ThreadBackend
+Opener: TypeAlias = Callable[[Mapping[str, Any]], Backend]
+"""A function that creates the part of a backend that sends requests. The argument is the options of the task."""
 
 
 @dataclass(frozen=True)
@@ -33,30 +31,41 @@ class BackendRow:
     """One mesh backend.
 
     :param rules: the part of the backend that sends no requests.
-    :param open: a function that creates the part of the backend that sends requests. The argument is the options of the
-        task.
+    :param load: a function that imports the part of the backend that sends requests, and returns its opener.
     """
 
     rules: Rules
-    open: Callable[[Mapping[str, Any]], Backend]
+    load: Callable[[], Opener]
+
+    def open(self, options: Mapping[str, Any]) -> Backend:
+        """Create the part of the backend that sends requests. Its code is imported now."""
+        return self.load()(options)
 
 
-def _import_ledger() -> type[LedgerBackend]:
+def _load_ledger() -> Opener:
     from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.backend import LedgerBackend
 
-    return LedgerBackend
+    return LedgerBackend.open
 
 
-def _import_registry() -> type[RegistryBackend]:
+def _load_registry() -> Opener:
     from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.backend import RegistryBackend
 
-    return RegistryBackend
+    return lambda _options: RegistryBackend()
 
 
-def _import_thread() -> type[ThreadBackend]:
+def _load_thread() -> Opener:
     from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.backend import ThreadBackend
 
     return ThreadBackend
+
+
+_ROWS = (BackendRow(LEDGER, _load_ledger), BackendRow(REGISTRY, _load_registry), BackendRow(THREAD, _load_thread))
+BACKENDS: dict[str, BackendRow] = {row.rules.name: row for row in _ROWS}
+"""All backends, keyed by the name that a network declares as ``backend``."""
+
+DEFAULT_BACKEND = LEDGER.name
+"""The backend of a network that does not declare ``backend``."""
 
 
 def import_backends() -> None:
@@ -65,25 +74,8 @@ def import_backends() -> None:
     Ansible runs each task in a forked process. If the parent process has imported the code, no task imports the code
     again, which takes half of the CPU time of a short task.
     """
-    _import_ledger()
-    _import_registry()
-    _import_thread()
-
-
-def _open_thread(options: Mapping[str, Any]) -> Backend:
-    """Return the part of the Thread backend that sends requests. Its code is imported now."""
-    return _import_thread()(options)
-
-
-BACKENDS: dict[str, BackendRow] = {
-    LEDGER.name: BackendRow(LEDGER, lambda options: _import_ledger().open(options)),
-    REGISTRY.name: BackendRow(REGISTRY, lambda _options: _import_registry()()),
-    THREAD.name: BackendRow(THREAD, _open_thread),
-}
-"""All backends, keyed by the name that a network declares as ``backend``."""
-
-DEFAULT_BACKEND = LEDGER.name
-"""The backend of a network that does not declare ``backend``."""
+    for row in BACKENDS.values():
+        row.load()
 
 
 def get_rules(backend: str) -> Rules:
