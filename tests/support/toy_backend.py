@@ -82,6 +82,9 @@ class HubRules(Rules):
         reader.add_mistake(place, f"{value!r} is not a tag (T- and 4 digits)")
         return None
 
+    def is_identity(self, text: str) -> bool:
+        return _TAG.match(text) is not None
+
     def read_gateway(self, reader: ValueReader, value: Any, place: Place) -> str | None:
         return self.read_identity(reader, "tag", value, place)
 

@@ -21,6 +21,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows impor
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.names import split_replaced_name
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import is_silent, was_never_heard
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import is_identity
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
 Facts = Mapping[str, Any]
@@ -30,8 +31,6 @@ HOSTNAMES = ("name", "id", "serial_number")
 _RESERVED_HOSTS = frozenset(["localhost", "127.0.0.1", "::1", "all", "ungrouped"])
 _MAX_LENGTH = 253
 _HASHED_NAME = re.compile(r"device-[0-9a-f]{24}")
-_MEMBER_ID = re.compile(r"[0-9a-f]{16}\Z")
-"""Form of an EUI-64, which identifies a member of a network that is not a device of the Particle cloud."""
 
 
 def build_host_names(
@@ -43,9 +42,9 @@ def build_host_names(
     """Return the host name of each device, keyed by device id.
 
     The name comes from the first fact in ``preference`` that gives the device a unique name. If no fact gives a unique
-    name, the name is the device id. An id that has neither the form of Particle device ids nor that of an EUI-64, or
-    that is the name of a group, is replaced by ``device-`` and a hash. If two devices would get the same name, neither
-    device gets the name. The result therefore does not depend on the order of the devices.
+    name, the name is the device id. An id that has neither the form of Particle device ids nor that of the identities
+    of a mesh backend, or that is the name of a group, is replaced by ``device-`` and a hash. If two devices would get
+    the same name, neither device gets the name. The result therefore does not depend on the order of the devices.
 
     :param preference: names of facts; an earlier fact takes precedence.
     :param taken: mapping from the names of existing hosts to device ids. The value is ``None`` for a name that belongs
@@ -108,7 +107,8 @@ def _build_last_name(device: str, groups: Set[str]) -> str:
 
 
 def _is_id(text: str) -> bool:
-    return bool(DEVICE_ID.match(text) or _MEMBER_ID.match(text))
+    """Return whether a text identifies a device of the Particle cloud, or a member that the cloud does not know."""
+    return DEVICE_ID.match(text) is not None or is_identity(text)
 
 
 def _build_host_name(text: str) -> str:
@@ -118,7 +118,7 @@ def _build_host_name(text: str) -> str:
     otherwise take its place when that device is in another inventory source, or filtered out.
     """
     name = re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFKC", text).strip()).lstrip("_.-")
-    is_last_name = _is_id(name.lower()) or _HASHED_NAME.fullmatch(name.lower())
+    is_last_name = _is_id(name) or _is_id(name.lower()) or _HASHED_NAME.fullmatch(name.lower())
     return "" if is_last_name or len(name) > _MAX_LENGTH else name
 
 

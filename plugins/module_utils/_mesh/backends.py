@@ -131,6 +131,11 @@ def find_identity(row: Mapping[str, Any]) -> tuple[str, str] | None:
     return None if row.get("id") else next(((key, str(row[key])) for key in list_identity_keys() if row.get(key)), None)
 
 
+def is_identity(text: str) -> bool:
+    """Return whether a text has the form of the values that identify the members of a backend."""
+    return any(rules.is_identity(text) for rules in list_rules())
+
+
 def list_row_keys() -> tuple[str, ...]:
     """Return the ``row_keys`` of all backends: the keys that backends read in each row of a device list."""
     return tuple(dict.fromkeys(key for rules in list_rules() for key in rules.row_keys))

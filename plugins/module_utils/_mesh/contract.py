@@ -346,6 +346,14 @@ class Rules:
         """
         return reader.read_text(value, place).strip() or None
 
+    def is_identity(self, text: str) -> bool:
+        """Return whether a text has the form that :meth:`read_identity` returns.
+
+        Such a text becomes the name of a host if the member has no other name. A backend without ``identities`` returns
+        ``False``.
+        """
+        return False
+
     def read_gateway(self, reader: ValueReader, value: Any, place: Place) -> str | None:
         """Return the id in one item of ``gateways``. If the id is not valid, report a mistake and return ``None``."""
         return reader.read_device_id(value, place)

@@ -15,6 +15,7 @@ from fleet_cloud import PRODUCT, ids_of
 from ansible_collections.meshfleet.particle.plugins.inventory import devices as inventory
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import select_devices
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventory_names import build_host_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import BACKENDS, list_options
@@ -329,6 +330,10 @@ class TestFacts:
 
     def test_filters_select_members(self, runner: TaskRunner) -> None:
         assert runner.run_device_info(filters={"networks": ["yard"], "name": "g*"})["count"] == 1
+
+    def test_member_without_a_name_keeps_its_identity_as_host_name(self) -> None:
+        devices = {ONE: {"name": None}, TWO: {"name": ONE}}
+        assert build_host_names(devices, ["name", "id"], {}) == {ONE: ONE, TWO: TWO}
 
     def test_exported_manifest_changes_nothing(self, runner: TaskRunner) -> None:
         manifest = runner.run_device_info(as_manifest=True)["manifest"]

@@ -23,6 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Rules,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.forms import (
+    EUI64,
     MIN_CHANGE_DELAY,
     read_channel,
     read_eui64,
@@ -141,6 +142,10 @@ class ThreadRules(Rules):
     def read_identity(self, reader: ValueReader, key: str, value: Any, place: Place) -> str | None:
         """Return the EUI-64 of a member as 16 lower-case digits."""
         return read_eui64(reader, value, place)
+
+    def is_identity(self, text: str) -> bool:
+        """Return whether a text is an EUI-64 of 16 lower-case digits."""
+        return EUI64.match(text) is not None
 
     def read_gateway(self, reader: ValueReader, value: Any, place: Place) -> str | None:
         """Report a mistake, because border routers are not declared as devices."""
