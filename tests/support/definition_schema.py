@@ -12,13 +12,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import GROUP_NAME, ICCID
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import (
+    GROUP_NAME,
+    ICCID,
+    LEDGER_NAME,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.variables import (
     RESERVED_NAMES,
     VARIABLE_NAME,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import LEDGER_NAME
 from ansible_collections.meshfleet.particle.plugins.module_utils._product.definition import (
     ABSENT,
     PRESENT,

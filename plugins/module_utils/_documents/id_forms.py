@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the valid forms of device ids, group names, firmware versions and labels. Private to this collection.
+"""Define the valid forms of ids, names, labels and firmware versions. Private to this collection.
 
 Labels are serial numbers, ICCIDs and IMEIs.
 """
@@ -17,6 +17,9 @@ DEVICE_ID = re.compile(r"[0-9a-f]{24}\Z")
 
 GROUP_NAME = re.compile(r"[a-z0-9_-]+\Z")
 """Form of the name of a device group (endpoints.yml: group_create)."""
+
+LEDGER_NAME = re.compile(r"[a-z0-9-]{1,32}\Z")
+"""Form of the name of a ledger (endpoints.yml: ledgers)."""
 
 MIN_FIRMWARE_VERSION, MAX_FIRMWARE_VERSION = 1, 65_534
 """The smallest and the largest version of product firmware (firmware-and-events.md, section 1). A binary stores the

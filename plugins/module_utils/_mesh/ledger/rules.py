@@ -7,13 +7,13 @@ This module sends no requests.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import LEDGER_NAME
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
@@ -27,9 +27,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Option,
     Rules,
 )
-
-LEDGER_NAME = re.compile(r"[a-z0-9-]{1,32}\Z")
-"""Form of the name of a ledger (endpoints.yml: ledgers)."""
 
 
 def check_ledger_name(name: str) -> str:

@@ -17,8 +17,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.ledgers im
     update_ledger,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import LEDGER_NAME
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import DEFAULT_LEDGERS, LEDGER_NAME
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import DEFAULT_LEDGERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Body, Change, Declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storage.memory import LEDGER as ROLLOUTS
