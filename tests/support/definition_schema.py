@@ -12,11 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import (
-    GROUP_NAME,
-    ICCID,
-    LEDGER_NAME,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.ledger_names import LEDGER_NAME
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import GROUP_NAME, ICCID
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.variables import (
     RESERVED_NAMES,
     VARIABLE_NAME,

@@ -87,7 +87,7 @@ OUTSIDE_WORLD = frozenset(
 )
 OUTSIDE_LAYERS = frozenset({("module_utils", "_http"), ("module_utils", "_api"), ("module_utils", "_auth")})
 # Exceptions to OUTSIDE_LAYERS: files without input or output.
-INSIDE_AFTER_ALL = frozenset({("module_utils", "_api", "rows"), ("module_utils", "_api", "platforms")})
+INSIDE_AFTER_ALL = frozenset(("module_utils", "_api", name) for name in ("ledger_names", "platforms", "rows"))
 
 
 # Files whose imports inside functions do not count as input or output. These functions are called only by code that

@@ -18,9 +18,6 @@ DEVICE_ID = re.compile(r"[0-9a-f]{24}\Z")
 GROUP_NAME = re.compile(r"[a-z0-9_-]+\Z")
 """Form of the name of a device group (endpoints.yml: group_create)."""
 
-LEDGER_NAME = re.compile(r"[a-z0-9-]{1,32}\Z")
-"""Form of the name of a ledger (endpoints.yml: ledgers)."""
-
 MIN_FIRMWARE_VERSION, MAX_FIRMWARE_VERSION = 1, 65_534
 """The smallest and the largest version of product firmware (firmware-and-events.md, section 1). A binary stores the
 version in 16 bits, and 65535 stands for firmware without a product."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.ledger_names import LEDGER_NAME
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.ledgers import (
     archive_ledger,
     create_ledger,
@@ -17,7 +18,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.ledgers im
     update_ledger,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import LEDGER_NAME
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import DEFAULT_LEDGERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Body, Change, Declared
