@@ -12,9 +12,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording
     MAX_LINES,
     list_lines,
     list_names,
+    shorten,
 )
-
-_MAX_VALUE_LENGTH = 60
 
 # The parts of a sentence that differ between mistakes of the same kind: quoted values, and numbers.
 _VARIABLE_PART = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|-?\d+(?:\.\d+)?")
@@ -82,9 +81,10 @@ def _list_other_values(alike: Sequence[Mistake]) -> list[str]:
 
 
 def _shorten_value(found: re.Match[str]) -> str:
-    """Return a quoted value or a number with at most :data:`_MAX_VALUE_LENGTH` characters between its quotes."""
-    value, quote = found[0], found[0][0] if found[0][0] in _QUOTES else ""
-    return value if len(value) <= _MAX_VALUE_LENGTH else f"{value[:_MAX_VALUE_LENGTH]}…{quote}"
+    """Return a quoted value or a number. A long value is shortened, and keeps its last quote."""
+    value = found[0]
+    shown = shorten(value)
+    return shown if shown == value or value[0] not in _QUOTES else shown + value[0]
 
 
 def describe_mistakes(sentences: tuple[str, str], mistakes: Sequence[Mistake], items: str = "devices") -> str:

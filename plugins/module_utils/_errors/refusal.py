@@ -17,6 +17,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.scopes import explain_missing_scope
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import shorten
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,7 @@ def _read_words(item: Any) -> str:
 
 
 def _join_lines(text: str) -> str:
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= _TEXT_LIMIT else line[: _TEXT_LIMIT - 1] + "…"
+    return shorten(" ".join("".join(c if c.isprintable() else " " for c in text).split()), _TEXT_LIMIT)
 
 
 TOKEN_ROUTE = "POST /oauth/token"

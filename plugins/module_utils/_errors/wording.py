@@ -15,7 +15,7 @@ MAX_LINES = 20
 """The maximum number of lines in a message that is the only place that lists them."""
 
 MAX_TEXT_LENGTH = 60
-"""The maximum number of characters of a text from the cloud that a sentence quotes."""
+"""The maximum number of characters of a value or a text from the cloud that a sentence quotes."""
 
 
 def list_names(names: Sequence[str], at_most: int = MAX_SHOWN, *, total: int | None = None) -> str:
@@ -44,7 +44,12 @@ def show_text(text: str) -> str:
     A long text is shortened. A device can report any text, and a name can contain any character.
     """
     shown = text if text.isprintable() else repr(text)
-    return shown if len(shown) <= MAX_TEXT_LENGTH else f"{shown[:MAX_TEXT_LENGTH]}..."
+    return shorten(shown)
+
+
+def shorten(text: str, at_most: int = MAX_TEXT_LENGTH) -> str:
+    """Return the first ``at_most`` characters of a text. If there are more characters, append ``...``."""
+    return text if len(text) <= at_most else f"{text[:at_most]}..."
 
 
 def format_count(number: int, singular: str, plural: str = "") -> str:

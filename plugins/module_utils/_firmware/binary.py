@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import shorten
+
 PREFIX_SIZE = 24
 SUFFIX_SIZE = 40
 """The size of a suffix without extensions. A shorter suffix has no product fields."""
@@ -35,6 +37,11 @@ NO_PRODUCT = 65_535
 """The value of the product fields in firmware that was built without a product."""
 
 DAMAGED = "Build the binary again, or copy it again in binary mode."
+
+
+def show_hash(sha256: str) -> str:
+    """Return the first digits of a hash for a message. They are enough to tell two files apart."""
+    return shorten(sha256, 16)
 
 
 class InvalidBinary(ValueError):
@@ -156,7 +163,7 @@ def _check_integrity(content: bytes) -> Iterator[Problem]:
         yield Problem(f"its CRC is {found:08x}, but its bytes have the CRC {computed:08x}", DAMAGED)
     named, real = content[-38:-6].hex(), hashlib.sha256(content[:-38]).hexdigest()
     if named != real:
-        yield Problem(f"its hash is {named[:16]}…, but its bytes have the hash {real[:16]}…", DAMAGED)
+        yield Problem(f"its hash is {show_hash(named)}, but its bytes have the hash {show_hash(real)}", DAMAGED)
 
 
 def _read_assets(content: bytes, prefix: _Prefix, suffix_size: int) -> Iterator[tuple[str, str]]:

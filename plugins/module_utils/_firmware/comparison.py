@@ -9,7 +9,7 @@ import hashlib
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.firmware import download_firmware
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.binary import Problem
+from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.binary import Problem, show_hash
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.file import FirmwareFile, build_wrong_binary
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.plan import Row
 
@@ -44,5 +44,5 @@ def refuse_other_bytes(target: Target, version: int, row: Row, file: FirmwareFil
         raise ParticleError("bad_response", f"{message}, but the list names {size:,}.", status=200)
     digest = hashlib.sha256(found).hexdigest()
     if digest != file.sha256:
-        text = f"{text}: SHA-256 {digest[:16]}… there, {file.sha256[:16]}… in the file"
+        text = f"{text}: SHA-256 {show_hash(digest)} there, {show_hash(file.sha256)} in the file"
         raise build_wrong_binary(file.name, [Problem(text, _OTHER_BYTES)])

@@ -20,6 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.binar
     InvalidBinary,
     Problem,
     parse_binary,
+    show_hash,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.bundle import (
     ENDING,
@@ -140,8 +141,8 @@ def _check_assets(file: FirmwareFile) -> Iterator[Problem]:
         elif name not in needed:
             yield Problem(f"the bundle contains the asset {name}, which the binary does not need", _REPACK)
         elif packed[name].sha256 != needed[name]:
-            found, named = packed[name].sha256[:16], needed[name][:16]
-            yield Problem(f"the asset {name} has the hash {found}…, but the binary names the hash {named}…", _REPACK)
+            found, named = show_hash(packed[name].sha256), show_hash(needed[name])
+            yield Problem(f"the asset {name} has the hash {found}, but the binary names the hash {named}", _REPACK)
     yield from _check_asset_sizes(file.binary.platform_id, {name: each.compressed for name, each in packed.items()})
 
 

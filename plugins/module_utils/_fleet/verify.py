@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import shorten
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.planning import plan_again
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, WriteState
@@ -16,7 +17,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import JOINED, WRONG_NETWORK
 
 _POLL_SECONDS = 5.0
-_MAX_SHOWN_LENGTH = 300
+_MAX_VALUE_LENGTH = 300
+"""The maximum number of characters of a value in a message, so that the difference between long values shows."""
 
 
 @dataclass(frozen=True)
@@ -125,14 +127,13 @@ def _find_unjoined(states: Mapping[str, str], manifest: Manifest) -> dict[str, P
 
 def _build_difference_error(device: DevicePlan) -> ParticleError:
     differences = ", ".join(
-        f"{name} is {_shorten(shown)} instead of {_shorten(wanted)}" for name, (shown, wanted) in device.changes.items()
+        f"{name} is {_show(shown)} instead of {_show(wanted)}" for name, (shown, wanted) in device.changes.items()
     )
     message = f"The cloud accepted the writes for device {device.key}, but the device still differs: {differences}."
     hint = "Check whether another run or person changes this device, or declare the value that the cloud shows."
     return ParticleError("conflict", message, hint=hint)
 
 
-def _shorten(value: object) -> str:
+def _show(value: object) -> str:
     """Return a value for a message. A plan never contains join keys, so the value is not secret."""
-    text = repr(value)
-    return text if len(text) <= _MAX_SHOWN_LENGTH else f"{text[:_MAX_SHOWN_LENGTH]}…"
+    return shorten(repr(value), _MAX_VALUE_LENGTH)

@@ -19,7 +19,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_f
     MIN_FIRMWARE_VERSION,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_lines, list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_lines, list_names, shorten
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
     FILTER_SPEC,
     Filters,
@@ -90,8 +90,6 @@ _SHARE = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*(%?)\s*\Z")
 _MAX_SECONDS = 366 * 86_400
 _MAX_WAVES = 40
 _MAX_ACCEPTED = 200
-_MAX_SHOWN_LENGTH = 60
-"""The maximum number of characters of a value in a message."""
 _RELEASE_SPEC: Mapping[str, Mapping[str, Any]] = {
     "default": {"type": "bool", "default": False},
     "groups": {"type": "list", "elements": "str"},
@@ -134,8 +132,7 @@ def _show(value: Any) -> str:
     """Return a value for a message. A long value is shortened."""
     if isinstance(value, float):
         return f"{value:.15g}"
-    text = repr(value)
-    return text if len(text) <= _MAX_SHOWN_LENGTH else f"{text[:_MAX_SHOWN_LENGTH]}..."
+    return shorten(repr(value))
 
 
 @dataclass(frozen=True)

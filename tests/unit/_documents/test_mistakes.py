@@ -41,7 +41,7 @@ def test_long_values_are_shortened() -> None:
     mistakes = [Mistake(f"t.csv:{at} id", f"{str(at) * 500!r} is wrong", "devices[].id") for at in (2, 3)]
     (sentence,) = fold_mistakes(mistakes, "rows")
     assert sentence == (
-        f"t.csv:2 id: '{'2' * 59}…' is wrong (on 2 rows, first at line 2; also '{'3' * 59}…' at line 3)"
+        f"t.csv:2 id: '{'2' * 59}...' is wrong (on 2 rows, first at line 2; also '{'3' * 59}...' at line 3)"
     )
 
 

@@ -366,7 +366,7 @@ def test_hint_explains_a_route_that_the_cloud_does_not_have() -> None:
 def test_long_error_text_is_cut_and_made_printable() -> None:
     message = error_for(400, {"error": "word \n\t\x1b[31m" * 1000}).message
     assert message.isprintable()
-    assert message.endswith("…).")
+    assert message.endswith("...).")
     assert len(message) < 400
 
 
