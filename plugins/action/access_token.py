@@ -18,7 +18,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.tw
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import identify_login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_seconds_until
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import DAY, Tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import Tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import DAY
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import (

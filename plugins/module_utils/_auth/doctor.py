@@ -29,6 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_exp
     read_expiry,
     read_token_facts,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import DAY
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.scopes import FLEET_SCOPES
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
@@ -312,4 +313,4 @@ def _describe_expiry(facts: dict[str, Any], now: float) -> str:
         return "it does not expire" if "expires_at" in facts or "expires_in" in facts else "its expiry is unknown"
     if left < 2 * 3600:
         return f"it expires in {format_count(round(left / 60), 'minute')}"
-    return f"it expires in {left / 86400:.0f} days" if left > 2 * 86400 else f"it expires in {left / 3600:.1f} hours"
+    return f"it expires in {left / DAY:.0f} days" if left > 2 * DAY else f"it expires in {left / 3600:.1f} hours"

@@ -24,7 +24,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_lo
     identify_login,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import revoke_token
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import compute_requested_seconds
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import (
+    DEFAULT_LIFETIME,
+    compute_requested_seconds,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import (
@@ -32,9 +35,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._local.processe
     has_ended,
     identify_process,
 )
-
-DEFAULT_LIFETIME = 90 * 86400.0
-"""The number of seconds for which a token is valid if no lifetime is requested (errors-and-limits.md, section 4)."""
 
 _MARGIN_SECONDS = 60
 _USED_REFRESH_TOKEN_HINT = (

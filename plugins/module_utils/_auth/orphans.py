@@ -10,14 +10,14 @@ a program on another machine. No such token is revoked while another login to th
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.account_tokens import ListedToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.grants import DEFAULT_LIFETIME
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_log import MAX_DELAY, Reason, Record
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import DEFAULT_LIFETIME
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import format_time
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import is_same_cloud
 
@@ -45,9 +45,9 @@ def describe_orphan(record: Record, *, revocable: bool | None = None) -> dict[st
         "account": record.account,
         "api_url": record.api_url,
         "client": record.client,
-        "requested_at": _format_time(record.requested_at),
+        "requested_at": format_time(record.requested_at),
         # The cloud may have granted the token some time after the request was recorded.
-        "expires_at": None if record.ends_at is None else _format_time(record.ends_at + MAX_DELAY),
+        "expires_at": None if record.ends_at is None else format_time(record.ends_at + MAX_DELAY),
         "reason": None if record.reason is None else record.reason.value,
         "revocable": revocable,
     }
@@ -155,8 +155,3 @@ def _can_be(record: Record, token: ListedToken) -> bool:
 
 def _has_client(record: Record, token: ListedToken) -> bool:
     return token.client is None or token.client in (record.client, _SHOWN_CLIENTS.get(record.client))
-
-
-def _format_time(moment: float) -> str:
-    text = datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat(timespec="seconds")
-    return text.replace("+00:00", "Z")

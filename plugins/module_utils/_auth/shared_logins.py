@@ -30,6 +30,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.request_l
     hash_token,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_file import SessionFile
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import DEFAULT_LIFETIME
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import REFUSED_LOGIN
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
@@ -48,7 +49,6 @@ OUTAGE_SECONDS = 30
 _MARGIN_SECONDS = 60
 _TOLERANCE_SECONDS = 1.0  # for rounding, and for small corrections of the clock
 _SLOTS = 64  # number of lock files, which are never removed; two logins may share a lock file by chance
-_MAX_LIFETIME = 90 * 86400  # longest lifetime of a check mode token, if the cloud ignores the requested lifetime
 Identity = tuple[str, ...]
 _T = TypeVar("_T")
 
@@ -169,8 +169,10 @@ class SessionStore:
         """Record that check mode obtained ``token``. In check mode, only recorded tokens are revoked."""
         with self._file.lock() as file:
             notes = file.data.setdefault("check_mode", {})
-            file.data["check_mode"] = {name: end for name, end in notes.items() if self._is_ahead(end, _MAX_LIFETIME)}
-            file.data["check_mode"][hash_token(token)] = self._clock() + _MAX_LIFETIME
+            file.data["check_mode"] = {
+                name: end for name, end in notes.items() if self._is_ahead(end, DEFAULT_LIFETIME)
+            }
+            file.data["check_mode"][hash_token(token)] = self._clock() + DEFAULT_LIFETIME
             file.save()
 
     def is_of_check_mode(self, token: str) -> bool:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens imp
     revoke_by_value,
     revoke_current,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import parse_time
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import format_time, parse_time
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REFUSED_TOKEN_CODES, Http
 
@@ -31,17 +30,14 @@ def compute_fingerprint(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()[:8]
 
 
-def compute_expiry(expires_in: int | None, now: datetime.datetime) -> str | None:
+def compute_expiry(expires_in: int | None, now: float) -> str | None:
     """Return the ISO 8601 time at which an access token expires.
 
     :param expires_in: the lifetime of the token in seconds; 0 if the token never expires, ``None`` if not known.
-    :param now: the start of the lifetime.
+    :param now: the start of the lifetime, in seconds since 1970.
     :returns: ``None`` if the token never expires or the lifetime is not known.
     """
-    if not expires_in:
-        return None
-    end = (now + datetime.timedelta(seconds=expires_in)).astimezone(datetime.UTC)
-    return end.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return format_time(now + expires_in) if expires_in else None
 
 
 def compute_seconds_until(moment: Any, now: float) -> float | None:
@@ -71,7 +67,7 @@ def read_expiry(facts: Mapping[str, Any], now: float) -> str | None:
         seconds = int(facts["expires_in"])
     except (TypeError, ValueError):
         return None
-    return compute_expiry(seconds, datetime.datetime.fromtimestamp(now, datetime.UTC))
+    return compute_expiry(seconds, now)
 
 
 def read_token_facts(http: Http) -> dict[str, Any] | None:

@@ -11,7 +11,6 @@ current token, and the old token is moved to ``previous``. Fourth, the old token
 from __future__ import annotations
 
 import contextlib
-import datetime
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_exp
     compute_fingerprint,
     compute_seconds_until,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import DAY, format_time
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import is_same_cloud
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 
@@ -156,7 +156,7 @@ class TokenStore:
         for entry in self._read_entries(private_file.read_file(self._path)):
             if entry.get("access_token"):
                 left = compute_seconds_left(entry, now)
-                days = None if left == float("inf") else int(left // 86400)
+                days = None if left == float("inf") else int(left // DAY)
                 rows.append({**{name: entry.get(name) for name in _SHOWN_FIELDS}, "days_left": days})
         return rows
 
@@ -202,15 +202,14 @@ def build_entry(grant: Grant, now: float) -> Entry:
 
     :param now: seconds since 1970.
     """
-    moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
     refresh = {} if grant.refresh_token is None else {"refresh_token": grant.refresh_token}
     return {
         "access_token": grant.access_token,
         "token_type": grant.token_type,
         "fingerprint": compute_fingerprint(grant.access_token),
-        "obtained_at": moment.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "obtained_at": format_time(now),
         "expires_in": grant.expires_in,
-        "expires_at": compute_expiry(grant.expires_in, moment),
+        "expires_at": compute_expiry(grant.expires_in, now),
         **refresh,
     }
 

@@ -37,6 +37,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lif
     describe_other_lifetime,
     fits_request,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import DAY
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import is_same_cloud
@@ -44,7 +45,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.connectio
 CHECK_MODE_SECONDS = 15 * 60
 """The maximum lifetime of an access token that check mode obtains, in seconds."""
 
-DAY = 86400.0
 _RENEW_BEFORE = 7 * DAY
 _RENEW_SHARE = 0.10
 

@@ -8,6 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_seconds_until
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import DAY
+
+DEFAULT_LIFETIME = 90 * DAY
+"""The number of seconds for which a token is valid if no lifetime is requested, or if the cloud ignores the request
+(errors-and-limits.md, section 4).
+"""
 
 MAX_FACTOR = 2.0
 """A lifetime fits if it is at most this many times as long, and at least this fraction of, the requested lifetime."""

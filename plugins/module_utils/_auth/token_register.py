@@ -25,7 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_exp
     read_token_facts,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import TokenStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import DAY
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import DAY
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REFUSED_TOKEN_CODES, Http
 

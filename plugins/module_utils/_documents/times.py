@@ -7,6 +7,9 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+DAY = 86_400
+"""The number of seconds in a day."""
+
 
 def parse_time(moment: Any) -> float | None:
     """Return an ISO 8601 time in seconds since 1970, or ``None`` if the value is not such a time.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import get_platform_name
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import parse_time
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import DAY, parse_time
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import observe_fields
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_membership
 
@@ -35,8 +35,6 @@ _CONFIRMED_SECONDS = 60
 _LAG_SECONDS = 46 * 60
 """For how many seconds the cloud can still show a device as online after the device has lost its connection
 (errors-and-limits.md, section 7). The value for cellular devices is used for all devices."""
-
-_DAY_SECONDS = 86_400
 
 
 def build_facts(row: Mapping[str, Any], product: str | None = None) -> dict[str, Any]:
@@ -111,7 +109,7 @@ def is_silent(facts: Mapping[str, Any], days: int) -> bool:
 
     :param facts: the facts with the key ``last_heard_age``, see :func:`add_presence`.
     """
-    return was_never_heard(facts) or facts["last_heard_age"] > days * _DAY_SECONDS
+    return was_never_heard(facts) or facts["last_heard_age"] > days * DAY
 
 
 def was_never_heard(facts: Mapping[str, Any]) -> bool:

@@ -9,7 +9,6 @@ number, the device id can also be looked up.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +21,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_f
     is_same_label,
     strip_check_digit,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import format_time
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import apply_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import is_run_ending
@@ -162,9 +162,10 @@ def look_up_ids(http: Http, records: Iterable[DeviceRecord]) -> LookupResult:
 
 
 def _build_quota_error(moment: float) -> ParticleError:
-    clock = datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat(timespec="seconds")
     message = "The cloud looks up at most 50 serial numbers an hour, and this quota is used up."
-    return ParticleError("budget_exhausted", message, hint=f"Run again after {clock}; writes already made are kept.")
+    return ParticleError(
+        "budget_exhausted", message, hint=f"Run again after {format_time(moment)}; writes already made are kept."
+    )
 
 
 def learn_ids(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:

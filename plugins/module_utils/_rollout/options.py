@@ -18,6 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_f
     MAX_FIRMWARE_VERSION,
     MIN_FIRMWARE_VERSION,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import DAY
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_lines, list_names, shorten
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
@@ -77,7 +78,7 @@ SPEC: Mapping[str, Mapping[str, Any]] = {
 
 WAIT_SPEC: Mapping[str, Mapping[str, Any]] = {
     "wait": {"type": "bool", "default": True},
-    "wait_timeout": {"type": "int", "default": 86400},
+    "wait_timeout": {"type": "int", "default": DAY},
     "poll": {
         "type": "dict",
         "options": {"first": {"type": "float", "default": 5}, "longest": {"type": "float", "default": 60}},
@@ -87,7 +88,7 @@ WAIT_SPEC: Mapping[str, Mapping[str, Any]] = {
 
 _PHASES = {"present": Phase.RUNNING, "paused": Phase.PAUSED, "aborted": Phase.ABORTED}
 _SHARE = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*(%?)\s*\Z")
-_MAX_SECONDS = 366 * 86_400
+_MAX_SECONDS = 366 * DAY
 _MAX_WAVES = 40
 _MAX_ACCEPTED = 200
 _RELEASE_SPEC: Mapping[str, Mapping[str, Any]] = {
@@ -106,7 +107,7 @@ class Waiting:
     :param longest: the maximum number of seconds between two checks.
     """
 
-    timeout: float = 86_400.0
+    timeout: float = DAY
     first: float = 5.0
     longest: float = 60.0
 
@@ -199,8 +200,8 @@ def _read_waiting(options: Mapping[str, Any], mistakes: _Mistakes) -> Waiting | 
     mistakes.check_range("wait_timeout", options["wait_timeout"], 0, _MAX_SECONDS)
     poll = options["poll"] or {"first": 5.0, "longest": 60.0}
     before = len(mistakes)
-    mistakes.check_range("poll.first", poll["first"], 1, 86_400)
-    mistakes.check_range("poll.longest", poll["longest"], 1, 86_400)
+    mistakes.check_range("poll.first", poll["first"], 1, DAY)
+    mistakes.check_range("poll.longest", poll["longest"], 1, DAY)
     if len(mistakes) == before and poll["first"] > poll["longest"]:
         first, longest = _show(float(poll["first"])), _show(float(poll["longest"]))
         mistakes.append(f"poll.first ({first}) must not be greater than poll.longest ({longest})")

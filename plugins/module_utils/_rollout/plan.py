@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import DAY
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import (
     format_count,
     list_names,
@@ -67,7 +68,7 @@ device that crashes restarts sooner (firmware-and-events.md, section 4.3)."""
 MIN_STEP = 5
 """The number of devices that may join a begun wave at once, however few devices are targeted."""
 
-AWAY_SECONDS = 86_400.0
+AWAY_SECONDS = float(DAY)
 """Seconds after which an offline device no longer uses the disruption budget, because most likely it is out of use."""
 
 

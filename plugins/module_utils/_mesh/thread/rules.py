@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader, describe_type
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import DAY
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, format_place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
@@ -44,8 +45,7 @@ PARAMETERS: Mapping[str, Callable[[ValueReader, Any, Place], object]] = {
 }
 """The valid parameters of a network, each with the function that checks its value."""
 
-_DAY = 86_400
-_SECONDS = {"joiner_timeout": (10, 3600), "commissioning_timeout": (10, _DAY), "change_delay": (MIN_CHANGE_DELAY, _DAY)}
+_SECONDS = {"joiner_timeout": (10, 3600), "commissioning_timeout": (10, DAY), "change_delay": (MIN_CHANGE_DELAY, DAY)}
 """The network keys that hold a number of seconds, with the smallest and the largest valid number."""
 
 

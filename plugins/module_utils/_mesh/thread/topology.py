@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-import datetime
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import format_time
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import JOINED, LOST
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.address_map import AddressMap
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.client import BorderRouter
@@ -57,7 +58,7 @@ def list_rows(name: str, view: NetworkView) -> Iterator[dict[str, Any]]:
 
     :param name: the name of the network in manifests.
     """
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    now = format_time(time.time())
     shared = {**(view.dataset or {}), "network": name, "border_routers": [router["url"] for router in view.routers]}
     for member in view.members:
         is_member = member["state"] == JOINED
