@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._calls.options import Declaration, read_declaration
 from ansible_collections.meshfleet.particle.plugins.module_utils._calls.outcome import build_result
 from ansible_collections.meshfleet.particle.plugins.module_utils._calls.run import Callbacks, run_calls
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.sizes import measure_size
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import ignore_progress
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.processes import build_parent_check
@@ -19,7 +20,6 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import 
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._result_size import (
     MAX_STORED_SIZE,
     describe_large_result,
-    measure_size,
     reduce_managed,
 )
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._screen import (

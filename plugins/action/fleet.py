@@ -11,6 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleFileNotFound
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import MAX_TEXT_SIZE
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.sizes import measure_size
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.undeclared import find_drift
@@ -47,7 +48,6 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._result_size im
     describe_large_result,
     describe_left_out_devices,
     measure_room,
-    measure_size,
     reduce_result,
 )
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._screen import (

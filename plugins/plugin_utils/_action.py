@@ -19,6 +19,7 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import strategy_loader
 from ansible.utils.display import Display
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.sizes import measure_size
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REQUESTS_IMPORT_ERROR
@@ -42,7 +43,6 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._environment im
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._result_size import (
     MAX_STORED_SIZE,
     describe_large_result,
-    measure_size,
 )
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._role_options import RoleOptions, read_role_options
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._screen import is_run_by_controller

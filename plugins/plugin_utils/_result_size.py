@@ -9,10 +9,14 @@ Sizes are lengths as JSON in ASCII, which are about the lengths that ansible-run
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.sizes import (
+    MAX_PRINTED_SIZE,
+    measure_size,
+    take_fitting,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.outcome import (
     CHANGED,
     FAILED,
@@ -31,16 +35,8 @@ _MAX_NAMES_SIZE = 400_000
 _MAX_MANAGED_SIZE = 500_000
 """The maximum size of ``managed`` without the names. This is enough for 14,000 devices."""
 
-_MAX_PRINTED_SIZE = 20_000
-"""The maximum size of ``devices`` if the task fails, because Ansible prints the result of a failed task."""
-
 _ORDER = (FAILED, PENDING, CHANGED)
 """The statuses in the order in which devices are kept, if not all devices can be kept."""
-
-
-def measure_size(value: Any) -> int:
-    """Return the length of a value as JSON."""
-    return len(json.dumps(value))
 
 
 def describe_large_result(remedy: str) -> str:
@@ -91,9 +87,9 @@ def reduce_result(result: Mapping[str, Any], wanted: str | None) -> dict[str, An
     has_failures = any(row["status"] == FAILED for row in result["devices"])
     selected = (FAILED,) if result.get("failed") and has_failures else _ORDER
     if result.get("failed"):
-        room = min(room, _MAX_PRINTED_SIZE)
+        room = min(room, MAX_PRINTED_SIZE)
     rows = [row for status in selected for row in result["devices"] if row["status"] == status]
-    kept = {id(row) for row in _take_fitting(rows, room)}
+    kept = {id(row) for row in take_fitting(rows, room)}
     reduced["devices"] = [row for row in result["devices"] if id(row) in kept]
     reduced["devices_omitted"] = len(rows) - len(kept)
     return reduced
@@ -109,15 +105,3 @@ def reduce_managed(managed: Mapping[str, str | None]) -> dict[str, str | None]:
     nameless = dict.fromkeys(managed)
     size_of_one = measure_size(nameless) / len(nameless)
     return dict(list(nameless.items())[: int(_MAX_MANAGED_SIZE / size_of_one)])
-
-
-def _take_fitting(rows: Iterable[Mapping[str, Any]], room: int) -> list[Mapping[str, Any]]:
-    """Return the first rows whose sizes together are at most ``room``. A row that does not fit is skipped."""
-    taken = []
-    for row in rows:
-        size = measure_size(row) + len(", ")
-        if size > room:
-            continue
-        room -= size
-        taken.append(row)
-    return taken

@@ -4,21 +4,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._calls.model import MAY_HAVE_RUN, Call, Outcome, Status
 from ansible_collections.meshfleet.particle.plugins.module_utils._calls.run import Calls
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.sizes import take_fitting
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.failed_items import (
     FailedItem,
     describe_reasons,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count
-
-_MAX_FAILED_SIZE = 20_000
-"""The maximum size of ``devices`` as JSON if the task fails, because Ansible prints the result of a failed task."""
 
 
 def build_result(call: Call, calls: Calls, *, check_mode: bool, is_tolerant: bool) -> dict[str, Any]:
@@ -45,18 +42,8 @@ def build_result(call: Call, calls: Calls, *, check_mode: bool, is_tolerant: boo
     if is_tolerant and calls.stopped is None:
         return {**result, "failed": False}
     bad = [row for outcome, row in zip(outcomes, result["devices"], strict=True) if outcome.status is not Status.OK]
-    return {**result, **_keep_fitting(bad)}
-
-
-def _keep_fitting(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the values ``devices`` and ``devices_omitted`` of a failed task. Devices without an error are last."""
-    kept, room = list[Mapping[str, Any]](), _MAX_FAILED_SIZE
-    for row in sorted(rows, key=lambda row: row["error"] is None):
-        room -= len(json.dumps(row)) + len(", ")
-        if room < 0:
-            break
-        kept.append(row)
-    return {"devices": kept, "devices_omitted": len(rows) - len(kept)}
+    kept = take_fitting(sorted(bad, key=lambda row: row["error"] is None))
+    return {**result, "devices": kept, "devices_omitted": len(bad) - len(kept)}
 
 
 def _count_statuses(outcomes: Sequence[Outcome]) -> dict[str, int]:

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import ChangedItem, Diff
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.sizes import take_fitting
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import format_time
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.failed_items import (
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import Situation
     from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.waves import Wave
 
-_MAX_FAILED_SIZE = 20_000
-"""The maximum size of ``devices`` as JSON if the task fails. Ansible prints the result of a failed task, and an
-automation controller drops a result that is too large, so that it would not show why the rollout has stopped."""
 
 _ROLLED_BACK_HINT = "Roll out a corrected version, or set supersede to begin again."
 _BRAKE_HINT = (
@@ -302,13 +299,7 @@ def reduce_failed_result(result: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not result.get("failed"):
         return {**result, "devices_omitted": 0}
-    bad = [row for row in result["devices"] if State(row["state"]).is_bad]
-    kept, room = list[Mapping[str, Any]](), _MAX_FAILED_SIZE
-    for row in bad:
-        room -= len(json.dumps(row)) + len(", ")
-        if room < 0:
-            break
-        kept.append(row)
+    kept = take_fitting(row for row in result["devices"] if State(row["state"]).is_bad)
     waves = [{key: value for key, value in wave.items() if key != "members"} for wave in result["waves"]]
     omitted = len(result["devices"]) - len(kept)
     return {**result, "waves": waves, "devices": kept, "devices_omitted": omitted}

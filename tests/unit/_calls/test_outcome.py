@@ -70,7 +70,9 @@ def test_failure_names_at_most_ten_devices_and_shows_no_good_rows() -> None:
 def test_failed_result_stays_small_and_counts_what_it_leaves_out() -> None:
     result = build(*[Status.NOT_CALLED] * 50, *[Status.FAILED] * 500)
     assert len(json.dumps(result["devices"])) < 20_100
-    assert {row["status"] for row in result["devices"]} == {"failed"}
+    statuses = [row["status"] for row in result["devices"]]
+    assert statuses.count("failed") > 50
+    assert statuses == sorted(statuses)  # failed devices come before devices that were not called
     assert len(result["devices"]) + result["devices_omitted"] == 550
 
 

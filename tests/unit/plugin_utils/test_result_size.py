@@ -14,11 +14,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff
     Diff,
     describe_diff,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.sizes import measure_size
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._result_size import (
     MAX_STORED_SIZE,
     describe_left_out_devices,
     measure_room,
-    measure_size,
     reduce_managed,
     reduce_result,
 )

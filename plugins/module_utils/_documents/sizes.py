@@ -1,0 +1,31 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure values as JSON, and take the rows that fit into a size. Private to this collection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+MAX_PRINTED_SIZE = 20_000
+"""The maximum size of the rows in the result of a failed task, because Ansible prints such a result."""
+
+_Row = TypeVar("_Row", bound=Mapping[str, Any])
+
+
+def measure_size(value: Any) -> int:
+    """Return the length of a value as JSON in ASCII, which is about the length that Ansible prints."""
+    return len(json.dumps(value))
+
+
+def take_fitting(rows: Iterable[_Row], room: int = MAX_PRINTED_SIZE) -> list[_Row]:
+    """Return the first rows whose sizes together are at most ``room``. A row that does not fit is skipped."""
+    taken = []
+    for row in rows:
+        size = measure_size(row) + len(", ")
+        if size > room:
+            continue
+        room -= size
+        taken.append(row)
+    return taken
