@@ -11,7 +11,17 @@ from typing import Any, TypeVar
 MAX_PRINTED_SIZE = 20_000
 """The maximum size of the rows in the result of a failed task, because Ansible prints such a result."""
 
+MAX_SYNCED_BYTES = 16_384
+"""The maximum size in bytes of one set of data that the cloud sends to devices (errors-and-limits.md, section 7). It is
+not known whether the cloud counts the bytes of JSON or of CBOR.
+"""
+
 _Row = TypeVar("_Row", bound=Mapping[str, Any])
+
+
+def measure_json(value: Any) -> int:
+    """Return the size of a value in bytes, as compact JSON in UTF-8, to which the limits of the cloud apply."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass"))
 
 
 def measure_size(value: Any) -> int:

@@ -12,11 +12,15 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.sizes import measure_json
+
 Edits: TypeAlias = "Mapping[str, str | None]"
 """New values of variables, keyed by name. The value ``None`` removes a variable."""
 
 MAX_VARIABLES = 100
+"""The maximum number of variables of a product or device (endpoints.yml: environment_variables)."""
 MAX_BYTES = 16 * 1024
+"""The maximum size of the variables of a product or device as JSON, in bytes (endpoints.yml: environment_variables)."""
 
 VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,127}\Z")
 """Form of the name of a variable."""
@@ -56,7 +60,7 @@ def find_limit_mistakes(variables: Mapping[str, Any]) -> list[str]:
     if len(variables) > MAX_VARIABLES:
         mistakes.append(f"{len(variables)} variables are more than the {MAX_VARIABLES} that the cloud accepts")
     texts = {name: str(convert_value(value)) for name, value in variables.items()}
-    size = len(json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass"))
+    size = measure_json(texts)
     if size > MAX_BYTES:
         mistakes.append(f"the variables have {size:,} bytes as JSON, but the cloud accepts at most {MAX_BYTES:,}")
     return mistakes

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.sizes import measure_json
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.begin import begin_rollout
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import (
@@ -119,7 +120,7 @@ def grow(**more: Any) -> Record:
 )
 def test_large_record_fits_into_a_ledger_and_keeps_what_only_it_knows(more: dict[str, Any]) -> None:
     record = grow(**more)
-    assert len(json.dumps(record.as_data())) <= MAX_SIZE
+    assert measure_json(record.as_data()) <= MAX_SIZE
     found = store(record)
     kept = ("version", "phase", "began", "approvals", "accepted", "locks", "settings")
     assert [getattr(found, name) for name in kept] == [getattr(record, name) for name in kept]

@@ -8,10 +8,10 @@ checked if the facts for the check are unknown.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.sizes import MAX_SYNCED_BYTES, measure_json
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, Hardware, Membership
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.platforms import (
     BLUZ,
@@ -33,11 +33,8 @@ _PLATFORMS_WITHOUT_LEDGERS = frozenset({CORE, PHOTON, P1, ELECTRON, XENON, RASPB
 the Raspberry Pi, and boards of other manufacturers."""
 
 FIRST_LEDGER_OS = (6, 1)
-"""The first version of Device OS that supports ledgers."""
+"""The first version of Device OS that supports ledgers (device-ledger-api.md, section 1)."""
 LEDGERS_SINCE = ".".join(map(str, FIRST_LEDGER_OS))
-
-LEDGER_BYTES = 16_384
-"""The maximum size of a ledger instance in bytes, for a ledger whose data is sent to devices."""
 
 
 def is_too_old_for_ledgers(device_os: str | None) -> bool:
@@ -67,9 +64,9 @@ def check_instructions(name: str, whose: str, data: Mapping[str, Any]) -> Iterab
     :param whose: the members, in words that follow "the instructions for" in the sentence, such as "its members".
     :param data: the instructions.
     """
-    size = len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
-    if size > LEDGER_BYTES:
+    size = measure_json(data)
+    if size > MAX_SYNCED_BYTES:
         yield (
-            f"{name}: the instructions for {whose} take {size} bytes, but a ledger holds only {LEDGER_BYTES}; "
+            f"{name}: the instructions for {whose} take {size} bytes, but a ledger holds only {MAX_SYNCED_BYTES}; "
             "shorten the parameters"
         )

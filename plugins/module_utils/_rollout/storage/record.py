@@ -7,19 +7,20 @@ The record contains only what the device list does not tell. Its JSON schema is 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.sizes import MAX_SYNCED_BYTES, measure_json
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.times import format_time, parse_time
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import Phase, State, compute_rank
 
 FORMAT = 1
 MAX_FOREIGN_LOCKS = 500
-MAX_SIZE = 16_000
-"""The maximum size of the record as JSON, in bytes. A ledger instance can have 16 KB."""
+MAX_SIZE = MAX_SYNCED_BYTES - 384
+"""The maximum size of the record in bytes. The rest of the ledger instance is for the mark of the run that owns it."""
+
 
 _MAX_OFFLINE = 1000
 _DIGITS = 6
@@ -126,13 +127,13 @@ class Record:
         :raises ParticleError: ``conflict`` when the record is still too large.
         """
         data = self._build_data(self)
-        if _measure(data) > MAX_SIZE:
+        if measure_json(data) > MAX_SIZE:
             waves = tuple(replace(wave, offline=None if wave.offline else wave.offline) for wave in self.waves)
             data = self._build_data(replace(self, waves=waves))
-        while _measure(data) > MAX_SIZE and (data["failed"] or data["restarts"]):
+        while measure_json(data) > MAX_SIZE and (data["failed"] or data["restarts"]):
             name = max(("failed", "restarts"), key=lambda each: len(data[each]))
             data[name] = dict(list(data[name].items())[len(data[name]) // 10 + 1 :])
-        if _measure(data) > MAX_SIZE:
+        if measure_json(data) > MAX_SIZE:
             message = "The rollout has too many waves, accepted devices and foreign locks for its record in the cloud."
             raise ParticleError("conflict", message, hint="Use fewer waves, or select the devices by filters.")
         return data
@@ -266,7 +267,3 @@ def _read_ranks(value: Any) -> frozenset[str]:
     if not isinstance(value, str) or len(value) % _DIGITS:
         raise ValueError(value)
     return frozenset(value[at : at + _DIGITS] for at in range(0, len(value), _DIGITS))
-
-
-def _measure(data: Mapping[str, Any]) -> int:
-    return len(json.dumps(data))

@@ -7,13 +7,13 @@ With the settings, ``rollout_info`` assesses a rollout as its last run did.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.sizes import measure_json
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model import NO_RELEASE, Rollout
@@ -62,7 +62,7 @@ def _show_filters(filters: Filters) -> Any:
         for name, value in given.items()
         if value is not None
     }
-    return TOO_LARGE if len(json.dumps(shown)) > MAX_FILTERS_SIZE else shown or None
+    return TOO_LARGE if measure_json(shown) > MAX_FILTERS_SIZE else shown or None
 
 
 def read_settings(version: int, settings: Mapping[str, Any]) -> Declaration:
