@@ -71,3 +71,14 @@ class ParticleError(Exception):
         separator = "\n" if "\n" in self.message else " "  # the hint gets its own line after a longer message
         message = f"{self.message}{separator}{self.hint}".strip()
         return {"failed": True, "msg": message, "error": self.as_result()}
+
+
+def build_difference_error(subject: str, differences: str, *, or_else: str = "run again") -> ParticleError:
+    """Return the error about a resource that differs from its declaration, although the cloud accepted the writes.
+
+    :param subject: the resource, such as ``secret TOKEN``.
+    :param differences: the fields that differ.
+    :param or_else: what else the user can do, as an instruction.
+    """
+    message = f"The cloud accepted the writes, but {subject} still differs: {differences}."
+    return ParticleError("conflict", message, hint=f"Check whether another run or person changes it, or {or_else}.")

@@ -25,7 +25,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import list_product_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import NOT_READABLE
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import (
+    ParticleError,
+    build_difference_error,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.checks import refuse_wrong_file
 from ansible_collections.meshfleet.particle.plugins.module_utils._firmware.comparison import refuse_other_bytes
@@ -221,7 +224,7 @@ class _Run:
             failure = self._try_upload(file)
             row = self._read_after(failure)
         if row is None:
-            raise failure or self._build_difference("it does not exist")
+            raise failure or build_difference_error(f"firmware version {self._declared.version}", "it does not exist")
         if failure is not None:
             refuse_other_bytes(self._target, self._declared.version, row, file)
         if is_doubtful:
@@ -286,13 +289,7 @@ class _Run:
     def _check_result(self, row: Row | None) -> None:
         left = ["it does not exist"] if row is None else list(self.plan(row).changes)
         if left:
-            raise self._build_difference(", ".join(left))
-
-    def _build_difference(self, fields: str) -> ParticleError:
-        version = self._declared.version
-        message = f"The cloud accepted the writes, but firmware version {version} still differs: {fields}."
-        hint = "Check whether another run or person changes it, then run again."
-        return ParticleError("conflict", message, hint=hint)
+            raise build_difference_error(f"firmware version {self._declared.version}", ", ".join(left))
 
     # --- releases that the cloud refuses ---
 

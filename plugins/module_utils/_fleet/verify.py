@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import (
+    ParticleError,
+    build_difference_error,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import shorten
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.planning import plan_again
@@ -129,9 +132,7 @@ def _build_difference_error(device: DevicePlan) -> ParticleError:
     differences = ", ".join(
         f"{name} is {_show(shown)} instead of {_show(wanted)}" for name, (shown, wanted) in device.changes.items()
     )
-    message = f"The cloud accepted the writes for device {device.key}, but the device still differs: {differences}."
-    hint = "Check whether another run or person changes this device, or declare the value that the cloud shows."
-    return ParticleError("conflict", message, hint=hint)
+    return build_difference_error(f"device {device.key}", differences, or_else="declare the value that the cloud shows")
 
 
 def _show(value: object) -> str:

@@ -12,7 +12,10 @@ from collections.abc import Collection, Hashable, Sequence
 from dataclasses import replace
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import (
+    ParticleError,
+    build_difference_error,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import (
     has_exhausted_retries,
@@ -299,5 +302,4 @@ def _build_difference_error(kind: Kind, change: Change) -> ParticleError:
     fields = ", ".join(change.after) or "it still exists"
     if change.row is None:
         fields = "it does not exist"
-    message = f"The cloud accepted the writes, but {kind.noun} {change.key} still differs: {fields}."
-    return ParticleError("conflict", message, hint="Check whether another run or person changes it, then run again.")
+    return build_difference_error(f"{kind.noun} {change.key}", fields)

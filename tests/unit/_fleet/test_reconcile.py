@@ -490,7 +490,7 @@ class TestFailedDevice:
             simulator.set_faults([ignored])
             result = run(http, named(ids))
             assert errors(result) == {ids[0]: "conflict"}
-            assert "but the device still differs: name is None instead of 'unit-0'." in result["error"]["message"]
+            assert "still differs: name is None instead of 'unit-0'." in result["error"]["message"]
             assert result["summary"]["changed"] == 19
 
     def test_ignored_write_is_not_noticed_without_verification(self, simulator: Simulator, ids: list[str]) -> None:
