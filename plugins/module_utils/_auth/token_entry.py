@@ -9,11 +9,10 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import MAX_LIFETIME, is_token
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_seconds_until
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import describe_type
 
 LABEL_FIELDS = ("api_url", "account", "client", "purpose")
 """The fields that identify an entry."""
-
-_TYPE_NAMES = {bool: "true or false", int: "a number", float: "a number", str: "another string", list: "a list"}
 
 
 def find_problem(data: Mapping[str, Any]) -> str | None:
@@ -34,7 +33,7 @@ def find_problem(data: Mapping[str, Any]) -> str | None:
 
 def _check_entry(entry: Any, place: str) -> str | None:
     if not isinstance(entry, dict):
-        return _describe(place, "an object", entry)
+        return _describe(place, "a mapping", entry)
     for name in LABEL_FIELDS:
         if not isinstance(entry.get(name), str):
             return _describe(f"{place}.{name}", "a string", entry.get(name))
@@ -44,7 +43,7 @@ def _check_entry(entry: Any, place: str) -> str | None:
     if "next" in entry:
         begun = entry["next"]
         if not isinstance(begun, dict) or "access_token" not in begun:
-            return _describe(f"{place}.next", "an object with access_token", begun)
+            return _describe(f"{place}.next", "a mapping with access_token", begun)
         problem = _check_token_fields(begun, f"{place}.next")
         if problem is not None:
             return problem
@@ -91,5 +90,4 @@ _TOKEN_FIELDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 
 def _describe(place: str, form: str, value: Any) -> str:
     """Return the sentence that a value does not have the expected form."""
-    got = "nothing" if value is None else _TYPE_NAMES.get(type(value), "an object")
-    return f"{place} must be {form}, got {got}"
+    return f"{place} must be {form}, got {describe_type(value)}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.module_utils.common.validation import check_type_dict
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import describe_type
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
 
@@ -59,13 +60,8 @@ def find_wrong_mappings(given: Mapping[str, Any], spec: Mapping[str, Mapping[str
             check_type_dict(value)
         except TypeError:
             keys = ", ".join(option["options"])
-            wrong[name] = f"{name} must be a mapping, got a value of type {_name_type(value)}. Its keys are: {keys}"
+            wrong[name] = f"{name} must be a mapping, got {describe_type(value)}. Its keys are: {keys}"
     return wrong
-
-
-def _name_type(value: Any) -> str:
-    """Return the name of the type of a value. Ansible marks values by classes of its own."""
-    return next(each.__name__ for each in (bool, int, float, str, list, object) if isinstance(value, each))
 
 
 def _describe_unknown(message: str, spec: Mapping[str, Any]) -> str:

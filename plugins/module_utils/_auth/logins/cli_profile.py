@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import MAX_PRIVATE_FILE_BYTES
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import describe_type
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.regular_file import read_regular_file
 
@@ -108,7 +109,7 @@ def _read_object(path: Path) -> dict[str, Any]:
     if data is None:
         return {}
     if not isinstance(data, dict):
-        raise _build_file_error(path, f"it must contain a JSON object, got {_name_type(data)}")
+        raise _build_file_error(path, f"it must contain a JSON object, got {describe_type(data)}")
     return data
 
 
@@ -119,13 +120,8 @@ def _read_text(data: dict[str, Any], key: str, path: Path) -> str | None:
     """
     value = data.get(key)
     if value is not None and not isinstance(value, str):
-        raise _build_file_error(path, f"{key} must be a string, got {_name_type(value)}")
+        raise _build_file_error(path, f"{key} must be a string, got {describe_type(value)}")
     return value or None
-
-
-def _name_type(value: Any) -> str:
-    names = {bool: "true or false", int: "a number", float: "a number", str: "a string", list: "a list"}
-    return names.get(type(value), "an object")
 
 
 def _build_file_error(path: Path, reason: str) -> ParticleError:
