@@ -60,13 +60,17 @@ MAX_PRIVATE_FILE_BYTES = 16_000_000
 """The maximum size of a token file, a profile, and of the files that the collection keeps for itself."""
 
 MAX_FIRMWARE_BYTES = 16_000_000
-"""The maximum size of a firmware file. The largest storage of a device for a binary and its assets has 3.7 MB."""
+"""The maximum size of a firmware file. The largest storage of a device for a binary and its assets has 3.7 MB
+(firmware-and-events.md, section 3).
+"""
 
 MAX_UNPACKED_BYTES = 64_000_000
 """The maximum size of all files in a bundle after they are unpacked."""
 
 MAX_PACKED_FILES = 1_000
-"""The maximum number of files in a bundle. A device can store about 500 assets."""
+"""The maximum number of files in a bundle. A device can store about 500 assets
+(firmware-and-events.md, section 3).
+"""
 
 MAX_TOKEN_LENGTH = 4096
 """The maximum number of characters of an access token. Servers refuse headers of more than about 8 KB."""

@@ -11,6 +11,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
 MAX_NAME_BYTES = 64
+"""The maximum size of the name of an event in bytes (firmware-and-events.md, section 6)."""
 
 
 @dataclass(frozen=True)

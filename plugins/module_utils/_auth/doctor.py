@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Find out why a login or an access token does not work, and explain the cause. Private to this collection.
 
-An examination logs in at most once, because the cloud locks out an IP address after ten refused logins in a row.
+An examination logs in at most once, because the cloud locks out an IP address after ten refused logins in a row
+(errors-and-limits.md, section 3).
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ class Limit:
     seconds: float
 
 
+# errors-and-limits.md, section 3: the table of rate limits.
 DOCUMENTED_LIMITS: Mapping[str, Limit] = MappingProxyType(
     {
         EVERY_ROUTE: Limit(10_000, 300),

@@ -17,6 +17,7 @@ HINTS: Mapping[str, str] = {
     "clock_skew": "Set this machine's clock, for example with NTP.",
     "malformed_username": "Give the e-mail of the account exactly as registered, without spaces or line breaks.",
     "malformed_password": "Give the bare password; when it is read from a file, remove the line break with '| trim'.",
+    # errors-and-limits.md, section 3: refused logins block an IP address.
     "invalid_credentials": "Check username and password. Do not retry in a loop: after 10 refused logins in a "
     "row, the cloud blocks your IP address for 30 minutes.",
     "unknown_client": "Check client_id and client_secret, or leave both out to use the default client.",

@@ -40,9 +40,10 @@ _WORD = re.compile(r"[a-z][a-z_]*\Z")
 
 
 _TEXT_LIMIT = 300
-
+"""The maximum number of characters of an error text of the cloud that a message quotes."""
 
 _PAGE_LIMIT = 10_000
+"""The maximum number of characters of an HTML page that are searched for an error text."""
 
 
 def read_refusal(body: bytes) -> Refusal:

@@ -79,7 +79,8 @@ class Settings:
     def require_login(self) -> Login:
         """Return the login.
 
-        :raises ParticleError: when no credentials are given, or when the credentials are not valid.
+        :raises ParticleError: ``invalid_credentials`` when no credentials are given; the code of the problem when they
+            are not valid.
         """
         raise_problems(self.problems)
         if self.login is None and self.searched is not None:

@@ -30,7 +30,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.platforms
 
 _PLATFORMS_WITHOUT_LEDGERS = frozenset({CORE, PHOTON, P1, ELECTRON, XENON, RASPBERRY_PI, OAK, DUO, BLUZ})
 """Platforms for which no version of Device OS supports ledgers: the first generations, the Xenon, the retired beta for
-the Raspberry Pi, and boards of other manufacturers."""
+the Raspberry Pi, and boards of other manufacturers (device-ledger-api.md, section 1).
+"""
 
 FIRST_LEDGER_OS = (6, 1)
 """The first version of Device OS that supports ledgers (device-ledger-api.md, section 1)."""

@@ -26,16 +26,17 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.platforms
 )
 
 PARTICLE_MESH = frozenset({ARGON, BORON, XENON, ASOM, BSOM, XSOM, B5SOM})
-"""Platforms that have a radio for Particle Mesh."""
+"""Platforms that have a radio for Particle Mesh (errors-and-limits.md, section 7)."""
 
 LAST_MESH_OS = (1, 5)
-"""The last release line of Device OS that supports Particle Mesh, as major and minor number."""
+"""The last release line of Device OS that supports Particle Mesh, as major and minor number (mesh.md, section
+2)."""
 
 LARGE_TYPE = "large_site"
 TYPES = ("micro_wifi", "micro_cellular", "high_availability", LARGE_TYPE)
 DEFAULT_LIMIT = 100
 """The default maximum number of devices in a network that is not a micro network. Particle has never documented the
-maximum, so the parameter ``limit`` of a network overrides the default."""
+maximum (mesh.md, section 3), so the parameter ``limit`` of a network overrides the default."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Size:
 
 
 MICRO_SIZE = Size(10, 1)
+"""The maximum size of a micro network (mesh.md, section 3)."""
 
 
 def is_micro(network_type: str | None) -> bool:
