@@ -139,18 +139,18 @@ class GrantAttempt:
         if self._record is None:
             return
         if self._grant is None:
-            self._lose()
+            self._mark_as_lost()
             return
         try:
             revoke_token(self._http, self._grant.access_token, self._login.account)
         except BaseException:
-            self._lose()
+            self._mark_as_lost()
             raise
         self._drop_record()
         with contextlib.suppress(ParticleError):  # an unusable file contains no token that other processes could use
             self._sessions.forget_token(self._grant.access_token)
 
-    def _lose(self) -> None:
+    def _mark_as_lost(self) -> None:
         with contextlib.suppress(ParticleError):  # an unchanged record lists the token when this process has ended
             self._note_token(Stage.LOST)
 

@@ -128,11 +128,11 @@ class _Run:
         """Return all changes, including the upload."""
         if row is not None or self._file is None:
             return dict(plan.changes)
-        created = {name: (None, value) for name, value in self._fields().items() if name != "version"}
+        created = {name: (None, value) for name, value in self._build_upload().items() if name != "version"}
         released = {name: pair for name, pair in plan.changes.items() if name.startswith(RELEASE_PREFIX)}
         return {"file": (None, self._file.name), **created, **released}
 
-    def _fields(self) -> dict[str, Any]:
+    def _build_upload(self) -> dict[str, Any]:
         """Return the fields of the upload. The cloud requires a title."""
         given = {name: value for name, value in self._declared.settings.items() if value != ""}
         return {"version": self._declared.version, "title": f"v{self._declared.version}", **given}
@@ -150,7 +150,12 @@ class _Run:
         """Put the predicted version into the outcome, with the number of devices that a release would update."""
         before = outcome.row
         if before is None and self._file is not None:
-            before = {**self._fields(), "name": self._file.name, "size": len(self._file.content), "device_count": 0}
+            before = {
+                **self._build_upload(),
+                "name": self._file.name,
+                "size": len(self._file.content),
+                "device_count": 0,
+            }
         if before is None:
             return
         is_new = outcome.row is None
@@ -235,7 +240,7 @@ class _Run:
         """Upload the file. If the upload fails, but the version may still exist, return the error."""
         part = FilePart(file.name, file.content, file.content_type, report=show_progress(file, self._say))
         try:
-            upload_firmware(self._http, self._product.id, self._fields(), part)
+            upload_firmware(self._http, self._product.id, self._build_upload(), part)
         except ParticleError as error:
             if not may_exist_already(error):
                 raise

@@ -93,7 +93,7 @@ class Probe:
                 break
             waiting = [read for read in waiting if read not in ready]
             for read in ready:
-                self._try(read)
+                self._try_request(read)
         for read in waiting:
             self._leave_out(read, self._end or f"no value for :{self._find_missing(read)} was found in the account")
         self._findings.not_tried += [NotTried(**row) for row in NOT_READ]
@@ -121,13 +121,13 @@ class Probe:
             return f"at most {MAX_REQUESTS_PER_ENDPOINT} requests are sent to one endpoint"
         return None
 
-    def _try(self, read: Read) -> None:
+    def _try_request(self, read: Read) -> None:
         """Send a request unless a bound forbids it, compare the response, and keep the values that it gives."""
         if (reason := self._find_bound(read)) is not None:
             self._leave_out(read, reason)
             return
         answer = self._send(read, {})
-        if not self._note(read, answer):
+        if not self._record_answer(read, answer):
             return
         for kind, place in read.gives.items():
             if kind not in self._values and (value := find_value(answer.data, place)) is not None:
@@ -135,7 +135,7 @@ class Probe:
         if read.pages:
             self._compare_pages(read, answer)
 
-    def _note(self, read: Read, answer: Answer) -> bool:
+    def _record_answer(self, read: Read, answer: Answer) -> bool:
         """Record the outcome of a request, and return whether it was successful."""
         if self._has_failed(answer):
             self._add_failure(read, answer)

@@ -249,19 +249,19 @@ def _create_user(place: TokenPlace, tokens: _Tokens, users: Sequence[dict[str, A
             _remove_lost_users(place, name, {str(row["username"]) for row in users})
         tokens.cancel()
         raise
-    with _removing_on_failure(place, user.username):
+    with _remove_user_on_failure(place, user.username):
         tokens.store_next(user, target.http.now())
     # With a file, the next run continues with the stored token.
-    with contextlib.nullcontext() if tokens.is_stored else _removing_on_failure(place, user.username):
+    with contextlib.nullcontext() if tokens.is_stored else _remove_user_on_failure(place, user.username):
         is_accepted = _is_accepted(target, user.token)
     if not is_accepted:
-        with _removing_on_failure(place, user.username):
+        with _remove_user_on_failure(place, user.username):
             raise ParticleError("cloud_error", f"The cloud does not accept the token that it has issued for {name}.")
     return user.username
 
 
 @contextlib.contextmanager
-def _removing_on_failure(place: TokenPlace, username: str) -> Iterator[None]:
+def _remove_user_on_failure(place: TokenPlace, username: str) -> Iterator[None]:
     """Remove a new API user if the ``with`` block fails, because its token would be lost.
 
     :raises ParticleError: the error of the block. If the API user cannot be removed, the error names it.

@@ -25,13 +25,14 @@ def is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, (str, Mapping, list)) and not value)
 
 
-def normalise(each: Field, value: Any) -> Any:
-    return each.default if is_empty(value) else each.normalise(value)
+def normalize(each: Field, value: Any) -> Any:
+    """Return the form of a value of a field in which values are compared. An empty value becomes the default."""
+    return each.default if is_empty(value) else each.normalize(value)
 
 
 def compare_values(each: Field, wanted: Any, found: Any, *, just_written: bool) -> tuple[bool, list[str]]:
     """Return whether two values of a field differ, and the paths of the secrets that cannot be compared."""
-    left, right = normalise(each, complete_value(each, wanted, found)), normalise(each, found)
+    left, right = normalize(each, complete_value(each, wanted, found)), normalize(each, found)
     if each.write_only:
         return False, [] if left is None else [each.name]
     if not each.secret:
@@ -71,4 +72,8 @@ def is_mask(value: Any) -> bool:
 
 
 def find_masked_paths(value: Any, path: str) -> list[str]:
+    """Return the paths of the masks in a value.
+
+    :param path: the path of the value itself.
+    """
     return [place for place, _unused, leaf in pair_leaves(value, value, path) if is_mask(leaf)]

@@ -19,7 +19,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.compa
     complete_value,
     is_empty,
     is_mask,
-    normalise,
+    normalize,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import (
     Field,
@@ -57,12 +57,13 @@ def hide_values(value: Any) -> Any:
 
 
 def show_value(each: Field, value: Any) -> Any:
-    normalised = normalise(each, value)
-    if is_empty(normalised):
+    """Return the form of a value of a field that may be shown. Secrets are masked."""
+    normalized = normalize(each, value)
+    if is_empty(normalized):
         return None
-    if isinstance(normalised, Staged):
-        return str(normalised)
-    return hide_values(normalised) if each.secret else each.show(normalised)
+    if isinstance(normalized, Staged):
+        return str(normalized)
+    return hide_values(normalized) if each.secret else each.show(normalized)
 
 
 def show_pair(each: Field, found: Any, wanted: Any) -> tuple[Any, Any]:
@@ -75,7 +76,7 @@ def show_pair(each: Field, found: Any, wanted: Any) -> tuple[Any, Any]:
     before, after = show_value(each, found), show_value(each, complete_value(each, wanted, found))
     if not each.secret:
         return before, f"{after} (changed)" if before == after else after
-    return before, _mark_changes(normalise(each, found), normalise(each, wanted))
+    return before, _mark_changes(normalize(each, found), normalize(each, wanted))
 
 
 def _mark_changes(found: Any, wanted: Any) -> Any:

@@ -60,9 +60,9 @@ class Field:
     :param required: whether the cloud refuses to create a resource without the setting; a function of the declared
         values if that depends on other settings.
     :param only: the variants of the kind that have the setting, see ``Kind.variant``; empty if all variants have it.
-    :param normalise: function that converts all spellings of a value to one form. The converted values are compared.
+    :param normalize: function that converts all spellings of a value to one form. The converted values are compared.
     :param encode: function that converts a declared value to the form that is sent to the cloud.
-    :param show: function that converts a normalised value to a form that may be shown. The function is not used for
+    :param show: function that converts a normalized value to a form that may be shown. The function is not used for
         secret settings.
     """
 
@@ -78,7 +78,7 @@ class Field:
     local: bool = False
     required: bool | Callable[[Mapping[str, Any]], bool] = False
     only: tuple[str, ...] = ()
-    normalise: Callable[[Any], Any] = keep_value
+    normalize: Callable[[Any], Any] = keep_value
     encode: Callable[[Any], Any] = keep_value
     show: Callable[[Any], Any] = keep_value
 

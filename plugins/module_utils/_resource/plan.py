@@ -29,7 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.compa
     compare_values,
     find_masked_paths,
     is_empty,
-    normalise,
+    normalize,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.display import (
     show_pair,
@@ -181,7 +181,7 @@ def _fill_placeholders(kind: Kind, row: Row | None, declared: Declared) -> dict[
         value = declared.values[each.name]
         if isinstance(value, Placeholder) and row is not None:
             continue
-        found = None if row is None else normalise(each, row.get(each.cloud))
+        found = None if row is None else normalize(each, row.get(each.cloud))
         values[each.name] = _fill(value, found, missing)
     if missing:
         names = ", ".join(dict.fromkeys(missing))  # all of them: users collect what they must give
@@ -283,7 +283,7 @@ def _build_whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[
     """
     sent_back = [(f, row.get(f.cloud)) for f in kind.compared if f.name not in wanted and has_field(kind, f, row)]
     sent_back += [(f, wanted[f.name]) for f in kind.compared if f.secret and f.name in wanted]  # filled placeholders
-    masked = [path for f, value in sent_back for path in find_masked_paths(normalise(f, value), f.name)]
+    masked = [path for f, value in sent_back for path in find_masked_paths(normalize(f, value), f.name)]
     if masked:
         options = join_names(sorted({path.partition(".")[0] for path in masked}))
         message = (

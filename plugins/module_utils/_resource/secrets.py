@@ -19,7 +19,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.chang
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.comparison import (
     is_empty,
     is_mask,
-    normalise,
+    normalize,
     pair_leaves,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.display import (
@@ -72,7 +72,7 @@ def find_secrets(kind: Kind, values: Mapping[str, Any], shown: Collection[str] =
     """
     known = {*shown, *list_shown_texts(kind, values)}
     for each in kind.compared:
-        value = normalise(each, values.get(each.cloud))
+        value = normalize(each, values.get(each.cloud))
         if is_empty(value):
             continue
         if each.secret:
@@ -93,7 +93,7 @@ def list_shown_texts(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
     if (key := kind.get_key(values)) is not None:
         yield key
     for each in kind.compared:
-        value = normalise(each, values.get(each.cloud))
+        value = normalize(each, values.get(each.cloud))
         if is_empty(value) or each.secret or each.show(value) != value:
             continue
         for _path, leaf, _same in pair_leaves(value, value, each.name):
@@ -118,10 +118,10 @@ def hide_secrets(each: Field, value: Any, name: Callable[[str], Any]) -> Any:
     :param name: function that returns what stands for a secret, given the path of the secret, such as
         ``headers.authorization``.
     """
-    normalised = normalise(each, value)
+    normalized = normalize(each, value)
     if each.secret:
-        return _hide_leaves(each, normalised, each.name, name)
-    return normalised if each.show is keep_value or each.show(normalised) == normalised else name(each.name)
+        return _hide_leaves(each, normalized, each.name, name)
+    return normalized if each.show is keep_value or each.show(normalized) == normalized else name(each.name)
 
 
 def _hide_leaves(each: Field, value: Any, path: str, name: Callable[[str], Any]) -> Any:

@@ -42,13 +42,13 @@ def to_texts(value: Any) -> Any:
     }
 
 
-def normalise_headers(value: Any) -> Any:
+def normalize_headers(value: Any) -> Any:
     """Convert header names to lower case, because header names are case-insensitive."""
     texts = to_texts(value)
     return {name.lower(): text for name, text in texts.items()} if isinstance(texts, Mapping) else texts
 
 
-def normalise_auth(value: Any) -> Any:
+def normalize_auth(value: Any) -> Any:
     """Replace a missing username or password by a mask. Some clouds omit these values in responses to hide secrets."""
     parts = ("username", "password")
     return {part: value.get(part) or MASK for part in parts} if isinstance(value, Mapping) else value
@@ -61,7 +61,7 @@ def _split_url(value: str) -> tuple[urllib.parse.SplitResult, str, str]:
     return parts, login + at, host
 
 
-def normalise_url(value: str) -> str:
+def normalize_url(value: str) -> str:
     """Convert the scheme and host of a URL to lower case, and an empty path to ``/``."""
     try:
         parts, login, host = _split_url(value)

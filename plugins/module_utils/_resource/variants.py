@@ -19,7 +19,7 @@ def get_variant(field: Field, row: Row | Body) -> Any:
     :param row: the row of the resource, or the body of the request that creates or changes it.
     """
     value = row.get(field.cloud)
-    return field.default if value is None else field.normalise(value)
+    return field.default if value is None else field.normalize(value)
 
 
 def has_field(kind: Kind, field: Field, row: Row | Body) -> bool:

@@ -142,7 +142,7 @@ def _take_back_locks(view: View) -> Decision | None:
 def _target_missing(view: View) -> Decision | None:
     """Target the members of begun waves that are not targeted yet, wave by wave."""
     full: tuple[str, ...] = ()
-    for wave in view.begun:
+    for wave in view.begun_waves:
         missing = view.find_missing(wave)
         if not missing or view.count_updating(wave) or wave.record is None:
             continue
@@ -151,7 +151,7 @@ def _target_missing(view: View) -> Decision | None:
         if batch.devices:
             return _target(view, wave, wave.record, batch.devices[: _limit_step(view, wave.record)])
     if full:
-        return build_decision(view, Progress.HELD, _wait_for_budget(view, full))
+        return build_decision(view, Progress.HELD, _plan_budget_check(view, full))
     return None
 
 
@@ -170,14 +170,16 @@ def _choose(view: View, wanted: list[Device]) -> Batch:
     most, devices, now = view.situation.rollout.unavailable, view.situation.devices, view.situation.now
     if most is None:
         return choose_batch(wanted, None, devices, frozenset())
-    disrupted = frozenset(each for each, assessment in view.targeted.items() if _uses_budget(view, each, assessment))
+    disrupted = frozenset(
+        each for each, assessment in view.targeted.items() if _may_be_unavailable(view, each, assessment)
+    )
     away = frozenset(
         device.id for device in devices.values() if not device.online and now - (device.heard or 0.0) < AWAY_SECONDS
     )
     return choose_batch(wanted, most, devices, disrupted, away)
 
 
-def _uses_budget(view: View, device_id: str, assessment: Assessment) -> bool:
+def _may_be_unavailable(view: View, device_id: str, assessment: Assessment) -> bool:
     """Return whether a targeted device is unavailable, or may become so at any moment."""
     device, wave = view.eligible[device_id], view.covered[device_id]
     if assessment.state is not State.UPDATED:
@@ -186,7 +188,7 @@ def _uses_budget(view: View, device_id: str, assessment: Assessment) -> bool:
     return began > wave.began and view.situation.now - began < READY_SECONDS
 
 
-def _wait_for_budget(view: View, full: Iterable[str]) -> Next:
+def _plan_budget_check(view: View, full: Iterable[str]) -> Next:
     """Return when to check again whether the disruption budget allows more devices to be targeted."""
     groups = frozenset(full)
     bad = [
@@ -233,13 +235,13 @@ def _wait_for_wave(view: View) -> Decision | None:
 
     An earlier wave delays the rollout again if devices have joined it.
     """
-    if not view.begun:
+    if not view.begun_waves:
         return None
     now, soak = view.situation.now, view.situation.rollout.health.soak
     decided = _decide_waves(view)
     if decided != view.record:
         return build_decision(view, Progress.SOAKING, None, record=decided)
-    updating = sum(view.count_updating(wave) for wave in view.begun)
+    updating = sum(view.count_updating(wave) for wave in view.begun_waves)
     if updating:
         count = format_count(updating, "device is", "devices are")
         return build_decision(view, Progress.RUNNING, Next(now + POLL_SECONDS, f"{count} updating."))
@@ -250,7 +252,7 @@ def _wait_for_wave(view: View) -> Decision | None:
         why = f"Wave {number} must stay healthy for {soak:g} seconds before the rollout continues."
         return build_decision(view, Progress.SOAKING, Next(since + soak, why))
     young = find_young_sessions(view)
-    is_last = len(view.waves) == len(view.begun)
+    is_last = len(view.waves) == len(view.begun_waves)
     if is_tripped(view.situation.rollout.brake, view.count(young)) or (is_last and young and now < since + 2 * soak):
         count = format_count(len(young), "device has", "devices have")
         why = f"{count} begun a new session after the update. Another check shows whether it happens again."
@@ -284,7 +286,7 @@ def _describe_missing_proof(view: View) -> str | None:
 def _decide_waves(view: View) -> Record:
     """Return the record, in which waves without updating devices are decided."""
     record = view.record
-    for wave in view.begun:
+    for wave in view.begun_waves:
         if wave.record is not None and wave.record.decided is None and not view.count_updating(wave):
             record = record.replace_wave(wave.number, replace(wave.record, decided=view.situation.now))
     return record
@@ -303,7 +305,7 @@ def _begin_wave(view: View) -> Decision | None:
     missing = view.find_missing(wave)
     batch = _choose(view, missing)
     if not batch.devices and batch.full:
-        return build_decision(view, Progress.HELD, _wait_for_budget(view, batch.full))
+        return build_decision(view, Progress.HELD, _plan_budget_check(view, batch.full))
     return _target(view, wave, WaveRecord(wave.through, wave.groups, now, now, now), batch.devices)
 
 

@@ -71,7 +71,8 @@ class View:
     waves: list[Wave] = field(default_factory=list)
 
     @property
-    def begun(self) -> list[Wave]:
+    def begun_waves(self) -> list[Wave]:
+        """Return the waves that have begun."""
         return [wave for wave in self.waves if wave.record is not None]
 
     @property
@@ -86,10 +87,14 @@ class View:
         """
         if self.situation.rollout.unavailable is None:
             return []
-        missing = (device for wave in self.begun for device in self.find_missing(wave))
+        missing = (device for wave in self.begun_waves for device in self.find_missing(wave))
         return [device.id for device in missing if not can_update_now(device)]
 
     def count(self, also_failed: Iterable[str] = ()) -> Tally:
+        """Return the numbers of targeted devices that the brake considers.
+
+        :param also_failed: the ids of devices that count as failed, whatever their state.
+        """
         accepted = self.record.accepted
         return count_devices(self.targeted, accepted, frozenset(also_failed))
 
@@ -112,6 +117,7 @@ class View:
 
 
 def view_devices(situation: Situation, record: Record) -> View:
+    """Return the eligible devices of a rollout, with the wave and the state of each targeted device."""
     view = View(situation, record)
     for device in situation.devices.values():
         is_targeted = device.lock == record.version and record.owns_lock(device.id, device.lock)
@@ -129,7 +135,7 @@ def view_devices(situation: Situation, record: Record) -> View:
     view.waves = plan_waves(situation.rollout.waves, record.waves, view.eligible.values())
     if not record.waves:
         return view
-    wave_of = {device: wave.record for wave in view.begun for device in wave.members if wave.record is not None}
+    wave_of = {device: wave.record for wave in view.begun_waves for device in wave.members if wave.record is not None}
     for device in view.eligible.values():
         if _is_covered(device, situation, record, is_member=device.id in wave_of):
             view.covered[device.id] = wave_of.get(device.id, record.waves[-1])

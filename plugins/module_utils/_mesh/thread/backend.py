@@ -202,7 +202,7 @@ class ThreadBackend:
             return
         start_router(router)
         # A network that was started just now may already have members.
-        members = self._prove(router, write, finished=set())
+        members = self._find_joined_members(router, write, finished=set())
         commissioner = Commissioner(router, write.joiner_timeout, write.time_limit)
         attempts = dict.fromkeys((joiner.eui64 for joiner in write.joiners), Attempt.LOST)
         for _unused in range(_ROUNDS):
@@ -217,7 +217,7 @@ class ThreadBackend:
             attempts.update(commissioner.commission(remaining))
             self._views.pop(write.network, None)
             finished = {eui64 for eui64, attempt in attempts.items() if attempt is Attempt.FINISHED}
-            members = self._prove(router, write, finished)
+            members = self._find_joined_members(router, write, finished)
         for joiner in write.joiners:
             is_joined = joiner.eui64 in members.addresses
             self._outcomes[write.network, joiner.device] = (
@@ -226,7 +226,7 @@ class ThreadBackend:
                 else explain_attempt(joiner, write.network, attempts[joiner.eui64], write.joiner_timeout)
             )
 
-    def _prove(self, router: BorderRouter, write: Commission, finished: set[str]) -> Members:
+    def _find_joined_members(self, router: BorderRouter, write: Commission, finished: set[str]) -> Members:
         """Find the members. If a device that has finished its attempt is missing, read the members a second time.
 
         :param finished: the EUI-64s of the devices that have finished their attempt.

@@ -132,7 +132,7 @@ class BorderRouter:
 
     def read_node(self) -> Mapping[str, Any]:
         """Return the state of the border router, with the key ``state`` (otbr-rest.md, section 2)."""
-        node = normalize_keys(self._get("/node", "read the state", _JSON, _keep))
+        node = normalize_keys(self._get("/node", "read the state", _JSON, _return_unchanged))
         if not isinstance(node, dict) or "state" not in node:
             message = f"The server at {self.url} is not an OpenThread border router."
             raise ParticleError("not_a_cloud", message, hint="Correct the url of the border router.")
@@ -393,7 +393,7 @@ def _encode(body: Any) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode("ascii")
 
 
-def _keep(data: Any) -> Any:
+def _return_unchanged(data: Any) -> Any:
     return data
 
 

@@ -140,7 +140,7 @@ API_USERS = Kind(
     noun="API user",
     key=Field("name", "friendly_name", {"type": "str"}),
     fields=(
-        Field("scopes", "scopes", _TEXTS, required=True, normalise=lambda scopes: sorted(set(scopes))),
+        Field("scopes", "scopes", _TEXTS, required=True, normalize=lambda scopes: sorted(set(scopes))),
         Field("scopes_for", "scopes_for", {**_TEXTS, "choices": sorted(CONTENT_SCOPES)}, local=True),
         Field(_FILE, _FILE, {"type": "path", "no_log": False}, local=True),
         Field("rotate", "rotate", {"type": "bool"}, local=True),

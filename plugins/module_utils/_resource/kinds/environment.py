@@ -35,7 +35,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.chang
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
 
 _VALUE = Field(
-    "value", "value", {"type": "raw"}, required=lambda values: "value" not in values, normalise=convert_value
+    "value", "value", {"type": "raw"}, required=lambda values: "value" not in values, normalize=convert_value
 )
 
 

@@ -50,7 +50,7 @@ def _list_versions(target: Target) -> list[dict[str, Any]]:
     return [{**row, "release": read_release(row).as_result()} for row in rows]
 
 
-def _normalise_release(value: Any) -> Any:
+def _normalize_release(value: Any) -> Any:
     """Sort the groups of a release. Without a target, drop ``intelligent``, because it would apply to no device."""
     if not isinstance(value, Mapping):
         return value
@@ -119,8 +119,8 @@ FIRMWARE = Kind(
         Field("file", "file", {"type": "path"}, local=True, required=True),
         Field("title", "title", _TEXT),
         Field("description", "description", _TEXT),
-        Field("mandatory", "mandatory", {"type": "bool"}, default=False, normalise=bool),
-        Field("release", "release", _RELEASE, normalise=_normalise_release, merges=True),
+        Field("mandatory", "mandatory", {"type": "bool"}, default=False, normalize=bool),
+        Field("release", "release", _RELEASE, normalize=_normalize_release, merges=True),
     ),
     list_rows=_list_versions,
     create_row=_write_version,

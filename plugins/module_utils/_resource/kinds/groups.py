@@ -64,7 +64,7 @@ GROUPS = Kind(
     key=Field("name", "name", _TEXT),
     fields=(
         Field("description", "description", _TEXT),
-        Field("color", "color", _TEXT, normalise=str.lower),
+        Field("color", "color", _TEXT, normalize=str.lower),
     ),
     list_rows=lambda target: list_group_rows(target.http, target.required_product.id),
     create_row=lambda target, change: create_group(target.http, target.required_product.id, **change.body),

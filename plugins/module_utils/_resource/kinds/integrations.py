@@ -22,9 +22,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact 
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Change, Declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.spellings import (
-    normalise_auth,
-    normalise_headers,
-    normalise_url,
+    normalize_auth,
+    normalize_headers,
+    normalize_url,
     parse_template,
     show_url,
     to_switch,
@@ -47,7 +47,7 @@ def _get_id(change: Change) -> str:
     return str(change.row["id"]) if change.row is not None else ""
 
 
-def _normalise_type(value: str) -> str:
+def _normalize_type(value: str) -> str:
     """Convert the name of a type in the cloud to the choice of the option. A type that is not known is not changed."""
     return {name: choice for choice, name in TYPES.items()}.get(value, value)
 
@@ -66,7 +66,7 @@ def _check_integration(declared: Declared) -> list[str]:
 
 _TEXT: Mapping[str, Any] = {"type": "str"}
 _SWITCH: Mapping[str, Any] = {"type": "bool"}
-_OFF: Mapping[str, Any] = {"spec": _SWITCH, "default": False, "normalise": to_switch}
+_OFF: Mapping[str, Any] = {"spec": _SWITCH, "default": False, "normalize": to_switch}
 _TEMPLATE: Mapping[str, Any] = {"type": "raw"}
 _HIDDEN: Mapping[str, Any] = {"type": "dict", "no_log": True}
 _KEY: Mapping[str, Any] = {"type": "str", "no_log": True}
@@ -87,7 +87,7 @@ _TYPE = Field(
     {"type": "str", "choices": list(TYPES)},
     default=WEBHOOK,
     fixed=True,
-    normalise=_normalise_type,
+    normalize=_normalize_type,
     encode=lambda value: TYPES.get(value, value),
 )
 # An update sends all other keys of a row back, including keys that the cloud may add in the future.
@@ -101,12 +101,12 @@ INTEGRATIONS = Kind(
     fields=(
         _TYPE,
         Field("event", "event", _TEXT, required=True),
-        Field("url", "url", _TEXT, required=True, only=(WEBHOOK,), normalise=normalise_url, show=show_url),
-        Field("method", "requestType", _METHOD, default="POST", only=(WEBHOOK,), normalise=str.upper),
-        Field("json", "json", _TEMPLATE, secret=True, only=(WEBHOOK, AZURE), normalise=parse_template),
-        Field("form", "form", {"type": "dict"}, secret=True, only=(WEBHOOK,), normalise=to_texts),
+        Field("url", "url", _TEXT, required=True, only=(WEBHOOK,), normalize=normalize_url, show=show_url),
+        Field("method", "requestType", _METHOD, default="POST", only=(WEBHOOK,), normalize=str.upper),
+        Field("json", "json", _TEMPLATE, secret=True, only=(WEBHOOK, AZURE), normalize=parse_template),
+        Field("form", "form", {"type": "dict"}, secret=True, only=(WEBHOOK,), normalize=to_texts),
         Field("body", "body", _TEXT, secret=True, only=(WEBHOOK,)),
-        Field("query", "query", _HIDDEN, secret=True, only=(WEBHOOK,), normalise=to_texts),
+        Field("query", "query", _HIDDEN, secret=True, only=(WEBHOOK,), normalize=to_texts),
         Field(
             "headers",
             "headers",
@@ -114,7 +114,7 @@ INTEGRATIONS = Kind(
             secret=True,
             open_parts=_OPEN_HEADERS,
             only=(WEBHOOK,),
-            normalise=normalise_headers,
+            normalize=normalize_headers,
         ),
         Field(
             "auth",
@@ -123,14 +123,14 @@ INTEGRATIONS = Kind(
             secret=True,
             open_parts=frozenset({"username"}),
             only=(WEBHOOK,),
-            normalise=normalise_auth,
+            normalize=normalize_auth,
         ),
         Field("no_defaults", "noDefaults", **_OFF, only=(WEBHOOK,)),
         Field("disabled", "disabled", **_OFF),
-        Field("reject_unauthorized", "rejectUnauthorized", _SWITCH, default=True, only=(WEBHOOK,), normalise=to_switch),
+        Field("reject_unauthorized", "rejectUnauthorized", _SWITCH, default=True, only=(WEBHOOK,), normalize=to_switch),
         Field("response_topic", "responseTopic", _TEXT, default=_RESPONSES, only=(WEBHOOK,)),
         Field("error_response_topic", "errorResponseTopic", _TEXT, default=_ERRORS, only=(WEBHOOK,)),
-        Field("response_template", "responseTemplate", _TEMPLATE, only=(WEBHOOK,), normalise=parse_template),
+        Field("response_template", "responseTemplate", _TEMPLATE, only=(WEBHOOK,), normalize=parse_template),
         Field("unchunked", "unchunked", **_OFF, only=(WEBHOOK,)),
         Field("data_url_response_event", "dataUrlResponseEvent", **_OFF, only=(WEBHOOK,)),
         Field("hub_name", "hub_name", _TEXT, required=True, only=(AZURE,)),

@@ -76,8 +76,8 @@ LEDGERS = Kind(
     noun="ledger",
     key=Field("name", "name", {"type": "str"}),
     fields=(
-        Field("scope", "scope", _SCOPE, fixed=True, required=True, normalise=str.lower),
-        Field("direction", "direction", _DIRECTION, fixed=True, normalise=str.lower),
+        Field("scope", "scope", _SCOPE, fixed=True, required=True, normalize=str.lower),
+        Field("direction", "direction", _DIRECTION, fixed=True, normalize=str.lower),
         Field("description", "description", {"type": "str"}),
     ),
     list_rows=_list_ledgers,

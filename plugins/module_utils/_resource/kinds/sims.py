@@ -79,7 +79,7 @@ def _check_sim(declared: Declared) -> list[str]:
     return mistakes
 
 
-def _normalise_status(status: Any) -> Any:
+def _normalize_status(status: Any) -> Any:
     """Convert a status of the cloud to a state. A status that is not known remains unchanged."""
     return _STATES.get(str(status), status)
 
@@ -191,7 +191,7 @@ SIMS = Kind(
             "status",
             {"type": "str", "choices": [ACTIVE, INACTIVE, RELEASED]},
             required=True,
-            normalise=_normalise_status,
+            normalize=_normalize_status,
         ),
         Field("country", "country", _TEXT, local=True),
     ),

@@ -69,7 +69,7 @@ class Store:
             devices follow, or the record contains a decision of a person that must not get lost.
         :raises ParticleError: ``run_in_progress`` when another run has written the record since.
         """
-        with _naming_remedy():
+        with _suggest_state_file():
             self._memory.write({**record.as_data(), "owner": {"id": self._owner, "at": format_time(now)}})
         self.saved += 1
         self._known, self._version = self._owner, record.version
@@ -79,7 +79,7 @@ class Store:
             self._check_owner(self._read())
 
     def _read(self) -> Mapping[str, Any] | None:
-        with _naming_remedy():
+        with _suggest_state_file():
             return self._memory.read()
 
     def _check_owner(self, data: Mapping[str, Any] | None) -> None:
@@ -103,7 +103,7 @@ class Store:
 
 
 @contextmanager
-def _naming_remedy() -> Iterator[None]:
+def _suggest_state_file() -> Iterator[None]:
     """Name the option ``state_file`` in the hint of an error about a missing permission."""
     try:
         yield
