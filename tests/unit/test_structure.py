@@ -242,16 +242,22 @@ class TestStructureChecker:
         assert len(find_impure_imports(plugins)) == 1
 
     def test_input_or_output_through_another_file_is_found(self, plugins: Path) -> None:
-        self.write(plugins, "module_utils/_manifest/reader.py", "from .words import WORDS")
-        self.write(plugins, "module_utils/_manifest/words.py", "import socket")
+        self.write(plugins, "module_utils/_manifest/reader.py", "from .._documents.words import WORDS")
+        self.write(plugins, "module_utils/_documents/words.py", "import socket")
         assert find_impure_imports(plugins) == [
-            "module_utils/_manifest/reader.py reaches socket through module_utils/_manifest/words.py, line 1"
+            "module_utils/_manifest/reader.py reaches socket through module_utils/_documents/words.py, line 1"
         ]
+
+    @pytest.mark.parametrize("name", ["_manifest/new.py", "_manifest/forms/new.py", "_mesh/new/plan.py"])
+    def test_new_files_of_the_manifest_and_new_plans_are_searched(self, plugins: Path, name: str) -> None:
+        self.write(plugins, f"module_utils/{name}", "import threading")
+        assert find_impure_imports(plugins) == [f"module_utils/{name} reaches threading, line 1"]
 
     @pytest.mark.parametrize(
         "text",
         [
             "import json\nfrom urllib.parse import quote",
+            "from io import StringIO",
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .._http.client import Http",
         ],
     )

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import StringIO
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.lines import split_lines
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.mistakes import Mistake
@@ -60,7 +60,7 @@ def parse_table(text: str, name: str) -> Table:
     declared = _SEPARATOR_LINE.match(text)
     text, skipped = (text[declared.end() :], 1) if declared else (text, 0)
     delimiter = declared[1].replace("\\t", "\t") if declared else find_delimiter(text) or DELIMITERS[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     records: list[tuple[int, list[str]]] = []
     mistakes: list[Mistake] = []
     begins = 1 + skipped

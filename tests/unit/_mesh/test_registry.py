@@ -325,6 +325,11 @@ class TestRefusals:
         assert make_plan({ONE: BARN_GATEWAY, TWO: BARN_NODE}, observed).refusals == ()
 
 
+def apply_write(http: RecordingHttp, write: registry_plan.Write) -> None:
+    """Carry out a write in a task of its own."""
+    registry.RegistryBackend().apply_write(target_of(http, None), write)
+
+
 class TestWrites:
     """Each write sends the documented requests."""
 
@@ -344,7 +349,7 @@ class TestWrites:
         scripted_cloud.answer("GET", f"/v1/devices/{ONE}", json={"id": ONE, **device})
         scripted_cloud.answer("POST", NETWORKS, json={"network": {"id": BARN_ID, "name": "barn"}})
         network = registry_plan.SharedNetwork("barn")
-        registry.apply_write(target_of(http, None), registry_plan.JoinNetwork(ONE, network, "gateway"))
+        apply_write(http, registry_plan.JoinNetwork(ONE, network, "gateway"))
         assert network.id == BARN_ID
         (request,) = scripted_cloud.seen("POST", NETWORKS)
         assert request.json == {"name": "barn", "type": network_type, "device_id": ONE, "deviceID": ONE, **more}
@@ -357,7 +362,7 @@ class TestWrites:
         scripted_cloud.answer("GET", f"/v1/devices/{ONE}", json={"id": ONE})
         scripted_cloud.answer("POST", NETWORKS)
         network = registry_plan.SharedNetwork("barn", "large_site")
-        registry.apply_write(target_of(http, None), registry_plan.JoinNetwork(ONE, network, "gateway"))
+        apply_write(http, registry_plan.JoinNetwork(ONE, network, "gateway"))
         assert network.id == BARN_ID
 
     def test_second_gateway_is_added_and_then_enabled_as_gateway(
@@ -365,9 +370,7 @@ class TestWrites:
     ) -> None:
         scripted_cloud.answer("GET", f"{NETWORKS}/barn", json=build_network_row("barn", BARN_ID))
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", json={"ok": True}, repeat=True)
-        registry.apply_write(
-            target_of(http, None), registry_plan.JoinNetwork(TWO, registry_plan.SharedNetwork("barn"), "gateway")
-        )
+        apply_write(http, registry_plan.JoinNetwork(TWO, registry_plan.SharedNetwork("barn"), "gateway"))
         assert [request.json for request in scripted_cloud.seen("PUT", f"{NETWORKS}/{BARN_ID}")] == [
             {"action": "add-device", "device_id": TWO, "deviceID": TWO},
             {"action": "gateway-enable", "device_id": TWO, "deviceID": TWO},
@@ -375,23 +378,21 @@ class TestWrites:
 
     def test_a_node_joins_with_one_request(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", json={"ok": True})
-        registry.apply_write(
-            target_of(http, None),
+        apply_write(
+            http,
             registry_plan.JoinNetwork(TWO, registry_plan.SharedNetwork("barn", None, BARN_ID), "node"),
         )
         assert len(scripted_cloud.requests) == 1
 
     def test_node_cannot_join_a_network_that_does_not_exist(self, http: RecordingHttp) -> None:
         with pytest.raises(ParticleError, match="which does not exist yet") as caught:
-            registry.apply_write(
-                target_of(http, None), registry_plan.JoinNetwork(TWO, registry_plan.SharedNetwork("barn"), "node")
-            )
+            apply_write(http, registry_plan.JoinNetwork(TWO, registry_plan.SharedNetwork("barn"), "node"))
         assert caught.value.code == "conflict"
 
     def test_gateway_becomes_node_by_gateway_disable(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", json={"ok": True})
-        registry.apply_write(
-            target_of(http, None),
+        apply_write(
+            http,
             registry_plan.SetRole(ONE, registry_plan.SharedNetwork("barn", None, BARN_ID), "node"),
         )
         assert scripted_cloud.requests[0].json["action"] == "gateway-disable"
@@ -401,14 +402,14 @@ class TestWrites:
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int
     ) -> None:
         scripted_cloud.answer("DELETE", f"/v1/devices/{ONE}/network", status)
-        registry.apply_write(target_of(http, None), registry_plan.LeaveNetwork(ONE))
+        apply_write(http, registry_plan.LeaveNetwork(ONE))
 
     def test_repeated_delete_of_a_network_may_return_404(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("DELETE", f"{NETWORKS}/{BARN_ID}", effect="reset")
         scripted_cloud.answer("DELETE", f"{NETWORKS}/{BARN_ID}", 404, json={"ok": False, "error": "Network not found."})
-        registry.apply_write(target_of(http, None), registry_plan.DeleteNetwork(BARN_ID, "barn"))
+        apply_write(http, registry_plan.DeleteNetwork(BARN_ID, "barn"))
         assert len(scripted_cloud.requests) == 2
 
     def test_join_with_a_lost_answer_is_ambiguous_and_not_repeated(
@@ -416,8 +417,8 @@ class TestWrites:
     ) -> None:
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", effect="reset")
         with pytest.raises(ParticleError) as caught:
-            registry.apply_write(
-                target_of(http, None),
+            apply_write(
+                http,
                 registry_plan.JoinNetwork(TWO, registry_plan.SharedNetwork("barn", None, BARN_ID), "node"),
             )
         assert caught.value.code == "ambiguous_write"
@@ -430,8 +431,8 @@ class TestWrites:
         body = {"ok": False, "errors": ["This device is already part of a mesh network"]}
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", status, json=body)
         with pytest.raises(ParticleError) as caught:
-            registry.apply_write(
-                target_of(http, None),
+            apply_write(
+                http,
                 registry_plan.JoinNetwork(TWO, registry_plan.SharedNetwork("barn", None, BARN_ID), "node"),
             )
         assert caught.value.message.startswith(f"Could not add device {TWO} to mesh network barn: the cloud ")

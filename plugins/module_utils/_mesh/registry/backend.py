@@ -9,6 +9,7 @@ confirms the network when a gateway is online.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -149,25 +150,6 @@ def _read_roles(rows: list[dict[str, Any]]) -> dict[str, str]:
     return found
 
 
-def apply_write(target: Target, write: Write) -> None:
-    """Carry out one write of a plan.
-
-    :raises ParticleError: ``conflict`` when a device must join a network that no gateway has created yet.
-    """
-    http = target.http
-    if isinstance(write, DeleteNetwork):
-        _delete_network(http, write)
-    elif isinstance(write, LeaveNetwork):
-        leave_network(http, write.device)
-    elif isinstance(write, SetRole):
-        _set_role(http, write.network, write.device, write.role)
-    elif not _create_if_missing(http, write):
-        shared = write.network
-        change_member(http, _require_network_id(shared, write.device), shared.name, ADD_DEVICE, write.device)
-        if write.role == GATEWAY:
-            _set_role(http, shared, write.device, GATEWAY)
-
-
 def _delete_network(http: Http, write: DeleteNetwork) -> None:
     try:
         delete_network(http, write.id, write.name)
@@ -188,32 +170,6 @@ def _require_network_id(shared: SharedNetwork, device: str) -> str:
         hint = "First run the task that declares a gateway of the network: the gateway creates the network."
         raise ParticleError("conflict", message, hint=hint)
     return shared.id
-
-
-def _create_if_missing(http: Http, write: JoinNetwork) -> bool:
-    """Create a network together with its first gateway. Return whether this call has created the network.
-
-    If several gateways of a new network join at the same time, only the first gateway creates the network.
-    """
-    shared = write.network
-    if write.role != GATEWAY:
-        return False
-    with shared.lock:
-        if shared.id is not None:
-            return False
-        there = find_network(http, shared.name)  # the network may exist although the response to its creation was lost
-        if there is None:
-            # The type of the network depends on whether the gateway is cellular. The request for a cellular gateway
-            # also contains the ICCID of the SIM card.
-            gateway = get_device(http, write.device)
-            cellular = gateway.get("cellular") is True
-            kind = shared.type or ("micro_cellular" if cellular else "micro_wifi")
-            iccid = gateway.get("iccid") or gateway.get("last_iccid")
-            there = _create_network(http, shared.name, write.device, kind, str(iccid) if cellular and iccid else None)
-            shared.id = str((there or {}).get("id") or "") or None
-            return True
-        shared.id = str(there["id"])
-        return False
 
 
 def _create_network(http: Http, name: str, gateway: str, kind: str, iccid: str | None) -> dict[str, Any] | None:
@@ -242,6 +198,10 @@ def verify_members(target: Target, wanted: Mapping[str, Membership]) -> Mapping[
 class RegistryBackend:
     """The :class:`Backend` ``networks``, made of the functions of this file."""
 
+    def __init__(self) -> None:
+        # The locks prevent two gateways from creating the same network at the same time. The keys are networks.
+        self._locks: dict[str, threading.Lock] = {}
+
     def observe(self, target: Target, networks: Mapping[str, Network], hardware_of: Mapping[str, Hardware]) -> Observed:
         """Read the networks and their members; see :func:`observe_networks`."""
         return observe_networks(target, networks, hardware_of)
@@ -257,8 +217,49 @@ class RegistryBackend:
         return plan(networks, wanted, groups_of, observed)
 
     def apply_write(self, target: Target, write: Write) -> None:
-        """Carry out one write of a plan."""
-        apply_write(target, write)
+        """Carry out one write of a plan.
+
+        :raises ParticleError: ``conflict`` when a device must join a network that no gateway has created yet.
+        """
+        http = target.http
+        if isinstance(write, DeleteNetwork):
+            _delete_network(http, write)
+        elif isinstance(write, LeaveNetwork):
+            leave_network(http, write.device)
+        elif isinstance(write, SetRole):
+            _set_role(http, write.network, write.device, write.role)
+        elif not self._create_if_missing(http, write):
+            shared = write.network
+            change_member(http, _require_network_id(shared, write.device), shared.name, ADD_DEVICE, write.device)
+            if write.role == GATEWAY:
+                _set_role(http, shared, write.device, GATEWAY)
+
+    def _create_if_missing(self, http: Http, write: JoinNetwork) -> bool:
+        """Create a network together with its first gateway. Return whether this call has created the network.
+
+        If several gateways of a new network join at the same time, only the first gateway creates the network.
+        """
+        shared = write.network
+        if write.role != GATEWAY:
+            return False
+        with self._locks.setdefault(shared.name, threading.Lock()):
+            if shared.id is not None:
+                return False
+            # The network may exist although the response to its creation was lost.
+            there = find_network(http, shared.name)
+            if there is None:
+                # The type of the network depends on whether the gateway is cellular. The request for a cellular gateway
+                # also contains the ICCID of the SIM card.
+                gateway = get_device(http, write.device)
+                cellular = gateway.get("cellular") is True
+                kind = shared.type or ("micro_cellular" if cellular else "micro_wifi")
+                iccid = gateway.get("iccid") or gateway.get("last_iccid")
+                sim = str(iccid) if cellular and iccid else None
+                there = _create_network(http, shared.name, write.device, kind, sim)
+                shared.id = str((there or {}).get("id") or "") or None
+                return True
+            shared.id = str(there["id"])
+            return False
 
     def verify(
         self, target: Target, networks: Mapping[str, Network], wanted: Mapping[str, Membership]

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -40,13 +39,11 @@ class SharedNetwork:
     :param name: the name of the network.
     :param type: the type of the network; ``None`` for a micro network, whose type depends on the first gateway.
     :param id: the id of the network; ``None`` until the network exists.
-    :param lock: a lock that prevents two gateways from creating the network at the same time.
     """
 
     name: str
     type: str | None = None
     id: str | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
