@@ -735,6 +735,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.devic
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import list_identity_keys, list_options
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RECONCILE
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import build_argument_spec, run_by_action
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import VERIFY_SPEC
 
 # The action plugin of the same name carries out this module on the controller.
 SPEC = build_argument_spec(
@@ -755,9 +756,7 @@ SPEC = build_argument_spec(
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
     confirm={"type": "raw", "default": False},
     **list_options(RECONCILE),
-    verify={"type": "str", "choices": ["none", "read", "online"], "default": "read"},
-    verify_timeout={"type": "int", "default": 300},
-    verify_strict={"type": "bool", "default": False},
+    **VERIFY_SPEC,
 )
 
 

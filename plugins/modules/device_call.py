@@ -347,13 +347,11 @@ error:
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._calls.options import SPEC as CALL_SPEC
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import build_argument_spec, run_by_action
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import BULK_SPEC
 
 SPEC = build_argument_spec(
     **CALL_SPEC,
-    workers={"type": "int", "default": 16},
-    budget_share={"type": "float"},
-    budget_requests={"type": "int"},
-    progress={"type": "bool", "default": True},
+    **BULK_SPEC,
 )
 
 

@@ -1173,6 +1173,7 @@ error:
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import list_options
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RECONCILE
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import build_argument_spec, run_by_action
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import BULK_SPEC, VERIFY_SPEC
 
 # The action plugin of the same name carries out this module on the controller.
 SPEC = build_argument_spec(
@@ -1189,13 +1190,9 @@ SPEC = build_argument_spec(
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
     max_removals={"type": "int"},
     confirm={"type": "raw", "default": False},
-    workers={"type": "int", "default": 16},
-    budget_share={"type": "float"},
-    budget_requests={"type": "int"},
+    **BULK_SPEC,
     **list_options(RECONCILE),
-    verify={"type": "str", "choices": ["none", "read", "online"], "default": "read"},
-    verify_timeout={"type": "int", "default": 300},
-    verify_strict={"type": "bool", "default": False},
+    **VERIFY_SPEC,
     from_inventory={"type": "bool", "default": False},
     on_error={"type": "str", "choices": ["continue", "stop"], "default": "continue"},
     max_failures={"type": "int"},
@@ -1203,7 +1200,6 @@ SPEC = build_argument_spec(
     result={"type": "str", "choices": ["all", "changed", "failed"]},
     fail_on_drift={"type": "bool", "default": False},
     lock={"type": "str", "choices": ["run", "none"], "default": "run"},
-    progress={"type": "bool", "default": True},
 )
 
 

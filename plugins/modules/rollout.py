@@ -731,6 +731,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import ensure_folder
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.run_lock import hold_run_lock
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import BULK_SPEC
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.options import (
     SPEC as ROLLOUT_SPEC,
 )
@@ -748,10 +749,7 @@ SPEC = build_argument_spec(
     **ROLLOUT_SPEC,
     **WAIT_SPEC,
     state_file={"type": "path"},
-    workers={"type": "int", "default": 16},
-    budget_share={"type": "float"},
-    budget_requests={"type": "int"},
-    progress={"type": "bool", "default": True},
+    **BULK_SPEC,
 )
 
 

@@ -337,6 +337,7 @@ error:
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.thread.rules import ROUTER_SPEC
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import run_by_action
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import VERIFY_SPEC
 
 # The action plugin of the same name carries out this module on the controller.
 SPEC = {
@@ -358,9 +359,7 @@ SPEC = {
     "commissioning_timeout": {"type": "int"},
     "change_delay": {"type": "int"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "verify": {"type": "str", "choices": ["none", "read", "online"], "default": "read"},
-    "verify_timeout": {"type": "int", "default": 300},
-    "verify_strict": {"type": "bool", "default": False},
+    **VERIFY_SPEC,
 }
 
 

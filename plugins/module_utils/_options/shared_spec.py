@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import (
     DEFAULT_CLIENT,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import DEFAULT_WORKERS
 
 DEFAULT_API_URL = "https://api.particle.io"
 
@@ -25,6 +26,22 @@ CREDENTIALS = ("access_token", "token_file", *ACCOUNT, "profile")
 
 SECRETS = ("access_token", "password", "otp", "otp_secret", "client_secret", "budget_store")
 """The names of the options whose values must be masked in all output."""
+
+BULK_SPEC: Mapping[str, Mapping[str, Any]] = {
+    "workers": {"type": "int", "default": DEFAULT_WORKERS},
+    "budget_share": {"type": "float"},
+    "budget_requests": {"type": "int"},
+    "progress": {"type": "bool", "default": True},
+}
+"""The argument spec of the options of modules that send requests for many devices."""
+
+
+VERIFY_SPEC: Mapping[str, Mapping[str, Any]] = {
+    "verify": {"type": "str", "choices": ["none", "read", "online"], "default": "read"},
+    "verify_timeout": {"type": "int", "default": 300},
+    "verify_strict": {"type": "bool", "default": False},
+}
+"""The argument spec of the options of modules that verify what they have written."""
 
 
 def build_shared_spec() -> dict[str, dict[str, Any]]:

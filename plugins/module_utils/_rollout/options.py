@@ -37,6 +37,21 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.model 
     Share,
 )
 
+
+@dataclass(frozen=True)
+class Waiting:
+    """The settings of a run that waits until the rollout has ended.
+
+    :param timeout: seconds after which the run ends, although the rollout continues.
+    :param first: seconds before the first check.
+    :param longest: the maximum number of seconds between two checks.
+    """
+
+    timeout: float = DAY
+    first: float = 5.0
+    longest: float = 60.0
+
+
 SPEC: Mapping[str, Mapping[str, Any]] = {
     "version": {"type": "int", "required": True},
     **FILTER_SPEC,
@@ -49,15 +64,15 @@ SPEC: Mapping[str, Mapping[str, Any]] = {
             "groups": {"type": "list", "elements": "str"},
         },
     },
-    "soak": {"type": "int", "default": 3600},
+    "soak": {"type": "int", "default": int(Health.soak)},
     "approve": {"type": "str", "choices": ["none", "each"], "default": "none"},
-    "approved": {"type": "int", "default": 0},
+    "approved": {"type": "int", "default": Rollout.approved},
     "brake": {
         "type": "dict",
         "options": {
-            "failed": {"type": "str", "default": "5%"},
-            "offline": {"type": "str", "default": "10%"},
-            "at_least": {"type": "int", "default": 2},
+            "failed": {"type": "str", "default": str(Brake.failed)},
+            "offline": {"type": "str", "default": str(Brake.offline)},
+            "at_least": {"type": "int", "default": Brake.at_least},
         },
     },
     "offline_after": {"type": "int"},
@@ -72,16 +87,19 @@ SPEC: Mapping[str, Mapping[str, Any]] = {
     "rollback": {"type": "str", "choices": ["none", "lock"], "default": "none"},
     "state": {"type": "str", "choices": ["present", "paused", "aborted"], "default": "present"},
     "accept": {"type": "list", "elements": "str", "default": []},
-    "supersede": {"type": "bool", "default": False},
+    "supersede": {"type": "bool", "default": Rollout.supersedes},
 }
 """The argument spec of the options that declare a rollout."""
 
 WAIT_SPEC: Mapping[str, Mapping[str, Any]] = {
     "wait": {"type": "bool", "default": True},
-    "wait_timeout": {"type": "int", "default": DAY},
+    "wait_timeout": {"type": "int", "default": int(Waiting.timeout)},
     "poll": {
         "type": "dict",
-        "options": {"first": {"type": "float", "default": 5}, "longest": {"type": "float", "default": 60}},
+        "options": {
+            "first": {"type": "float", "default": Waiting.first},
+            "longest": {"type": "float", "default": Waiting.longest},
+        },
     },
 }
 """The argument spec of the options that declare how long a run waits."""
@@ -96,20 +114,6 @@ _RELEASE_SPEC: Mapping[str, Mapping[str, Any]] = {
     "groups": {"type": "list", "elements": "str"},
 }
 _RELEASE = ArgumentSpecValidator(_RELEASE_SPEC)
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """The settings of a run that waits until the rollout has ended.
-
-    :param timeout: seconds after which the run ends, although the rollout continues.
-    :param first: seconds before the first check.
-    :param longest: the maximum number of seconds between two checks.
-    """
-
-    timeout: float = DAY
-    first: float = 5.0
-    longest: float = 60.0
 
 
 class _Mistakes(list[str]):
@@ -198,7 +202,7 @@ def _read_rollout(options: Mapping[str, Any], mistakes: _Mistakes) -> Rollout:
 
 def _read_waiting(options: Mapping[str, Any], mistakes: _Mistakes) -> Waiting | None:
     mistakes.check_range("wait_timeout", options["wait_timeout"], 0, _MAX_SECONDS)
-    poll = options["poll"] or {"first": 5.0, "longest": 60.0}
+    poll = options["poll"] or {"first": Waiting.first, "longest": Waiting.longest}
     before = len(mistakes)
     mistakes.check_range("poll.first", poll["first"], 1, DAY)
     mistakes.check_range("poll.longest", poll["longest"], 1, DAY)
