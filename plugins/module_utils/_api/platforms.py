@@ -50,6 +50,12 @@ def get_platform_name(number: Any) -> str | None:
     return (PLATFORMS.get(number) if isinstance(number, int) else None) or f"unknown ({number})"
 
 
+def find_platform_ids(*names: str) -> frozenset[int]:
+    """Return the platform ids of the platforms with these names."""
+    ids = {name: number for number, name in PLATFORMS.items()}
+    return frozenset(ids[name] for name in names)
+
+
 def parse_platform(value: str) -> str | None:
     """Return the platform name for a name or number that a user wrote, or ``None`` for an unknown name.
 

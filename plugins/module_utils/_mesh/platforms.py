@@ -6,35 +6,19 @@ from __future__ import annotations
 
 import re
 
-# errors-and-limits.md, section 7: the table of platform ids.
-CORE, PHOTON, P1, ELECTRON = 0, 6, 8, 10
-ARGON, BORON, XENON, ASOM, BSOM, XSOM, B5SOM = 12, 13, 14, 22, 23, 24, 25
-RASPBERRY_PI, OAK, DUO, BLUZ = 31, 82, 88, 103
-_NAMES = {
-    CORE: "Core",
-    PHOTON: "Photon",
-    P1: "P1",
-    ELECTRON: "Electron",
-    ARGON: "Argon",
-    BORON: "Boron",
-    XENON: "Xenon",
-    ASOM: "A-SoM",
-    BSOM: "B-SoM",
-    XSOM: "X-SoM",
-    B5SOM: "B5-SoM",
-    RASPBERRY_PI: "Raspberry Pi",
-    OAK: "Oak",
-    DUO: "Duo",
-    BLUZ: "Bluz",
-}
-NO_UPLINK = frozenset({XSOM})
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import (
+    find_platform_ids,
+    get_platform_name,
+)
+
+NO_UPLINK = find_platform_ids("xsom")
 """Platforms that reach the cloud only through other devices. The Xenon is not listed, because a Xenon with an Ethernet
 FeatherWing can be a gateway."""
 
 
 def describe_platform(platform: int) -> str:
-    """Return the name of a platform, or the platform id as a string if the platform is unknown."""
-    return _NAMES.get(platform, str(platform))
+    """Return the name of a platform, or the platform id as a string if the platform has no name."""
+    return get_platform_name(platform) or str(platform)
 
 
 def read_version(device_os: str | None) -> tuple[int, int] | None:

@@ -194,7 +194,7 @@ class TestMigrationManifests:
         found = audit_mesh(make_barn(make_facts(THREE, XENON, "barn")), None)
         (device,) = found["left_behind"]
         assert (device["id"], device["network"]) == (THREE, "barn")
-        assert device["reason"].startswith(f"device {THREE} is of platform Xenon, which does not support ledgers")
+        assert device["reason"].startswith(f"device {THREE} is of platform xenon, which does not support ledgers")
 
     def test_gateway_left_behind_is_replaced_by_another_member(self) -> None:
         devices = [

@@ -316,7 +316,7 @@ class TestRefusals:
         hardware_of = {ONE: Hardware(13, "1.5.2"), TWO: Hardware(32, "6.3.0")}
         found = make_plan({ONE: BARN_GATEWAY, TWO: BARN_NODE}, registry_plan.Observed({}, {}, hardware_of))
         assert found.refusals == (
-            f"barn: device {TWO} is of platform 32, which has no Particle Mesh",
+            f"barn: device {TWO} is of platform p2, which has no Particle Mesh",
             f"barn: device {TWO} runs Device OS 6.3.0, but Particle Mesh ended with 1.5.x",
         )
 

@@ -23,7 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 ONE = device_id(1)
 GATEWAY, NODE = Membership("barn", "gateway"), Membership("barn", "node")
 ARGON, BORON, XENON, XSOM, B5SOM, PHOTON, P2 = 12, 13, 14, 24, 25, 6, 32
-THIRD_PARTY = {31: "Raspberry Pi", 82: "Oak", 88: "Duo", 103: "Bluz"}
+THIRD_PARTY = {31: "raspi", 82: "oak", 88: "duo", 103: "bluz"}
 
 
 @pytest.mark.parametrize("platform", [None, ARGON, BORON, B5SOM, P2, 4711])
@@ -35,9 +35,9 @@ def test_supported_or_unknown_platform_is_accepted_for_ledgers(platform: int | N
 @pytest.mark.parametrize(
     ("platform", "membership", "reason"),
     [
-        (XENON, NODE, "Xenon, which does not support ledgers"),
-        (PHOTON, GATEWAY, "Photon, which does not support ledgers"),
-        (XSOM, GATEWAY, "X-SoM, which has no uplink"),
+        (XENON, NODE, "xenon, which does not support ledgers"),
+        (PHOTON, GATEWAY, "photon, which does not support ledgers"),
+        (XSOM, GATEWAY, "xsom, which has no uplink"),
         *((platform, NODE, f"{name}, which does not support ledgers") for platform, name in THIRD_PARTY.items()),
     ],
 )
@@ -76,9 +76,9 @@ def test_supported_or_unknown_platform_is_accepted_for_particle_mesh(
 @pytest.mark.parametrize(
     ("hardware", "membership", "reason"),
     [
-        (Hardware(P2), NODE, "is of platform 32, which has no Particle Mesh"),
-        (Hardware(PHOTON), GATEWAY, "is of platform Photon, which has no Particle Mesh"),
-        (Hardware(XSOM), GATEWAY, "is of platform X-SoM, which has no uplink, so it cannot be a gateway"),
+        (Hardware(P2), NODE, "is of platform p2, which has no Particle Mesh"),
+        (Hardware(PHOTON), GATEWAY, "is of platform photon, which has no Particle Mesh"),
+        (Hardware(XSOM), GATEWAY, "is of platform xsom, which has no uplink, so it cannot be a gateway"),
         (Hardware(BORON, "6.3.2"), NODE, "runs Device OS 6.3.2, but Particle Mesh ended with 1.5.x"),
         (Hardware(None, "2.0.0-rc.1"), NODE, "runs Device OS 2.0.0-rc.1, but Particle Mesh ended with 1.5.x"),
     ],

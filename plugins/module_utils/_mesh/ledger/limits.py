@@ -11,24 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import find_platform_ids
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.sizes import MAX_SYNCED_BYTES, measure_json
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, Hardware, Membership
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.platforms import (
-    BLUZ,
-    CORE,
-    DUO,
-    ELECTRON,
     NO_UPLINK,
-    OAK,
-    P1,
-    PHOTON,
-    RASPBERRY_PI,
-    XENON,
     describe_platform,
     read_version,
 )
 
-_PLATFORMS_WITHOUT_LEDGERS = frozenset({CORE, PHOTON, P1, ELECTRON, XENON, RASPBERRY_PI, OAK, DUO, BLUZ})
+_PLATFORMS_WITHOUT_LEDGERS = find_platform_ids(
+    "core", "photon", "p1", "electron", "xenon", "raspi", "oak", "duo", "bluz"
+)
 """Platforms for which no version of Device OS supports ledgers: the first generations, the Xenon, the retired beta for
 the Raspberry Pi, and boards of other manufacturers (device-ledger-api.md, section 1).
 """

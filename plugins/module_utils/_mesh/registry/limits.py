@@ -11,21 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import find_platform_ids
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, Hardware, Membership
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.platforms import (
-    ARGON,
-    ASOM,
-    B5SOM,
-    BORON,
-    BSOM,
     NO_UPLINK,
-    XENON,
-    XSOM,
     describe_platform,
     read_version,
 )
 
-PARTICLE_MESH = frozenset({ARGON, BORON, XENON, ASOM, BSOM, XSOM, B5SOM})
+PARTICLE_MESH = find_platform_ids("argon", "boron", "xenon", "asom", "bsom", "xsom", "b5som")
 """Platforms that have a radio for Particle Mesh (errors-and-limits.md, section 7)."""
 
 LAST_MESH_OS = (1, 5)
