@@ -95,7 +95,6 @@ KNOWS_BACKENDS = (
     *(f"module_utils/_mesh/{backend}/" for backend in (*BACKENDS, "thread")),
     "module_utils/_mesh/backends.py",
     "module_utils/_mesh/audit.py",
-    "module_utils/_fleet/checks/firmware_guard.py",
     "module_utils/_fleet/registry_network.py",
 )
 FREE_OF_BACKENDS = ("_mesh", "_manifest", "_facts", "_options", "_fleet", "_documents", "_module.py")

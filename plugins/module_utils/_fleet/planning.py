@@ -10,8 +10,8 @@ from dataclasses import replace
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import format_count, list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.firmware_guard import (
-    find_locks_of_mesh_members,
-    refuse_locks_that_end_mesh,
+    find_locks_of_members,
+    refuse_locks_that_end_memberships,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.checks.firmware_versions import (
     refuse_unknown_versions,
@@ -87,9 +87,9 @@ def plan_fleet(run: Run) -> Plan:
         warn_of_old_device_os(run.target, plan)
     _refuse_many_removals(run, plan)
     refuse_unknown_versions(run.target, plan)
-    locks = find_locks_of_mesh_members(plan, run.manifest, run.observed)
+    locks = find_locks_of_members(plan, run.manifest, run.observed)
     if locks and run.target.product is not None and MESH_LOCKS not in run.bounds.confirmed:
-        refuse_locks_that_end_mesh(run.target, locks)
+        refuse_locks_that_end_memberships(run.target, locks)
     return plan
 
 

@@ -44,6 +44,10 @@ def drop_reserved_groups(groups: Iterable[str]) -> frozenset[str]:
     return frozenset(group for group in groups if not group.startswith(RESERVED_GROUPS))
 
 
+FIRMWARE_VERSION, DEVICE_OS = "firmware_version", "system_firmware_version"
+"""Keys in the row of a device in the device list of a product (endpoints.yml: device_owned, device_product_extra)."""
+
+
 @dataclass(frozen=True)
 class Network:
     """A network that a manifest declares.
@@ -379,6 +383,21 @@ class Rules:
     def can_list_members(self, options: Mapping[str, Any]) -> bool:
         """Return whether ``options`` name a source of members that are unknown to the Particle cloud."""
         return False
+
+    # --- firmware: a firmware version can upgrade Device OS to a version without networks of this backend ---
+
+    def can_firmware_end_membership(self, hardware: Hardware) -> bool:
+        """Return whether a member with this hardware might leave its network when it gets another firmware version."""
+        return False
+
+    def explain_ending_firmware(self, versions: Set[int], rows: Sequence[Mapping[str, Any]]) -> Mapping[int, str]:
+        """Return the firmware versions that might end memberships, each with the reason as a clause of a sentence.
+
+        :param versions: the firmware versions that members are to get.
+        :param rows: the rows of all devices that run firmware of the product, with the keys :data:`FIRMWARE_VERSION`
+            and :data:`DEVICE_OS`.
+        """
+        return {}
 
     # --- export: the manifest that `device_info` returns ---
 

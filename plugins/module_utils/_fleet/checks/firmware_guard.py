@@ -1,12 +1,11 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refuse firmware locks that may end the membership of devices in Particle Mesh. Private to this collection.
+"""Refuse firmware locks that may end the memberships of devices in networks. Private to this collection.
 
-Particle Mesh ended with Device OS 1.5.x. Each firmware version requires a minimum version of Device OS. When a device
-gets the firmware version, its Device OS is upgraded to this minimum. The cloud does not show the minimum, but shows the
-firmware version and the Device OS of each device. If any device runs the firmware version on Device OS 1.5.x, the
-firmware version does not require a newer Device OS. If no such device exists, the firmware version may require a Device
-OS without Particle Mesh.
+Each firmware version requires a minimum version of Device OS. When a device gets the firmware version, its Device OS is
+upgraded to this minimum. The cloud does not show the minimum, but shows the firmware version and the Device OS of each
+device. If any device runs the firmware version on a Device OS that has the networks of a backend, the firmware version
+does not require a Device OS without them. If no such device exists, the firmware version may require one.
 """
 
 from __future__ import annotations
@@ -19,67 +18,65 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.product_list import read_rows_by_id
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Hardware
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.firmware import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import get_rules, list_rules
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     DEVICE_OS,
-    FIRMWARE_PRODUCT,
     FIRMWARE_VERSION,
-    find_versions_without_mesh,
+    Hardware,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.limits import (
-    is_too_new_for_mesh,
-)
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import REGISTRY, read_registration
 
+_FIRMWARE_PRODUCT = "firmware_product_id"
+"""The key of a row that names the product whose firmware the device runs (endpoints.yml: device_product_extra)."""
 _MAX_SHOWN = 100
 
 
-def find_locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observed) -> dict[str, int]:
-    """Find the firmware locks that a plan sets on current and declared members of Particle Mesh.
+def find_locks_of_members(plan: Plan, manifest: Manifest, observed: Observed) -> dict[str, dict[str, int]]:
+    """Find the firmware locks that a plan sets on current and declared members whose membership firmware may end.
 
-    :returns: the firmware versions of the locks, keyed by :attr:`DevicePlan.key`.
+    :returns: for each mesh backend, the firmware versions of the locks, keyed by :attr:`DevicePlan.key`.
     """
-    registered = {
-        record.id
+    declared = {
+        record.id: manifest.networks[record.mesh.network].backend
         for record in manifest.devices
-        if record.mesh is not None and manifest.networks[record.mesh.network].backend == REGISTRY.name
+        if record.mesh is not None
     }
-    locks = {}
+    locks: dict[str, dict[str, int]] = {}
     for device in plan.devices:
         version = device.fields.get("firmware_lock")
+        if not isinstance(version, int):
+            continue
         found = observed.devices.get(device.id)
         hardware = found.hardware if found else Hardware()
-        in_a_mesh = device.id in registered or read_registration(hardware.row.get("network")) is not None
-        if isinstance(version, int) and in_a_mesh and not is_too_new_for_mesh(hardware.device_os):
-            locks[device.key] = version
+        groups = found.groups if found else frozenset()
+        for rules in list_rules():
+            is_member = declared.get(device.id) == rules.name or rules.is_shown(groups, hardware)
+            if is_member and rules.can_firmware_end_membership(hardware):
+                locks.setdefault(rules.name, {})[device.key] = version
     return locks
 
 
-def refuse_locks_that_end_mesh(target: Target, locks: Mapping[str, int]) -> None:
-    """Refuse locks of mesh members to firmware versions that may require a Device OS without Particle Mesh.
+def refuse_locks_that_end_memberships(target: Target, locks: Mapping[str, Mapping[str, int]]) -> None:
+    """Refuse locks of members to firmware versions that may end their membership.
 
-    :param locks: the result of :func:`find_locks_of_mesh_members`.
-    :raises ParticleError: ``conflict`` for a firmware version that runs only on devices whose Device OS has no Particle
-        Mesh, and for a firmware version that no device of the product runs yet.
+    :param locks: the result of :func:`find_locks_of_members`.
+    :raises ParticleError: ``conflict`` when a mesh backend gives a reason against one of the firmware versions.
     """
     product = target.required_product
-    rows = read_rows_by_id(target, keep={"id", FIRMWARE_VERSION, DEVICE_OS, FIRMWARE_PRODUCT}).values()
+    rows = read_rows_by_id(target, keep={"id", FIRMWARE_VERSION, DEVICE_OS, _FIRMWARE_PRODUCT}).values()
     own = [
-        row for row in rows if str(row.get(FIRMWARE_PRODUCT) or product.id) == product.id
+        row for row in rows if str(row.get(_FIRMWARE_PRODUCT) or product.id) == product.id
     ]  # the version numbers of other products are unrelated
-    ending, unknown = find_versions_without_mesh(set(locks.values()), own)
-    reasons = [f"firmware {version} runs only on {ending[version]}" for version in sorted(ending)]
-    reasons += [
-        f"no device runs firmware {version} yet, so the Device OS that it requires is unknown"
-        for version in sorted(unknown)
-    ]
-    leaving = sorted(device for device, version in locks.items() if version in ending or version in unknown)
+    reasons: list[str] = []
+    leaving: set[str] = set()
+    for backend, versions in locks.items():
+        ending = get_rules(backend).explain_ending_firmware(frozenset(versions.values()), own)
+        reasons += (ending[version] for version in sorted(ending))
+        leaving |= {device for device, version in versions.items() if version in ending}
     if not leaving:
         return
-    shown = list_names(leaving, _MAX_SHOWN)
+    shown = list_names(sorted(leaving), _MAX_SHOWN)
     devices = format_count(len(leaving), "device")
-    why = "; ".join(reasons)
-    message = f"{devices} might leave their mesh ({shown}). Particle Mesh needs Device OS 1.5.x or older, and {why}."
+    message = f"{devices} might leave their mesh ({shown}): {'; '.join(reasons)}."
     hint = (
         "Run the version on one device outside of any mesh first, declare another firmware_lock, or set confirm to "
         "[mesh_locks] to accept that these devices leave their mesh."

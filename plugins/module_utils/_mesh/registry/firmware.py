@@ -7,12 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import DEVICE_OS, FIRMWARE_VERSION
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.limits import (
     is_too_new_for_mesh,
 )
-
-FIRMWARE_VERSION, DEVICE_OS, FIRMWARE_PRODUCT = "firmware_version", "system_firmware_version", "firmware_product_id"
-"""Keys in the row of a device in the device list of a product (endpoints.yml: device_owned, device_product_extra)."""
 
 
 def find_versions_without_mesh(

@@ -7,7 +7,7 @@ This module sends no requests.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +24,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Membership,
     Rules,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.firmware import (
+    find_versions_without_mesh,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.limits import (
     TYPES,
+    is_too_new_for_mesh,
 )
 
 _PARAMETERS = ("type", "limit")
@@ -130,6 +134,19 @@ class RegistryRules(Rules):
         """Return the membership that a row shows, or ``None`` if the row shows no network."""
         registration = read_registration(row.get("network"))
         return None if registration is None else registration.membership
+
+    def can_firmware_end_membership(self, hardware: Hardware) -> bool:
+        """Return whether the Device OS of a member still has Particle Mesh."""
+        return not is_too_new_for_mesh(hardware.device_os)
+
+    def explain_ending_firmware(self, versions: Set[int], rows: Sequence[Mapping[str, Any]]) -> Mapping[int, str]:
+        """Return the versions that run only on a Device OS without Particle Mesh, and those that no device runs."""
+        ending, unknown = find_versions_without_mesh(versions, rows)
+        need = "Particle Mesh needs Device OS 1.5.x or older"
+        reasons = {version: f"firmware {version} runs only on {shown}, but {need}" for version, shown in ending.items()}
+        for version in unknown:
+            reasons[version] = f"no device runs firmware {version} yet, so its Device OS is unknown, and {need}"
+        return reasons
 
     def read_state(self, row: Mapping[str, Any], membership: Membership) -> str | None:
         """Return the state of a member according to its row."""

@@ -72,8 +72,8 @@ def test_lock_to_firmware_without_mesh_is_refused_for_members(http: RecordingHtt
         run(http, declare_locks(8, *MEMBERS))
     assert caught.value.code == "conflict"
     assert caught.value.message == (
-        f"4 devices might leave their mesh ({', '.join(MEMBERS)}). Particle Mesh needs Device OS 1.5.x or older, "
-        "and firmware 8 runs only on Device OS 6.3.0."
+        f"4 devices might leave their mesh ({', '.join(MEMBERS)}): firmware 8 runs only on Device OS 6.3.0, but "
+        "Particle Mesh needs Device OS 1.5.x or older."
     )
     assert "confirm" in caught.value.hint
     assert http.writes == []
