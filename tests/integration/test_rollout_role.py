@@ -226,7 +226,7 @@ def test_version_that_is_not_uploaded_is_refused_without_a_write(cloud: Simulato
 def test_invalid_option_is_reported_with_its_variable(cloud: Simulator) -> None:
     cloud.add_firmware(OLD, NEW)
     message = run(cloud, version=NEW, soak="long").result(ROLL_OUT)["msg"]
-    assert message.endswith("(set by rollout_soak)")
+    assert message.endswith("(set by rollout_soak). Correct the option and run again.")
     message = run(cloud).result(ROLL_OUT)["msg"]
     assert "missing required arguments: version" in message
 
