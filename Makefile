@@ -45,7 +45,10 @@ demo: setup ## a tour of the collection with a simulated fleet, in less than two
 	python tests/demo.py
 
 .PHONY: test
-test: lint types unit integration ## what a pull request has to pass, with short counts (in at most 15 minutes on 2 cores)
+test: setup ## what a pull request has to pass, with short counts (in at most 15 minutes on 2 cores)
+	@# The installations wait for the network while the linters use the processor.
+	@$(MAKE) --no-print-directory --jobs=2 lint types $(PROOFS_NEED)
+	@$(MAKE) --no-print-directory unit integration
 
 .PHONY: proofs
 proofs: export MESHFLEET_FULL := 1
@@ -85,14 +88,18 @@ packages: ## what the tests need of the system: redis-server, gpg, ip of iproute
 	    apt-get update --quiet=2 && apt-get install --yes --no-install-recommends g++ doctest-dev >/dev/null; \
 	} || echo "g++ and doctest could not be installed, so the tests of the firmware library are skipped."
 
-.PHONY: lint
-lint: setup ## style and documentation
+.PHONY: lint style documentation
+lint: style documentation ## style and documentation
+
+style: setup
 	ruff check .
 	ruff format --check .
 	yamllint --strict .
 	antsibull-changelog lint
 	reuse lint --quiet || { reuse lint --lines; exit 1; }
 	ansible-lint
+
+documentation: setup
 	python tests/tools/language.py .ci extensions plugins roles playbooks simulator tests/bench tests/support
 	python tests/tools/language.py --names tests/integration tests/unit
 	python tests/tools/return_blocks.py --check plugins/modules
