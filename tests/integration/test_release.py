@@ -112,6 +112,7 @@ def test_invalid_version_and_unclean_checkout_are_refused(tmp_path: Path) -> Non
     assert (checkout.folder / "README.md").read_text() == "changed"
 
 
+@pytest.mark.only_full
 @pytest.mark.timeout(2 * STEP_SECONDS)
 def test_release_makes_a_commit_a_tag_and_a_signed_tarball(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "checkout", PASSING_IMPORTER)

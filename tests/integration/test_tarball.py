@@ -15,6 +15,7 @@ from support.simulator import running_simulator
 DEVICES = {f"e00fce68aabbccddeeff{number:04}": f"door-{number}" for number in range(3)}
 
 
+@pytest.mark.only_full
 @pytest.mark.timeout(4 * STEP_SECONDS)
 def test_readme_examples_work_with_an_installed_tarball(tmp_path: Path) -> None:
     # Build the collection, and install it into an empty folder.

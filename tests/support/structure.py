@@ -9,6 +9,7 @@ files and do not import them, so that files that cannot be run are checked, too.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -228,15 +229,18 @@ def find_impure_imports(plugins: Path) -> list[str]:
     Imports inside `if TYPE_CHECKING:` do not count.
     """
     wrong = []
+    # Most files are reached from many pure files, and parsing them takes most of the time.
+    list_outside_imports = functools.cache(lambda path: list(_find_outside_imports(path, plugins)))
+    list_running_imports = functools.cache(lambda path: _find_running_imports(path, plugins))
     for start in list_pure_files(plugins):
         pure = start.relative_to(plugins).with_suffix("").as_posix()
         waiting, known = [start], {start}
         while waiting:
             path = waiting.pop()
             via = "" if path == start else f" through {path.relative_to(plugins).as_posix()}"
-            for line, what in _find_outside_imports(path, plugins):
+            for line, what in list_outside_imports(path):
                 wrong.append(f"{pure}.py reaches {what}{via}, line {line}")
-            for found in _find_running_imports(path, plugins):
+            for found in list_running_imports(path):
                 following = _find_file(found.ours, plugins) if found.ours else None
                 if following is not None and following not in known:
                     known.add(following)

@@ -51,6 +51,7 @@ def test_run_fails_with_an_error_or_if_all_targets_are_skipped(
     assert f"2.21, 3.12 | {output}" in capsys.readouterr().out
 
 
+@pytest.mark.only_full
 def test_failing_combination_is_named(
     tool: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,7 @@ def test_another():
 """
 
 
+@pytest.mark.only_full
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_recorded_figures_are_shown_once(tmp_path: Path, workers: str) -> None:
     shutil.copy(TESTS / "conftest.py", tmp_path)

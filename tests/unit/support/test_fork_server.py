@@ -114,22 +114,22 @@ BESIDE = "collections/ansible_collections/beside/playbook/plugins/action/own_act
 OTHER_FOLDERS = {"play.yml": ACTION_PLAY, "elsewhere/own_action.py": ACTION}
 SITUATIONS = [
     Situation("usual settings"),
+    Situation("a module", MODULE),
+    Situation("a collection beside the playbook", files={"play.yml": COLLECTION_PLAY, BESIDE: ACTION}),
+    Situation("an inventory", ("-i", "hosts.yml", "--graph"), files={"hosts.yml": "all: {hosts: {a: , b: }}"},
+              program="ansible-inventory"),
+]  # fmt: skip
+MORE_SITUATIONS = [
     Situation("no settings", config=""),
     Situation("facts", files={"play.yml": FACTS_PLAY}),
-    Situation("a module", MODULE),
     Situation("variables and a failure", ("-e", "word=given", "-e", '{"fails": true}', *PLAIN)),
     Situation("a stdout callback from the environment", env={"ANSIBLE_STDOUT_CALLBACK": "minimal"}),
     Situation("a stdout callback from the configuration", config=f"{QUICK}stdout_callback = oneline\n"),
     Situation("colours", env={"ANSIBLE_NOCOLOR": "", "ANSIBLE_FORCE_COLOR": "1", "ANSIBLE_COLOR_CHANGED": "purple"}),
     Situation("a log in another time zone", env={"ANSIBLE_LOG_PATH": "run.log", "TZ": "Asia/Kathmandu"}),
     Situation("plugins beside the playbook", files={"play.yml": ACTION_PLAY, "action_plugins/own_action.py": ACTION}),
-    Situation("a collection beside the playbook", files={"play.yml": COLLECTION_PLAY, BESIDE: ACTION}),
     Situation("a broken playbook", files={"play.yml": "- hosts: all\n  tasks: [{debug: {msg: 'x'}, name: [}]\n"}),
     Situation("no collection", ("meshfleet.particle.provision",), env={"ANSIBLE_COLLECTIONS_PATH": "nowhere"}),
-    Situation("an inventory", ("-i", "hosts.yml", "--graph"), files={"hosts.yml": "all: {hosts: {a: , b: }}"},
-              program="ansible-inventory"),
-]  # fmt: skip
-SIMILAR_SITUATIONS = [
     Situation("very verbose", ("-vvv", *PLAIN)),
     Situation("a start at a task", ("--start-at-task", "Repeat", *PLAIN)),
     Situation("a result format", env={"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}),
@@ -148,7 +148,7 @@ SIMILAR_SITUATIONS = [
     Situation("the version", ("--version",)),
     Situation("plugins missing", files={"play.yml": ACTION_PLAY}),
 ]  # fmt: skip
-"""Situations whose settings come from the same sources as those of `SITUATIONS`, for a full run."""
+"""Situations for a full run: other sources of settings, and other results."""
 
 
 def run_situation(situation: Situation, folder: Path, *, fresh: bool) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def sort_hosts(hosts: str) -> str:
 
 @pytest.mark.parametrize(
     "situation",
-    [*SITUATIONS, *(pytest.param(similar, marks=pytest.mark.only_full) for similar in SIMILAR_SITUATIONS)],
+    [*SITUATIONS, *(pytest.param(other, marks=pytest.mark.only_full) for other in MORE_SITUATIONS)],
     ids=lambda situation: situation.name,
 )
 def test_forked_run_shows_the_same_as_a_fresh_run(situation: Situation, tmp_path: Path) -> None:
@@ -279,6 +279,7 @@ fork_server({}).close()
     assert done.stdout == "1\n"
 
 
+@pytest.mark.only_full
 def test_wait_gives_up_after_its_timeout_and_can_be_repeated(server: ForkServer, tmp_path: Path) -> None:
     process = start_playbook(server, tmp_path, "sleep 1", tmp_path / "output")
     with pytest.raises(subprocess.TimeoutExpired):
@@ -297,6 +298,7 @@ def test_program_reads_nothing_from_standard_input(server: ForkServer, tmp_path:
     assert process.wait(SECONDS) == 0
 
 
+@pytest.mark.only_full
 def test_wait_fails_when_the_server_has_ended(tmp_path: Path) -> None:
     server = ForkServer()
     process = start_playbook(server, tmp_path, "sleep 60", tmp_path / "output")
@@ -346,6 +348,7 @@ def test_only_runs_with_the_usual_settings_use_the_prepared_server(tmp_path: Pat
     assert not is_usual(NO_COLOR="1")
 
 
+@pytest.mark.only_full
 def test_prepared_server_leaves_no_temporary_files(tmp_path: Path) -> None:
     settings = {**read_settings(), "ANSIBLE_HOME": str(tmp_path / "ansible")}
     server = ForkServer(settings)

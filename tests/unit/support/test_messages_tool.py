@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from support.paths import ROOT, TESTS
 
 CODE = """
@@ -66,6 +68,7 @@ def test_each_message_is_shown_with_place_code_texts_and_hint(tmp_path: Path) ->
     ]
 
 
+@pytest.mark.only_full
 def test_every_error_in_the_plugins_is_listed() -> None:
     done = list_messages(ROOT / "plugins")
     files = (ROOT / "plugins").rglob("*.py")

@@ -111,6 +111,7 @@ def test_playbook_can_print_to_a_terminal() -> None:
     assert yellow not in run_playbook(plays, env=colours).succeeded().stdout
 
 
+@pytest.mark.only_full
 @pytest.mark.parametrize("terminal", [False, True])
 def test_playbook_is_stopped_after_its_timeout(terminal: bool) -> None:
     task = {"name": "Sleep", "ansible.builtin.command": "sleep 600"}
