@@ -59,6 +59,9 @@ READS_SETTINGS = ("ansible.constants", "ansible.utils.display", "ansible.cli")
 PLUGINS = "become cache callback connection filter inventory shell strategy test vars".split()
 """The types of plugins that most playbooks load."""
 
+PACKED_MODULES = "command copy file find setup stat".split()
+"""The modules of ansible.builtin that most playbooks run, and that the tests do not replace by modules of their own."""
+
 PROGRAMS = {"ansible-inventory": "inventory", "ansible-playbook": "playbook"}
 """The programs that can be forked. The value is the name of the program's module in `ansible.cli`."""
 
@@ -132,6 +135,40 @@ def make_temporary_folder(constants: Any) -> None:
     """Make a folder for the temporary files of this process, as the import of `constants` does in a new process."""
     setting = "DEFAULT_LOCAL_TMP"
     setattr(constants, setting, constants.config.get_config_value(setting, variables=vars(constants)))
+
+
+@contextlib.contextmanager
+def share_packed_modules() -> Iterator[None]:
+    """Make the folder for temporary files of a child of the prepared server, with the modules that others have packed.
+
+    Ansible packs a module with all its imports into an archive before its first use in a run, which takes longer than
+    the run of the module. It keeps the archives in the folder for temporary files, under the name of the module. The
+    archives are linked, so a file that a child has not finished is never shared.
+    """
+    constants = sys.modules.get("ansible.constants")
+    if constants is None:  # in a child of the plain server
+        yield
+        return
+    make_temporary_folder(constants)
+    release: Any = importlib.import_module("ansible.release")
+    shared = Path(os.environ["ANSIBLE_HOME"]) / "packed_modules" / release.__version__
+    own = Path(constants.DEFAULT_LOCAL_TMP) / "ansiballz_cache"
+    for folder in (shared, own):
+        folder.mkdir(parents=True, exist_ok=True)
+    link_archives(shared, own)
+    try:
+        yield
+    finally:
+        link_archives(own, shared)
+
+
+def link_archives(source: Path, target: Path) -> None:
+    """Link the archives of :data:`PACKED_MODULES` that the folder `target` does not have into this folder."""
+    for name in PACKED_MODULES:
+        for archive in source.glob(f"ansible.modules.{name}-*"):
+            if archive.suffix != ".lock" and not archive.name.endswith("-part"):
+                with contextlib.suppress(FileExistsError):
+                    os.link(archive, target / archive.name)
 
 
 def load_plugins() -> None:
@@ -251,10 +288,9 @@ def run(request: dict[str, object]) -> int:
     os.environ.update(environment)
     time.tzset()
     sys.argv[:] = argv
-    if constants := sys.modules.get("ansible.constants"):
-        make_temporary_folder(constants)
-    module = importlib.import_module(f"ansible.cli.{PROGRAMS[Path(argv[0]).name]}")
-    return int(module.main() or 0)
+    with share_packed_modules():
+        module = importlib.import_module(f"ansible.cli.{PROGRAMS[Path(argv[0]).name]}")
+        return int(module.main() or 0)
 
 
 def end(status: int) -> NoReturn:

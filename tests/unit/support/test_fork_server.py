@@ -348,6 +348,26 @@ def test_only_runs_with_the_usual_settings_use_the_prepared_server(tmp_path: Pat
     assert not is_usual(NO_COLOR="1")
 
 
+def test_only_packed_modules_of_ansible_are_shared(tmp_path: Path) -> None:
+    settings = {**read_settings(), "ANSIBLE_HOME": str(tmp_path / "ansible")}
+    server = ForkServer(settings)
+    (tmp_path / "library").mkdir()
+    own = "#!/usr/bin/python\nfrom ansible.module_utils.basic import AnsibleModule\nAnsibleModule({}).exit_json()\n"
+    (tmp_path / "library" / "own_module.py").write_text(own)
+    play = tmp_path / "play.yml"
+    play.write_text("- hosts: localhost\n  gather_facts: false\n  tasks: [command: 'true', own_module: ]\n")
+    env = ansible_environment(tmp_path, settings)
+    for _run in range(2):
+        with (tmp_path / "output").open("wb") as stream:
+            output = stream.fileno()
+            argv = [program_path("ansible-playbook"), str(play)]
+            process = server.start(argv, env=env, cwd=tmp_path, stdout=output, stderr=output)
+        assert process.wait(SECONDS) == 0
+    server.close()
+    shared = {path.name for path in (tmp_path / "ansible" / "packed_modules").rglob("ansible.modules.*")}
+    assert {name.split("-")[0] for name in shared} == {"ansible.modules.command"}
+
+
 @pytest.mark.only_full
 def test_prepared_server_leaves_no_temporary_files(tmp_path: Path) -> None:
     settings = {**read_settings(), "ANSIBLE_HOME": str(tmp_path / "ansible")}
