@@ -29,6 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.storag
     MAX_FOREIGN_LOCKS,
     Record,
     WaveRecord,
+    keep_offline,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._rollout.view import Situation
 from support.fleet_files import device_id
@@ -98,6 +99,16 @@ def test_many_devices_that_join_a_begun_wave_are_targeted_in_steps() -> None:
     assert targeted == [5, 7, 14, 14], "each step at most doubles the number of targeted devices"
 
 
+def test_wave_remembers_its_offline_devices_when_late_devices_join() -> None:
+    asleep = build_device(5, "bench", runs=OLD, online=False, heard=T - 60)
+    woken, late = build_device(6, "bench"), build_device(7, "bench", runs=OLD, lock=None)
+    bench = replace(build_wave("bench", T, None), offline=keep_offline({asleep.id, woken.id}))
+    decision = decide(build_situation([*BEGUN, asleep, woken, late, *WAITING], replace(RECORD, waves=(bench,))))
+    assert decision.locks == (LockWrite(late.id, NEW, flash=True),)
+    (wave,) = decision.record.waves
+    assert [wave.was_offline(device.id) for device in (asleep, woken, late)] == [True, False, False]
+
+
 def test_interrupted_beginning_of_a_wave_is_completed_at_once() -> None:
     waves = (build_wave("bench", T, T + 100), build_wave("north", T + 4_000, None))
     missing = [build_device(number, "north", runs=OLD, lock=None) for number in range(100, 140)]
@@ -137,6 +148,13 @@ def test_device_that_allows_updates_late_is_not_failed_at_once() -> None:
 
 
 # ---------------------------------------------------------------------- locks of users
+
+
+def test_foreign_lock_is_the_evidence_for_a_skipped_device() -> None:
+    locked = build_device(5, "south", runs=OLD, lock=OLD)
+    assessment = decide(build_situation([*BEGUN, locked], RECORD)).assessments[locked.id]
+    assert assessment.state is State.SKIPPED_LOCKED
+    assert assessment.evidence == f"is locked to version {OLD}, and not by a rollout"
 
 
 @pytest.mark.parametrize("phase", [Phase.RELEASING, Phase.ABORTING, Phase.ROLLING_BACK])
