@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 MAX_PRINTED_SIZE = 20_000
-"""The maximum size of the rows in the result of a failed task, because Ansible prints such a result."""
+"""The maximum size of the rows in the result of a failed task, in characters, because Ansible prints such a result."""
 
 MAX_SYNCED_BYTES = 16_384
 """The maximum size in bytes of one set of data that the cloud sends to devices (errors-and-limits.md, section 7). It is
@@ -25,12 +25,12 @@ def measure_json(value: Any) -> int:
 
 
 def measure_size(value: Any) -> int:
-    """Return the length of a value as JSON in ASCII, which is about the length that Ansible prints."""
+    """Return the number of characters of a value as JSON in ASCII, which is about the number that Ansible prints."""
     return len(json.dumps(value))
 
 
 def take_fitting(rows: Iterable[_Row], room: int = MAX_PRINTED_SIZE) -> list[_Row]:
-    """Return the first rows whose sizes together are at most ``room``. A row that does not fit is skipped."""
+    """Return the rows that fit into ``room`` characters of JSON, in their order. A row that does not fit is skipped."""
     taken = []
     for row in rows:
         size = measure_size(row) + len(", ")

@@ -199,7 +199,7 @@ class RegistryBackend:
     """The :class:`Backend` ``networks``, made of the functions of this file."""
 
     def __init__(self) -> None:
-        # The locks prevent two gateways from creating the same network at the same time. The keys are networks.
+        # By network name. A lock prevents two gateways from creating the same network at the same time.
         self._locks: dict[str, threading.Lock] = {}
 
     def observe(self, target: Target, networks: Mapping[str, Network], hardware_of: Mapping[str, Hardware]) -> Observed:
