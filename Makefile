@@ -46,8 +46,10 @@ demo: setup ## a tour of the collection with a simulated fleet, in less than two
 
 .PHONY: test
 test: setup ## what a pull request has to pass, with short counts (in at most 15 minutes on 2 cores)
+	@# Before all others: reuse asks git once what to ignore, and would call caches that appear afterwards sources.
+	@$(MAKE) --no-print-directory licences
 	@# The installations wait for the network while the linters use the processor.
-	@$(MAKE) --no-print-directory --jobs=2 lint types $(PROOFS_NEED)
+	@$(MAKE) --no-print-directory --jobs=2 style documentation types $(PROOFS_NEED)
 	@$(MAKE) --no-print-directory unit integration
 
 .PHONY: proofs
@@ -88,15 +90,17 @@ packages: ## what the tests need of the system: redis-server, gpg, ip of iproute
 	    apt-get update --quiet=2 && apt-get install --yes --no-install-recommends g++ doctest-dev >/dev/null; \
 	} || echo "g++ and doctest could not be installed, so the tests of the firmware library are skipped."
 
-.PHONY: lint style documentation
-lint: style documentation ## style and documentation
+.PHONY: lint licences style documentation
+lint: licences style documentation ## licences, style and documentation
+
+licences: setup
+	reuse lint --lines
 
 style: setup
 	ruff check .
 	ruff format --check .
 	yamllint --strict .
 	antsibull-changelog lint
-	reuse lint --quiet || { reuse lint --lines; exit 1; }
 	ansible-lint
 
 documentation: setup
@@ -106,6 +110,7 @@ documentation: setup
 	python tests/tools/schemas.py --check docs
 	python tests/tools/probe_table.py --check plugins/module_utils/_probe/documented.py
 	@# antsibull-docs keeps a log in the home folder, wherever that is.
+	@mkdir -p .cache
 	HOME=$(CURDIR)/.cache antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
 
 .PHONY: returns
