@@ -20,10 +20,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.fork_server_process import MAX_REQUEST, PROGRAMS
-from support.paths import COLLECTIONS
+from support.paths import COLLECTIONS, ROOT
 from support.settings import LOCALE, has_only_settings, read_settings
 
 PROGRAM = Path(__file__).with_name("fork_server_process.py")
+PACKED_MODULES = ROOT / ".cache" / "packed_modules"
 PLUGINS = COLLECTIONS / "ansible_collections" / "meshfleet" / "particle" / "plugins"
 ENDED_SECONDS = 10.0
 NUMBER_SIZE = 32
@@ -83,11 +84,12 @@ class ForkServerEnded(AssertionError):
 class ForkServer:
     """A server process that forks a child process for each run of a program. The server ends when this process ends."""
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None, packed_modules: Path = PACKED_MODULES) -> None:
         """Start a server.
 
         :param settings: the environment variables with the settings of Ansible that all programs have. The server then
             imports Ansible with these settings. By default, each program can have other settings.
+        :param packed_modules: the folder in which the programs share the modules of Ansible that they have packed.
         """
         own_end, server_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         own_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * MAX_REQUEST)
@@ -97,7 +99,7 @@ class ForkServer:
         measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
         with server_end:
             self._process = subprocess.Popen(
-                [sys.executable, str(PROGRAM), str(server_end.fileno()), str(PLUGINS), json.dumps(settings)],
+                [sys.executable, PROGRAM, str(server_end.fileno()), PLUGINS, packed_modules, json.dumps(settings)],
                 env={"HOME": self._home.name, "PATH": os.environ.get("PATH", os.defpath), **LOCALE, **measured},
                 cwd=self._home.name,
                 stdin=subprocess.DEVNULL,

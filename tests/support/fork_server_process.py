@@ -3,9 +3,9 @@
 """The program of the fork server: import Ansible's libraries once, and fork a child process for each request.
 
 `support.fork_server` starts this program and sends the requests. The command line arguments are the file descriptor of
-a socket, the folder of the collection's plugins, and the settings as JSON: for a prepared server the environment
-variables with the settings of all children, for a plain server null. The server ends when the other end of the socket
-is closed.
+a socket, the folder of the collection's plugins, the folder in which runs share packed modules, and the settings as
+JSON: for a prepared server the environment variables with the settings of all children, for a plain server null. The
+server ends when the other end of the socket is closed.
 
 Some modules read settings while they are imported, for example `ansible.constants`. A plain server does not import
 these modules, because each child has its own environment and its own configuration file. A prepared server imports them
@@ -15,11 +15,15 @@ with the settings that all its children share.
 from __future__ import annotations
 
 import atexit
+import base64
 import contextlib
+import dataclasses
 import functools
 import gc
-import importlib
+import importlib.util
+import io
 import json
+import marshal
 import os
 import pkgutil
 import selectors
@@ -27,6 +31,7 @@ import signal
 import socket
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -59,7 +64,7 @@ READS_SETTINGS = ("ansible.constants", "ansible.utils.display", "ansible.cli")
 PLUGINS = "become cache callback connection filter inventory shell strategy test vars".split()
 """The types of plugins that most playbooks load."""
 
-PACKED_MODULES = "command copy file find setup stat".split()
+PACKED_MODULES = "command copy file find setup stat uri".split()
 """The modules of ansible.builtin that most playbooks run, and that the tests do not replace by modules of their own."""
 
 PROGRAMS = {"ansible-inventory": "inventory", "ansible-playbook": "playbook"}
@@ -84,12 +89,12 @@ def main() -> int:
         raise SystemExit(
             f"{', '.join(loaded)} must not be imported before the fork, because all children would share its settings"
         )
-    if settings := json.loads(sys.argv[3]):
+    if settings := json.loads(sys.argv[4]):
         prepare(settings)
     gc.collect()
     gc.freeze()
     request = serve(control)
-    return run(request) if request is not None else 0
+    return run(request, Path(sys.argv[3])) if request is not None else 0
 
 
 def remember_routing() -> None:
@@ -138,37 +143,60 @@ def make_temporary_folder(constants: Any) -> None:
 
 
 @contextlib.contextmanager
-def share_packed_modules() -> Iterator[None]:
-    """Make the folder for temporary files of a child of the prepared server, with the modules that others have packed.
+def share_packed_modules(folder: Path) -> Iterator[None]:
+    """Give this run the modules of Ansible that other runs have packed, and keep those that this run packs.
 
     Ansible packs a module with all its imports into an archive before its first use in a run, which takes longer than
     the run of the module. It keeps the archives in the folder for temporary files, under the name of the module. The
     archives are linked, so a file that a child has not finished is never shared.
+
+    :param folder: the folder with the archives of all runs, by version of ansible-core and of Python.
     """
-    constants = sys.modules.get("ansible.constants")
-    if constants is None:  # in a child of the plain server
-        yield
-        return
-    make_temporary_folder(constants)
+    constants: Any = importlib.import_module("ansible.constants")
     release: Any = importlib.import_module("ansible.release")
-    shared = Path(os.environ["ANSIBLE_HOME"]) / "packed_modules" / release.__version__
+    shared = folder / f"{release.__version__}-{sys.implementation.cache_tag}"
     own = Path(constants.DEFAULT_LOCAL_TMP) / "ansiballz_cache"
-    for folder in (shared, own):
-        folder.mkdir(parents=True, exist_ok=True)
+    for archives in (shared, own):
+        archives.mkdir(parents=True, exist_ok=True)
     link_archives(shared, own)
     try:
         yield
     finally:
+        for archive in find_archives(own):
+            if not (shared / archive.name).exists():
+                add_bytecode(archive)
         link_archives(own, shared)
 
 
+def find_archives(folder: Path) -> list[Path]:
+    """Return the finished archives of :data:`PACKED_MODULES` in a folder."""
+    found = (path for name in PACKED_MODULES for path in folder.glob(f"ansible.modules.{name}-*"))
+    return [path for path in found if path.suffix != ".lock" and not path.name.endswith("-part")]
+
+
 def link_archives(source: Path, target: Path) -> None:
-    """Link the archives of :data:`PACKED_MODULES` that the folder `target` does not have into this folder."""
-    for name in PACKED_MODULES:
-        for archive in source.glob(f"ansible.modules.{name}-*"):
-            if archive.suffix != ".lock" and not archive.name.endswith("-part"):
-                with contextlib.suppress(FileExistsError):
-                    os.link(archive, target / archive.name)
+    """Link the archives that the folder `target` does not have into this folder."""
+    for archive in find_archives(source):
+        with contextlib.suppress(FileExistsError):
+            os.link(archive, target / archive.name)
+
+
+def add_bytecode(archive: Path) -> None:
+    """Add the bytecode of each source file to an archive, as Python keeps it in `__pycache__`.
+
+    Otherwise each run of the module would compile its imports, which takes longer than all that it does besides.
+    """
+    packing: Any = importlib.import_module("ansible.executor.module_common")
+    packed = packing._CachedModule.load(str(archive))
+    content = io.BytesIO(base64.b64decode(packed.zip_data))
+    with zipfile.ZipFile(content, "a", zipfile.ZIP_STORED) as file:
+        for name in [name for name in file.namelist() if name.endswith(".py")]:
+            source = file.read(name)
+            code = compile(source, name, "exec", dont_inherit=True)
+            # The flag 1 means that Python does not compare the hash. Another version of Python ignores the file.
+            head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(source)
+            file.writestr(f"{name}c", head + marshal.dumps(code))
+    dataclasses.replace(packed, zip_data=base64.b64encode(content.getvalue())).dump(str(archive))
 
 
 def load_plugins() -> None:
@@ -275,10 +303,11 @@ def set_up_child(control: socket.socket, selector: selectors.BaseSelector, reply
     signal.set_wakeup_fd(-1)
 
 
-def run(request: dict[str, object]) -> int:
+def run(request: dict[str, object], packed_modules: Path) -> int:
     """Run the program of the request in this process, and return its exit status.
 
     :param request: `argv`, `env` and `cwd`: the command line, all environment variables, and the working folder.
+    :param packed_modules: the folder in which runs share packed modules.
     """
     argv, environment = request["argv"], request["env"]
     assert isinstance(argv, list)
@@ -288,8 +317,10 @@ def run(request: dict[str, object]) -> int:
     os.environ.update(environment)
     time.tzset()
     sys.argv[:] = argv
-    with share_packed_modules():
-        module = importlib.import_module(f"ansible.cli.{PROGRAMS[Path(argv[0]).name]}")
+    if constants := sys.modules.get("ansible.constants"):  # in a child of the prepared server
+        make_temporary_folder(constants)
+    module = importlib.import_module(f"ansible.cli.{PROGRAMS[Path(argv[0]).name]}")
+    with share_packed_modules(packed_modules):
         return int(module.main() or 0)
 
 

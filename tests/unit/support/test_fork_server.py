@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -15,8 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipimport import zipimporter
 
 import pytest
+from ansible.executor.module_common import _CachedModule
 
 from support.fork_server import ForkServer, ForkServerEnded, can_be_forked
 from support.paths import TESTS
@@ -348,15 +351,15 @@ def test_only_runs_with_the_usual_settings_use_the_prepared_server(tmp_path: Pat
     assert not is_usual(NO_COLOR="1")
 
 
-def test_only_packed_modules_of_ansible_are_shared(tmp_path: Path) -> None:
-    settings = {**read_settings(), "ANSIBLE_HOME": str(tmp_path / "ansible")}
-    server = ForkServer(settings)
+@pytest.mark.parametrize("settings", [read_settings(), None], ids=["prepared", "plain"])
+def test_only_packed_modules_of_ansible_are_shared(tmp_path: Path, settings: dict[str, str] | None) -> None:
+    server = ForkServer(settings, tmp_path / "packed")
     (tmp_path / "library").mkdir()
     own = "#!/usr/bin/python\nfrom ansible.module_utils.basic import AnsibleModule\nAnsibleModule({}).exit_json()\n"
     (tmp_path / "library" / "own_module.py").write_text(own)
     play = tmp_path / "play.yml"
     play.write_text("- hosts: localhost\n  gather_facts: false\n  tasks: [command: 'true', own_module: ]\n")
-    env = ansible_environment(tmp_path, settings)
+    env = ansible_environment(tmp_path)
     for _run in range(2):
         with (tmp_path / "output").open("wb") as stream:
             output = stream.fileno()
@@ -364,8 +367,12 @@ def test_only_packed_modules_of_ansible_are_shared(tmp_path: Path) -> None:
             process = server.start(argv, env=env, cwd=tmp_path, stdout=output, stderr=output)
         assert process.wait(SECONDS) == 0
     server.close()
-    shared = {path.name for path in (tmp_path / "ansible" / "packed_modules").rglob("ansible.modules.*")}
-    assert {name.split("-")[0] for name in shared} == {"ansible.modules.command"}
+    (shared,) = (path for path in (tmp_path / "packed").rglob("*") if path.is_file())
+    assert shared.name.startswith("ansible.modules.command-")
+    # A module that Python has to compile again would have the full path of the archive as its file name.
+    content = tmp_path / "content.zip"
+    content.write_bytes(base64.b64decode(_CachedModule.load(str(shared)).zip_data))
+    assert zipimporter(str(content)).get_code("ansible/modules/command").co_filename == "ansible/modules/command.py"
 
 
 @pytest.mark.only_full
