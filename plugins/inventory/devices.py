@@ -343,6 +343,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for gathered in self._load_devices(options, filters, path, cache):
             for device, facts in select_devices(gathered, filters, time.time()).items():
                 devices.setdefault(device, facts)
+        if not devices:
+            display.warning(f"{path}: this inventory has no hosts. {_explain_emptiness(options)}")
         self._add_hosts(devices, options)
 
     def _refuse_unknown(self, config: dict[str, Any]) -> None:
@@ -445,3 +447,10 @@ def _check_options(options: dict[str, Any]) -> Filters:
         return read_filters(options)
     except ParticleError as error:
         raise AnsibleParserError(f"{error.message} {error.hint}") from None
+
+
+def _explain_emptiness(options: Mapping[str, Any]) -> str:
+    """Return why an inventory can have no hosts, and what to do."""
+    if options["filters"]:
+        return "No device matches its filters."
+    return "The cloud listed no devices: add devices to the products, or claim them, and check the options."

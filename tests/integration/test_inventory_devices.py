@@ -260,6 +260,26 @@ class TestSources:
         assert len(read_inventory(file, cloud_environment(cloud.url), home=tmp_path).succeeded().hosts) == 123
 
 
+class TestNoHosts:
+    """Tests of inventories that have no hosts although the cloud can be read."""
+
+    def test_warning_says_that_no_device_matches(self, cloud: Simulator, tmp_path: Path) -> None:
+        file = write_inventory(tmp_path, filters={"name": "nothing-*"})
+        inventory = read_inventory(file, cloud_environment(cloud.url), "--list", home=tmp_path)
+        assert (inventory.rc, inventory.hosts) == (0, {})
+        assert f"{file}: this inventory has no hosts. No device matches its filters." in " ".join(
+            inventory.stderr.split()
+        )
+
+    def test_warning_says_what_to_do_before_the_first_device(self, tmp_path: Path) -> None:
+        with running_simulator("--fleet", "0") as cloud:
+            inventory = read_inventory(write_inventory(tmp_path), cloud_environment(cloud.url), "--list", home=tmp_path)
+        assert (inventory.rc, inventory.hosts) == (0, {})
+        assert "this inventory has no hosts. The cloud listed no devices: add devices" in " ".join(
+            inventory.stderr.split()
+        )
+
+
 class TestHostileNames:
     """Tests of device names that contain templates or reserved words."""
 

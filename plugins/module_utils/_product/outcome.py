@@ -100,7 +100,7 @@ class ProductOutcome:
         return _DONE[change.action]
 
     def _describe(self, counts: Counter[str]) -> str:
-        """Return the summary in one sentence, and a sentence for each pending resource."""
+        """Return the summary in one sentence, and a sentence for each of the first pending resources."""
         parts = [f"{counts[status]} {status}" for status in STATUSES if counts[status]]
         would = "would be " if self.check_mode and set(counts) - {UNCHANGED} else ""
         total = format_count(sum(counts.values()), "resource")
@@ -110,9 +110,10 @@ class ProductOutcome:
         ]
         hidden = sum(len(change.not_compared) for run in self.runs for change in run.outcome.changes)
         more = [f"{format_count(hidden, 'secret')} could not be compared."] if hidden else []
-        return " ".join(
-            [f"{total}: {would}{', '.join(parts) or 'nothing declared'}.", *costs, *more, *pending[:MAX_SHOWN]]
-        )
+        shown = pending[:MAX_SHOWN]
+        if unshown := len(pending) - len(shown):
+            shown.append(f"{format_count(unshown, 'more resource is', 'more resources are')} pending; see resources.")
+        return " ".join([f"{total}: {would}{', '.join(parts) or 'nothing declared'}.", *costs, *more, *shown])
 
     def _build_diff(self) -> Diff:
         return Diff(

@@ -34,3 +34,14 @@ def test_error_of_variables_that_are_written_together_is_shown_once() -> None:
     both = ProductOutcome((variables, groups), check_mode=False).error
     assert both is not None
     assert both.message.split("\n  ") == ["4 resources of the product failed:", refused.message, other.message]
+
+
+def test_summary_counts_the_pending_resources_that_it_does_not_name() -> None:
+    names = [f"group-{number:02}" for number in range(12)]
+    with client("http://127.0.0.1:9") as http:
+        run = KindRun(Target(http, OURS, lambda sentence: None), KINDS["groups"], [])
+    run.outcome.changes = tuple(Change(Declared(name), Action.DELETE) for name in names)
+    run.outcome.pending = {name: f"Device group {name} still has devices." for name in names}
+    message = ProductOutcome((run,), check_mode=False).as_result()["msg"]
+    assert "Device group group-09 still has devices. 2 more resources are pending; see resources." in message
+    assert "group-10" not in message

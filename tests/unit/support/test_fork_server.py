@@ -27,6 +27,9 @@ from support.playbooks import ansible_environment
 from support.programs import program_path, run_program
 from support.settings import has_only_settings, read_settings
 
+# Most other tests use these tools, so a fault of the tools is noticed without these tests.
+pytestmark = pytest.mark.only_full
+
 SECONDS = 120.0
 
 PLAY = """
@@ -121,8 +124,6 @@ SITUATIONS = [
     Situation("a collection beside the playbook", files={"play.yml": COLLECTION_PLAY, BESIDE: ACTION}),
     Situation("an inventory", ("-i", "hosts.yml", "--graph"), files={"hosts.yml": "all: {hosts: {a: , b: }}"},
               program="ansible-inventory"),
-]  # fmt: skip
-MORE_SITUATIONS = [
     Situation("no settings", config=""),
     Situation("facts", files={"play.yml": FACTS_PLAY}),
     Situation("variables and a failure", ("-e", "word=given", "-e", '{"fails": true}', *PLAIN)),
@@ -210,11 +211,7 @@ def sort_hosts(hosts: str) -> str:
     return ", ".join(sorted(hosts.split(", ")))
 
 
-@pytest.mark.parametrize(
-    "situation",
-    [*SITUATIONS, *(pytest.param(other, marks=pytest.mark.only_full) for other in MORE_SITUATIONS)],
-    ids=lambda situation: situation.name,
-)
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.name)
 def test_forked_run_shows_the_same_as_a_fresh_run(situation: Situation, tmp_path: Path) -> None:
     (tmp_path / "fresh").mkdir()
     (tmp_path / "forked").mkdir()
@@ -282,7 +279,6 @@ fork_server({}).close()
     assert done.stdout == "1\n"
 
 
-@pytest.mark.only_full
 def test_wait_gives_up_after_its_timeout_and_can_be_repeated(server: ForkServer, tmp_path: Path) -> None:
     process = start_playbook(server, tmp_path, "sleep 1", tmp_path / "output")
     with pytest.raises(subprocess.TimeoutExpired):
@@ -301,7 +297,6 @@ def test_program_reads_nothing_from_standard_input(server: ForkServer, tmp_path:
     assert process.wait(SECONDS) == 0
 
 
-@pytest.mark.only_full
 def test_wait_fails_when_the_server_has_ended(tmp_path: Path) -> None:
     server = ForkServer()
     process = start_playbook(server, tmp_path, "sleep 60", tmp_path / "output")
@@ -375,7 +370,6 @@ def test_only_packed_modules_of_ansible_are_shared(tmp_path: Path, settings: dic
     assert zipimporter(str(content)).get_code("ansible/modules/command").co_filename == "ansible/modules/command.py"
 
 
-@pytest.mark.only_full
 def test_prepared_server_leaves_no_temporary_files(tmp_path: Path) -> None:
     settings = {**read_settings(), "ANSIBLE_HOME": str(tmp_path / "ansible")}
     server = ForkServer(settings)

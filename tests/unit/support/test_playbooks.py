@@ -11,6 +11,9 @@ import pytest
 
 from support.playbooks import ansible_environment, run_playbook
 
+# Most other tests use these tools, so a fault of the tools is noticed without these tests.
+pytestmark = pytest.mark.only_full
+
 PLAYBOOK = """
 - name: Try each way a task can end
   hosts: all
@@ -111,7 +114,6 @@ def test_playbook_can_print_to_a_terminal() -> None:
     assert yellow not in run_playbook(plays, env=colours).succeeded().stdout
 
 
-@pytest.mark.only_full
 @pytest.mark.parametrize("terminal", [False, True])
 def test_playbook_is_stopped_after_its_timeout(terminal: bool) -> None:
     task = {"name": "Sleep", "ansible.builtin.command": "sleep 600"}

@@ -8,7 +8,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.firmware i
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import NOT_READABLE
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import MAX_SHOWN, list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_lines, list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Plan
 
 
@@ -45,12 +45,9 @@ def _build_unknown_error(product: str, missing: dict[int, list[str]], known: fro
     :param missing: the devices of each missing version.
     :param known: the versions of the product, of which the error names the highest ones.
     """
-    wanted = "; ".join(
-        f"version {version} (declared for {list_names(devices)})"
-        for version, devices in sorted(missing.items())[:MAX_SHOWN]
-    )
+    wanted = [f"version {version} (declared for {list_names(devices)})" for version, devices in sorted(missing.items())]
     versions = [str(version) for version in sorted(known, reverse=True)]
     existing = f"It has {list_names(versions)}." if versions else "It has no firmware."
-    message = f"Product {product} does not have firmware {wanted}. {existing}"
+    message = f"Product {product} does not have firmware {'; '.join(list_lines(wanted))}. {existing}"
     hint = "Upload this firmware to the product first, or declare a firmware_lock that the product has."
     return ParticleError("not_found", message, hint=hint)

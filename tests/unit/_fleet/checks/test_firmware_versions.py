@@ -36,6 +36,13 @@ def test_lock_to_an_unknown_version_is_refused_before_any_write(simulator: Simul
     )
 
 
+def test_error_counts_the_unknown_versions_that_it_does_not_name(simulator: Simulator) -> None:
+    locks = [(device, 101 + number) for number, device in enumerate(ids_of(simulator, 12))]
+    with user(simulator) as http, pytest.raises(ParticleError) as caught:
+        run(http, declare_locks(*locks))
+    assert f"version 110 (declared for {locks[9][0]}); and 2 more. It has no firmware." in caught.value.message
+
+
 def test_lock_is_refused_if_the_product_has_no_firmware(simulator: Simulator) -> None:
     with user(simulator) as http, pytest.raises(ParticleError, match="It has no firmware"):
         run(http, declare_locks((ids_of(simulator)[0], 1)))
