@@ -270,6 +270,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selectio
     FILTER_SPEC,
     SOURCE_SPEC,
     Filters,
+    describe_absence,
     find_mistake_in_days,
     read_filters,
     read_sources,
@@ -289,6 +290,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._inventory_accounts import (
     ACCOUNT_SPEC,
+    describe_accounts,
     list_account_options,
     read_accounts,
 )
@@ -344,7 +346,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             for device, facts in select_devices(gathered, filters, time.time()).items():
                 devices.setdefault(device, facts)
         if not devices:
-            display.warning(f"{path}: this inventory has no hosts. {_explain_emptiness(options)}")
+            absence = describe_absence(describe_accounts(options), filters)
+            display.warning(f"{path}: this inventory has no hosts. {absence}")
         self._add_hosts(devices, options)
 
     def _refuse_unknown(self, config: dict[str, Any]) -> None:
@@ -447,10 +450,3 @@ def _check_options(options: dict[str, Any]) -> Filters:
         return read_filters(options)
     except ParticleError as error:
         raise AnsibleParserError(f"{error.message} {error.hint}") from None
-
-
-def _explain_emptiness(options: Mapping[str, Any]) -> str:
-    """Return why an inventory can have no hosts, and what to do."""
-    if options["filters"]:
-        return "No device matches its filters."
-    return "The cloud listed no devices: add devices to the products, or claim them, and check the options."

@@ -507,6 +507,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selectio
     FILTER_SPEC,
     SOURCE_SPEC,
     Sources,
+    describe_absence,
     read_filters,
     read_sources,
 )
@@ -561,8 +562,7 @@ def device_info(task: Task) -> dict[str, Any]:
         task.warn("The list of devices changed while it was read, so a device may be missing in the result.")
     # An account without devices has its own warning.
     if not devices and (sources.products or sources.organization or gathered.devices):
-        matching = " that match the filters" if any((options["filters"] or {}).values()) else ""
-        task.warn(f"There are no devices{matching} in {sources.describe()}.")
+        task.warn(describe_absence(sources.describe(), filters))
     result = {
         "changed": False,
         "devices": list(devices.values()),

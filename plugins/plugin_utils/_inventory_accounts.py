@@ -56,6 +56,12 @@ def list_account_options(options: dict[str, Any]) -> list[dict[str, Any]]:
     return every
 
 
+def describe_accounts(options: dict[str, Any]) -> str:
+    """Return the sources of all accounts as a phrase for messages, such as ``product sensors and the account``."""
+    every = (read_sources(part, has_other_source=True).describe() for part in list_account_options(options))
+    return " and ".join(dict.fromkeys(filter(None, every))) or "the networks"
+
+
 def read_accounts(options: dict[str, Any], filters: Filters) -> list[GatheredFacts]:
     """Read the devices of each account. :raises AnsibleParserError: for the first account that cannot be read."""
     gathered: list[GatheredFacts] = []

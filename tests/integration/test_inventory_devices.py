@@ -263,21 +263,25 @@ class TestSources:
 class TestNoHosts:
     """Tests of inventories that have no hosts although the cloud can be read."""
 
-    def test_warning_says_that_no_device_matches(self, cloud: Simulator, tmp_path: Path) -> None:
-        file = write_inventory(tmp_path, filters={"name": "nothing-*"})
-        inventory = read_inventory(file, cloud_environment(cloud.url), "--list", home=tmp_path)
+    def warn(self, cloud: Simulator, folder: Path, **options: Any) -> str:
+        """Read an inventory without hosts, and return the warning after the words `this inventory has no hosts.`"""
+        file = write_inventory(folder, **options)
+        inventory = read_inventory(file, cloud_environment(cloud.url), "--list", home=folder)
         assert (inventory.rc, inventory.hosts) == (0, {})
-        assert f"{file}: this inventory has no hosts. No device matches its filters." in " ".join(
-            inventory.stderr.split()
-        )
+        return " ".join(inventory.stderr.split()).partition(f"{file}: this inventory has no hosts. ")[2]
 
-    def test_warning_says_what_to_do_before_the_first_device(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("filters", [{"name": "nothing-*"}, {"groups": ["nowhere"], "quarantined": False}])
+    def test_warning_says_that_no_device_matches(
+        self, cloud: Simulator, tmp_path: Path, filters: dict[str, Any]
+    ) -> None:
+        shown = self.warn(cloud, tmp_path, filters=filters)
+        assert shown == f"There are no devices that match the filters in product {PRODUCT_SLUG}."
+
+    def test_warning_names_the_sources_of_all_accounts(self, tmp_path: Path) -> None:
+        sources = {"products": [PRODUCT_SLUG], "accounts": [{"account_devices": True}, {"account_devices": True}]}
         with running_simulator("--fleet", "0") as cloud:
-            inventory = read_inventory(write_inventory(tmp_path), cloud_environment(cloud.url), "--list", home=tmp_path)
-        assert (inventory.rc, inventory.hosts) == (0, {})
-        assert "this inventory has no hosts. The cloud listed no devices: add devices" in " ".join(
-            inventory.stderr.split()
-        )
+            shown = self.warn(cloud, tmp_path, **sources)
+        assert shown.startswith(f"There are no devices in product {PRODUCT_SLUG} and the account.")
 
 
 class TestHostileNames:

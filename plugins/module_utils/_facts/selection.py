@@ -79,6 +79,14 @@ class Sources:
         return " and ".join(words)
 
 
+def describe_absence(sources: str, filters: Filters) -> str:
+    """Return a sentence for a result without devices, such as ``There are no devices in product sensors.``
+
+    :param sources: the sources as a phrase.
+    """
+    return f"There are no devices{' that match the filters' if filters != Filters() else ''} in {sources}."
+
+
 def read_sources(options: Mapping[str, Any], *, has_other_source: bool = False) -> Sources:
     """Read and check the options that select the sources of devices.
 
