@@ -487,15 +487,13 @@ error:
 """
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.details import (
-    WantedDetails,
     add_details,
     add_mesh_states,
+    read_wanted_details,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import (
     add_members,
@@ -506,7 +504,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather i
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
     FILTER_SPEC,
     SOURCE_SPEC,
-    Sources,
     describe_absence,
     read_filters,
     read_sources,
@@ -543,9 +540,9 @@ def device_info(task: Task) -> dict[str, Any]:
     """Return the devices that match the filters, with the requested details."""
     options = task.options
     sources = read_sources(options, has_other_source=can_list_members(options))
-    filters, wanted = read_filters(options), _read_wanted_details(options)
+    filters, wanted = read_filters(options), read_wanted_details(options)
     if options["as_manifest"]:
-        _refuse_several_sources(sources)
+        sources.refuse_several()
     with Mesh(options) as mesh, task.open_client(needs_login=not sources.is_empty) as http:
         # A manifest names the gateways of networks, including those that do not match the filters, so gather all.
         gathered = gather_facts(http, sources, [{}] if options["as_manifest"] else filters.build_queries())
@@ -575,34 +572,6 @@ def device_info(task: Task) -> dict[str, Any]:
         form = options["manifest_form"]
         result["manifest"] = export_manifest(slug, gathered.devices, devices, task.warn, form, locks)
     return result
-
-
-def _read_wanted_details(options: Mapping[str, Any]) -> WantedDetails | None:
-    """Return the details to read from each device; ``None`` if there are none.
-
-    :raises ParticleError: ``invalid_option`` when ``include`` contains ``variables`` but the option ``variables`` is
-        not set, or when the option is set but ``include`` does not contain ``variables``.
-    """
-    include, variables = options["include"], tuple(options["variables"])
-    if "variables" in include and not variables:
-        message = "include contains 'variables', but the option 'variables' is not set."
-        raise ParticleError(
-            "invalid_option", message, hint="List the names of the variables to read in the option 'variables'."
-        )
-    if variables and "variables" not in include:
-        message = (
-            "The option 'variables' is set, but include does not contain 'variables', so no variables would be read."
-        )
-        raise ParticleError("invalid_option", message, hint="Add 'variables' to the option include.")
-    if "vitals" not in include and not variables and options["mac_variable"] is None:
-        return None
-    return WantedDetails("vitals" in include, variables, options["mac_variable"], options["include_limit"])
-
-
-def _refuse_several_sources(sources: Sources) -> None:
-    if len(sources.products) + sources.account > 1 or sources.organization is not None:
-        message = "as_manifest requires one product or the account's own devices."
-        raise ParticleError("invalid_option", message, hint="Name one product; use one task for each product.")
 
 
 def main() -> None:

@@ -214,26 +214,15 @@ error:
       sample: POST /oauth/token
 """
 
-from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import NOT_READABLE
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
-from ansible_collections.meshfleet.particle.plugins.module_utils._product.export import (
-    Export,
-    describe_unknown,
-    list_masked_places,
+from ansible_collections.meshfleet.particle.plugins.module_utils._product.listing import (
+    export_resources,
+    read_resources,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Row
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Kind
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.module_result import describe_row
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import match_rows
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import read_whole_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.registry import KINDS
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.secrets import list_shown_texts
 
 SPEC = build_argument_spec(
     product={"type": "str", "required": True},
@@ -244,10 +233,8 @@ SPEC = build_argument_spec(
 
 def product_info(task: Task) -> dict[str, Any]:
     """Return the resources of a product, and the definition that declares them."""
-    kinds = _select_kinds(task.options["kinds"])
     with task.open_product() as target:
-        listed = {kind.name: _list_rows(target, kind, is_named=task.options["kinds"] is not None) for kind in kinds}
-        found = _read_rows(target, {name: rows for name, rows in listed.items() if rows is not None})
+        found, unread = read_resources(target, task.options["kinds"])
     product = target.required_product
     result: dict[str, Any] = {
         "changed": False,
@@ -259,59 +246,9 @@ def product_info(task: Task) -> dict[str, Any]:
         },
         "resources": {name: [describe_row(KINDS[name], row) for row in rows] for name, rows in found.items()},
     }
-    if not task.options["as_definition"]:
-        return result
-    exported = _export(found, task.redact.secrets)
-    unread = [f"The account cannot read {name}, so {name} are not exported." for name in listed if name not in found]
-    return {**result, **exported, "not_exported": [*unread, *exported["not_exported"]]}
-
-
-def _select_kinds(names: list[str] | None) -> list[Kind]:
-    return [kind for name, kind in KINDS.items() if (name in names if names is not None else not kind.only_if_asked)]
-
-
-def _list_rows(target: Target, kind: Kind, *, is_named: bool) -> Sequence[Row] | None:
-    """Return the resources of a kind, or ``None`` with a warning if the account cannot read them.
-
-    :param is_named: whether the task names the kind, so that it must be readable.
-    :raises ParticleError: when the resources cannot be read.
-    """
-    try:
-        return kind.list_rows(target)
-    except ParticleError as error:
-        if is_named or error.code not in NOT_READABLE:
-            raise
-        target.warn(f"The result does not contain {kind.name}. {error.message}")
-        return None
-
-
-def _read_rows(target: Target, listed: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
-    """Return the resources of all kinds with all their fields."""
-    # A template may contain the name of an event or the value of a variable, which must not be masked then.
-    shown = {text for name, rows in listed.items() for row in rows for text in list_shown_texts(KINDS[name], row)}
-    return {name: read_whole_rows(target, KINDS[name], rows, shown) for name, rows in listed.items()}
-
-
-def _export(found: Mapping[str, list[Row]], secrets: Collection[str]) -> dict[str, Any]:
-    """Return the definition of the resources, and what it cannot contain.
-
-    :param secrets: the strings that are masked in the result.
-    :raises ParticleError: ``twins`` when two resources of a kind have the same name; ``conflict`` when a setting
-        contains a secret of another setting, so that it would be exported with a mask in place of its value.
-    """
-    export = Export()
-    for name, rows in found.items():
-        kind = KINDS[name]
-        match_rows(kind, rows, {str(row.get(kind.key.cloud)) for row in rows})
-        export.add(kind, rows)
-    if masked := list_masked_places(export.definition, secrets):
-        message = f"These settings cannot be exported, because their text is a secret elsewhere: {list_names(masked)}."
-        raise ParticleError("conflict", message, hint="Change these settings or the secret, or name other kinds.")
-    return {
-        "definition": export.definition,
-        "secrets": dict(sorted(export.secrets.items())),
-        "not_exported": describe_unknown(export.definition, export.secrets),
-    }
+    return (
+        {**result, **export_resources(found, unread, task.redact.secrets)} if task.options["as_definition"] else result
+    )
 
 
 def main() -> None:

@@ -62,6 +62,28 @@ class WantedDetails:
             raise ParticleError("invalid_option", message, hint="Correct variables or mac_variable.")
 
 
+def read_wanted_details(options: Mapping[str, Any]) -> WantedDetails | None:
+    """Return the details to read from each device; ``None`` if there are none.
+
+    :raises ParticleError: ``invalid_option`` when ``include`` contains ``variables`` but the option ``variables`` is
+        not set, or when the option is set but ``include`` does not contain ``variables``.
+    """
+    include, variables = options["include"], tuple(options["variables"])
+    if "variables" in include and not variables:
+        message = "include contains 'variables', but the option 'variables' is not set."
+        raise ParticleError(
+            "invalid_option", message, hint="List the names of the variables to read in the option 'variables'."
+        )
+    if variables and "variables" not in include:
+        message = (
+            "The option 'variables' is set, but include does not contain 'variables', so no variables would be read."
+        )
+        raise ParticleError("invalid_option", message, hint="Add 'variables' to the option include.")
+    if "vitals" not in include and not variables and options["mac_variable"] is None:
+        return None
+    return WantedDetails("vitals" in include, variables, options["mac_variable"], options["include_limit"])
+
+
 def add_details(http: Http, devices: Devices, products: Mapping[str, Product], wanted: WantedDetails) -> None:
     """Read the wanted details, and add the details to the facts of ``devices``.
 

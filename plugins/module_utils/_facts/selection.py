@@ -78,6 +78,12 @@ class Sources:
         words += ["the account"] if self.account else []
         return " and ".join(words)
 
+    def refuse_several(self) -> None:
+        """Refuse more than one source for a manifest. :raises ParticleError: ``invalid_option`` if there are more."""
+        if len(self.products) + self.account > 1 or self.organization is not None:
+            message = "as_manifest requires one product or the account's own devices."
+            raise ParticleError("invalid_option", message, hint="Name one product; use one task for each product.")
+
 
 def describe_absence(sources: str, filters: Filters) -> str:
     """Return a sentence for a result without devices, such as ``There are no devices in product sensors.``
