@@ -228,7 +228,7 @@ def test_every_option_holds_in_an_inventory_file(table: Table, tmp_path: Path) -
         arguments += ["-i", str(file)]
     errors = list_inventory(arguments, tmp_path, table.env)
     for number, probe in enumerate(table.probes):
-        assert (f"/{number}.particle.yml" in errors) is bool(probe.refusal), f"{probe}: {errors}"
+        assert (f"/{number}.particle.yml as an inventory source" in errors) is bool(probe.refusal), f"{probe}: {errors}"
         assert probe.refusal in errors
     assert table.other.stats()["requests"] == before
 
