@@ -184,7 +184,7 @@ def link_archives(source: Path, target: Path) -> None:
 def add_bytecode(archive: Path) -> None:
     """Add the bytecode of each source file to an archive, as Python keeps it in `__pycache__`.
 
-    Otherwise each run of the module would compile its imports, which takes longer than all that it does besides.
+    Otherwise each run of the module would compile its imports, which takes a large part of its CPU time.
     """
     packing: Any = importlib.import_module("ansible.executor.module_common")
     packed = packing._CachedModule.load(str(archive))
