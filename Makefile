@@ -263,4 +263,7 @@ $(PACKAGE)/.installed: .venv/bin/uv simulator/pyproject.toml $(shell find simula
 	mkdir -p $(@D)
 	cp $< $(@D)
 	cd $(@D) && npm install --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel=error
+	@# The browser comes packed, and the tests that use it run at the same time.
+	@rm -rf $(@D)/unpacked
+	@if test -f tests/$*/chromium.mjs; then BROWSER=$(CURDIR)/$(@D) node tests/$*/chromium.mjs; fi
 	@touch $@

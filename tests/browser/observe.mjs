@@ -10,21 +10,14 @@
 //
 // The environment variable BROWSER names the folder into which npm has installed the browser.
 
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-// The package unpacks the libraries of the browser only if this variable names a runtime that it supports.
-process.env.AWS_EXECUTION_ENV = 'nodejs20.x';
-const installed = createRequire(join(process.env.BROWSER, 'package.json'));
-const { default: packed } = await import(pathToFileURL(installed.resolve('@sparticuz/chromium')).href);
-const { chromium } = installed('playwright-core');
+import { launchBrowser } from './chromium.mjs';
 
-const FLAGS = ['--headless=shell', '--no-sandbox', '--no-zygote', '--disable-gpu', '--disable-background-networking'];
 const [file, searched, screenshot] = process.argv.slice(2);
 const address = pathToFileURL(file).href;
 
-const browser = await chromium.launch({ executablePath: await packed.executablePath(), args: FLAGS });
+const browser = await launchBrowser();
 const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
 const seen = { console: [], dialogs: [], requests: [] };
 page.on('console', (message) => seen.console.push(`${message.type()}: ${message.text()}`));

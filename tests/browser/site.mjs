@@ -11,22 +11,16 @@
 // The environment variable BROWSER names the folder into which npm has installed the browser.
 
 import { readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-// The package unpacks the libraries of the browser only if this variable names a runtime that it supports.
-process.env.AWS_EXECUTION_ENV = 'nodejs20.x';
-const installed = createRequire(join(process.env.BROWSER, 'package.json'));
-const { default: packed } = await import(pathToFileURL(installed.resolve('@sparticuz/chromium')).href);
-const { chromium } = installed('playwright-core');
+import { launchBrowser } from './chromium.mjs';
 
-const FLAGS = ['--headless=shell', '--no-sandbox', '--no-zygote', '--disable-gpu', '--disable-background-networking'];
 const WIDTHS = { 1280: 900, 390: 844 };
 const [folder, ...words] = process.argv.slice(2);
 const addressOf = (file) => pathToFileURL(join(folder, file)).href;
 
-const browser = await chromium.launch({ executablePath: await packed.executablePath(), args: FLAGS });
+const browser = await launchBrowser();
 const page = await browser.newPage();
 // The test limits the time of the whole program, because a busy machine can be slow at any step.
 page.setDefaultTimeout(0);

@@ -172,7 +172,7 @@ def test_module_defaults_of_the_play_reach_all_modules_and_roles(
     assert other.stats()["requests"] == 0
 
 
-@pytest.mark.parametrize("level", ["play", BLOCK, "single modules"])
+@pytest.mark.parametrize("level", ["play", BLOCK, pytest.param("single modules", marks=pytest.mark.only_full)])
 def test_roles_ask_the_cloud_of_the_module_defaults(
     simulator: Simulator, other: Simulator, tmp_path: Path, level: str
 ) -> None:

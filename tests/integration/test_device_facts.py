@@ -82,7 +82,7 @@ def test_each_host_gets_the_facts_of_its_own_device(simulator: Simulator, tmp_pa
 @pytest.mark.full
 @pytest.mark.timeout(1500)
 def test_hosts_share_one_login_and_one_device_list(tmp_path: Path) -> None:
-    size = count(quick=60, full=500)
+    size = count(quick=20, full=500)
     with running_simulator("--fleet", str(size)) as cloud:
         provision(cloud)
         hosts = write_hosts(cloud, tmp_path)
@@ -97,7 +97,7 @@ def test_hosts_share_one_login_and_one_device_list(tmp_path: Path) -> None:
 @pytest.mark.full
 @pytest.mark.timeout(1500)
 def test_fact_gathering_on_many_hosts_shares_one_device_list(tmp_path: Path) -> None:
-    size = count(quick=15, full=500)
+    size = count(quick=8, full=500)
     with running_simulator("--fleet", str(size)) as cloud:
         provision(cloud)
         hosts = write_hosts(cloud, tmp_path)

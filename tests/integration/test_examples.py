@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import textwrap
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ from support.firmware import make_binary
 from support.paths import ROOT
 from support.playbooks import PlaybookRun, ansible_environment, run_playbook
 from support.plays import cloud_environment
+from support.programs import program_path, run_program
 from support.simulator import PASSWORD, PRODUCT_ID, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
 
 RUN_SECONDS = 900.0
@@ -123,15 +125,16 @@ class Reader:
         return self.folder / "home"
 
     @property
+    def vault_password_file(self) -> Path:
+        return self.folder / "vault-password"
+
+    @property
     def environment(self) -> dict[str, str]:
         """The environment variables of the account and of the home folder."""
         return {
             **cloud_environment(self.cloud.url),
             "HOME": str(self.home),
-            # Examples read facts from ansible_facts: the injection of facts as variables is deprecated.
-            "ANSIBLE_INJECT_FACT_VARS": "False",
             "WORKSHOP_PASSWORD": WORKSHOP["password"],
-            "ANSIBLE_VAULT_PASSWORD_FILE": str(self.folder / "vault-password"),
         }
 
     def fill_in(self, text: str) -> str:
@@ -242,7 +245,7 @@ def grant_token(url: str, client: tuple[str, str]) -> dict[str, Any]:
 def prepare(reader: Reader) -> None:
     """Create what the examples require: a home folder, a vault password, other products, and the files."""
     (reader.home / ".config").mkdir(parents=True)
-    (reader.folder / "vault-password").write_text("vault-password")
+    reader.vault_password_file.write_text("vault-password")
     for product in OTHER_PRODUCTS:
         requests.post(
             f"{reader.cloud.url}/v1/orgs/{ORGANIZATION}/products",
@@ -287,6 +290,7 @@ def run_group(reader: Reader, group: str) -> dict[str, str | None]:
         write_playbook(reader, examples[-1], group),
         args=[
             *build_inventory_arguments(reader, group),
+            f"--vault-password-file={reader.vault_password_file}",
             *(str(write_playbook(reader, example, group)) for example in examples[:-1]),
         ],
         env=reader.environment,
@@ -392,8 +396,9 @@ def find_failure(example: Example, run: PlaybookRun) -> str | None:
 
 def read_inventory(reader: Reader, example: Example) -> str | None:
     """Check that Ansible reads the example without a warning and finds hosts."""
-    done = run_command(reader, ["ansible-inventory", "-i", str(reader.write(example)), "--list"])
-    if done.returncode or done.stderr:
+    argv = [program_path("ansible-inventory"), "-i", str(reader.write(example)), "--list"]
+    done = run_program(argv, env=build_environment(reader, argv), cwd=reader.folder, timeout=COMMAND_SECONDS)
+    if done.rc or done.stderr:
         return f"{done.stdout}\n{done.stderr}"
     return None if json.loads(done.stdout)["_meta"]["hostvars"] else "It has no hosts."
 
@@ -426,7 +431,19 @@ def run_example_commands(reader: Reader, example: Example) -> str | None:
     lines = reader.fill_in(example.text).splitlines()
     commands = [line.removeprefix("$ ") for line in lines if line.startswith(("$ ", "    "))]
     shown = [line for line in lines if not line.startswith(("$ ", "    "))] if commands else []
-    return run_commands(reader, "\n".join(commands or lines), shown, reader.folder / example.folder)
+    folder = reader.folder / example.folder
+    if all(line.startswith("ansible-playbook ") for line in lines):  # no shell is needed, so a fork server can run them
+        return run_playbooks(reader, lines, folder)
+    return run_commands(reader, "\n".join(commands or lines), shown, folder)
+
+
+def run_playbooks(reader: Reader, lines: list[str], folder: Path) -> str | None:
+    for program, *arguments in map(shlex.split, lines):
+        argv = [program_path(program), *arguments]
+        done = run_program(argv, env=build_environment(reader, argv), cwd=folder, timeout=COMMAND_SECONDS)
+        if done.rc:
+            return f"{argv} ended with {done.rc}:\n{done.stdout}\n{done.stderr}"
+    return None
 
 
 def run_commands(reader: Reader, script: str, shown: list[str] | None = None, folder: Path | None = None) -> str | None:
@@ -438,7 +455,24 @@ def run_commands(reader: Reader, script: str, shown: list[str] | None = None, fo
 
 
 def run_command(reader: Reader, argv: list[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command of an example: it installs into the home folder of the reader and clones from this checkout."""
+    """Run a command of an example."""
+    typed_input = f"{PASSWORD}\n"
+    if "--output secrets.yml" in argv[-1]:
+        typed_input = f"particle_username: {USERNAME}\nparticle_password: {PASSWORD}\n"
+    return subprocess.run(
+        argv,
+        cwd=folder or reader.folder,
+        env=build_environment(reader, argv),
+        input=typed_input,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+
+
+def build_environment(reader: Reader, argv: list[str]) -> dict[str, str]:
+    """Return the environment of a command: it installs into the home folder of the reader and clones this checkout."""
     repository = reader.folder / "repository.git"
     if not repository.exists():
         subprocess.run(["git", "clone", "--quiet", "--bare", str(ROOT), str(repository)], check=True)
@@ -448,24 +482,13 @@ def run_command(reader: Reader, argv: list[str], folder: Path | None = None) -> 
         "GIT_CONFIG_KEY_0": f"url.file://{repository}.insteadOf",
         "GIT_CONFIG_VALUE_0": "https://github.com/meshfleet/particle",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "ANSIBLE_VAULT_PASSWORD_FILE": str(reader.vault_password_file),
     }
     if (variables_of_plays := reader.folder / "given.yml").exists():
         variables["ANSIBLE_INVENTORY"] = str(variables_of_plays)
     if "ansible-galaxy" in argv[-1]:
         variables["ANSIBLE_COLLECTIONS_PATH"] = str(reader.home / "collections")
-    typed_input = f"{PASSWORD}\n"
-    if "--output secrets.yml" in argv[-1]:
-        typed_input = f"particle_username: {USERNAME}\nparticle_password: {PASSWORD}\n"
-    return subprocess.run(
-        argv,
-        cwd=folder or reader.folder,
-        env=ansible_environment(reader.home, {**reader.environment, **variables}),
-        input=typed_input,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
+    return ansible_environment(reader.home, {**reader.environment, **variables})
 
 
 READ = {

@@ -12,9 +12,9 @@ import pytest
 from support.counts import count
 from support.fleets import NEW_GROUPS, Fleet, Measurement, running_fleet
 
-N = count(quick=1_000, full=10_000)
+N = count(quick=400, full=10_000)
 LOTS = [f"lot-{number}" for number in range(5)]
-IN_A_GROUP = count(quick=500, full=5_000)
+IN_A_GROUP = count(quick=200, full=5_000)
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
 

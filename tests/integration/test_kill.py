@@ -22,8 +22,8 @@ from support.plays import TASK, cloud_environment, manifest_for
 from support.processes import HANG_SECONDS
 from support.simulator import Simulator, running_simulator
 
-N = count(quick=300, full=1000)
-KILLS = count(quick=3, full=20)
+N = count(quick=150, full=1000)
+KILLS = count(quick=1, full=20)
 WORKERS = 16
 NETWORKS = ["barn", "shed", "yard"]
 

@@ -44,7 +44,7 @@ LOGINS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture(scope="module", params=["enabled", "retired"])
+@pytest.fixture(scope="module", params=["enabled", pytest.param("retired", marks=pytest.mark.only_full)])
 def _cloud(request: pytest.FixtureRequest) -> Iterator[Simulator]:
     with running_simulator("--fleet", "20", "--token-listing", request.param, "--latency", LATENCY_MS) as simulator:
         yield simulator

@@ -23,7 +23,7 @@ from support.replaced_fleet import OldDevice, ReplacedFleet, check_replaced, che
 from support.simulator import Simulator, running_simulator
 
 NETWORKS = [f"yard-{number}" for number in range(5)]
-KILLS = count(quick=3, full=20)
+KILLS = count(quick=1, full=20)
 WORKERS = 8
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
+import shutil
 import stat
 import urllib.parse
 from collections.abc import Iterator
@@ -27,6 +29,7 @@ CLIENT = ("canary-client-1", "c11ent-canary-s3cret")
 OTP_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 JOIN_KEY = "join-key-canary-0f1e2d"
 OUTCOMES = "outcomes.jsonl"
+LOG = "ansible.log"
 TOKEN = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")
 
 CREDENTIALS = {
@@ -50,6 +53,27 @@ def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 def cloud(_cloud: Simulator) -> Simulator:
     _cloud.reset()
     return _cloud
+
+
+@pytest.fixture(scope="module")
+def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("traces")
+
+
+@pytest.fixture
+def folder(_folder: Path) -> Path:
+    """An empty folder with the same path in all tests, so that the fork server prepares itself for these settings once.
+
+    The log is only emptied, because the fork server keeps it open.
+    """
+    for path in _folder.iterdir():
+        if path.name == LOG:
+            os.truncate(path, 0)
+        elif path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return _folder
 
 
 def manifest_for(cloud: Simulator) -> dict[str, Any]:
@@ -88,7 +112,8 @@ def import_device(cloud: Simulator) -> str:
 
 
 def collect_traces(run: PlaybookRun, folder: Path) -> str:
-    """Return the output, the results and the files of a run as one text."""
+    """Return the output, the results and the files of a run as one text. The log must be one of the files."""
+    assert (folder / LOG).stat().st_size > 0
     files = (path.read_text(errors="replace") for path in sorted(folder.rglob("*")) if path.is_file())
     traces = "\n".join((run.output, json.dumps([task.result for task in run.tasks], ensure_ascii=False), *files))
     outcomes = folder / OUTCOMES
@@ -128,7 +153,7 @@ def provision(
         env={
             "PARTICLE_API_URL": cloud.url,
             "PARTICLE_MAX_WAIT": "0.1",  # retries without long pauses
-            "ANSIBLE_LOG_PATH": str(folder / "ansible.log"),
+            "ANSIBLE_LOG_PATH": str(folder / LOG),
             "ANSIBLE_CACHE_PLUGIN": "jsonfile",
             "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(folder / "facts"),
             "XDG_RUNTIME_DIR": str(folder),
@@ -146,13 +171,13 @@ def test_leaks_are_detected_in_every_form() -> None:
     assert find_leaks(f"token={'0f' * 20}&x") == ["token 0f0f…"]
 
 
-def test_successful_run_shows_no_secret(cloud: Simulator, tmp_path: Path) -> None:
-    run = provision(cloud, tmp_path, {**CREDENTIALS, "provision_manifest": manifest_for(cloud)}).succeeded()
+def test_successful_run_shows_no_secret(cloud: Simulator, folder: Path) -> None:
+    run = provision(cloud, folder, {**CREDENTIALS, "provision_manifest": manifest_for(cloud)}).succeeded()
     assert cloud.stats()["grants"] == cloud.stats()["revocations"] == 1
-    assert find_leaks(collect_traces(run, tmp_path)) == []
+    assert find_leaks(collect_traces(run, folder)) == []
 
 
-def test_changed_moved_or_invalid_join_key_is_not_shown(cloud: Simulator, tmp_path: Path) -> None:
+def test_changed_moved_or_invalid_join_key_is_not_shown(cloud: Simulator, folder: Path) -> None:
     manifest = manifest_for(cloud)
     other = {**manifest, "networks": {"barn": {"parameters": {"join_key": f"{JOIN_KEY}-2", "other": JOIN_KEY}}}}
     moved_to_shed = {
@@ -175,21 +200,20 @@ def test_changed_moved_or_invalid_join_key_is_not_shown(cloud: Simulator, tmp_pa
     )
     for declared, succeeds in runs:
         options = {"provision_manifest": declared, "provision_verify": "online"}
-        run = provision(cloud, tmp_path, {**CREDENTIALS, **options})
+        run = provision(cloud, folder, {**CREDENTIALS, **options})
         assert (run.rc == 0) is succeeds, run.output
-        assert find_leaks(collect_traces(run, tmp_path)) == []
-        (tmp_path / "ansible.log").unlink()
+        assert find_leaks(collect_traces(run, folder)) == []
+        os.truncate(folder / LOG, 0)
 
 
-def test_vaulted_join_keys_reach_only_their_devices(cloud: Simulator, tmp_path: Path) -> None:
+def test_vaulted_join_keys_reach_only_their_devices(cloud: Simulator, folder: Path, tmp_path: Path) -> None:
     keys = {device: f"{JOIN_KEY}-{device[-4:]}" for device in sorted(row["id"] for row in cloud.state()["devices"])}
     hosts = [
         f"    host-{number}: {{particle_device: {{id: {device}, mesh: {{network: barn, role: "
         f"{'node' if number else 'gateway'}, parameters: {{join_key: {_encrypt_value(key)}}}}}}}}}"
         for number, (device, key) in enumerate(keys.items())
     ]
-    folder, inventory, password = tmp_path / "left", tmp_path / "hosts.yml", tmp_path / "password"
-    folder.mkdir()
+    inventory, password = tmp_path / "hosts.yml", tmp_path / "password"
     inventory.write_text("\n".join(["all:", "  hosts:", *hosts]) + "\n")
     password.write_text("vault-password")
     variables = {
@@ -215,25 +239,25 @@ def _encrypt_value(text: str) -> str:
     return '!vault "' + VaultLib().encrypt(text, secret).decode().strip().replace("\n", "\\n") + '"'
 
 
-def test_credentials_in_the_environment_are_not_shown(cloud: Simulator, tmp_path: Path) -> None:
+def test_credentials_in_the_environment_are_not_shown(cloud: Simulator, folder: Path) -> None:
     run = provision(
         cloud,
-        tmp_path,
+        folder,
         {"provision_manifest": manifest_for(cloud)},
         PARTICLE_USERNAME=USERNAME,
         PARTICLE_PASSWORD=PASSWORD,
         PARTICLE_CLIENT_ID=CLIENT[0],
         PARTICLE_CLIENT_SECRET=CLIENT[1],
     ).succeeded()
-    assert find_leaks(collect_traces(run, tmp_path)) == []
+    assert find_leaks(collect_traces(run, folder)) == []
 
 
-def test_check_mode_shows_no_secret_and_revokes_its_token(cloud: Simulator, tmp_path: Path) -> None:
+def test_check_mode_shows_no_secret_and_revokes_its_token(cloud: Simulator, folder: Path) -> None:
     extra = {**CREDENTIALS, "provision_manifest": manifest_for(cloud)}
-    run = provision(cloud, tmp_path, extra, "--check").succeeded()
+    run = provision(cloud, folder, extra, "--check").succeeded()
     assert cloud.stats()["grants"] == cloud.stats()["revocations"] == 1
     assert cloud.stats()["writes"] == 0
-    assert find_leaks(collect_traces(run, tmp_path)) == []
+    assert find_leaks(collect_traces(run, folder)) == []
 
 
 KNOWN_TO_LOGIN = f"{PASSWORD} {CLIENT[1]} {base64.b64encode(f'{USERNAME}:{PASSWORD}'.encode()).decode()}"
@@ -253,24 +277,24 @@ KNOWN_TO_LOGIN = f"{PASSWORD} {CLIENT[1]} {base64.b64encode(f'{USERNAME}:{PASSWO
     ],
 )
 def test_failed_run_shows_no_secret_that_the_cloud_echoes(
-    cloud: Simulator, tmp_path: Path, route: str, effect: dict[str, Any], echo: str
+    cloud: Simulator, folder: Path, route: str, effect: dict[str, Any], echo: str
 ) -> None:
     token = obtain_token(cloud)
     body = {"error": "x", "error_description": f"no {echo} try https://cloud.example/?access_token={token}"}
     manifest = manifest_for(cloud)
     cloud.set_faults([{"route": route, "times": 50, "body": body, **effect}])
-    run = provision(cloud, tmp_path, {**CREDENTIALS, "provision_manifest": manifest})
+    run = provision(cloud, folder, {**CREDENTIALS, "provision_manifest": manifest})
     assert run.rc != 0
     assert cloud.faults()[0]["fired"] > 0
-    assert find_leaks(collect_traces(run, tmp_path)) == []
+    assert find_leaks(collect_traces(run, folder)) == []
 
 
-def test_wrong_password_is_not_shown(cloud: Simulator, tmp_path: Path) -> None:
+def test_wrong_password_is_not_shown(cloud: Simulator, folder: Path) -> None:
     wrong = {**CREDENTIALS, "provision_password": "wr0ng-canary", "provision_manifest": manifest_for(cloud)}
-    run = provision(cloud, tmp_path, wrong)
+    run = provision(cloud, folder, wrong)
     assert run.result("Obtain an access token")["error"]["code"] == "invalid_credentials"
-    assert "wr0ng-canary" not in collect_traces(run, tmp_path)
-    assert find_leaks(collect_traces(run, tmp_path)) == []
+    assert "wr0ng-canary" not in collect_traces(run, folder)
+    assert find_leaks(collect_traces(run, folder)) == []
 
 
 @pytest.mark.parametrize(
@@ -282,15 +306,15 @@ def test_wrong_password_is_not_shown(cloud: Simulator, tmp_path: Path) -> None:
     ],
     ids=["wrong type", "missing and wrong choice", "wrong type of a secret"],
 )
-def test_invalid_options_show_no_secret(cloud: Simulator, tmp_path: Path, wrong: dict[str, Any]) -> None:
-    run = provision(cloud, tmp_path, {**CREDENTIALS, **wrong})
+def test_invalid_options_show_no_secret(cloud: Simulator, folder: Path, wrong: dict[str, Any]) -> None:
+    run = provision(cloud, folder, {**CREDENTIALS, **wrong})
     assert run.rc != 0
     stats = cloud.stats()
     assert (stats["writes"], stats["grants"]) == (0, stats["revocations"])
-    assert find_leaks(collect_traces(run, tmp_path).replace(json.dumps({"id": PASSWORD}), "")) == []
+    assert find_leaks(collect_traces(run, folder).replace(json.dumps({"id": PASSWORD}), "")) == []
 
 
-def test_given_token_is_in_no_result_of_a_module(cloud: Simulator, tmp_path: Path) -> None:
+def test_given_token_is_in_no_result_of_a_module(cloud: Simulator, folder: Path) -> None:
     token = obtain_token(cloud)
     options = {"access_token": token}
     tasks: list[dict[str, Any]] = [
@@ -305,10 +329,10 @@ def test_given_token_is_in_no_result_of_a_module(cloud: Simulator, tmp_path: Pat
     ]  # fmt: skip
     run = run_playbook(
         [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}],
-        env={"PARTICLE_API_URL": cloud.url, "ANSIBLE_LOG_PATH": str(tmp_path / "ansible.log")},
+        env={"PARTICLE_API_URL": cloud.url, "ANSIBLE_LOG_PATH": str(folder / LOG)},
         args=["-vvvv", "--diff"],
     )
-    recorded = collect_traces(run, tmp_path)
+    recorded = collect_traces(run, folder)
     # The play itself contains the token, and Ansible quotes lines of failed tasks, so only the results are checked.
     assert all(token not in json.dumps(task.result) for task in run.tasks)
     assert run.task("Revoke").status == "changed", recorded
@@ -386,7 +410,7 @@ JSON_OUTPUT = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_DISPLAY_FAILED
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "wr0ng-canary-pass"], ids=["right", "wrong"])
-def test_no_plugin_shows_its_credentials(cloud: Simulator, tmp_path: Path, password: str) -> None:
+def test_no_plugin_shows_its_credentials(cloud: Simulator, folder: Path, tmp_path: Path, password: str) -> None:
     token_file = tmp_path / "kept" / "tokens.json"
     token_file.parent.mkdir()
     credentials = {
@@ -420,11 +444,9 @@ def test_no_plugin_shows_its_credentials(cloud: Simulator, tmp_path: Path, passw
             "ignore_errors": True,
         },
     ]
-    logs = tmp_path / "logs"
-    logs.mkdir()
     run = run_playbook(
         [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}],
-        env={"PARTICLE_API_URL": cloud.url, "ANSIBLE_LOG_PATH": str(logs / "ansible.log"), **JSON_OUTPUT},
+        env={"PARTICLE_API_URL": cloud.url, "ANSIBLE_LOG_PATH": str(folder / LOG), **JSON_OUTPUT},
         extra_vars={
             "password": password,
             "client_secret": CLIENT[1],
@@ -436,7 +458,7 @@ def test_no_plugin_shows_its_credentials(cloud: Simulator, tmp_path: Path, passw
         args=["-vvvv", "--diff"],
     )
     assert [task.task for task in run.tasks] == [*modules, "rotate", "lookup"]
-    traces = collect_traces(run, logs)
+    traces = collect_traces(run, folder)
     assert find_leaks(traces) == []
     assert OTP_SECRET not in traces
     assert password not in traces

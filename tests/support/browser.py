@@ -51,7 +51,7 @@ def _run_browser(program: str, arguments: Sequence[str | Path], seconds: float, 
             "The browser is not installed. Run `make test` or `make integration`, which need Node.js with npm."
         )
     argv = ["node", str(TESTS / "browser" / program), *map(str, arguments)]
-    # The browser unpacks its files into TMPDIR, and does not remove them.
+    # The browser leaves files in its home folder and in TMPDIR.
     with tempfile.TemporaryDirectory(prefix="browser-") as folder:
         env = {"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": folder, "BROWSER": str(installed)}
         run = subprocess.run(

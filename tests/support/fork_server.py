@@ -21,7 +21,7 @@ from pathlib import Path
 
 from support.fork_server_process import MAX_REQUEST, PROGRAMS
 from support.paths import COLLECTIONS, ROOT
-from support.settings import LOCALE, has_only_settings, read_settings
+from support.settings import LOCALE, read_settings, select_settings
 
 PROGRAM = Path(__file__).with_name("fork_server_process.py")
 PACKED_MODULES = ROOT / ".cache" / "packed_modules"
@@ -143,21 +143,23 @@ def can_be_forked(argv: Sequence[str], env: Mapping[str, str]) -> bool:
     )
 
 
-_servers: dict[tuple[int, bool], ForkServer] = {}
+_Settings = frozenset[tuple[str, str]]
+_servers: dict[tuple[int, _Settings | None], ForkServer] = {}
+_used: set[_Settings] = set()
 _starting = threading.Lock()
 
 
 def fork_server(env: Mapping[str, str]) -> ForkServer:
-    """Return the fork server of this process for a program with the environment variables `env`.
+    """Return a fork server of this process for a program with the environment variables `env`.
 
-    The first call for a program with the usual settings starts a server that has read these settings. The first call
-    for a program with other settings starts a server without settings. A process that was forked from this process gets
-    its own fork servers.
+    Each set of settings that programs have more than once, and the usual set, has a server that has read them. All
+    other programs share a server without settings. A process that was forked from this process gets its own servers.
     """
-    settings = read_settings()
-    usual = has_only_settings(env, settings)
+    settings = frozenset(select_settings(env).items())
     with _starting:
-        key = os.getpid(), usual
+        is_prepared = settings in _used or settings == frozenset(read_settings().items())
+        _used.add(settings)
+        key = os.getpid(), settings if is_prepared else None
         if key not in _servers:
-            _servers[key] = ForkServer(settings if usual else None)
+            _servers[key] = ForkServer(dict(settings) if is_prepared else None)
         return _servers[key]

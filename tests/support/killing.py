@@ -20,6 +20,9 @@ from typing import Any
 from support.playbooks import ansible_environment
 from support.processes import HANG_SECONDS
 
+PAUSE_SECONDS = 0.005
+"""The pause between two looks at a play. It is shorter than a request, so a kill hits the moment that a test needs."""
+
 
 class RunningPlay:
     """A running `ansible-playbook`: the controlling process and its forked worker processes.
@@ -62,6 +65,7 @@ class RunningPlay:
             assert time.monotonic() < end, (
                 f"the play did not reach the expected state within {HANG_SECONDS:g} s:\n{self.output}"
             )
+            time.sleep(PAUSE_SECONDS)
 
     def kill(self) -> None:
         """Kill the controlling process and all workers, and wait until they have ended."""

@@ -13,9 +13,9 @@ from support.paths import COLLECTIONS, ROOT, TESTS
 
 LOCALE = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 
-# Ansible does not read these variables while it is imported. The callback plugin `record`, the collection and the
-# measurement of coverage read them during the run.
-OTHER_VARIABLES = ("HOME", "RECORD_FILE", "PARTICLE_", "XDG_", "COVERAGE_")
+# Ansible does not read these variables while it is imported. The callback plugin `record`, the collection, an example
+# and the measurement of coverage read them during the run.
+OTHER_VARIABLES = ("HOME", "RECORD_FILE", "PARTICLE_", "XDG_", "WORKSHOP_", "COVERAGE_")
 
 
 def read_settings() -> dict[str, str]:
@@ -28,6 +28,7 @@ def read_settings() -> dict[str, str]:
         # Without this file, Ansible would search for an ansible.cfg in the working folder, the home folder and /etc.
         "ANSIBLE_CONFIG": str(TESTS / "support" / "ansible.cfg"),
         "ANSIBLE_HOME": str(ROOT / ".cache" / "ansible"),
+        "ANSIBLE_INJECT_FACT_VARS": "False",  # the injection of facts as variables is deprecated
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
         "ANSIBLE_LOCALHOST_WARNING": "False",
         "ANSIBLE_NOCOLOR": "1",
@@ -39,6 +40,6 @@ def read_settings() -> dict[str, str]:
     }
 
 
-def has_only_settings(env: Mapping[str, str], settings: Mapping[str, str]) -> bool:
-    """Return whether an environment has exactly these settings of Ansible, besides variables that are no settings."""
-    return {name: value for name, value in env.items() if not name.startswith(OTHER_VARIABLES)} == dict(settings)
+def select_settings(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of an environment that Ansible, or a library of it, may read while it is imported."""
+    return {name: value for name, value in env.items() if not name.startswith(OTHER_VARIABLES)}

@@ -39,7 +39,7 @@ from support.counts import count
 from support.declared import LABELS, expect_state, find_device_id, get_key, list_groups, normalize_state
 from support.simulator import PASSWORD, PRODUCT_ID, USERNAME, Simulator, running_simulator
 
-EXAMPLES = count(quick=25, full=300)
+EXAMPLES = count(quick=12, full=300)
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 """Examples are not shrunk: one takes a tenth of a second, and shrinking runs thousands."""
 SILENT_SECONDS = 0.3

@@ -36,7 +36,7 @@ from support.simulator import PRODUCT_ID, Simulator, running_simulator
 
 DEVICE_COUNT = count(quick=110, full=200)
 """More devices than one page of a list contains."""
-SCHEDULES = count(quick=14, full=200)
+SCHEDULES = count(quick=6, full=200)
 SILENT_SECONDS = 0.5
 
 ANYWHERE = (*READS, "POST /oauth/token", "*", "GET *")

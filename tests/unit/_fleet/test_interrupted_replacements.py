@@ -21,7 +21,7 @@ from support.replaced_fleet import OldDevice, ReplacedFleet, check_replaced, che
 from support.simulator import Simulator, running_simulator
 
 SIZE = 7
-EXAMPLES = count(quick=20, full=400)
+EXAMPLES = count(quick=8, full=400)
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 NETWORKS = ("barn", "shed")
 

@@ -20,7 +20,7 @@ from support.simulator import Simulator, running_simulator
 
 DEVICES = 8
 NETWORKS = ("barn", "shed", "mill")
-EXAMPLES = count(quick=10, full=500)
+EXAMPLES = count(quick=5, full=500)
 
 Topology = tuple[Membership, ...]
 

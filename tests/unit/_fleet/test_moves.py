@@ -140,7 +140,7 @@ def test_interrupted_move_is_completed_by_the_next_run(cloud: Simulator, http: R
     assert (http.writes, count_requests(http, "GET /v1/products/:p")) == ([], 1)
 
 
-@pytest.mark.parametrize("kill", range(count(quick=4, full=40)))
+@pytest.mark.parametrize("kill", range(count(quick=2, full=40)))
 def test_killed_move_keeps_names_notes_and_known_groups(cloud: Simulator, kill: int) -> None:
     random = Random(f"kill {kill}")
     with user(cloud) as http:

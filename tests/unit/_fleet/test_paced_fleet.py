@@ -8,24 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from support.counts import count
 from support.paced import LIMIT, run_paced
 
-OTHER_REQUESTS = count(quick=8_500, full=6_000)
-"""With few requests in the first window left, a fleet of few devices must wait for the second one."""
+OTHER_REQUESTS = 6_000
 
 
-@pytest.mark.full
+@pytest.mark.only_full
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("share", [pytest.param(0.95, marks=pytest.mark.only_full), 1.0])
+@pytest.mark.parametrize("share", [0.95, 1.0])
 def test_fleet_above_the_rate_limit_is_never_refused_and_uses_it_fully(tmp_path: Path, share: float) -> None:
-    size = count(quick=1_000, full=20_000)
+    size = 20_000
     run = run_paced(size, share, tmp_path, others=OTHER_REQUESTS)
     assert run.result["summary"]["changed"] == size
     assert run.stats["throttled"] == run.usage.retries == run.usage.throttled_seconds == 0
     assert run.stats["requests"] == run.usage.requests + OTHER_REQUESTS == len(run.moments)
     used = run.count_requests_by_window()
-    assert len(used) >= count(quick=1, full=4)
+    assert len(used) >= 4
     assert min(used) >= 0.95 * share * LIMIT.requests
     assert max(used) <= share * LIMIT.requests
     assert run.usage.budget_wait_seconds <= run.seconds

@@ -27,7 +27,7 @@ from support.simulator import Simulator
 
 SIZE = 60
 WORKERS = 16
-KILLS = count(quick=3, full=20)
+KILLS = count(quick=1, full=20)
 SOAK, STEP = 600, 1000
 """Each step of the clock is long enough for all updates of a wave, and for the soak time."""
 OPTIONS = {**DEFAULTS, "waves": [{"count": 10}, {"percent": 100}], "soak": SOAK}

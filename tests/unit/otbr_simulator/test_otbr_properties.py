@@ -270,4 +270,4 @@ def check_border_router(router: BorderRouter) -> None:
 
 
 TestNetwork = Network.TestCase
-TestNetwork.settings = settings(max_examples=count(quick=150, full=1000), stateful_step_count=30)
+TestNetwork.settings = settings(max_examples=count(quick=60, full=1000), stateful_step_count=30)

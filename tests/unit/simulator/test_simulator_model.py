@@ -208,7 +208,7 @@ def predict_state(model: Model, devices: Iterable[str]) -> dict[str, tuple[Any, 
 
 
 @settings(
-    max_examples=count(quick=50, full=500),
+    max_examples=count(quick=20, full=500),
     deadline=None,
     derandomize=True,
     phases=[Phase.generate],  # shrinking would repeat a sequence thousands of times over HTTP

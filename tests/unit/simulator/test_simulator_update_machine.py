@@ -238,6 +238,6 @@ class UpdateMachine(RuleBasedStateMachine):
 
 
 UpdateMachine.TestCase.settings = settings(
-    max_examples=count(quick=60, full=1000), stateful_step_count=40, deadline=None
+    max_examples=count(quick=30, full=1000), stateful_step_count=40, deadline=None
 )
 TestUpdateMachine = UpdateMachine.TestCase

@@ -21,11 +21,11 @@ from zipimport import zipimporter
 import pytest
 from ansible.executor.module_common import _CachedModule
 
-from support.fork_server import ForkServer, ForkServerEnded, can_be_forked
+from support.fork_server import ForkServer, ForkServerEnded, can_be_forked, fork_server
 from support.paths import TESTS
 from support.playbooks import ansible_environment
 from support.programs import program_path, run_program
-from support.settings import has_only_settings, read_settings
+from support.settings import read_settings
 
 # Most other tests use these tools, so a fault of the tools is noticed without these tests.
 pytestmark = pytest.mark.only_full
@@ -264,9 +264,10 @@ def test_threads_share_one_server() -> None:
     code = """
 from concurrent.futures import ThreadPoolExecutor
 from support.fork_server import fork_server
+from support.settings import read_settings
 with ThreadPoolExecutor(8) as pool:
-    print(len({future.result().pid for future in [pool.submit(fork_server, {}) for _ in range(8)]}))
-fork_server({}).close()
+    print(len({future.result().pid for future in [pool.submit(fork_server, read_settings()) for _ in range(8)]}))
+fork_server(read_settings()).close()
 """
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -335,15 +336,17 @@ def test_other_programs_and_startup_variables_need_a_fresh_process(argv: list[st
     assert not can_be_forked(argv, {**env, **more})
 
 
-def test_only_runs_with_the_usual_settings_use_the_prepared_server(tmp_path: Path) -> None:
-    def is_usual(**more: str) -> bool:
-        return has_only_settings(ansible_environment(tmp_path, more), read_settings())
+def test_settings_that_occur_again_get_a_prepared_server(tmp_path: Path) -> None:
+    def choose(**more: str) -> int:
+        return fork_server(ansible_environment(tmp_path, more)).pid
 
-    assert is_usual()
-    assert is_usual(PARTICLE_API_URL="http://127.0.0.1:1", HOME="/elsewhere")
-    assert not is_usual(ANSIBLE_FORKS="1")
-    assert not is_usual(ANSIBLE_NOCOWS="0")
-    assert not is_usual(NO_COLOR="1")
+    usual = choose()
+    assert choose(PARTICLE_API_URL="http://127.0.0.1:1", HOME="/elsewhere") == usual
+    plain = choose(ANSIBLE_FORKS="1")
+    assert choose(ANSIBLE_NOCOWS="0") == choose(NO_COLOR="1") == plain != usual
+    again = choose(ANSIBLE_FORKS="1")
+    assert choose(ANSIBLE_FORKS="1") == again not in (usual, plain)
+    assert choose(ANSIBLE_FORKS="2") == plain
 
 
 @pytest.mark.parametrize("settings", [read_settings(), None], ids=["prepared", "plain"])
