@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -55,12 +54,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long = {item.path for item in items for mark in ("full", "only_full", "timeout") if item.get_closest_marker(mark)}
     selected = (item for item in items if item not in left_out)
     items[:] = sorted(selected, key=lambda item: (item.path.stem not in LONGEST, item.path not in long))
-
-
-def pytest_collection_finish() -> None:
-    """Let the garbage collector skip the thousands of collected tests, which live until the end of the run."""
-    gc.collect()
-    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

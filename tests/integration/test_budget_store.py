@@ -62,6 +62,7 @@ def run_in_two_windows(
         return used, [run.result().succeeded() for run in futures]
 
 
+@pytest.mark.only_full
 def test_two_machines_share_the_login_limit_of_one_window(
     tmp_path: Path, store: RedisServer, record_property: Callable[[str, object], None]
 ) -> None:

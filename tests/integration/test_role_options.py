@@ -65,6 +65,7 @@ def test_empty_options_of_the_audit_are_ignored(simulator: Simulator) -> None:
     assert count_grants_and_revocations(simulator) == (1, 1)
 
 
+@pytest.mark.only_full
 def test_empty_options_of_the_report_are_ignored(simulator: Simulator, tmp_path: Path) -> None:
     playbook = tmp_path / "report.yml"
     role = {"role": "meshfleet.particle.report"}

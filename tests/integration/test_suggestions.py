@@ -80,6 +80,7 @@ def test_message_about_an_unknown_value_suggests_the_nearest_value(run: Playbook
     assert_is_option_error(result)
 
 
+@pytest.mark.only_full
 def test_task_in_the_background_reports_the_same_error(run: PlaybookRun, tmp_path: Path) -> None:
     background = {"async": 60, "poll": 1, "vars": {"ansible_python_interpreter": sys.executable}}
     tasks = [{"name": TASK, "meshfleet.particle.device_info": {"usernam": "a"}, **background}]

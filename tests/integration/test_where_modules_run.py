@@ -117,6 +117,7 @@ def test_module_delegated_to_the_controller_needs_no_interpreter(simulator: Simu
     assert not commands.exists()
 
 
+@pytest.mark.only_full
 def test_background_task_runs_to_its_end(simulator: Simulator, tmp_path: Path) -> None:
     background = {"async": 60, "poll": 1}
     env = {"ANSIBLE_ASYNC_DIR": str(tmp_path)}

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,12 +13,11 @@ from typing import Any
 
 import requests
 
-from support.paths import SIMULATOR
 from support.processes import ChildProcess, running
 
 ADMIN_TIMEOUT = 120.0
 
-COMMAND = (sys.executable, "-m", "otbr_simulator")
+PROGRAM = "otbr_simulator.cli"
 
 
 @dataclass(frozen=True)
@@ -123,9 +120,8 @@ def running_border_routers(*flags: str, clock: str = "still") -> Iterator[Border
     with tempfile.TemporaryDirectory(prefix="otbr-") as folder:
         port_file, admin_port_file = Path(folder) / "port", Path(folder) / "admin-port"
         files: list[str | Path] = ["--port-file", port_file, "--admin-port-file", admin_port_file]
-        environment = {**os.environ, "PYTHONPATH": str(SIMULATOR)}
-        command = [*COMMAND, *files, "--clock", clock, *flags]
-        with running(command, env=environment) as process, requests.Session() as session:
+        command = [PROGRAM, *files, "--clock", clock, *flags]
+        with running(command) as process, requests.Session() as session:
             session.trust_env = False  # ignores proxy settings in the environment
             port, admin_port = process.wait_for_port(port_file), process.wait_for_port(admin_port_file)
             yield BorderRouters(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin_port}", process, session)

@@ -5,15 +5,20 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from multiprocessing.reduction import DupFd
 from pathlib import Path
+from typing import Any
 
 HANG_SECONDS = 600.0
 """The time after which a wait counts as hung. A wait ends earlier if what it waits for happens or can no longer happen.
@@ -22,6 +27,11 @@ The time does not limit how slow a machine may be: with a load of 85, the start 
 """
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.02
+
+PRELOADED = ("particle_simulator.cli", "otbr_simulator.cli")
+"""The modules that :class:`ChildProcess` forks. Their import takes longer than the start of the simulation."""
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(list(PRELOADED))
 
 _PR_SET_PDEATHSIG = 1
 # The library is opened here and not in the child, because a forked child should do as little as possible.
@@ -52,6 +62,70 @@ def _end_with_parent() -> None:
         _PRCTL(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+class _ForkedModule:
+    """A module that the fork server runs, with those members of `subprocess.Popen` that :class:`ChildProcess` uses."""
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str] | None, output: int) -> None:
+        """Call `main` of a module in a new process.
+
+        :param argv: the name of the module and its command line arguments.
+        :param env: all environment variables of the process; by default the variables of this process.
+        :param output: the file descriptor for standard output and standard error.
+        """
+        arguments = (list(argv), dict(os.environ if env is None else env), _Output(output))
+        self._process = _forks.Process(target=_run_module, args=arguments, daemon=True)
+        self._process.start()
+        self.pid = self._process.pid or 0
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("a forked module", timeout or 0.0)
+        return self._process.exitcode
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+class _Output:
+    """A file descriptor that is sent to the new process together with the arguments of its function."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _receive_output, (DupFd(self._handle),)
+
+
+def _receive_output(duplicate: Any) -> int:
+    return int(duplicate.detach())
+
+
+def _end_with_starter() -> None:
+    """End this process when the process that asked the fork server for it ends."""
+    starter = multiprocessing.parent_process()
+    assert starter is not None
+    starter.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _run_module(argv: list[str], env: dict[str, str], output: int) -> None:
+    """Called in the new process: run the module as `python -m` does."""
+    threading.Thread(target=_end_with_starter, daemon=True).start()
+    for stream in (1, 2):
+        os.dup2(output, stream)
+    os.environ.clear()
+    os.environ.update(env)
+    sys.argv[:] = argv
+    sys.exit(importlib.import_module(argv[0]).main())
+
+
 class ChildProcess:
     """A running child process. Its output goes to a file, because a process blocks when it writes to a full pipe.
 
@@ -68,13 +142,18 @@ class ChildProcess:
     ) -> None:
         """Start a program.
 
-        :param argv: the program and its command line arguments.
+        :param argv: the program and its command line arguments. If the program is one of the modules in
+            :data:`PRELOADED`, the fork server of :mod:`multiprocessing` runs it.
         :param env: all environment variables of the program; by default the variables of this process.
         """
         self._command = " ".join(str(word) for word in argv)
         self._output = ""
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - terminate() closes it
+        self._process: subprocess.Popen[bytes] | _ForkedModule
         try:
+            if argv[0] in PRELOADED:
+                self._process = _ForkedModule([str(word) for word in argv], env, self._log.fileno())
+                return
             self._process = subprocess.Popen(
                 argv,
                 cwd=cwd,

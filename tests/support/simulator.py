@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +13,6 @@ from typing import Any
 
 import requests
 
-from support.paths import SIMULATOR
 from support.processes import ChildProcess, running
 
 USERNAME = "demo@example.com"
@@ -25,7 +22,7 @@ PRODUCT_SLUG = "field-logger"
 
 ADMIN_TIMEOUT = 120.0
 
-COMMAND = (sys.executable, "-m", "particle_simulator")
+PROGRAM = "particle_simulator.cli"
 
 
 @dataclass(frozen=True)
@@ -121,7 +118,7 @@ def running_simulator(*flags: str, clock: str = "still") -> Iterator[Simulator]:
     with tempfile.TemporaryDirectory(prefix="simulator-") as folder:
         port_file = Path(folder) / "port"
         argv: list[str | Path] = [
-            *COMMAND,
+            PROGRAM,
             "--port",
             "0",
             "--port-file",
@@ -130,8 +127,7 @@ def running_simulator(*flags: str, clock: str = "still") -> Iterator[Simulator]:
             clock,
             *flags,
         ]
-        environment = {**os.environ, "PYTHONPATH": str(SIMULATOR)}
-        with running(argv, env=environment) as process, requests.Session() as session:
+        with running(argv) as process, requests.Session() as session:
             session.trust_env = False  # ignores proxy settings in the environment
             port = process.wait_for_port(port_file)
             scheme = "https" if "--tls-cert" in flags else "http"

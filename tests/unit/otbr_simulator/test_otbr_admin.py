@@ -8,6 +8,7 @@ import contextlib
 import json
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from otbr_simulator.admin import HANDLERS
 from otbr_simulator.cli import main
 from otbr_simulator.routes import build_routes
 from otbr_simulator.settings import Generation, Settings
-from support.otbr import COMMAND, BorderRouters, running_border_routers
+from support.otbr import BorderRouters, running_border_routers
 from support.otbr_client import NODES, Router
 from support.paths import ROOT
 
@@ -65,7 +66,7 @@ class TestCommandLine:
         assert (node["eui64"], node["pskd"], node["kind"]) == ("18b4300000000001", "J01NME", "sleepy")
 
     def test_used_port_ends_with_exit_code_1(self, otbr: BorderRouters) -> None:
-        command = [*COMMAND, f"--port={otbr.url.rpartition(':')[2]}"]
+        command = [sys.executable, "-m", "otbr_simulator", f"--port={otbr.url.rpartition(':')[2]}"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
         assert (done.returncode, "cannot listen" in done.stderr) == (1, True)
 

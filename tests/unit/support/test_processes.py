@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.paths import TESTS
-from support.processes import ChildProcess, ProcessFailed, running
+from support.processes import PRELOADED, ChildProcess, ProcessFailed, running
 
 
 def build_command(script: str, *arguments: object) -> list[str]:
@@ -60,6 +60,22 @@ def test_child_that_ends_too_early_fails_with_its_output(tmp_path: Path) -> None
         child.wait_for_port(tmp_path / "port")
 
 
+def test_module_that_ends_too_early_fails_with_its_output(tmp_path: Path) -> None:
+    with (
+        running([PRELOADED[0], "--no-such-flag"]) as child,
+        pytest.raises(ProcessFailed, match=r"ended with 2 before it was ready(.|\n)*--no-such-flag"),
+    ):
+        child.wait_for_port(tmp_path / "port")
+
+
+def test_module_has_its_own_arguments_and_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLUMNS", "41")  # the width of the help that argparse prints
+    with running([PRELOADED[0], "--help"]) as child, pytest.raises(ProcessFailed, match="ended with 0"):
+        child.wait_for_port(tmp_path / "port")
+    assert "usage: particle-simulator" in child.output
+    assert "[--port PORT] [--port-file F]" not in child.output  # in a narrow terminal, each is on a line of its own
+
+
 def test_child_that_is_never_ready_fails_after_the_timeout(tmp_path: Path) -> None:
     with (
         running(build_command("import time; time.sleep(60)")) as child,
@@ -73,15 +89,22 @@ def test_a_program_that_does_not_exist_is_an_error_at_once(tmp_path: Path) -> No
         ChildProcess([tmp_path / "nothing"])
 
 
-def test_child_ends_when_its_parent_exits_without_cleanup() -> None:
-    parent = textwrap.dedent("""
+@pytest.mark.parametrize(
+    "command", ["[sys.executable, '-c', 'import time; time.sleep(60)']", "[PRELOADED[0], '--port=0']"]
+)
+def test_child_ends_when_its_parent_exits_without_cleanup(command: str) -> None:
+    parent = textwrap.dedent(f"""
         import os, sys
-        from support.processes import ChildProcess
-        print(ChildProcess([sys.executable, "-c", "import time; time.sleep(60)"]).pid, flush=True)
+        from support.processes import PRELOADED, ChildProcess
+        print(ChildProcess({command}).pid, flush=True)
         os._exit(0)
     """)
     done = subprocess.run(
-        [sys.executable, "-c", parent], env={**os.environ, "PYTHONPATH": str(TESTS)}, stdout=subprocess.PIPE, check=True
+        [sys.executable, "-c", parent],
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        stdout=subprocess.PIPE,
+        timeout=60,
+        check=True,
     )
     assert wait_for_end(int(done.stdout), within=10)
 

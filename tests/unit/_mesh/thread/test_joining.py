@@ -256,7 +256,7 @@ class TestManyDevices:
     def test_each_of_a_hundred_devices_has_a_true_outcome(
         self, make_runner: Callable[[BorderRouters], ThreadRunner]
     ) -> None:
-        number = count(quick=12, full=100)
+        number = count(quick=24, full=100)
         keys = {f"18b43000{each:08x}": f"J01NME{each:04d}" for each in range(1, number + 1)}
         silent, wrong = list(keys)[: number // 10], list(keys)[number // 10 : number // 10 + number // 20]
         with running_border_routers("--routers=2", f"--nodes={number}") as otbr:
