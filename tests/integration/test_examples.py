@@ -134,6 +134,8 @@ class Reader:
         return {
             **cloud_environment(self.cloud.url),
             "HOME": str(self.home),
+            # Examples read facts from ansible_facts: the injection of facts as variables is deprecated.
+            "ANSIBLE_INJECT_FACT_VARS": "False",
             "WORKSHOP_PASSWORD": WORKSHOP["password"],
         }
 

@@ -70,6 +70,7 @@ def measure_cpu(folder: Path, devices: int) -> float:
     return after.children_user + after.children_system - before.children_user - before.children_system
 
 
+@pytest.mark.only_full
 def test_outcome_cost_per_host_does_not_grow_with_the_fleet(tmp_path: Path) -> None:
     assert measure_cpu(tmp_path, 1_000) < 2 * measure_cpu(tmp_path, HOSTS)
 

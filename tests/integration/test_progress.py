@@ -99,11 +99,10 @@ def test_without_terminal_progress_lines_go_to_standard_error_only(cloud: Simula
 @pytest.mark.parametrize(
     ("options", "task", "args"),
     [
-        ({"progress": False}, {}, ()),
-        ({}, {"no_log": True}, ()),
-        ({}, {}, ("--check",)),
+        pytest.param({"progress": False}, {}, (), id="progress is false", marks=pytest.mark.only_full),
+        pytest.param({}, {"no_log": True}, (), id="no_log"),
+        pytest.param({}, {}, ("--check",), id="check mode", marks=pytest.mark.only_full),
     ],
-    ids=["progress is false", "no_log", "check mode"],
 )
 def test_silent_run_shows_no_progress(
     cloud: Simulator, options: dict[str, Any], task: dict[str, Any], args: tuple[str, ...]

@@ -8,7 +8,7 @@ import os
 
 FULL = os.environ.get("MESHFLEET_FULL") == "1"
 
-QUICK_EXAMPLES = 50
+QUICK_EXAMPLES = 30
 FULL_EXAMPLES = 1000
 
 

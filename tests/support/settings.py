@@ -28,7 +28,6 @@ def read_settings() -> dict[str, str]:
         # Without this file, Ansible would search for an ansible.cfg in the working folder, the home folder and /etc.
         "ANSIBLE_CONFIG": str(TESTS / "support" / "ansible.cfg"),
         "ANSIBLE_HOME": str(ROOT / ".cache" / "ansible"),
-        "ANSIBLE_INJECT_FACT_VARS": "False",  # the injection of facts as variables is deprecated
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
         "ANSIBLE_LOCALHOST_WARNING": "False",
         "ANSIBLE_NOCOLOR": "1",

@@ -213,6 +213,7 @@ def test_each_documented_limit_is_for_an_existing_route() -> None:
     assert set(DOCUMENTED_LIMITS) - {EVERY_ROUTE} <= {route.key for route in TABLE.routes}
 
 
+@pytest.mark.only_full
 def test_twenty_thousand_requests_take_two_windows(make_budget: MakeBudget, clock: TurnedClock) -> None:
     budget = make_budget()
     for _unused in range(20_500):

@@ -116,7 +116,7 @@ def count_most_in_period(moments: list[float], seconds: float) -> int:
 
 
 def test_processes_and_threads_together_stay_within_one_budget(store: RedisServer) -> None:
-    each = count(quick=60, full=200)
+    each = count(quick=25, full=200)
     child = run_child(PROCESSES_WITH_THREADS, store.url, 4, 4, each)
     assert child.returncode == 0, child.stderr
     sent = [(method, float(moment)) for method, moment in map(str.split, child.stdout.splitlines())]

@@ -147,6 +147,7 @@ def test_budget_is_kept_although_updates_fail(begin: Begin, seed: int) -> None:
     assert "failed there. Repair these devices, or set accept to their ids." in why
 
 
+@pytest.mark.only_full
 def test_accepted_failures_use_no_budget(begin: Begin) -> None:
     course = begin(0, 0.1, brake=BRAKE_IS_OFF)
     for device in SMALL["two"]:

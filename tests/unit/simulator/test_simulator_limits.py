@@ -195,6 +195,7 @@ def send_many(cloud: Cloud, path: str, times: int) -> set[int]:
     return statuses
 
 
+@pytest.mark.only_full
 def test_all_routes_are_throttled_after_ten_thousand_requests(limited: Cloud) -> None:
     user = limited.user()
     assert send_many(limited, f"/v1/user?access_token={user.token}", 9_999) == {200}
