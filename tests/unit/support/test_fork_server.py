@@ -343,10 +343,11 @@ def test_settings_that_occur_again_get_a_prepared_server(tmp_path: Path) -> None
     usual = choose()
     assert choose(PARTICLE_API_URL="http://127.0.0.1:1", HOME="/elsewhere") == usual
     plain = choose(ANSIBLE_FORKS="1")
-    assert choose(ANSIBLE_NOCOWS="0") == choose(NO_COLOR="1") == plain != usual
-    again = choose(ANSIBLE_FORKS="1")
-    assert choose(ANSIBLE_FORKS="1") == again not in (usual, plain)
-    assert choose(ANSIBLE_FORKS="2") == plain
+    assert plain != usual
+    assert {choose(ANSIBLE_NOCOWS="0"), choose(NO_COLOR="1"), choose(ANSIBLE_FORKS="2")} == {plain}
+    prepared = choose(ANSIBLE_FORKS="1")
+    assert prepared not in (usual, plain)
+    assert choose(ANSIBLE_FORKS="1") == prepared
 
 
 @pytest.mark.parametrize("settings", [read_settings(), None], ids=["prepared", "plain"])
