@@ -21,7 +21,7 @@ from support.playbooks import ansible_environment
 from support.processes import HANG_SECONDS
 
 PAUSE_SECONDS = 0.005
-"""The pause between two looks at a play. It is shorter than a request, so a kill hits the moment that a test needs."""
+"""The pause between two looks at a play. A kill may come this long after the moment that a test waits for."""
 
 
 class RunningPlay:

@@ -65,14 +65,16 @@ def _end_with_parent() -> None:
 class _ForkedModule:
     """A module that the fork server runs, with those members of `subprocess.Popen` that :class:`ChildProcess` uses."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str] | None, output: int) -> None:
+    def __init__(self, argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, output: int) -> None:
         """Call `main` of a module in a new process.
 
         :param argv: the name of the module and its command line arguments.
+        :param cwd: the working folder; by default that of this process.
         :param env: all environment variables of the process; by default the variables of this process.
         :param output: the file descriptor for standard output and standard error.
         """
-        arguments = (list(argv), dict(os.environ if env is None else env), _Output(output))
+        environment = dict(os.environ if env is None else env)
+        arguments = (list(argv), cwd or Path.cwd(), environment, _Output(output))
         self._process = _forks.Process(target=_run_module, args=arguments, daemon=True)
         self._process.start()
         self.pid = self._process.pid or 0
@@ -115,11 +117,12 @@ def _end_with_starter() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _run_module(argv: list[str], env: dict[str, str], output: int) -> None:
+def _run_module(argv: list[str], cwd: Path, env: dict[str, str], output: int) -> None:
     """Called in the new process: run the module as `python -m` does."""
     threading.Thread(target=_end_with_starter, daemon=True).start()
     for stream in (1, 2):
         os.dup2(output, stream)
+    os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
     sys.argv[:] = argv
@@ -152,7 +155,7 @@ class ChildProcess:
         self._process: subprocess.Popen[bytes] | _ForkedModule
         try:
             if argv[0] in PRELOADED:
-                self._process = _ForkedModule([str(word) for word in argv], env, self._log.fileno())
+                self._process = _ForkedModule([str(word) for word in argv], cwd, env, self._log.fileno())
                 return
             self._process = subprocess.Popen(
                 argv,

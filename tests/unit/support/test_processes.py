@@ -76,6 +76,14 @@ def test_module_has_its_own_arguments_and_environment(monkeypatch: pytest.Monkey
     assert "[--port PORT] [--port-file F]" not in child.output  # in a narrow terminal, each is on a line of its own
 
 
+def test_module_runs_in_the_working_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with running([PRELOADED[0], "--port=0", "--port-file=port"], cwd=tmp_path) as child:
+        assert child.wait_for_port(tmp_path / "port") > 0
+    monkeypatch.chdir(tmp_path)
+    with running([PRELOADED[0], "--port=0", "--port-file=other-port"]) as child:
+        assert child.wait_for_port(tmp_path / "other-port") > 0
+
+
 def test_child_that_is_never_ready_fails_after_the_timeout(tmp_path: Path) -> None:
     with (
         running(build_command("import time; time.sleep(60)")) as child,
