@@ -7,7 +7,7 @@ A fleet can have networks of several backends, and a device can move from one ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
@@ -102,33 +102,19 @@ class Mesh:
         for name, backend in self._backends.items():
             rules = self._rows[name].rules
             own = {network.name: network for network in declared.values() if network.backend == name}
-            mine: dict[str, Membership | None] = {}
-            for device, membership in wanted.items():
-                groups, hardware = groups_of.get(device, frozenset()), hardware_of.get(device, Hardware())
-                if membership is not None and membership.network in own:
-                    mine[device] = membership
-                elif _may_have_to_leave(rules, target.product, groups, hardware):
-                    mine[device] = None
+            mine = _select_devices(rules, target.product, own, wanted, groups_of, hardware_of)
             looked_at = _select_networks(rules, own, mine)
             if not mine and not looked_at:
                 continue
+            of_mine = {
+                device: replace(hardware_of.get(device, Hardware()), leaves_network=membership is None)
+                for device, membership in mine.items()
+            }
             try:
-                of_mine = {
-                    device: replace(hardware_of.get(device, Hardware()), leaves_network=membership is None)
-                    for device, membership in mine.items()
-                }
                 seen = backend.observe(target, looked_at, of_mine)
             except ParticleError as error:
-                shown = [
-                    d for d in mine if rules.is_shown(groups_of.get(d, frozenset()), hardware_of.get(d, Hardware()))
-                ]
-                if looked_at or error.code not in _IGNORED_CODES:
-                    raise
-                # No device is declared in a network of this backend. The error matters only if the lists of the cloud
-                # show a device in a network of this backend, because the device must leave that network. There is one
-                # exception: if the cloud no longer supports this backend, the lists are outdated, and the device may
-                # join a network of another backend.
-                if shown and (error.code != "unsupported" or any(wanted[device] is None for device in shown)):
+                shown = [d for d in mine if rules.is_shown(groups_of.get(d, frozenset()), of_mine[d])]
+                if looked_at or not _may_stay_unread(error, [wanted[device] for device in shown]):
                     raise
                 if shown:
                     target.warn(
@@ -172,6 +158,45 @@ class Mesh:
         :returns: one row for each member, with the same keys as in the device lists of the cloud.
         """
         return [row for backend in self._backends.values() for row in backend.list_members()]
+
+
+def _select_devices(
+    rules: Rules,
+    product: Product | None,
+    own: Mapping[str, Network],
+    wanted: Mapping[str, Membership | None],
+    groups_of: Mapping[str, frozenset[str]],
+    hardware_of: Mapping[str, Hardware],
+) -> dict[str, Membership | None]:
+    """Return the declared memberships of the devices that concern a backend.
+
+    The membership of a device that may have to leave a network of this backend is ``None``.
+
+    :param own: the declared networks of the backend.
+    """
+    found: dict[str, Membership | None] = {}
+    for device, membership in wanted.items():
+        groups, hardware = groups_of.get(device, frozenset()), hardware_of.get(device, Hardware())
+        if membership is not None and membership.network in own:
+            found[device] = membership
+        elif _may_have_to_leave(rules, product, groups, hardware):
+            found[device] = None
+    return found
+
+
+def _may_stay_unread(error: ParticleError, memberships: Sequence[Membership | None]) -> bool:
+    """Return whether a backend can be left out of a plan in which no device joins one of its networks.
+
+    The error matters only if the lists of the cloud show a device in a network of this backend, because the device must
+    leave that network. There is one exception: if the cloud no longer supports this backend, the lists are outdated,
+    and the device may join a network of another backend.
+
+    :param error: why the networks of the backend cannot be read.
+    :param memberships: the declared memberships of the devices that the lists show in these networks.
+    """
+    if error.code not in _IGNORED_CODES:
+        return False
+    return not memberships or (error.code == "unsupported" and None not in memberships)
 
 
 def _select_networks(
