@@ -47,7 +47,8 @@ def build_devices() -> list[OldDevice]:
             )
     for number in range(10):
         record = {"name": f"plain-{number}", "notes": f"shelf {number}", "groups": ["pumps", "north"]}
-        devices.append(OldDevice(record, is_replaced=True, named_by=naming[number % 3]))
+        new_name = f"new-{number}" if number in (3, 4) else ""
+        devices.append(OldDevice(record, is_replaced=True, named_by=naming[number % 3], new_name=new_name))
     return devices
 
 

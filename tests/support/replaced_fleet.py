@@ -25,6 +25,7 @@ class OldDevice:
     :param is_replaced: whether another device takes its place.
     :param named_by: how the replacement names it: `id`, `serial_number` or `name`.
     :param declares_new_by: how the manifest declares the new device: `id` or `serial_number`.
+    :param new_name: the name that the manifest declares for the new device; empty if the new device keeps the name.
     :param declares_mesh: whether the manifest declares the membership of the new device, which a gateway requires.
     """
 
@@ -34,6 +35,7 @@ class OldDevice:
     named_by: str = "id"
     declares_new_by: str = "id"
     declares_mesh: bool = True
+    new_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ class ReplacedFleet:
             if "environment" in device.record:
                 replaces = {"device": replaces, "environment": True}
             key = device.declares_new_by
-            records.append({key: new[key], "replaces": replaces, **(mesh if device.declares_mesh else {})})
+            name = {"name": device.new_name} if device.new_name else {}
+            records.append({key: new[key], "replaces": replaces, **name, **(mesh if device.declares_mesh else {})})
         return self._declare(records)
 
     def _declare(self, records: list[dict[str, Any]]) -> dict[str, Any]:
@@ -124,11 +127,12 @@ def check_replaced(before: dict[str, Any], after: dict[str, Any], fleet: Replace
     """
     then, now = normalize_state(before), normalize_state(after)
     pairs = fleet.pairs
-    for row in fleet.old:
+    for declared, row in zip(fleet.devices, fleet.old, strict=True):
         device, place = row["id"], pairs.get(row["id"], row["id"])
         was, found = then["devices"][device], now["devices"][place]
         assert found["product"] == PRODUCT_ID
-        assert {key: found[key] for key in KEPT} == {key: was[key] for key in KEPT}
+        renamed = {"name": declared.new_name} if declared.is_replaced and declared.new_name else {}
+        assert {key: found[key] for key in KEPT} == {**{key: was[key] for key in KEPT}, **renamed}
         if device != place:
             assert now["devices"][device]["product"] is None
     instructions = [state["ledgers"].get("mesh", {"data": {}})["data"] for state in (then, now)]

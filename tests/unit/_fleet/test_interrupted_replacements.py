@@ -72,6 +72,7 @@ def fleets(draw: st.DrawFn) -> ReplacedFleet:
                 named_by=draw(st.sampled_from(["id", "serial_number", "name"])),
                 declares_new_by=draw(st.sampled_from(["id", "serial_number"])),
                 declares_mesh=mesh.get("role") == "gateway" or draw(st.booleans()),
+                new_name=f"new-{number}" if draw(st.integers(0, 3)) == 3 else "",
             )
         )
     return ReplacedFleet(devices, ROWS[: len(devices)], ROWS[SIZE : SIZE + len(devices)])
@@ -86,6 +87,20 @@ ENDS = st.lists(st.tuples(st.integers(1, 60), st.booleans()), max_size=3)
 def test_interrupted_replacements_are_completed(
     cloud: Simulator, fleet: ReplacedFleet, ends: list[tuple[int, bool]], workers: int
 ) -> None:
+    check_interrupted_replacements(cloud, fleet, ends, workers)
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+@pytest.mark.parametrize("left", range(1, 13))
+def test_interrupted_replacement_under_another_name_is_completed(cloud: Simulator, left: int, is_sent: bool) -> None:
+    old = OldDevice({"name": "pump"}, is_replaced=True, named_by="name", new_name="well")
+    check_interrupted_replacements(cloud, ReplacedFleet([old], ROWS[:1], ROWS[SIZE : SIZE + 1]), [(left, is_sent)], 1)
+
+
+def check_interrupted_replacements(
+    cloud: Simulator, fleet: ReplacedFleet, ends: list[tuple[int, bool]], workers: int
+) -> None:
+    """Interrupt runs that replace devices at their requests in `ends`, and check the cloud after one more run."""
     cloud.reset()
     cloud.add_firmware(7)
     connection, clock = Connection(cloud.url, timeout=10), Clock(sleep=lambda seconds: None)

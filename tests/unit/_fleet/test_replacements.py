@@ -372,6 +372,18 @@ def test_later_device_of_the_name_is_not_taken_for_the_old_one(cloud: Simulator,
     assert "remove replaces" in caught.value.hint
 
 
+def test_later_device_of_the_name_stays_after_a_renaming(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, OLD_RECORD)
+    data = declare({"id": NEW, "name": "well", "replaces": "pump"})
+    assert run(http, data)["summary"]["changed"] == 2
+    assert run(http, data)["changed"] is False
+    fill(http, {"id": OTHER, "name": "pump"})
+    with pytest.raises(ParticleError, match=f"pump: {OTHER}, although {NEW} already has its declared name") as caught:
+        run(http, data)
+    assert (caught.value.code, http.writes) == ("conflict", [])
+    assert list_members(cloud).keys() == {NEW, OTHER}
+
+
 def test_several_devices_of_the_name_are_refused(cloud: Simulator, http: RecordingHttp) -> None:
     fill(http, {"id": OLD, "name": "pump"}, {"id": OTHER, "name": "pump"}, unique_names=False)
     with pytest.raises(ParticleError, match=f"pump: {OLD} and {OTHER}"):
@@ -402,7 +414,7 @@ def test_kept_name_that_another_device_declares_is_refused(cloud: Simulator, htt
 
 def test_kept_name_must_leave_room_for_its_mark(cloud: Simulator, http: RecordingHttp) -> None:
     fill(http, {**OLD_RECORD, "name": "x" * 255})
-    with pytest.raises(ParticleError, match=r"which has 255 characters\. A name that is kept has at most 216"):
+    with pytest.raises(ParticleError, match=r"whose name has 255 characters\. A name that is kept .* at most 216"):
         run(http, declare({"id": NEW, "replaces": OLD}))
     assert http.writes == []
     assert run(http, declare({"id": NEW, "replaces": OLD, "name": "pump"}))["summary"]["changed"] == 2

@@ -64,6 +64,9 @@ def find_replaced_devices(rows: Mapping[str, Row], manifest: Manifest, ids: Mapp
             uncertain.append(f"{named}: {' and '.join(sorted(candidates))}")
         elif not candidates:
             uncertain += [f"{named}: {mark}" for mark in _describe_other_marks(named, own, index)]
+        elif _may_be_complete(record, rows.get(own), _read_marks(named, index)):
+            device = next(iter(candidates))
+            uncertain.append(f"{named}: {device}, although {own} already has its declared name")
         for device in candidates:
             found[record.key] = device
     if uncertain:
@@ -135,6 +138,22 @@ def _read_marks(named: str, index: Mapping[tuple[str, str], list[Row]]) -> dict[
     """Return, for each device of the name, the id of the device to which it gives up the name, or ``None``."""
     rows = index.get(("name", normalize_text(named)), ())
     return {str(row["id"]): split_replaced_name(str(row["name"]))[1] for row in rows}
+
+
+def _may_be_complete(record: DeviceRecord, own: Row | None, marks: Mapping[str, str | None]) -> bool:
+    """Return whether the device of the name may have got the name after the replacement was complete.
+
+    A run marks the replaced device before it gives the replacing device the name that the record declares. If the
+    replacing device has its declared name, but no device has the mark, either an earlier run has completed the
+    replacement, or the replacing device has always had this name.
+
+    :param own: the row of the replacing device; ``None`` if it is not in the product.
+    :param marks: see :func:`_read_marks`; empty if the replaced device is named by its id or a label.
+    """
+    declared = record.fields.get("name")
+    if not declared or own is None or not marks or own["id"] in marks.values():
+        return False
+    return normalize_text(str(own.get("name") or "")) == normalize_text(str(declared))
 
 
 def _describe_other_marks(named: str, own: str, index: Mapping[tuple[str, str], list[Row]]) -> list[str]:

@@ -72,8 +72,7 @@ def keep_replaced_values(manifest: Manifest, observed: Observed, inheritance: In
         kept = _keep_membership(_keep_values(record, replaced, observed, inheritance), replaced)
         if kept.mesh is not None and record.mesh is None:
             mistakes += _find_network_mistakes(record, replaced, kept.mesh, manifest)
-        if "name" not in record.fields and "name" in kept.fields:
-            mistakes += _find_name_mistakes(record, replaced, str(kept.fields["name"]), manifest)
+        mistakes += _find_name_mistakes(record, replaced, str(kept.fields.get("name", "")), manifest)
         records.append(kept)
     if mistakes:
         message = "The manifest contains replacements that are impossible:\n  " + "\n  ".join(mistakes)
@@ -156,21 +155,38 @@ def _find_contradictions(record: DeviceRecord, replaced: ObservedDevice, manifes
 
 
 def _find_name_mistakes(record: DeviceRecord, replaced: ObservedDevice, name: str, manifest: Manifest) -> list[str]:
-    """Return a sentence for each reason why the record cannot keep the name of the replaced device."""
-    who = f"{_describe_replacement(record, replaced)} and would keep its name"
-    found = [
-        f"{who}, which {other.place or 'the manifest'} declares for another device; declare name for the device"
-        for other in manifest.devices
-        if other.id != record.id
-        and not other.is_removed
-        and normalize_text(str(other.fields.get("name", ""))) == normalize_text(name)
-    ]
-    if len(name) > MAX_REPLACED_NAME_LENGTH:
+    """Return a sentence for each reason why the record cannot get its name.
+
+    :param name: the name that the record declares or keeps; empty if there is none.
+    """
+    who, found = _describe_replacement(record, replaced), []
+    if name and "name" not in record.fields:
+        found = [
+            f"{who} and would keep its name, which {other.place or 'the manifest'} declares for another device; "
+            "declare name for the device"
+            for other in manifest.devices
+            if other.id != record.id
+            and not other.is_removed
+            and normalize_text(str(other.fields.get("name", ""))) == normalize_text(name)
+        ]
+    old_name = split_replaced_name(str(replaced.fields.get("name") or ""))[0]
+    if len(old_name) > MAX_REPLACED_NAME_LENGTH and _takes_or_names(record, old_name, name):
         found.append(
-            f"{who}, which has {len(name)} characters. A name that is kept has at most {MAX_REPLACED_NAME_LENGTH}, "
-            "because the old device is renamed; declare another name for the device"
+            f"{who}, whose name has {len(old_name)} characters. A name that is kept or that replaces contains has at "
+            f"most {MAX_REPLACED_NAME_LENGTH}, because the old device is renamed; name the old device by its id, and "
+            "declare another name for the device"
         )
     return found
+
+
+def _takes_or_names(record: DeviceRecord, old_name: str, name: str) -> bool:
+    """Return whether the record gets the name of the replaced device, or names the replaced device by its name.
+
+    :param old_name: the name of the replaced device.
+    :param name: the name that the record gets.
+    """
+    searched = record.replaces.device if record.replaces is not None else ""
+    return bool(name) and normalize_text(old_name) in (normalize_text(name), normalize_text(searched))
 
 
 def _find_network_mistakes(
@@ -204,21 +220,22 @@ def _describe_replacement(record: DeviceRecord, replaced: ObservedDevice) -> str
 def plan_replacement(plan: DevicePlan, record: DeviceRecord, replaced: ObservedDevice | None) -> DevicePlan:
     """Return the plan of a device that takes the place of another device.
 
-    The name of the replaced device is changed first, if the device gets this name.
+    If the device gets the name of the replaced device, the replaced device is renamed first. This also happens if the
+    record declares another name, but names the replaced device by its name: without the mark in the new name, the next
+    run could not tell an interrupted replacement from a complete one.
 
     :param replaced: the replaced device; ``None`` if the device replaces no device of the product.
     """
     if replaced is None or record.replaces is None:
         return plan
-    name = replaced.fields.get("name")
-    wanted = plan.fields.get("name")
-    takes_name = name is not None and wanted is not None and normalize_text(str(name)) == normalize_text(str(wanted))
+    old_name = str(replaced.fields.get("name") or "")
+    is_renamed = bool(old_name) and _takes_or_names(record, old_name, str(plan.fields.get("name") or ""))
     return replace(
         plan,
         replaces=Replaced(
             replaced.id,
             replaced.labels.get("iccid"),
-            mark_as_replaced(str(name), plan.id) if takes_name else None,
+            mark_as_replaced(old_name, plan.id) if is_renamed else None,
         ),
         # The replaced device must not be removed before its variables are written.
         is_read_after_import=plan.is_read_after_import or (record.replaces.environment and plan.imports),

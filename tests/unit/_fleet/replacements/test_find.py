@@ -82,6 +82,41 @@ def test_uncertain_name_is_refused(rows: list[dict[str, Any]], reason: str) -> N
     assert caught.value.hint == "Name the replaced device by its id, or remove replaces if the replacement is complete."
 
 
+def name_new_device(found: str, *rows: dict[str, Any], **fields: Any) -> dict[str, str]:
+    """Return what a record of NEW replaces that names a device as `found`, and declares the name `well`."""
+    devices = [{"id": NEW, "name": "well", "replaces": found, **fields}]
+    manifest = read_manifest({"product": "field-logger", "devices": devices})
+    return find_replaced_devices({row["id"]: row for row in rows}, manifest, {})
+
+
+@pytest.mark.parametrize("others", [[], [row(OTHER, f"pump (replaced by {OTHER})")]])
+def test_later_device_of_the_name_is_refused_after_a_renaming(others: list[dict[str, Any]]) -> None:
+    with pytest.raises(ParticleError) as caught:
+        name_new_device("pump", row(NEW, "well "), row(OLD, "pump"), *others)
+    assert caught.value.code == "conflict"
+    assert caught.value.message.endswith(f"\n  pump: {OLD}, although {NEW} already has its declared name")
+
+
+@pytest.mark.parametrize("found", [OLD, SERIAL_NUMBER, IMEI])
+def test_id_and_labels_are_certain_if_the_new_device_has_its_name(found: str) -> None:
+    old = row(OLD, "pump", serial_number=SERIAL_NUMBER, imei=IMEI)
+    assert name_new_device(found, row(NEW, "well"), old) == {NEW: OLD}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [row(OLD, "pump")],
+        [row(NEW, None), row(OLD, "pump")],
+        [row(NEW, "spare"), row(OLD, "pump")],
+        [row(NEW, "well"), row(OLD, f"pump (replaced by {NEW})")],
+        [row(NEW, "well"), row(OLD, f"pump (replaced by {NEW})"), row(OTHER, "pump")],
+    ],
+)
+def test_replacement_that_is_not_complete_continues_under_another_name(rows: list[dict[str, Any]]) -> None:
+    assert name_new_device("pump", *rows) == {NEW: OLD}
+
+
 def test_mark_of_another_device_does_not_matter_after_the_replacement() -> None:
     assert find("pump", row(NEW, "pump"), row(OLD, f"pump (replaced by {OTHER})")) == {}
 

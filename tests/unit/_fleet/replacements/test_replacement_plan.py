@@ -248,13 +248,24 @@ class TestContradictions:
         new, _old = keep(manifest, see(OLD, {"name": "x" * 216}))
         assert new.fields["name"] == "x" * 216
         assert find_mistakes(manifest, see(OLD, {"name": "x" * 217})) == [
-            " and would keep its name, which has 217 characters. A name that is kept has at most 216, because the old "
-            "device is renamed; declare another name for the device"
+            ", whose name has 217 characters. A name that is kept or that replaces contains has at most 216, because "
+            "the old device is renamed; name the old device by its id, and declare another name for the device"
         ]
+
+    @pytest.mark.parametrize(
+        ("named", "name", "count"),
+        [(OLD, "x" * 217, 1), ("x" * 217, "well", 1), (OLD, "well", 0), ("x" * 217, "x" * 217, 1)],
+    )
+    def test_name_that_must_be_marked_leaves_room(self, named: str, name: str, count: int) -> None:
+        manifest = declare({"id": NEW, "replaces": named, "name": name})
+        if count:
+            assert "whose name has 217 characters" in find_mistakes(manifest, see(OLD, {"name": "x" * 217}))[0]
+        else:
+            assert keep(manifest, see(OLD, {"name": "x" * 217}))[0].fields["name"] == name
 
 
 class TestPlan:
-    """The old device is renamed only if the new device gets its name."""
+    """The old device is renamed if the new device gets its name, or gets another name and is found by the old one."""
 
     RECORD = declare({"id": NEW, "replaces": OLD}).devices[0]
 
@@ -266,6 +277,21 @@ class TestPlan:
         plan = plan_replacement(DevicePlan(NEW, {}, fields=wanted), self.RECORD, see(OLD, {"name": " pump"}))
         assert plan.replaces == Replaced(OLD, "89", new_name and f" {new_name}")
         assert (plan.fields, plan.is_read_after_import) == (wanted, False)
+
+    @pytest.mark.parametrize(
+        ("name", "wanted", "new_name"),
+        [
+            ("pump", {"name": "well"}, f"pump (replaced by {NEW})"),
+            ("pump", {}, None),
+            (f"pump (replaced by {NEW})", {"name": "well"}, None),
+        ],
+    )
+    def test_old_device_that_is_named_by_its_name_is_marked(
+        self, name: str, wanted: dict[str, str], new_name: str | None
+    ) -> None:
+        record = declare({"id": NEW, "replaces": "pump", "name": "well"}).devices[0]
+        plan = plan_replacement(DevicePlan(NEW, {}, fields=wanted), record, see(OLD, {"name": name}))
+        assert plan.replaces == Replaced(OLD, "89", new_name)
 
     def test_old_device_without_a_name_gives_up_none(self) -> None:
         plan = plan_replacement(DevicePlan(NEW, {}, fields={"name": "pump"}), self.RECORD, see(OLD, {}))
