@@ -275,13 +275,15 @@ class TestNoHosts:
         self, cloud: Simulator, tmp_path: Path, filters: dict[str, Any]
     ) -> None:
         shown = self.warn(cloud, tmp_path, filters=filters)
-        assert shown == f"There are no devices that match the filters in product {PRODUCT_SLUG}."
+        expected = f"There are no devices that match the filters in product {PRODUCT_SLUG}."
+        assert shown == f"{expected} Correct the filters, or read all devices."
 
     def test_warning_names_the_sources_of_all_accounts(self, tmp_path: Path) -> None:
         sources = {"products": [PRODUCT_SLUG], "accounts": [{"account_devices": True}, {"account_devices": True}]}
         with running_simulator("--fleet", "0") as cloud:
             shown = self.warn(cloud, tmp_path, **sources)
-        assert shown.startswith(f"There are no devices in product {PRODUCT_SLUG} and the account.")
+        expected = f"There are no devices in product {PRODUCT_SLUG} and the account."
+        assert shown.startswith(f"{expected} Import devices with module fleet, or read another product or account.")
 
 
 class TestHostileNames:

@@ -86,11 +86,16 @@ class Sources:
 
 
 def describe_absence(sources: str, filters: Filters) -> str:
-    """Return a sentence for a result without devices, such as ``There are no devices in product sensors.``
+    """Return a sentence for a result without devices, such as ``There are no devices in product sensors.``, and a
+    sentence that says what to do.
 
     :param sources: the sources as a phrase.
     """
-    return f"There are no devices{' that match the filters' if filters != Filters() else ''} in {sources}."
+    if filters == Filters():
+        return (
+            f"There are no devices in {sources}. Import devices with module fleet, or read another product or account."
+        )
+    return f"There are no devices that match the filters in {sources}. Correct the filters, or read all devices."
 
 
 def read_sources(options: Mapping[str, Any], *, has_other_source: bool = False) -> Sources:

@@ -20,7 +20,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import describe_type
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID, ICCID, IMEI
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import MAX_SHOWN, list_names
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import list_former_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_template import IDENTIFIERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import list_device_keys
@@ -54,6 +54,9 @@ _LOOSE_KEYS = (*IDENTIFIERS, "name", "notes", "groups")
 _REPORT_KEYS = (*IDENTIFIERS, "name", "groups", "notes")
 """The columns of a report of role ``report`` that declare something. The other columns are facts: ``firmware_version``,
 for example, is the version that the device runs, and must not become a lock."""
+
+_MAX_IGNORED = 50
+"""The maximum number of columns that a message suggests to ignore. More would not fit on a screen."""
 
 _REPORT_SIGNATURE = frozenset({"id", "last_heard_age", "system_firmware_version", "presence"})
 """Columns that only a report has."""
@@ -209,7 +212,7 @@ def _find_duplicates(header: Sequence[str], keys: Sequence[str | None]) -> list[
 
 def _describe_unknown(unknown: Sequence[str], known: Mapping[str, str]) -> str:
     names = list_names([f"{cell}{_suggest(cell, known)}" for cell in unknown])
-    ignore = json.dumps(unknown[:MAX_SHOWN], ensure_ascii=False)
+    ignore = json.dumps(unknown[:_MAX_IGNORED], ensure_ascii=False)
     return (
         f"unknown {'column' if len(unknown) == 1 else 'columns'} {names}; to ignore, set ignore_columns: {ignore}; "
         f"to use a column, map it, for example columns: {{{json.dumps(unknown[0], ensure_ascii=False)}: notes}}; "

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -138,6 +139,14 @@ def test_unknown_columns_are_refused_once_with_the_remedy() -> None:
         'ignore_columns: ["Box", "QC Result", "nmae"]; to use a column, map it, for example columns: {"Box": notes}; '
         "valid columns are id, serial_number, "
     )
+
+
+@pytest.mark.parametrize(("count", "suggested"), [(30, 30), (80, 50)])
+def test_all_unknown_columns_of_a_table_can_be_ignored_at_once(count: int, suggested: int) -> None:
+    others = [f"Test {number}" for number in range(count)]
+    (sentence,) = mistakes(f"id,{','.join(others)}\n{ONE}{',1' * count}\n")
+    ignored = json.loads(sentence.partition("ignore_columns: ")[2].partition(";")[0])
+    assert ignored == others[:suggested]
 
 
 @pytest.mark.parametrize("options", [{"ignored": ["box", "QC Result"]}, {"mapping": {"Box": None, "QC_RESULT": None}}])
