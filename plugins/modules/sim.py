@@ -255,28 +255,18 @@ error:
       sample: POST /oauth/token
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.sims import list_sims
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.diff import Diff
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import (
-    check_device_id,
-    strip_check_digit,
-)
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.confirm import read_confirm
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Declared
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import read_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.sims import (
     ACTIVE,
-    RELEASED,
     SIM_RELEASE,
     SIMS,
-    find_iccid,
+    declare_sim,
+    find_sim,
+    select_sim,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.module_result import reconcile_resource
 
@@ -292,53 +282,16 @@ SPEC = build_argument_spec(
 )
 
 
-def _read_device(options: Mapping[str, Any]) -> str | None:
-    """Return the device id of the option ``device``; ``None`` if ``iccid`` names the SIM.
-
-    :raises ParticleError: ``invalid_option`` when the options do not fit together.
-    """
-    device = options["device"]
-    if (options["iccid"] is None) == (device is None):
-        problem = "Neither iccid nor device is set." if device is None else "iccid and device cannot be combined."
-        raise ParticleError("invalid_option", problem, hint="Set exactly one of them.")
-    if device is None:
-        return None
-    if options["country"] is not None:
-        message = "country and device cannot be combined: a SIM that is found by its device has been imported already."
-        raise ParticleError("invalid_option", message, hint="Remove country, or set iccid instead of device.")
-    return check_device_id(device, "device")
-
-
-def _declare_by_device(target: Target, options: Mapping[str, Any], device: str) -> Declared | None:
-    """Return the declaration of the SIM that a device has used last; ``None`` if the SIM is released already.
-
-    :raises ParticleError: ``not_found`` when the product has no such SIM, although it should not be released.
-    """
-    iccid = find_iccid(target, device)
-    if iccid is None and options["state"] != RELEASED:
-        message = f"Product {target.required_product.slug} has no SIM that device {device} has used last."
-        raise ParticleError("not_found", message, hint="Set iccid to the ICCID of the SIM instead of device.")
-    return None if iccid is None else read_declared(SIMS, {**options, "iccid": iccid})
-
-
-def _reconcile_sim(target: Target, declared: Declared, confirmed: Collection[str], task: Task) -> dict[str, Any]:
-    filters = {"iccid": strip_check_digit("iccid", declared.key)}
-    # A product may have thousands of SIMs, but only one is needed.
-    kind = replace(SIMS, list_rows=lambda target: list_sims(target.http, target.required_product.id, filters))
-    return reconcile_resource(target, kind, declared, check_mode=task.check_mode, confirmed=confirmed)
-
-
 def sim(task: Task) -> dict[str, Any]:
     """Bring the SIM to the state that the options declare."""
-    options, device = task.options, _read_device(task.options)
-    confirmed = read_confirm(options["confirm"], [SIM_RELEASE])
-    declared = read_declared(SIMS, options) if device is None else None
+    declared = declare_sim(task.options)
+    confirmed = read_confirm(task.options["confirm"], [SIM_RELEASE])
     with task.open_product() as target:
-        if device is not None:
-            declared = _declare_by_device(target, options, device)
+        declared = declared or find_sim(target, task.options)
         if declared is None:
             return task.show_diff({"changed": False, "sim": None, "changes": {}, "diff": Diff()})
-        result = _reconcile_sim(target, declared, confirmed, task)
+        kind = select_sim(declared)
+        result = reconcile_resource(target, kind, declared, check_mode=task.check_mode, confirmed=confirmed)
     return task.show_diff(result)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.sims import (
@@ -17,8 +18,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.sims impor
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import (
     ICCID,
+    check_device_id,
     describe_damage,
     is_same_label,
+    strip_check_digit,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import (
@@ -27,6 +30,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording
     show_text,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.change import Action, Change, Declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.declarations import read_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind
 
 ACTIVE, INACTIVE, RELEASED = "active", "inactive", "released"
@@ -46,19 +50,6 @@ _STATES = {
 """The states of SIMs, keyed by their status in the cloud. The sources of the facts use different words."""
 
 _COUNTRY = re.compile(r"[A-Za-z]{2}\Z")
-
-
-def find_iccid(target: Target, device: str) -> str | None:
-    """Return the ICCID of the SIM in the product that a device has used last; ``None`` if there is no such SIM.
-
-    :raises ParticleError: ``conflict`` when there are several such SIMs.
-    """
-    rows = list_sims(target.http, target.required_product.id, {"deviceId": device})
-    found = sorted(row["_id"] for row in rows if str(row.get("last_device_id")).lower() == device)
-    if len(found) > 1:
-        message = f"Device {device} is the last device of {len(found)} SIMs: {list_names(found)}."
-        raise ParticleError("conflict", message, hint="Set iccid to one of them instead of device.")
-    return found[0] if found else None
 
 
 def _match_iccid(shown: str, declared: Collection[str]) -> str | None:
@@ -213,3 +204,48 @@ SIMS = Kind(
     id_key="_id",
     shown=("base_country_code", "last_device_id", "last_device_name"),
 )
+
+
+def declare_sim(options: Mapping[str, Any]) -> Declared | None:
+    """Return the declaration of the SIM that ``iccid`` names; ``None`` if ``device`` names the SIM by its device.
+
+    :param options: the options of module ``sim``.
+    :raises ParticleError: ``invalid_option`` when the options do not fit together, or when the declaration is not
+        valid.
+    """
+    device = options["device"]
+    if (options["iccid"] is None) == (device is None):
+        problem = "Neither iccid nor device is set." if device is None else "iccid and device cannot be combined."
+        raise ParticleError("invalid_option", problem, hint="Set exactly one of them.")
+    if device is None:
+        return read_declared(SIMS, options)
+    if options["country"] is not None:
+        message = "country and device cannot be combined: a SIM that is found by its device has been imported already."
+        raise ParticleError("invalid_option", message, hint="Remove country, or set iccid instead of device.")
+    check_device_id(device, "device")
+    return None
+
+
+def find_sim(target: Target, options: Mapping[str, Any]) -> Declared | None:
+    """Return the declaration of the SIM that a device has used last; ``None`` if the SIM is released already.
+
+    :param options: the options of module ``sim``, of which ``device`` names the device.
+    :raises ParticleError: ``not_found`` when the product has no such SIM, although it should not be released;
+        ``conflict`` when there are several such SIMs.
+    """
+    device = check_device_id(options["device"], "device")
+    rows = list_sims(target.http, target.required_product.id, {"deviceId": device})
+    found = sorted(row["_id"] for row in rows if str(row.get("last_device_id")).lower() == device)
+    if len(found) > 1:
+        message = f"Device {device} is the last device of {len(found)} SIMs: {list_names(found)}."
+        raise ParticleError("conflict", message, hint="Set iccid to one of them instead of device.")
+    if not found and options["state"] != RELEASED:
+        message = f"Product {target.required_product.slug} has no SIM that device {device} has used last."
+        raise ParticleError("not_found", message, hint="Set iccid to the ICCID of the SIM instead of device.")
+    return read_declared(SIMS, {**options, "iccid": found[0]}) if found else None
+
+
+def select_sim(declared: Declared) -> Kind:
+    """Return the kind, which lists only the declared SIM, because a product may have thousands of SIMs."""
+    filters = {"iccid": strip_check_digit("iccid", declared.key)}
+    return replace(SIMS, list_rows=lambda target: list_sims(target.http, target.required_product.id, filters))
