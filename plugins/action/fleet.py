@@ -24,7 +24,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import ensure_folder
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.run_lock import hold_run_lock
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import IGNORE, REPORT
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import IGNORE, REPORT, Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.confirm import read_confirm
@@ -71,18 +71,9 @@ class ActionModule(ParticleAction):
         options = task.options
         self.refuse_repeated_run()
         self._refuse_many_hosts()
-        for bound in ("max_removals", "max_failures"):
-            if options[bound] is not None and options[bound] < 0:
-                message = f"{bound} must be 0 or more, got {options[bound]}."
-                raise ParticleError("invalid_option", message, hint=f"Correct {bound}.")
+        _refuse_negative_bounds(options)
         hosts = collect_devices(self._task_vars, task.warn) if options["from_inventory"] else {}
-        declared = limit_undeclared(self._collect_declaration(task, hosts), self._describe_part(options))
-        absent, ordered = options["state"] == "absent", not options["from_inventory"]
-        manifest = read_manifest(declared.data, declared.where, absent=absent, ordered=ordered, items=declared.items)
-        batch = self._task_vars["ansible_play_batch"] if options["from_inventory"] else []
-        refuse_vague_removals(manifest, [host for host in batch if host not in hosts])
-        if not manifest.devices and not manifest.networks and manifest.undeclared in (IGNORE, REPORT):
-            task.warn("The manifest declares no devices.")
+        manifest = self._read_manifest(task, hosts)
         with self._show_progress(task) as report:
             result = reconcile_task(
                 task,
@@ -103,18 +94,38 @@ class ActionModule(ParticleAction):
         if options["fail_on_drift"] and task.check_mode and not result.get("failed"):
             drift = find_drift(result)
             result.update(drift.as_failure() if drift else {})
+        reduced = self._fit_result(task, result)
+        self._print_outcome(task, reduced)
+        return reduced
+
+    def _read_manifest(self, task: Task, hosts: Mapping[str, Any]) -> Manifest:
+        """Read and check the manifest.
+
+        :param hosts: the devices that the hosts of the task declare; empty without ``from_inventory``.
+        """
+        options = task.options
+        declared = limit_undeclared(self._collect_declaration(task, hosts), self._describe_part(options))
+        absent, ordered = options["state"] == "absent", not options["from_inventory"]
+        manifest = read_manifest(declared.data, declared.where, absent=absent, ordered=ordered, items=declared.items)
+        batch = self._task_vars["ansible_play_batch"] if options["from_inventory"] else []
+        refuse_vague_removals(manifest, [host for host in batch if host not in hosts])
+        if not manifest.devices and not manifest.networks and manifest.undeclared in (IGNORE, REPORT):
+            task.warn("The manifest declares no devices.")
+        return manifest
+
+    def _fit_result(self, task: Task, result: dict[str, Any]) -> dict[str, Any]:
+        """Write the outcomes of the devices, and return the result in a size that Ansible and a controller accept."""
         room = measure_room({name: value for name, value in result.items() if name != "diff"})
         uncertain = list_uncertain_devices(result["devices"])
         result = task.show_diff(result, uncertain=uncertain, max_size=min(MAX_TEXT_SIZE, room // 2))
         result["outcomes_path"] = self._write_outcomes(task, result)
-        reduced = reduce_result(result, options["result"])
+        reduced = reduce_result(result, task.options["result"])
         if is_run_by_controller() and measure_size(reduced) > MAX_STORED_SIZE:
             task.warn(describe_large_result("Leave out result."))
         if reduced.get("failed") and not is_run_by_controller():
             del reduced["managed"]  # only a controller counts devices, and Ansible prints the result of a failed task
         elif len(reduced["managed"]) < len(result["managed"]):
             task.warn(describe_left_out_devices(len(reduced["managed"]), len(result["managed"])))
-        self._print_outcome(task, reduced)
         return reduced
 
     def _print_outcome(self, task: Task, result: Mapping[str, Any]) -> None:
@@ -193,6 +204,13 @@ class ActionModule(ParticleAction):
         except AnsibleFileNotFound as error:
             raise build_missing_file_error(name, error.paths or ()) from None
         return read_user_file(found, name, self._loader)
+
+
+def _refuse_negative_bounds(options: Mapping[str, Any]) -> None:
+    for bound in ("max_removals", "max_failures"):
+        if options[bound] is not None and options[bound] < 0:
+            message = f"{bound} must be 0 or more, got {options[bound]}."
+            raise ParticleError("invalid_option", message, hint=f"Correct {bound}.")
 
 
 def _find_outcomes(hosts: list[str], result: Mapping[str, Any]) -> dict[str, Any]:
