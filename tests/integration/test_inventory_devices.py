@@ -283,7 +283,7 @@ class TestNoHosts:
         with running_simulator("--fleet", "0") as cloud:
             shown = self.warn(cloud, tmp_path, **sources)
         expected = f"There are no devices in product {PRODUCT_SLUG} and the account."
-        assert shown.startswith(f"{expected} Import devices with module fleet, or read another product or account.")
+        assert shown.startswith(f"{expected} Add devices with module fleet, or read another product or account.")
 
 
 class TestHostileNames:

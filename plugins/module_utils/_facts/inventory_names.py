@@ -70,7 +70,7 @@ def build_host_names(
 def _list_candidates(devices: Mapping[str, Facts], attribute: str, names: Mapping[str, str]) -> dict[str, str]:
     """Return the host name that a fact would give to each device that has no name yet, keyed by device id.
 
-    A device that gives up its name to another device keeps its host name until the other device has the name.
+    A device that is marked as replaced keeps its host name until another device has the name.
     """
     texts = {device: str(facts.get(attribute) or "") for device, facts in devices.items() if device not in names}
     candidates = {device: _build_host_name(text) for device, text in texts.items()}

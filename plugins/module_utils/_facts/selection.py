@@ -92,9 +92,7 @@ def describe_absence(sources: str, filters: Filters) -> str:
     :param sources: the sources as a phrase.
     """
     if filters == Filters():
-        return (
-            f"There are no devices in {sources}. Import devices with module fleet, or read another product or account."
-        )
+        return f"There are no devices in {sources}. Add devices with module fleet, or read another product or account."
     return f"There are no devices that match the filters in {sources}. Correct the filters, or read all devices."
 
 

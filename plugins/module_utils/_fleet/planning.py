@@ -143,11 +143,10 @@ def _add_members_of_absent_networks(run: Run) -> None:
 
 def _add_replaced_devices(run: Run) -> None:
     """Change the manifest so that devices take the place of the devices that they replace, which are then removed."""
-    if not run.labels_known:
-        warn_of_missing_devices(run)
-    if not run.observed.replaced:
+    if not any(record.replaces for record in run.manifest.devices):
         return
-    if not run.labels_known:  # otherwise an earlier plan has pinged the devices already
+    if not run.labels_known:  # otherwise an earlier plan has warned, and has pinged the devices
+        warn_of_missing_devices(run)
         refuse_online_devices(run)
     run.manifest = keep_replaced_values(run.manifest, run.observed, observe_inheritance(run))
 

@@ -37,10 +37,13 @@ class Replacement:
 
     :param device: the id, a label or the name of the device whose place is taken.
     :param environment: whether the environment variables of that device are kept, too.
+    :param found_by_name: whether a plan has found the device by its name, and has replaced the name in ``device`` by
+        the id of the device.
     """
 
     device: str
     environment: bool = False
+    found_by_name: bool = False
 
 
 Value: TypeAlias = "str | bool | int | Replacement"

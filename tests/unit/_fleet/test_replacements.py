@@ -369,7 +369,7 @@ def test_later_device_of_the_name_is_not_taken_for_the_old_one(cloud: Simulator,
     with pytest.raises(ParticleError, match=f"pump: {NEW} and {OTHER}") as caught:
         run(http, data)
     assert (caught.value.code, http.writes) == ("conflict", [])
-    assert "remove replaces" in caught.value.hint
+    assert caught.value.hint.startswith("Remove replaces")
 
 
 def test_later_device_of_the_name_stays_after_a_renaming(cloud: Simulator, http: RecordingHttp) -> None:
@@ -378,10 +378,37 @@ def test_later_device_of_the_name_stays_after_a_renaming(cloud: Simulator, http:
     assert run(http, data)["summary"]["changed"] == 2
     assert run(http, data)["changed"] is False
     fill(http, {"id": OTHER, "name": "pump"})
-    with pytest.raises(ParticleError, match=f"pump: {OTHER}, although {NEW} already has its declared name") as caught:
+    with pytest.raises(ParticleError, match=f"pump: {OTHER}, or no device, because {NEW} already") as caught:
         run(http, data)
     assert (caught.value.code, http.writes) == ("conflict", [])
     assert list_members(cloud).keys() == {NEW, OTHER}
+
+
+def test_another_device_gets_the_old_name_in_the_same_run(cloud: Simulator, http: RecordingHttp) -> None:
+    fill(http, OLD_RECORD, {"id": OTHER, "name": "spare"})
+    data = declare({"id": NEW, "name": "well", "replaces": "pump"}, {"id": OTHER, "name": "pump"})
+    result = run(http, data)
+    assert "failed" not in result, result["msg"]
+    assert {device: row["name"] for device, row in list_members(cloud).items()} == {NEW: "well", OTHER: "pump"}
+    assert run(http, data)["changed"] is False
+
+
+@pytest.mark.parametrize("identifier", ["id", "serial_number"])
+@pytest.mark.parametrize("environment", [False, True])
+def test_new_device_arrives_with_its_declared_name(
+    cloud: Simulator, http: RecordingHttp, identifier: str, environment: bool
+) -> None:
+    fill(http, OLD_RECORD, {"id": NEW, "name": "well"})
+    run(http, declare({"id": NEW, "state": "absent"}))
+    identity = {"id": NEW} if identifier == "id" else {"serial_number": SERIAL_NUMBERS[NEW]}
+    data = declare({**identity, "name": "well", "replaces": {"device": "pump", "environment": environment}})
+    http.sent.clear()
+    result = run(http, data)
+    assert "failed" not in result, result["msg"]
+    assert {device: row["name"] for device, row in list_members(cloud).items()} == {NEW: "well"}
+    writes = [(request.route, dict(request.path_params).get("id")) for request in http.sent if request.method != "GET"]
+    assert writes.index((UPDATE, OLD)) < writes.index((REMOVE, OLD))
+    assert run(http, data)["changed"] is False
 
 
 def test_several_devices_of_the_name_are_refused(cloud: Simulator, http: RecordingHttp) -> None:
@@ -414,7 +441,7 @@ def test_kept_name_that_another_device_declares_is_refused(cloud: Simulator, htt
 
 def test_kept_name_must_leave_room_for_its_mark(cloud: Simulator, http: RecordingHttp) -> None:
     fill(http, {**OLD_RECORD, "name": "x" * 255})
-    with pytest.raises(ParticleError, match=r"whose name has 255 characters\. A name that is kept .* at most 216"):
+    with pytest.raises(ParticleError, match=r"whose name has 255 characters\. The name would get a mark"):
         run(http, declare({"id": NEW, "replaces": OLD}))
     assert http.writes == []
     assert run(http, declare({"id": NEW, "replaces": OLD, "name": "pump"}))["summary"]["changed"] == 2

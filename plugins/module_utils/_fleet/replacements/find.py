@@ -34,7 +34,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
 
 Row = Mapping[str, Any]
 
-_HINT = "Name the replaced device by its id, or remove replaces if the replacement is complete."
+_HINT = "Remove replaces if the replacement is complete. Otherwise, name the replaced device by its id."
 
 KEPT_FIELDS = ("name", "notes", "firmware_lock")
 """The fields that a device keeps from the device that it replaces, unless they are declared."""
@@ -54,25 +54,45 @@ def find_replaced_devices(rows: Mapping[str, Row], manifest: Manifest, ids: Mapp
     if not records:
         return {}
     index = _build_index(rows.values())
+    staying = {_get_id(record, ids) for record in manifest.devices if not record.is_removed}
     found: dict[str, str] = {}
     uncertain: list[str] = []
     for record in records:
-        own = ids.get(record.declared_by, record.id) if record.declared_by else record.id
+        own = _get_id(record, ids)
         named = record.replaces.device if record.replaces is not None else ""
-        candidates = _find_candidates(named, own, index)
+        identified, marks = _find_by_identifier(named, own, index), _read_marks(named, index)
+        candidates = identified | _find_by_name(marks, own)
         if len(candidates) > 1:
             uncertain.append(f"{named}: {' and '.join(sorted(candidates))}")
         elif not candidates:
-            uncertain += [f"{named}: {mark}" for mark in _describe_other_marks(named, own, index)]
-        elif _may_be_complete(record, rows.get(own), _read_marks(named, index)):
-            device = next(iter(candidates))
-            uncertain.append(f"{named}: {device}, although {own} already has its declared name")
+            uncertain += [f"{named}: {mark}" for mark in _describe_other_marks(marks, own)]
+        elif not identified and own not in marks.values() and _has_declared_name(record, index.get(("id", own), ())):
+            # A run marks the replaced device before it gives the other device its declared name. The other device has
+            # this name, but there is no mark, so an earlier run may have completed the replacement.
+            if candidates <= staying:
+                continue
+            device, reason = next(iter(candidates)), f"because {own} already has its declared name"
+            uncertain.append(f"{named}: {device}, or no device, {reason}, as after a complete replacement")
         for device in candidates:
             found[record.key] = device
     if uncertain:
         message = "It is not certain which device replaces means:\n  " + "\n  ".join(uncertain)
         raise ParticleError("conflict", message, hint=_HINT)
     return found
+
+
+def _get_id(record: DeviceRecord, ids: Mapping[Identifier, str]) -> str:
+    """Return the id of a declared device, or the label that declares it while the id is not known."""
+    return ids.get(record.declared_by, record.id) if record.declared_by else record.id
+
+
+def _has_declared_name(record: DeviceRecord, rows: Iterable[Row]) -> bool:
+    """Return whether a device has the name that its record declares.
+
+    :param rows: the row of the device; empty if the product has not accepted the device.
+    """
+    declared = normalize_text(str(record.fields.get("name") or ""))
+    return any(declared and normalize_text(str(row.get("name") or "")) == declared for row in rows)
 
 
 def add_replaced_devices(manifest: Manifest, replaced: Iterable[str]) -> Manifest:
@@ -91,7 +111,7 @@ def add_replaced_devices(manifest: Manifest, replaced: Iterable[str]) -> Manifes
 def _build_index(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
     """Return the rows of the accepted devices, keyed by kind and value of each id, label and name.
 
-    The name of a device that gives up its name is its original name.
+    The name of a device that is marked as replaced is its original name.
     """
     index: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -106,26 +126,20 @@ def _build_index(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
     return index
 
 
-def _find_candidates(named: str, own: str, index: Mapping[tuple[str, str], list[Row]]) -> set[str]:
-    """Return the ids of the devices that ``named`` may mean: an empty set, or the set of all of them.
-
-    :param named: the id, a label or the name of the replaced device.
-    :param own: the id of the device that replaces it, or its label while the id is not known.
-    """
-    if DEVICE_ID.match(named.lower()):
-        return {str(row["id"]) for row in index.get(("id", named.lower()), ())} - {own}
-    found: set[str] = set()
+def _find_by_identifier(named: str, own: str, index: Mapping[tuple[str, str], list[Row]]) -> set[str]:
+    """Return the ids of the devices, other than ``own``, that have the id or the label ``named``."""
+    found = {str(row["id"]) for row in index.get(("id", named.lower()), ())}
     for kind in LABELS:
         label = named.upper()
         alike = index.get((kind, strip_check_digit(kind, label)), ())
         found |= {str(row["id"]) for row in alike if is_same_label(kind, str(row[kind]).upper(), label)}
-    return (found - {own}) | _find_by_name(_read_marks(named, index), own)
+    return found - {own}
 
 
 def _find_by_name(marks: Mapping[str, str | None], own: str) -> set[str]:
     """Return the ids of the devices that have the name.
 
-    A device that an earlier run has marked as giving up the name to ``own`` is certainly the replaced device. If
+    A device that an earlier run has marked as replaced by ``own`` is certainly the replaced device. If
     ``own`` has the name itself, another device of this name may be the replaced device, or it may have got the name
     after the replacement was complete. In this case, the result contains both.
     """
@@ -135,33 +149,21 @@ def _find_by_name(marks: Mapping[str, str | None], own: str) -> set[str]:
 
 
 def _read_marks(named: str, index: Mapping[tuple[str, str], list[Row]]) -> dict[str, str | None]:
-    """Return, for each device of the name, the id of the device to which it gives up the name, or ``None``."""
+    """Return, for each device of the name, the id of the device that replaces it according to its mark, or ``None``.
+
+    The result is empty if ``named`` is a device id.
+    """
+    if DEVICE_ID.match(named.lower()):
+        return {}
     rows = index.get(("name", normalize_text(named)), ())
     return {str(row["id"]): split_replaced_name(str(row["name"]))[1] for row in rows}
 
 
-def _may_be_complete(record: DeviceRecord, own: Row | None, marks: Mapping[str, str | None]) -> bool:
-    """Return whether the device of the name may have got the name after the replacement was complete.
-
-    A run marks the replaced device before it gives the replacing device the name that the record declares. If the
-    replacing device has its declared name, but no device has the mark, either an earlier run has completed the
-    replacement, or the replacing device has always had this name.
-
-    :param own: the row of the replacing device; ``None`` if it is not in the product.
-    :param marks: see :func:`_read_marks`; empty if the replaced device is named by its id or a label.
-    """
-    declared = record.fields.get("name")
-    if not declared or own is None or not marks or own["id"] in marks.values():
-        return False
-    return normalize_text(str(own.get("name") or "")) == normalize_text(str(declared))
-
-
-def _describe_other_marks(named: str, own: str, index: Mapping[tuple[str, str], list[Row]]) -> list[str]:
+def _describe_other_marks(marks: Mapping[str, str | None], own: str) -> list[str]:
     """Describe the devices that an interrupted run has begun to replace by another device than ``own``.
 
     The result is empty if ``own`` has the name, because its replacement is complete.
     """
-    marks = _read_marks(named, index)
     if own in marks:
         return []
     return [f"{device}, which is being replaced by {mark}" for device, mark in sorted(marks.items()) if mark]

@@ -3,9 +3,10 @@
 """Plan how devices take the place of other devices of the product. Private to this collection.
 
 Until it is removed, the replaced device keeps its notes, its lock, its groups and its variables, so that the next run
-can complete a replacement that was interrupted at any moment. Only the name of the replaced device changes, because no
-two devices may have the same name: the name gets a mark with the id of the device that replaces it. The replaced device
-leaves its network after the other device has joined, and leaves the product last.
+can complete a replacement that was interrupted at any moment. Only the name of the replaced device changes: it gets a
+mark with the id of the device that replaces it. No two devices then have the same name, and the next run can tell the
+replaced device from a device that has got the name later. The replaced device leaves its network after the other device
+has joined, and leaves the product last.
 
 The functions of this file send no requests.
 """
@@ -57,7 +58,8 @@ class Inheritance:
 def keep_replaced_values(manifest: Manifest, observed: Observed, inheritance: Inheritance) -> Manifest:
     """Return the manifest, in which each replacing record declares what it keeps, and replaced devices are removed.
 
-    Declared values of a record take precedence over kept values.
+    Declared values of a record take precedence over kept values. ``replaces`` names each replaced device by its id, and
+    is gone if there is no such device, so that the rest of the run cannot take another device for the replaced one.
 
     :raises ParticleError: ``invalid_manifest`` when a replacement contradicts another declaration.
     """
@@ -66,13 +68,16 @@ def keep_replaced_values(manifest: Manifest, observed: Observed, inheritance: In
     for record in manifest.devices:
         replaced = observed.get_replaced(record.key)
         if replaced is None:
-            records.append(record)
+            records.append(replace(record, replaces=None))
             continue
+        record = _name_by_id(record, replaced)
         mistakes += _find_contradictions(record, replaced, manifest)
         kept = _keep_membership(_keep_values(record, replaced, observed, inheritance), replaced)
         if kept.mesh is not None and record.mesh is None:
             mistakes += _find_network_mistakes(record, replaced, kept.mesh, manifest)
-        mistakes += _find_name_mistakes(record, replaced, str(kept.fields.get("name", "")), manifest)
+        mistakes += _find_name_mistakes(record, replaced, str(kept.fields.get("name") or ""), manifest)
+        present = observed.devices.get(record.id)
+        mistakes += _find_long_name(kept, replaced, present)
         records.append(kept)
     if mistakes:
         message = "The manifest contains replacements that are impossible:\n  " + "\n  ".join(mistakes)
@@ -88,6 +93,15 @@ def keep_replaced_values(manifest: Manifest, observed: Observed, inheritance: In
         if device not in known
     ]
     return replace(manifest, devices=tuple(records))
+
+
+def _name_by_id(record: DeviceRecord, replaced: ObservedDevice) -> DeviceRecord:
+    """Return the record, in which ``replaces`` names the replaced device by its id."""
+    if record.replaces is None or record.replaces.device == replaced.id:
+        return record
+    name = split_replaced_name(str(replaced.fields.get("name") or ""))[0]
+    found_by_name = _is_same_name(record.replaces.device, name)
+    return replace(record, replaces=replace(record.replaces, device=replaced.id, found_by_name=found_by_name))
 
 
 def _find_shared_devices(observed: Observed) -> list[str]:
@@ -169,24 +183,34 @@ def _find_name_mistakes(record: DeviceRecord, replaced: ObservedDevice, name: st
             and not other.is_removed
             and normalize_text(str(other.fields.get("name", ""))) == normalize_text(name)
         ]
-    old_name = split_replaced_name(str(replaced.fields.get("name") or ""))[0]
-    if len(old_name) > MAX_REPLACED_NAME_LENGTH and _takes_or_names(record, old_name, name):
-        found.append(
-            f"{who}, whose name has {len(old_name)} characters. A name that is kept or that replaces contains has at "
-            f"most {MAX_REPLACED_NAME_LENGTH}, because the old device is renamed; name the old device by its id, and "
-            "declare another name for the device"
-        )
     return found
 
 
-def _takes_or_names(record: DeviceRecord, old_name: str, name: str) -> bool:
-    """Return whether the record gets the name of the replaced device, or names the replaced device by its name.
+def _find_long_name(kept: DeviceRecord, replaced: ObservedDevice, present: ObservedDevice | None) -> list[str]:
+    """Return a sentence if the replaced device must be marked, but its name leaves no room for the mark.
 
-    :param old_name: the name of the replaced device.
-    :param name: the name that the record gets.
+    :param kept: the record with the values that it keeps.
+    :param present: the device that replaces the other device; ``None`` if it is not in the product.
     """
-    searched = record.replaces.device if record.replaces is not None else ""
-    return bool(name) and normalize_text(old_name) in (normalize_text(name), normalize_text(searched))
+    old_name = split_replaced_name(str(replaced.fields.get("name") or ""))[0]
+    if len(old_name) <= MAX_REPLACED_NAME_LENGTH:
+        return []
+    has_name = present is not None and _is_same_name(present.fields.get("name"), old_name)
+    remedies = []
+    if kept.replaces is not None and kept.replaces.found_by_name:
+        remedies.append("name the old device by its id")
+    if _is_same_name(kept.fields.get("name"), old_name) and not has_name:
+        remedies.append("declare another name for the device")
+    if not remedies:
+        return []
+    return [
+        f"{_describe_replacement(kept, replaced)}, whose name has {len(old_name)} characters. The name would get a "
+        f"mark, which leaves room for {MAX_REPLACED_NAME_LENGTH} characters; {' and '.join(remedies)}"
+    ]
+
+
+def _is_same_name(name: Value | None, other: str) -> bool:
+    return normalize_text(str(name or "")) == normalize_text(other)
 
 
 def _find_network_mistakes(
@@ -220,22 +244,22 @@ def _describe_replacement(record: DeviceRecord, replaced: ObservedDevice) -> str
 def plan_replacement(plan: DevicePlan, record: DeviceRecord, replaced: ObservedDevice | None) -> DevicePlan:
     """Return the plan of a device that takes the place of another device.
 
-    If the device gets the name of the replaced device, the replaced device is renamed first. This also happens if the
-    record declares another name, but names the replaced device by its name: without the mark in the new name, the next
-    run could not tell an interrupted replacement from a complete one.
+    The replaced device is marked first if the device gets its name, or if the record names it by its name.
 
     :param replaced: the replaced device; ``None`` if the device replaces no device of the product.
     """
     if replaced is None or record.replaces is None:
         return plan
     old_name = str(replaced.fields.get("name") or "")
-    is_renamed = bool(old_name) and _takes_or_names(record, old_name, str(plan.fields.get("name") or ""))
+    takes_name = _is_same_name(plan.fields.get("name"), old_name)
+    is_unmarked = split_replaced_name(old_name)[1] is None
+    is_marked = bool(old_name) and (takes_name or (record.replaces.found_by_name and is_unmarked))
     return replace(
         plan,
         replaces=Replaced(
             replaced.id,
             replaced.labels.get("iccid"),
-            mark_as_replaced(old_name, plan.id) if is_renamed else None,
+            mark_as_replaced(old_name, plan.id) if is_marked else None,
         ),
         # The replaced device must not be removed before its variables are written.
         is_read_after_import=plan.is_read_after_import or (record.replaces.environment and plan.imports),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -79,28 +80,39 @@ def test_uncertain_name_is_refused(rows: list[dict[str, Any]], reason: str) -> N
         find("pump", *rows)
     assert caught.value.code == "conflict"
     assert caught.value.message == f"It is not certain which device replaces means:\n  pump: {reason}"
-    assert caught.value.hint == "Name the replaced device by its id, or remove replaces if the replacement is complete."
+    assert (
+        caught.value.hint
+        == "Remove replaces if the replacement is complete. Otherwise, name the replaced device by its id."
+    )
 
 
-def name_new_device(found: str, *rows: dict[str, Any], **fields: Any) -> dict[str, str]:
-    """Return what a record of NEW replaces that names a device as `found`, and declares the name `well`."""
-    devices = [{"id": NEW, "name": "well", "replaces": found, **fields}]
-    manifest = read_manifest({"product": "field-logger", "devices": devices})
+def find_for_well(named: str, *rows: dict[str, Any], others: Sequence[dict[str, Any]] = ()) -> dict[str, str]:
+    """Return the devices that a record of NEW replaces that declares the name `well`."""
+    new = {"id": NEW, "name": "well", "replaces": named}
+    manifest = read_manifest({"product": "field-logger", "devices": [new, *others]})
     return find_replaced_devices({row["id"]: row for row in rows}, manifest, {})
 
 
 @pytest.mark.parametrize("others", [[], [row(OTHER, f"pump (replaced by {OTHER})")]])
-def test_later_device_of_the_name_is_refused_after_a_renaming(others: list[dict[str, Any]]) -> None:
+def test_device_of_the_name_is_uncertain_if_the_new_device_has_another(others: list[dict[str, Any]]) -> None:
     with pytest.raises(ParticleError) as caught:
-        name_new_device("pump", row(NEW, "well "), row(OLD, "pump"), *others)
+        find_for_well("pump", row(NEW, "well "), row(OLD, "pump"), *others)
+    reason = f"because {NEW} already has its declared name, as after a complete replacement"
     assert caught.value.code == "conflict"
-    assert caught.value.message.endswith(f"\n  pump: {OLD}, although {NEW} already has its declared name")
+    assert caught.value.message.endswith(f"\n  pump: {OLD}, or no device, {reason}")
 
 
-@pytest.mark.parametrize("found", [OLD, SERIAL_NUMBER, IMEI])
-def test_id_and_labels_are_certain_if_the_new_device_has_its_name(found: str) -> None:
-    old = row(OLD, "pump", serial_number=SERIAL_NUMBER, imei=IMEI)
-    assert name_new_device(found, row(NEW, "well"), old) == {NEW: OLD}
+def test_declared_device_of_the_name_is_not_replaced_after_a_renaming() -> None:
+    rows = row(NEW, "well"), row(OTHER, "pump")
+    assert find_for_well("pump", *rows, others=[{"id": OTHER, "name": "pump"}]) == {}
+    with pytest.raises(ParticleError):
+        find_for_well("pump", *rows, others=[{"id": OTHER, "state": "absent"}])
+
+
+@pytest.mark.parametrize("named", [OLD, SERIAL_NUMBER, IMEI])
+def test_id_and_labels_are_certain_if_the_new_device_has_its_name(named: str) -> None:
+    old = row(OLD, SERIAL_NUMBER, serial_number=SERIAL_NUMBER, imei=IMEI)
+    assert find_for_well(named, row(NEW, "well"), old) == {NEW: OLD}
 
 
 @pytest.mark.parametrize(
@@ -109,12 +121,13 @@ def test_id_and_labels_are_certain_if_the_new_device_has_its_name(found: str) ->
         [row(OLD, "pump")],
         [row(NEW, None), row(OLD, "pump")],
         [row(NEW, "spare"), row(OLD, "pump")],
+        [row(NEW, "well", quarantined=True), row(OLD, "pump")],
         [row(NEW, "well"), row(OLD, f"pump (replaced by {NEW})")],
         [row(NEW, "well"), row(OLD, f"pump (replaced by {NEW})"), row(OTHER, "pump")],
     ],
 )
 def test_replacement_that_is_not_complete_continues_under_another_name(rows: list[dict[str, Any]]) -> None:
-    assert name_new_device("pump", *rows) == {NEW: OLD}
+    assert find_for_well("pump", *rows) == {NEW: OLD}
 
 
 def test_mark_of_another_device_does_not_matter_after_the_replacement() -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,11 +35,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.replacem
     explain_failure,
     list_steps,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import Replacement
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord, Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Hardware, MemberPlan, Membership
 
 OLD, NEW, OTHER = (device_id(number) for number in (1, 2, 3))
+SERIAL_NUMBER = "P046AB000000001"
 PUMP = {"name": "pump", "notes": "east", "firmware_lock": 7}
 NODE_GROUPS = ("mesh-barn", "mesh-node")
 GATEWAY_GROUPS = ("mesh-barn", "mesh-gateway")
@@ -124,7 +127,8 @@ class TestKeptValues:
 
     def test_device_without_a_replaced_device_is_unchanged(self) -> None:
         manifest = declare({"id": NEW, "replaces": OLD}, {"id": OTHER})
-        assert keep_replaced_values(manifest, Observed({}), Inheritance()) == manifest
+        kept = keep_replaced_values(manifest, Observed({}), Inheritance())
+        assert kept == declare({"id": NEW}, {"id": OTHER})
 
 
 class TestKeptMembership:
@@ -248,24 +252,50 @@ class TestContradictions:
         new, _old = keep(manifest, see(OLD, {"name": "x" * 216}))
         assert new.fields["name"] == "x" * 216
         assert find_mistakes(manifest, see(OLD, {"name": "x" * 217})) == [
-            ", whose name has 217 characters. A name that is kept or that replaces contains has at most 216, because "
-            "the old device is renamed; name the old device by its id, and declare another name for the device"
+            ", whose name has 217 characters. The name would get a mark, which leaves room for 216 characters; declare "
+            "another name for the device"
         ]
 
     @pytest.mark.parametrize(
-        ("named", "name", "count"),
-        [(OLD, "x" * 217, 1), ("x" * 217, "well", 1), (OLD, "well", 0), ("x" * 217, "x" * 217, 1)],
+        ("named", "name", "remedies"),
+        [
+            (OLD, "x" * 217, ["declare another name for the device"]),
+            ("x" * 217, "well", ["name the old device by its id"]),
+            ("x" * 217, "x" * 217, ["name the old device by its id", "declare another name for the device"]),
+        ],
     )
-    def test_name_that_must_be_marked_leaves_room(self, named: str, name: str, count: int) -> None:
+    def test_name_that_must_be_marked_leaves_room(self, named: str, name: str, remedies: list[str]) -> None:
         manifest = declare({"id": NEW, "replaces": named, "name": name})
-        if count:
-            assert "whose name has 217 characters" in find_mistakes(manifest, see(OLD, {"name": "x" * 217}))[0]
-        else:
-            assert keep(manifest, see(OLD, {"name": "x" * 217}))[0].fields["name"] == name
+        (mistake,) = find_mistakes(manifest, see(OLD, {"name": "x" * 217}))
+        assert mistake.partition("; ")[2] == " and ".join(remedies)
+
+    @pytest.mark.parametrize(("name", "present"), [("well", "spare"), ("x" * 217, "x" * 217)])
+    def test_name_that_needs_no_mark_can_be_long(self, name: str, present: str) -> None:
+        manifest = declare({"id": NEW, "replaces": OLD, "name": name})
+        devices = see(OLD, {"name": "x" * 217}), see(NEW, {"name": present})
+        assert keep(manifest, *devices)[0].fields["name"] == name
+
+
+class TestFoundDevices:
+    """After the first plan of a run, no other device can be taken for the replaced one."""
+
+    @pytest.mark.parametrize(("named", "found_by_name"), [("pump", True), (SERIAL_NUMBER, False), (OLD, False)])
+    @pytest.mark.parametrize("name", ["pump ", f"pump (replaced by {NEW})"])
+    def test_replaced_device_is_named_by_its_id(self, named: str, name: str, found_by_name: bool) -> None:
+        manifest = declare({"id": NEW, "replaces": {"device": named, "environment": True}})
+        for _plan in range(2):
+            record = keep(manifest, see(OLD, {"name": name}))[0]
+            assert record.replaces == Replacement(OLD, True, found_by_name)
+            manifest = replace(manifest, devices=(record,))
+
+    def test_device_that_was_not_found_is_not_searched_again(self) -> None:
+        manifest = declare({"id": OTHER, "replaces": "pump"}, {"id": NEW, "replaces": OLD})
+        first, second, _old = keep(manifest, see(OLD, {"name": "well"}))
+        assert (first.replaces, second.replaces) == (None, Replacement(OLD))
 
 
 class TestPlan:
-    """The old device is renamed if the new device gets its name, or gets another name and is found by the old one."""
+    """The old device is marked if the new device gets its name, or if the record names it by its name."""
 
     RECORD = declare({"id": NEW, "replaces": OLD}).devices[0]
 
@@ -278,18 +308,15 @@ class TestPlan:
         assert plan.replaces == Replaced(OLD, "89", new_name and f" {new_name}")
         assert (plan.fields, plan.is_read_after_import) == (wanted, False)
 
+    @pytest.mark.parametrize("wanted", [{"name": "well"}, {}])
     @pytest.mark.parametrize(
-        ("name", "wanted", "new_name"),
-        [
-            ("pump", {"name": "well"}, f"pump (replaced by {NEW})"),
-            ("pump", {}, None),
-            (f"pump (replaced by {NEW})", {"name": "well"}, None),
-        ],
+        ("name", "new_name"),
+        [("pump", f"pump (replaced by {NEW})"), (f"pump (replaced by {NEW})", None), ("", None)],
     )
     def test_old_device_that_is_named_by_its_name_is_marked(
         self, name: str, wanted: dict[str, str], new_name: str | None
     ) -> None:
-        record = declare({"id": NEW, "replaces": "pump", "name": "well"}).devices[0]
+        record = replace(self.RECORD, replaces=Replacement(OLD, found_by_name=True))
         plan = plan_replacement(DevicePlan(NEW, {}, fields=wanted), record, see(OLD, {"name": name}))
         assert plan.replaces == Replaced(OLD, "89", new_name)
 
