@@ -37,9 +37,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_ninety_percent_of_all_branches_are_required(folder: Path) -> None:
-    assert run_tool(folder, **{RUN: (90, 100)}).returncode == 0
-    assert run_tool(folder, **{RUN: (899, 1000)}).returncode == 1
+def test_92_percent_of_all_branches_are_required(folder: Path) -> None:
+    assert run_tool(folder, **{RUN: (92, 100)}).returncode == 0
+    assert run_tool(folder, **{RUN: (919, 1000)}).returncode == 1
 
 
 def test_a_report_without_branches_is_a_failure(folder: Path) -> None:
