@@ -161,9 +161,9 @@ options:
   replaces:
     description:
       - Id, label or name of the replaced device, which is a device of the product. A name is looked up among the other
-        devices only, so this device can have the same name. If this device already has another name that O(name) declares,
-        and a device still has the name in O(replaces), the task is refused, because it may be a later device of this
-        name. Use the id instead.
+        devices only, so this device can have the same name. If this device already has another declared name, and a
+        device still has the name in O(replaces), the task is refused, because it may be a later device of this name.
+        Use the id instead.
       - This device gets the name, notes, device groups, firmware lock and membership of the replaced device, unless
         these options are set. Then the replaced device leaves its network, and finally the product. The result names
         its SIM, which is not released.

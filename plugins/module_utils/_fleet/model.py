@@ -183,8 +183,8 @@ class DevicePlan:
 
     @property
     def is_changed(self) -> bool:
-        """Whether the device needs any write."""
-        return bool(self.changes)
+        """Whether the device, or the device that it replaces, needs any write before the replaced device is removed."""
+        return bool(self.changes) or (self.replaces is not None and self.replaces.new_name is not None)
 
     @property
     def restarts(self) -> bool:

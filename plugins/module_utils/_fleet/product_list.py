@@ -130,7 +130,8 @@ def _build_filters(manifest: Manifest) -> list[dict[str, str]] | None:
     found = [{"deviceId": gateway} for gateway in sorted(gateways)]
     found += [build_device_filter(record) for record in manifest.devices]
     if not manifest.absent:
-        found += [query for record in manifest.devices if record.replaces for query in _build_filters_by_any(record)]
+        named = [record for record in manifest.devices if record.replaces and record.replaces.device not in keys]
+        found += [query for record in named for query in _build_filters_by_any(record)]
     return found if all(found) else None
 
 

@@ -588,3 +588,27 @@ def test_unapproved_device_is_imported_only_if_approval_is_declared(
     assert imported == ([device] if expects_import else [])
     is_refused = not absent and "approval" not in declared and "state" not in declared
     assert list(plan.refusals) == ([device] if is_refused else [])
+    hint = "Declare approval: approved for the device to let it into the product, or approval: denied to keep it out."
+    assert [error.hint for error in plan.refusals.values()] == ([hint] if is_refused else [])
+
+
+@pytest.mark.parametrize(
+    ("shown", "refusal"),
+    [
+        ({"iccid": "89014103211118510720"}, None),
+        ({"iccid": "8901410321111851072"}, None),
+        ({}, None),
+        (
+            {"iccid": "89014103211118519990"},
+            "89014103211118510720 is declared, but the cloud shows 89014103211118519990",
+        ),
+    ],
+)
+def test_device_with_another_label_than_declared_is_refused(shown: dict[str, str], refusal: str | None) -> None:
+    device = {"id": ONE, "iccid": "89014103211118510720", "notes": "east"}
+    manifest = read_manifest({"product": "field-logger", "devices": [device]})
+    plan = make_plan(manifest, Observed({ONE: ObservedDevice(ONE, {}, labels=shown)}))
+    assert [device.is_changed for device in plan.devices] == ([True] if refusal is None else [])
+    messages = [f"{error.code}: {error.message}" for error in plan.refusals.values()]
+    beginning = f"conflict: Device {ONE} has another label than its declaration. devices[0].iccid: "
+    assert messages == ([] if refusal is None else [f"{beginning}{refusal}."])

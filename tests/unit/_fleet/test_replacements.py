@@ -390,15 +390,21 @@ def test_another_device_gets_the_old_name_in_the_same_run(cloud: Simulator, http
     result = run(http, data)
     assert "failed" not in result, result["msg"]
     assert {device: row["name"] for device, row in list_members(cloud).items()} == {NEW: "well", OTHER: "pump"}
+    http.sent.clear()
+    with pytest.raises(ParticleError, match=f"pump: {OTHER}, or no device"):
+        run(http, data)
+    assert http.writes == []
+    del data["devices"][0]["replaces"]
     assert run(http, data)["changed"] is False
 
 
+@pytest.mark.parametrize("old", [OLD_RECORD, {"id": OLD, "name": "pump"}])
 @pytest.mark.parametrize("identifier", ["id", "serial_number"])
 @pytest.mark.parametrize("environment", [False, True])
 def test_new_device_arrives_with_its_declared_name(
-    cloud: Simulator, http: RecordingHttp, identifier: str, environment: bool
+    cloud: Simulator, http: RecordingHttp, identifier: str, environment: bool, old: dict[str, Any]
 ) -> None:
-    fill(http, OLD_RECORD, {"id": NEW, "name": "well"})
+    fill(http, old, {"id": NEW, "name": "well"})
     run(http, declare({"id": NEW, "state": "absent"}))
     identity = {"id": NEW} if identifier == "id" else {"serial_number": SERIAL_NUMBERS[NEW]}
     data = declare({**identity, "name": "well", "replaces": {"device": "pump", "environment": environment}})

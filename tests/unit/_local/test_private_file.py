@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._bounds import MAX_PRIVATE_FILE_BYTES
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import (
@@ -173,7 +174,7 @@ def test_symbolic_link_is_refused_and_its_target_is_unchanged(path: Path, link: 
     with pytest.raises(ParticleError) as caught:
         save(path, secret="other")
     assert caught.value.code == "unsafe_file"
-    assert caught.value.message.startswith(f"{path.with_name(link)} cannot be used: ")
+    assert caught.value.message == f"{path.with_name(link)} cannot be used: it is a symbolic link."
     assert target.exists() is exists
     assert not exists or read_file(target) == {"secret": SECRET}
 
@@ -191,6 +192,14 @@ def test_damaged_file_is_refused_and_left_unchanged(path: Path, content: bytes) 
     assert (error.code, error.hint) == ("unsafe_file", "Restore or remove it.")
     assert error.message == f"{path} is damaged: it does not contain a JSON object."
     assert path.read_bytes() == content
+
+
+def test_file_that_is_too_large_is_refused_with_its_name(path: Path) -> None:
+    path.touch(0o600)
+    os.truncate(path, MAX_PRIVATE_FILE_BYTES + 1)
+    error = refusal(path)
+    assert error.code == "unsafe_file"
+    assert error.message.startswith(f"{path} is damaged: it has ")
 
 
 def test_folder_is_refused(path: Path) -> None:

@@ -139,6 +139,15 @@ def test_is_different_treats_missing_text_as_empty(declared: Value, observed: Va
         ({"name": "a\nb"}, "here.name: contains the control character U+000A; remove it"),
         ({"name": "b\u0007"}, "here.name: contains the control character U+0007; remove it"),
         ({"notes": "a\nb"}, None),
+        ({"replaces": " "}, "here.replaces: is empty; declare the id, a label or the name of the replaced device"),
+        (
+            {"replaces": {"environment": True}},
+            "here.replaces: has no device; declare the id, a label or the name of the replaced device",
+        ),
+        (
+            {"replaces": {"device": "pump", "environment": "no"}},
+            "here.replaces.environment: must be true or false, got a string" + BOOL,
+        ),
     ],
 )
 def test_invalid_field_is_reported_with_its_place(declared: dict[str, Any], mistake: str | None) -> None:

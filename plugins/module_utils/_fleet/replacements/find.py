@@ -54,11 +54,10 @@ def find_replaced_devices(rows: Mapping[str, Row], manifest: Manifest, ids: Mapp
     if not records:
         return {}
     index = _build_index(rows.values())
-    staying = {_get_id(record, ids) for record in manifest.devices if not record.is_removed}
     found: dict[str, str] = {}
     uncertain: list[str] = []
     for record in records:
-        own = _get_id(record, ids)
+        own = ids.get(record.declared_by, record.id) if record.declared_by else record.id
         named = record.replaces.device if record.replaces is not None else ""
         identified, marks = _find_by_identifier(named, own, index), _read_marks(named, index)
         candidates = identified | _find_by_name(marks, own)
@@ -69,8 +68,6 @@ def find_replaced_devices(rows: Mapping[str, Row], manifest: Manifest, ids: Mapp
         elif not identified and own not in marks.values() and _has_declared_name(record, index.get(("id", own), ())):
             # A run marks the replaced device before it gives the other device its declared name. The other device has
             # this name, but there is no mark, so an earlier run may have completed the replacement.
-            if candidates <= staying:
-                continue
             device, reason = next(iter(candidates)), f"because {own} already has its declared name"
             uncertain.append(f"{named}: {device}, or no device, {reason}, as after a complete replacement")
         for device in candidates:
@@ -79,11 +76,6 @@ def find_replaced_devices(rows: Mapping[str, Row], manifest: Manifest, ids: Mapp
         message = "It is not certain which device replaces means:\n  " + "\n  ".join(uncertain)
         raise ParticleError("conflict", message, hint=_HINT)
     return found
-
-
-def _get_id(record: DeviceRecord, ids: Mapping[Identifier, str]) -> str:
-    """Return the id of a declared device, or the label that declares it while the id is not known."""
-    return ids.get(record.declared_by, record.id) if record.declared_by else record.id
 
 
 def _has_declared_name(record: DeviceRecord, rows: Iterable[Row]) -> bool:

@@ -156,7 +156,7 @@ def _find_contradictions(record: DeviceRecord, replaced: ObservedDevice, manifes
     others = [other for other in manifest.devices if other.id == replaced.id and not other.is_removed]
     found = [
         f"{who}, which {other.place or 'the manifest'} declares as a device to keep; "
-        "remove that record, or declare state: absent for it"
+        "remove that record, or declare state: absent for it, or remove replaces if the replacement is complete"
         for other in others
         if other.id != record.id
     ]

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -86,27 +85,20 @@ def test_uncertain_name_is_refused(rows: list[dict[str, Any]], reason: str) -> N
     )
 
 
-def find_for_well(named: str, *rows: dict[str, Any], others: Sequence[dict[str, Any]] = ()) -> dict[str, str]:
+def find_for_well(named: str, *rows: dict[str, Any]) -> dict[str, str]:
     """Return the devices that a record of NEW replaces that declares the name `well`."""
-    new = {"id": NEW, "name": "well", "replaces": named}
-    manifest = read_manifest({"product": "field-logger", "devices": [new, *others]})
+    devices = [{"id": NEW, "name": "well", "replaces": named}]
+    manifest = read_manifest({"product": "field-logger", "devices": devices})
     return find_replaced_devices({row["id"]: row for row in rows}, manifest, {})
 
 
-@pytest.mark.parametrize("others", [[], [row(OTHER, f"pump (replaced by {OTHER})")]])
+@pytest.mark.parametrize("others", [[], [row(OTHER, f"pump (replaced by {device_id(4)})")]])
 def test_device_of_the_name_is_uncertain_if_the_new_device_has_another(others: list[dict[str, Any]]) -> None:
     with pytest.raises(ParticleError) as caught:
         find_for_well("pump", row(NEW, "well "), row(OLD, "pump"), *others)
     reason = f"because {NEW} already has its declared name, as after a complete replacement"
     assert caught.value.code == "conflict"
     assert caught.value.message.endswith(f"\n  pump: {OLD}, or no device, {reason}")
-
-
-def test_declared_device_of_the_name_is_not_replaced_after_a_renaming() -> None:
-    rows = row(NEW, "well"), row(OTHER, "pump")
-    assert find_for_well("pump", *rows, others=[{"id": OTHER, "name": "pump"}]) == {}
-    with pytest.raises(ParticleError):
-        find_for_well("pump", *rows, others=[{"id": OTHER, "state": "absent"}])
 
 
 @pytest.mark.parametrize("named", [OLD, SERIAL_NUMBER, IMEI])

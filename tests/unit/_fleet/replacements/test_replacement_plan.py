@@ -213,7 +213,8 @@ class TestContradictions:
     def test_old_device_that_is_declared_to_stay_is_refused(self) -> None:
         manifest = declare({"id": NEW, "replaces": OLD}, {"id": OLD}, networks={"barn": {"gateways": [OLD]}})
         assert find_mistakes(manifest, see(OLD, {})) == [
-            ", which devices[1] declares as a device to keep; remove that record, or declare state: absent for it"
+            ", which devices[1] declares as a device to keep; remove that record, or declare state: absent for it, or "
+            "remove replaces if the replacement is complete"
         ]
 
     def test_old_device_that_stays_a_gateway_is_refused(self) -> None:
