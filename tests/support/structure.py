@@ -129,31 +129,37 @@ def find_imports(path: Path, package: tuple[str, ...] = ()) -> Iterator[Import]:
 
     :param package: the parts of the name of the package that contains the file; needed for relative imports.
     """
-    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    for_types = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
-        for statement in node.body
-        for inner in ast.walk(statement)
-    }
-    in_functions = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [tuple(alias.name.split(".")) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            base += tuple(node.module.split(".")) if node.module else ()
-            names = [(*base, alias.name) for alias in node.names]
-        else:
-            continue
-        for dotted in names:
-            yield Import(node.lineno, dotted, id(node) in for_types, id(node) in in_functions)
+    return _find_imports_below(ast.parse(path.read_text(encoding="utf-8"), str(path)), package)
+
+
+def _find_imports_below(
+    node: ast.AST, package: tuple[str, ...], *, for_types: bool = False, in_function: bool = False
+) -> Iterator[Import]:
+    """Yield all imports below a node of a syntax tree; see :func:`find_imports`."""
+    in_function = in_function or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    checked = set(node.body) if isinstance(node, ast.If) and _names_type_checking(node.test) else set()
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr):
+            continue  # an expression contains no statement
+        is_for_types = for_types or child in checked
+        if isinstance(child, (ast.Import, ast.ImportFrom)):
+            for dotted in _list_imported_names(child, package):
+                yield Import(child.lineno, dotted, is_for_types, in_function)
+        yield from _find_imports_below(child, package, for_types=is_for_types, in_function=in_function)
+
+
+def _list_imported_names(statement: ast.Import | ast.ImportFrom, package: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return the parts of each name that a statement imports."""
+    if isinstance(statement, ast.Import):
+        return [tuple(alias.name.split(".")) for alias in statement.names]
+    base = package[: len(package) - statement.level + 1] if statement.level else ()
+    base += tuple(statement.module.split(".")) if statement.module else ()
+    return [(*base, alias.name) for alias in statement.names]
+
+
+def _names_type_checking(test: ast.expr) -> bool:
+    """Return whether a condition is `TYPE_CHECKING` or `typing.TYPE_CHECKING`."""
+    return getattr(test, "id", getattr(test, "attr", "")) == "TYPE_CHECKING"
 
 
 def find_wrong_imports(plugins: Path) -> list[str]:

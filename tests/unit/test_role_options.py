@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 from collections.abc import Iterator, Mapping
@@ -108,8 +109,9 @@ def accept_empty_string(option: Mapping[str, Any]) -> dict[str, Any]:
     return {**option, "type": option["type"] if option["type"] in TYPES_OF_TEXT else "raw"}
 
 
+@functools.cache
 def read_yaml(role: str, folder: str, name: str) -> Any:
-    """Read a YAML file of a role."""
+    """Read a YAML file of a role. All tests share the content, and must not change it."""
     return yaml.safe_load((ROOT / "roles" / role / folder / f"{name}.yml").read_text(encoding="utf-8"))
 
 
