@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import math
-import runpy
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -25,8 +26,18 @@ Event = dict[str, Any]
 
 
 def load_plugin(kind: str, name: str) -> SimpleNamespace:
-    """Run the file of an event plugin, and return its definitions. The rule engine loads plugins in the same way."""
-    return SimpleNamespace(**runpy.run_path(str(PLUGINS / kind / f"{name}.py")))
+    """Run the file of an event plugin, and return its definitions.
+
+    Unlike the rule engine, this function does not use `runpy.run_path`, which takes a file below `ansible_collections`
+    for a package in the processes of ansible-test.
+    """
+    spec = importlib.util.spec_from_file_location(f"{kind}_{name}", PLUGINS / kind / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # data classes look up the names of their types there
+    spec.loader.exec_module(module)
+    return SimpleNamespace(**vars(module))
 
 
 SOURCE = load_plugin("event_source", "events")

@@ -195,13 +195,13 @@ def run_and_print(name: str, command_line: list[str], folder: Path, variables: d
 def list_unit_tests() -> Iterator[Path]:
     """Yield the unit tests that ansible-test must run, as paths relative to the checkout.
 
-    The tests of the simulator and of `tests/support` are left out, because they do not depend on the version of
+    The tests of the simulators and of `tests/support` are left out, because they do not depend on the version of
     ansible-core. pytest runs them. Under ansible-test they would be slow: each test has its own process, and therefore
     starts its own simulator.
     """
     folder = ROOT / "tests" / "unit"
     for path in folder.rglob("test_*.py"):
-        if path.relative_to(folder).parts[0] not in ("simulator", "support"):
+        if path.relative_to(folder).parts[0] not in ("otbr_simulator", "simulator", "support"):
             yield path.relative_to(ROOT)
 
 

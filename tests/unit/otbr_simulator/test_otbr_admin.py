@@ -22,7 +22,7 @@ from otbr_simulator.routes import build_routes
 from otbr_simulator.settings import Generation, Settings
 from support.otbr import BorderRouters, running_border_routers
 from support.otbr_client import NODES, Router
-from support.paths import ROOT
+from support.paths import ROOT, SIMULATOR
 
 SECONDS = 60
 PAGE = ROOT / "docs" / "simulator.md"
@@ -67,7 +67,7 @@ class TestCommandLine:
 
     def test_used_port_ends_with_exit_code_1(self, otbr: BorderRouters) -> None:
         command = [sys.executable, "-m", "otbr_simulator", f"--port={otbr.url.rpartition(':')[2]}"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(command, cwd=SIMULATOR, capture_output=True, text=True, timeout=SECONDS, check=False)
         assert (done.returncode, "cannot listen" in done.stderr) == (1, True)
 
     def test_speed_makes_time_pass_faster(self) -> None:
