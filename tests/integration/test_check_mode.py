@@ -13,7 +13,7 @@ import pytest
 import requests
 import yaml
 
-from support.check_mode_cases import CASES, DEVICES, Case, Task, Tenant
+from support.check_mode_cases import CASES, DEVICES, PRODUCT_CASES, Case, Task, Tenant
 from support.paths import ROOT
 from support.playbooks import PlaybookRun, run_playbook
 from support.simulator import PASSWORD, USERNAME, Simulator, running_simulator
@@ -138,12 +138,19 @@ def drop_uncertain(diff: Any) -> Any:
     return [line for line in diff["prepared"].splitlines() if not line.startswith("uncertain for ")]
 
 
+def mark_cases() -> Iterator[Any]:
+    """Yield each case as a parameter. All resources are managed in the same way, so only a full run tries each case."""
+    for case in CASES:
+        is_long = case in PRODUCT_CASES[1::2]
+        yield pytest.param(case, id=case.name, marks=[pytest.mark.only_full] if is_long else [])
+
+
 def find_modules(tasks: Sequence[Task]) -> set[str]:
     """Return the modules of this collection that tasks use."""
     return {key.removeprefix(OURS) for task in tasks for key in task if key.startswith(OURS)}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", list(mark_cases()))
 def test_check_mode_changes_nothing_and_predicts_the_real_run(case: Case, cloud: Simulator, tenant: Tenant) -> None:
     if before := case.before(tenant):
         play(cloud, tenant, case, before).succeeded()

@@ -227,6 +227,7 @@ def test_secrets_that_a_role_passes_to_modules_are_not_shown(simulator: Simulato
     assert [secret for secret in (PASSWORD, "canary", "GEZDGNBVGY3TQOJQ") if secret in run.output] == []
 
 
+@pytest.mark.only_full
 def test_static_roles_inherit_the_module_defaults(simulator: Simulator, other: Simulator, tmp_path: Path) -> None:
     defaults = {GROUP: {"api_url": simulator.url, **ACCOUNT}}
     provision, report = role_task("provision", tmp_path), role_task("report", tmp_path)
