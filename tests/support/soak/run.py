@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,18 @@ def run_soak(folder: Path, days: int) -> Iterator[dict[str, Any]]:
     runtime, temporary = folder / "runtime", folder / "tmp"
     runtime.mkdir(mode=0o700)
     temporary.mkdir(mode=0o700)
-    home = {"XDG_RUNTIME_DIR": str(runtime), "TMPDIR": str(temporary), "ANSIBLE_LOCAL_TEMP": str(temporary)}
+    home = {"XDG_RUNTIME_DIR": str(runtime), "ANSIBLE_LOCAL_TEMP": str(temporary)}
     errors = folder / "errors"
     with (
+        # The server that forks simulators has its socket in TMPDIR, and the path of a socket must be short.
+        tempfile.TemporaryDirectory() as short,
         errors.open("wb") as output,
         subprocess.Popen(
             [sys.executable, "-m", "support.soak", str(folder), str(days)],
-            env={**ansible_environment(folder, home), "PYTHONPATH": child_environment()["PYTHONPATH"]},
+            env={
+                **ansible_environment(folder, {**home, "TMPDIR": short}),
+                "PYTHONPATH": child_environment()["PYTHONPATH"],
+            },
             stdout=subprocess.PIPE,
             stderr=output,
             text=True,

@@ -14,6 +14,7 @@ import os
 import secrets
 import stat
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -424,7 +425,8 @@ class Story:
             self._note(f"temporary files were left behind: {sorted(left)}")
 
     def _list_temporary_files(self) -> set[str]:
-        return {path.name for path in (self._folder / "tmp").iterdir()}
+        folders = self._folder / "tmp", Path(tempfile.gettempdir())
+        return {path.name for folder in folders for path in folder.iterdir()}
 
     def _check_end(self) -> None:
         """Check, without faults, that nothing is left to do, and that the cloud has only tokens that are declared."""

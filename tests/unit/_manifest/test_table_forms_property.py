@@ -33,14 +33,14 @@ SPELLINGS = {
 }
 """Spellings of each column."""
 
-# A table cannot have the error of a spreadsheet as a value, such as `#NAME?`.
+# A table cannot have the error of a spreadsheet as a value, such as `#NAME?`. A text in the form by which spreadsheets
+# mark a text is read without its mark.
 TEXT = (
     st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"]), max_size=8)
     .map(str.strip)
-    .filter(lambda text: not text.startswith("#"))
+    .filter(lambda text: not text.startswith(("#", '="')))
 )
 LINES = st.text(st.sampled_from("a,;\t\"'=\n-@ ä"), max_size=8).map(str.strip)
-# A text in the form by which spreadsheets mark a text is read without its mark.
 PLAIN_LINES = LINES.filter(lambda text: not text.startswith('="'))
 GROUPS = st.lists(st.sampled_from(["north", "beta", "x-1"]), unique=True, max_size=3)
 
