@@ -76,8 +76,7 @@ def keep_replaced_values(manifest: Manifest, observed: Observed, inheritance: In
         if kept.mesh is not None and record.mesh is None:
             mistakes += _find_network_mistakes(record, replaced, kept.mesh, manifest)
         mistakes += _find_name_mistakes(record, replaced, str(kept.fields.get("name") or ""), manifest)
-        present = observed.devices.get(record.id)
-        mistakes += _find_long_name(kept, replaced, present)
+        mistakes += _find_long_name(kept, replaced, observed.devices.get(record.id))
         records.append(kept)
     if mistakes:
         message = "The manifest contains replacements that are impossible:\n  " + "\n  ".join(mistakes)
@@ -179,9 +178,7 @@ def _find_name_mistakes(record: DeviceRecord, replaced: ObservedDevice, name: st
             f"{who} and would keep its name, which {other.place or 'the manifest'} declares for another device; "
             "declare name for the device"
             for other in manifest.devices
-            if other.id != record.id
-            and not other.is_removed
-            and normalize_text(str(other.fields.get("name", ""))) == normalize_text(name)
+            if other.id != record.id and not other.is_removed and _is_same_name(other.fields.get("name"), name)
         ]
     return found
 
